@@ -1,0 +1,30 @@
+// The operator's rule for channel names and event types: a PCRE2 pattern that must match the whole name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace pgevents {
+
+inline constexpr char kDefaultNamePattern[] = "[A-Za-z0-9_.:@=+-]+";
+inline constexpr std::size_t kMaxNameBytes = 255;
+
+class NamePattern {
+ public:
+  // Compiles `pattern` (PCRE2, UTF). Returns null and sets `error` when it does not compile.
+  static std::unique_ptr<NamePattern> compile(std::string_view pattern, std::string& error);
+  ~NamePattern();
+  NamePattern(const NamePattern&) = delete;
+  NamePattern& operator=(const NamePattern&) = delete;
+
+  // 1 to 255 bytes of valid UTF-8, no ASCII control character, matched as a whole.
+  bool matches(std::string_view name) const noexcept;
+
+ private:
+  NamePattern() = default;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgevents

@@ -1,0 +1,59 @@
+// Answers that both front-ends give with the same bytes: errors, poll arrays, stream openings.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgevents {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+struct Reply {
+  int status = 200;
+  std::vector<Header> headers;  // Content-Type included
+  std::string body;
+};
+
+// What went wrong, as the client is told it.
+struct Error {
+  int status = 400;
+  std::string msg;
+  std::string code;          // empty: the status's usual code, e.g. BAD_REQUEST
+  std::string extra;         // further members of the body, JSON without braces, e.g. `"var_name":"op"`
+  unsigned retry_after = 0;  // seconds, for 429 and 503
+};
+
+inline constexpr char kAllowedMethods[] = "GET, HEAD, POST, OPTIONS";
+
+Reply error_reply(const Error& error);
+
+// Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
+// `detail`, the code. Every other SQLSTATE is a 500 (or a 503 for classes 08, 53, 57: the database is away or overloaded)
+// whose text stays in the server's log.
+Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
+                     unsigned retry_after);
+
+Error database_away(unsigned retry_after);
+
+// How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.
+enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing };
+
+// The 200 answer of a long poll or poll. `array` is the JSON array, `cursor` the one to use next; `poll_interval`
+// seconds go into X-PS-Reconnect-In, 0 for kWaited and kClosing.
+Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigned poll_interval);
+
+// Headers of an event stream, and its first block: `retry: <ms>`, `id: <cursor>`, blank line.
+std::vector<Header> stream_headers();
+std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
+
+// A block that only moves the client's last event id; the client dispatches nothing.
+std::string stream_cursor(std::uint64_t cursor);
+
+Reply options_reply();
+
+}  // namespace pgevents

@@ -1,0 +1,78 @@
+// The ring: the newest events of the whole log, in memory shared by all workers of an nginx instance.
+// One writer at a time (it holds the caller's lock), any number of readers without a lock. Plain data and offsets only, so that the
+// memory may be mapped anywhere and outlive a reload. It is a cache: whoever finds his cursor below `floor` asks the log.
+//
+// Invariant: the ring holds every event of every channel with floor < id <= last_id (`Snapshot`), in id order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "event.hpp"
+
+namespace pgevents {
+
+// An event copied out of the ring. `json` is the object of `append_json`; the inner data lies within it.
+struct RingEvent {
+  std::uint64_t id = 0;
+  std::uint64_t pos = 0;       // of this entry
+  std::uint64_t next_pos = 0;  // of the entry behind it
+  std::int64_t expires_ms = 0;  // 0: never; else on the clock given to append (monotonic milliseconds)
+  std::string channel;
+  std::string type;
+  std::string json;
+  JsonSpan data;
+};
+
+class Ring {
+ public:
+  struct Snapshot {
+    std::uint64_t floor = 0;    // ids up to and including this one are not (or no longer) in the ring
+    std::uint64_t last_id = 0;  // newest id; == floor when the ring is empty
+    std::uint64_t head_pos = 0;
+    std::uint64_t epoch = 0;  // changes with reset(): all positions and cursors from before are void
+  };
+  enum class Read { kOk, kEnd, kLost };
+
+  // Bytes of shared memory wanted for `data_bytes` of events, and the least that makes sense.
+  static std::size_t memory_size(std::size_t data_bytes) noexcept;
+  static constexpr std::size_t kMinDataBytes = 64 * 1024;
+
+  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. attach() returns
+  // false when the memory holds no ring of this layout version and size.
+  void create(void* memory, std::size_t size) noexcept;
+  bool attach(void* memory, std::size_t size) noexcept;
+
+  Snapshot snapshot() const noexcept;
+
+  // --- writer, under the caller's lock ---
+  // Empties the ring and sets floor = last_id = id; a new epoch begins.
+  void reset(std::uint64_t id) noexcept;
+  // Appends one event. Ignores ids <= last_id (false). An event too large for the ring (more than a quarter of it)
+  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log). A writer killed in the middle of append()
+  // leaves the ring valid without the event; the next writer's recover() makes it consistent.
+  bool append(const EventView& event, std::int64_t expires_ms) noexcept;
+  // To be called by a new writer before its first append(): mends what a killed writer left.
+  void recover() noexcept;
+  std::int64_t last_ts_us() const noexcept;  // of the newest event, 0 when unknown
+
+  // --- readers ---
+  // Sequential reading, all channels: copies the entry at `pos`. kEnd: nothing there yet; kLost: overwritten meanwhile.
+  Read read(std::uint64_t pos, RingEvent& out) const noexcept;
+  // Header of the entry at `pos` only: its channel's hash and next_pos (cheap skip of channels nobody here wants).
+  Read peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept;
+  // Finds the position of the oldest entry of `channel` with id > after. kOk: `pos`; kEnd: none up to now; kLost: cursor below the floor.
+  Read find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept;
+  // The next entry of the same channel behind the entry at `pos` (follows the channel's chain).
+  Read next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept;
+
+  static std::uint64_t hash(std::string_view channel) noexcept;
+
+ private:
+  struct Header;
+  Header* header_ = nullptr;
+};
+
+}  // namespace pgevents

@@ -1,0 +1,50 @@
+// What the workers of one nginx instance share besides the ring: the listener's lease, the database's state, and the
+// wait ids in use. Plain data in shared memory; all calls are safe between processes, some of which may be killed at any point.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace pgevents {
+
+// The lease on the listener's role: any worker may take it when the holder gave it up, died or stopped renewing it.
+// Times are monotonic milliseconds, the same clock in all processes.
+struct Lease {
+  // Holder identification: pid and a number that is unique per process start (0 = free).
+  // try_acquire: true when this process holds the lease afterwards (newly or still; renews it).
+  bool try_acquire(std::uint64_t holder, std::int64_t now_ms, std::int64_t ttl_ms) noexcept;
+  bool held_by(std::uint64_t holder) const noexcept;
+  void release(std::uint64_t holder) noexcept;  // no effect when somebody else holds it
+
+  std::atomic<std::uint64_t> holder{0};
+  std::atomic<std::int64_t> until_ms{0};
+};
+
+// A holder word: pid in the low 32 bits, the process's start number in the high ones.
+constexpr std::uint64_t holder_word(std::uint32_t pid, std::uint32_t start) noexcept {
+  return (std::uint64_t{start} << 32) | pid;
+}
+// True when the process of a holder word surely exists no more (kill(pid, 0) says ESRCH).
+bool holder_is_dead(std::uint64_t holder) noexcept;
+
+// Fixed table of the wait ids that a request waits on. Open addressing, no lock: a slot is claimed by compare-and-swap.
+// A full neighbourhood lets the request wait as if it had no wait id (never refuse service for want of a slot).
+class WaitIds {
+ public:
+  enum class Result { kAcquired, kBusy, kNoRoom };
+  static std::size_t memory_size(std::size_t slots) noexcept;  // slots: a power of two
+  void create(void* memory, std::size_t slots) noexcept;
+  bool attach(void* memory, std::size_t slots) noexcept;
+  // A slot whose holder is dead counts as free. `slot` is what release() needs.
+  Result acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept;
+  void release(std::uint32_t slot, std::uint64_t holder) noexcept;
+
+ private:
+  struct Slot;
+  Slot* slots_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+}  // namespace pgevents
