@@ -18,4 +18,9 @@ struct Cursor {
 // (ids end at 2^63 - 1, as PostgreSQL's bigint does).
 std::optional<Cursor> parse_cursor(std::string_view text);
 
+// The id that stands for `cursor` before its first row, for the opening of an event stream. An id stands for itself.
+// For a time, `first_id` is the id of the first row found (a reset row as well): the id before it finds the same rows
+// again, and the same reset. (With no row at all the cursor of the final row is the one to use.)
+std::uint64_t cursor_before(const Cursor& cursor, std::uint64_t first_id) noexcept;
+
 }  // namespace pgevents

@@ -1,6 +1,7 @@
 // The operator's rule for channel names and event types: a PCRE2 pattern that must match the whole name.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,10 @@ namespace pgevents {
 inline constexpr char kDefaultNamePattern[] = "[A-Za-z0-9_.:@=+-]+";
 inline constexpr std::size_t kMaxNameBytes = 255;
 
+// What holds for every name, whatever the pattern: 1 to 255 bytes of valid UTF-8, no ASCII control character.
+bool name_is_sane(std::string_view name) noexcept;
+
+// Not for use by several threads at once (the match data is part of the object).
 class NamePattern {
  public:
   // Compiles `pattern` (PCRE2, UTF). Returns null and sets `error` when it does not compile.
@@ -18,7 +23,7 @@ class NamePattern {
   NamePattern(const NamePattern&) = delete;
   NamePattern& operator=(const NamePattern&) = delete;
 
-  // 1 to 255 bytes of valid UTF-8, no ASCII control character, matched as a whole.
+  // A sane name that the pattern matches as a whole. A match that takes too many steps counts as none.
   bool matches(std::string_view name) const noexcept;
 
  private:

@@ -7,6 +7,9 @@
 
 namespace pgevents {
 
+// Types that pgevents itself sends. Clients cannot publish them.
+inline constexpr std::string_view kReservedTypePrefix = "pgevents.";
+
 struct TypeFilter {
   bool exclude = true;  // false: only `types`; true: all but `types`
   std::vector<std::string> types;

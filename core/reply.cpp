@@ -1,0 +1,164 @@
+// The answers that module and fallback give with the same bytes.
+#include "reply.hpp"
+
+#include "event.hpp"
+#include "json_text.hpp"
+
+namespace pgevents {
+
+namespace {
+
+constexpr char kJson[] = "application/json";
+
+const char* usual_code(int status) {
+  switch (status) {
+    case 400:
+      return "BAD_REQUEST";
+    case 401:
+      return "UNAUTHORIZED";
+    case 403:
+      return "FORBIDDEN";
+    case 404:
+      return "NOT_FOUND";
+    case 405:
+      return "METHOD_NOT_ALLOWED";
+    case 409:
+      return "CONFLICT";
+    case 413:
+      return "PAYLOAD_TOO_LARGE";
+    case 415:
+      return "UNSUPPORTED_MEDIA_TYPE";
+    case 422:
+      return "UNPROCESSABLE";
+    case 429:
+      return "TOO_MANY_REQUESTS";
+    case 503:
+      return "SERVICE_UNAVAILABLE";
+    default:
+      return status < 500 ? "BAD_REQUEST" : "INTERNAL";
+  }
+}
+
+const char* info_text(PollKind kind) {
+  switch (kind) {
+    case PollKind::kWaited:
+      return nullptr;
+    case PollKind::kRequested:
+      return "requested";
+    case PollKind::kWaitIdBusy:
+      return "wait-id-busy";
+    case PollKind::kFallback:
+      return "fallback";
+    case PollKind::kClosing:
+      return "closing";
+  }
+  return nullptr;
+}
+
+// The status of an SQLSTATE `PTnnn`, 0 when it is another one or nnn is no error status.
+int raised_status(std::string_view sqlstate) {
+  if (sqlstate.size() != 5 || sqlstate.substr(0, 2) != "PT") return 0;
+  int status = 0;
+  for (const char c : sqlstate.substr(2)) {
+    if (c < '0' || c > '9') return 0;
+    status = status * 10 + (c - '0');
+  }
+  return status >= 400 && status <= 599 ? status : 0;
+}
+
+bool means_database_away(std::string_view sqlstate) {
+  const std::string_view error_class = sqlstate.substr(0, 2);
+  return error_class == "08" || error_class == "53" || error_class == "57";
+}
+
+// Moves the members of the DETAIL object into `error`: `code` to its place, the others behind the message. The members
+// that the body has already may not be given a second time.
+void take_detail(std::string_view detail, Error& error) {
+  json_members(detail, [&error](const std::string& name, std::string_view value) {
+    if (name == "code") {
+      error.code = json_string(value).value_or("");
+      return;
+    }
+    if (name == "result" || name == "msg") return;
+    if (!error.extra.empty()) error.extra += ',';
+    error.extra += '"';
+    append_json_escaped(error.extra, name);
+    error.extra += "\":";
+    error.extra += value;
+  });
+}
+
+}  // namespace
+
+Reply error_reply(const Error& error) {
+  Reply reply;
+  reply.status = error.status;
+  reply.headers = {{"Content-Type", kJson}, {"Cache-Control", "no-store"}};
+  if (error.status == 405) reply.headers.push_back({"Allow", kAllowedMethods});
+  if (error.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
+  reply.body = "{\"result\":\"error\",\"code\":\"";
+  append_json_escaped(reply.body, error.code.empty() ? usual_code(error.status) : error.code);
+  reply.body += "\",\"msg\":\"";
+  append_json_escaped(reply.body, error.msg);
+  reply.body += '"';
+  if (!error.extra.empty()) reply.body += ',' + error.extra;
+  reply.body += '}';
+  return reply;
+}
+
+Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
+                     unsigned retry_after) {
+  if (means_database_away(sqlstate)) return database_away(retry_after);
+  Error error;
+  error.status = raised_status(sqlstate);
+  if (error.status == 0) {
+    error.status = 500;
+    error.msg = "Internal error";
+    return error;
+  }
+  error.msg = message;
+  take_detail(detail, error);
+  if (error.status == 429 || error.status == 503) error.retry_after = retry_after;
+  return error;
+}
+
+Error database_away(unsigned retry_after) {
+  Error error;
+  error.status = 503;
+  error.msg = "The database is not available";
+  error.retry_after = retry_after;
+  return error;
+}
+
+Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigned poll_interval) {
+  const bool at_once = kind == PollKind::kWaited || kind == PollKind::kClosing;
+  Reply reply;
+  reply.headers = {{"Content-Type", kJson},
+                   {"Cache-Control", "no-store"},
+                   {"X-PS-Reconnect-In", std::to_string(at_once ? 0 : poll_interval)},
+                   {"Last-Event-ID", std::to_string(cursor)}};
+  if (const char* info = info_text(kind)) reply.headers.push_back({"X-Shortpoll-Info", info});
+  reply.body = std::move(array);
+  return reply;
+}
+
+std::vector<Header> stream_headers() {
+  return {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}};
+}
+
+std::string stream_opening(unsigned retry_ms, std::uint64_t cursor) {
+  return "retry: " + std::to_string(retry_ms) + "\nid: " + std::to_string(cursor) + "\n\n";
+}
+
+std::string stream_cursor(std::uint64_t cursor) {
+  return "id: " + std::to_string(cursor) + "\n\n";
+}
+
+Reply options_reply() {
+  Reply reply;
+  reply.status = 204;
+  reply.headers = {{"Allow", kAllowedMethods}};
+  return reply;
+}
+
+}  // namespace pgevents
