@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# The demo's database: a private PostgreSQL cluster on a Unix socket, or the one that PGEVENTS_DATABASE names.
+# Sourced by ./run. `place` is where servers keep their files; see server.sh.
+
+# The newest PostgreSQL on this machine.
+pg_bin() {
+  local bin
+  bin=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1)
+  [[ -x $bin ]] || die "PostgreSQL's server is not installed." "apt-get install postgresql"
+  printf '%s\n' "${bin%/*}"
+}
+
+# What libpq connects with.
+conninfo() {
+  case $database in
+    '') printf "host='%s' dbname=pgevents user=postgres" "$place/sock" ;;
+    *=* | *://*) printf '%s' "$database" ;;
+    *) printf "dbname='%s'" "$database" ;;
+  esac
+}
+
+# psql without the user's own settings, on the demo's database.
+run_psql() { PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo)" "$@"; }
+
+# Whoever reaches the socket is known by his system user (peer): root and the servers' own users may come in.
+write_access_rules() {
+  local db=$1 user
+  printf 'local all all peer map=demo\n' >"$db/pg_hba.conf"
+  for user in root "$db_user" "$web_user" "$(id -un)"; do
+    printf 'demo %s %s\n' "$user" postgres "$user" pgevents_server "$user" pgevents_publisher
+  done | sort -u >"$db/pg_ident.conf"
+}
+
+make_cluster() {
+  local new=$place/db.new
+  rm -rf -- "$new"
+  as "$db_user" "$(pg_bin)/initdb" -D "$new" -U postgres --auth=peer -E UTF8 --locale=C.UTF-8 --no-instructions || return
+  cat >>"$new/postgresql.conf" <<EOF
+
+# The demo of pgevents
+listen_addresses = ''
+unix_socket_directories = '$place/sock'
+EOF
+  mv -- "$new" "$place/db"
+}
+
+# PostgreSQL clears a stale pid file itself, unless its number belongs to some other process of the same user by now.
+drop_foreign_pid_file() {
+  local file=$place/db/postmaster.pid pid
+  if [[ -e $file ]] && read -r pid <"$file" && [[ -e /proc/$pid ]]; then rm -f -- "$file"; fi
+}
+
+cluster_pid() { pid_of "$place/db/postmaster.pid" "$place/db"; }
+
+start_cluster() {
+  [[ -z $database ]] || return 0
+  if cluster_pid >/dev/null; then return; fi
+  if [[ -e $place/db/PG_VERSION && ! -x /usr/lib/postgresql/$(<"$place/db/PG_VERSION")/bin/postgres ]]; then
+    die "The demo's cluster was made by PostgreSQL $(<"$place/db/PG_VERSION"), which is not installed any more." \
+      "If its events are not needed: ./run down; rm -r $place/db"
+  fi
+  [[ -e $place/db/PG_VERSION ]] || step "private PostgreSQL cluster in $place/db" initdb make_cluster
+  write_access_rules "$place/db"
+  drop_foreign_pid_file
+  step "PostgreSQL" postgresql as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/db" -l "$place/log/postgresql.log"
+}
+
+stop_cluster() { stop_process PostgreSQL "$place/db/postmaster.pid" "$place/db" INT:20 QUIT:5; }
+
+# Installs or upgrades the schema; does nothing to a schema that is of this version.
+install_schema() {
+  if [[ -z $database ]]; then
+    run_psql -d "$(conninfo) dbname=postgres" -qtAc "SELECT 1 FROM pg_database WHERE datname = 'pgevents'" | grep -q 1 ||
+      run_psql -d "$(conninfo) dbname=postgres" -qc 'CREATE DATABASE pgevents' || return
+  fi
+  run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql"
+}
+
+need_database() {
+  run_psql -qtAc 'SELECT 1' >/dev/null 2>"$run_dir/log/psql.log" && return
+  cat "$run_dir/log/psql.log" >&2
+  [[ -z $database ]] || die "The database of PGEVENTS_DATABASE cannot be reached (psql says why above): $database"
+  die "The demo's database cannot be reached. Is it running? ./run up"
+}
+
+cmd_psql() {
+  find_place
+  run_psql "$@"
+}
+
+cmd_publish() {
+  (($# == 3)) || die "Usage: ./run publish CHANNEL TYPE JSON" \
+    "For example: ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+  find_place
+  need_database
+  run_psql -qtA -v ON_ERROR_STOP=1 -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
+SELECT pgevents.publish(:'channel', :'type', :'data');
+SQL
+    die "Not published: PostgreSQL says why above."
+  say "published to $1"
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs Debian packages (as root) without starting anything: pgevents runs servers of its own, so the distribution's nginx
+# stays off, and no PostgreSQL cluster is made. What is changed for that is put back at the end. Called by ./run.
+set -euo pipefail
+
+policy=/usr/sbin/policy-rc.d
+kept=$policy.kept-by-pgevents
+cluster_rule=/etc/postgresql-common/createcluster.d/pgevents.conf
+fresh_nginx=no
+[[ -e /usr/sbin/nginx ]] || fresh_nginx=yes
+
+put_back() {
+  rm -f "$policy" "$cluster_rule"
+  [[ ! -e $kept && ! -L $kept ]] || mv -f "$kept" "$policy"
+}
+trap put_back EXIT
+trap 'exit 1' INT TERM HUP
+
+# A kept file is there already if an earlier run was killed: then the policy in place is ours.
+if [[ ! -e $kept && ! -L $kept ]] && [[ -e $policy || -L $policy ]]; then
+  mv "$policy" "$kept"
+fi
+printf '#!/bin/sh\n# Put here by pgevents while it installs packages: start no services (invoke-rc.d(8)).\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+mkdir -p "${cluster_rule%/*}"
+echo "create_main_cluster = false" >"$cluster_rule"
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install -y --no-install-recommends "$@"
+
+# A package that was not here before is not to start at the next boot either.
+if [[ $fresh_nginx == yes && -d /run/systemd/system ]]; then
+  systemctl disable nginx
+fi

@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# Messages, long steps with progress, and processes known by a pid file. Sourced by ./run, which sets repo and run_dir.
+
+say() { printf '%s\n' "$@"; }
+
+# die WHAT [WHAT TO DO…]: one line each.
+die() {
+  printf '\n' >&2
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+# Ticks while a long step runs: seconds and the newest line of its log; on a terminal in place.
+tick() {
+  local label=$1 log=$2 seconds=0 last
+  while sleep 1; do
+    seconds=$((seconds + 1))
+    last=$(tail -n 1 -- "$log" 2>/dev/null | tr -d '\000-\037' | cut -c 1-70) || true
+    if [[ -t 1 ]]; then
+      printf '\r\033[K  %s … %s s  %s' "$label" "$seconds" "$last"
+    elif ((seconds % 15 == 0)); then
+      printf '  %s … %s s  %s\n' "$label" "$seconds" "$last"
+    fi
+  done
+}
+
+# step LABEL LOG-NAME COMMAND…: runs a command that may take long. Its output goes to a log, whose end is shown when it fails.
+# Descriptor 9 is the lock of server.sh, which no server may inherit.
+step() {
+  local label=$1 log=$run_dir/log/$2.log ticker status=0 from=$SECONDS
+  shift 2
+  mkdir -p -- "$run_dir/log"
+  : >"$log"
+  [[ -t 1 ]] || say "  $label …"
+  tick "$label" "$log" &
+  ticker=$!
+  "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
+  kill "$ticker" 2>/dev/null
+  wait "$ticker" 2>/dev/null || true
+  [[ ! -t 1 ]] || printf '\r\033[K'
+  if ((status != 0)); then
+    tail -n 30 -- "$log" >&2
+    die "Failed: $label (status $status). The lines above are the end of $log"
+  fi
+  say "  $label: done in $((SECONDS - from)) s"
+}
+
+# as USER COMMAND…: becomes USER when we are root (PostgreSQL does not run as root); otherwise we are that user already.
+as() {
+  local user=$1
+  shift
+  if ((EUID == 0)); then
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@"
+  else
+    "$@"
+  fi
+}
+
+# pid_of FILE MARK: the process of a pid file, if it lives and its command line holds MARK. Pid numbers are used again:
+# a stale file must never name a stranger.
+pid_of() {
+  local pid line
+  [[ -r $1 ]] && read -r pid <"$1" && [[ $pid =~ ^[0-9]+$ ]] || return 1
+  line=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
+  [[ $line == *"$2"* ]] || return 1
+  printf '%s\n' "$pid"
+}
+
+# wait_gone FILE MARK SECONDS
+wait_gone() {
+  local i
+  for ((i = 0; i < $3 * 20; i++)); do
+    pid_of "$1" "$2" >/dev/null || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+# stop_process NAME FILE MARK SIGNAL:SECONDS…: sends one signal after the other until the process is gone.
+stop_process() {
+  local name=$1 file=$2 mark=$3 try pid
+  shift 3
+  for try in "$@"; do
+    pid=$(pid_of "$file" "$mark") || break
+    kill -s "${try%:*}" "$pid" || die "Cannot stop $name (process $pid): it belongs to another user. Stop it as that user."
+    wait_gone "$file" "$mark" "${try#*:}" && say "  $name stopped" && break
+    say "  $name did not stop ${try#*:} s after SIG${try%:*}"
+  done
+  ! pid_of "$file" "$mark" >/dev/null || die "$name (process $(<"$file")) does not stop."
+  rm -f -- "$file"
+}
+
+# wait_until SECONDS COMMAND…
+wait_until() {
+  local i tries=$(($1 * 20))
+  shift
+  for ((i = 0; i < tries; i++)); do
+    ! "$@" || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# http_status PATH: status of a GET on the demo's port, empty when there is no answer.
+http_status() (
+  exec 3<>"/dev/tcp/127.0.0.1/$port" || exit 1
+  printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$1" >&3
+  IFS=' ' read -r -t 10 _ status _ <&3 && printf '%s\n' "$status"
+) 2>/dev/null

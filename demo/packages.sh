@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# The Debian packages that pgevents needs, and the Node.js that its tests need. Sourced by ./run.
+
+# What each kind of work needs; a later one includes demo.
+packages_for() {
+  local demo="g++ make cmake pkg-config nginx nginx-dev postgresql postgresql-contrib libpq-dev libpcre2-dev libjansson-dev
+    libfcgi-dev check ca-certificates"
+  case $1 in
+    demo) echo "$demo" ;;
+    test) echo "$demo clang chromium fonts-dejavu-core openssl curl nghttp2-client spawn-fcgi procps $(node_packages)" ;;
+    lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
+    bench) echo "$demo libnginx-mod-nchan procps" ;;
+  esac
+}
+
+# Node.js may come from elsewhere than Debian, with its own npm inside.
+node_packages() {
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
+}
+
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+need_packages() {
+  local missing=() package
+  command -v apt-get >/dev/null || die "This is not a Debian system (no apt-get)." \
+    "./run is made for Debian 12 and later; elsewhere install these yourself: $(packages_for "$1" | xargs)"
+  for package in $(packages_for "$1"); do
+    installed "$package" || missing+=("$package")
+  done
+  ((${#missing[@]} == 0)) && return
+  say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  local root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "These packages are missing, and there is no sudo to install them with." \
+      "As root: apt-get install ${missing[*]}"
+    sudo -v || die "sudo was refused. As root: apt-get install ${missing[*]}"
+    root=(sudo)
+  fi
+  step "package lists" apt-update "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 update -q
+  step "Debian packages" apt-install "${root[@]}" bash "$repo/demo/install-packages.sh" "${missing[@]}"
+}
+
+# The tests are written for Node.js 20; Debian 12 has 18. npm delivers a newer one into build/, beside the system's.
+kNodeVersion=22.23.3
+need_node() {
+  local arch major
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  ((major >= 20)) && return
+  arch=$(node -p process.arch)
+  local where=$repo/build/node
+  [[ -x $where/node_modules/.bin/node ]] || step "Node.js $kNodeVersion (Debian's is $major)" node \
+    npm install --prefix "$where" --no-save --no-audit --no-fund "node-linux-$arch@$kNodeVersion"
+  PATH=$where/node_modules/node-linux-$arch/bin:$PATH
+}
+
+# npm ci only when package-lock.json is another one than last time.
+need_npm() {
+  need_node
+  local mark=node_modules/.pgevents-lock
+  cmp -s package-lock.json "$mark" && return
+  step "npm packages" npm npm ci --no-audit --no-fund
+  cp package-lock.json "$mark"
+}

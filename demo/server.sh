@@ -1,0 +1,231 @@
+# shellcheck shell=bash
+# The demo's servers: where they keep their files, the fallback, nginx, the module's switch, and the commands around them.
+# Sourced by ./run.
+
+# As root, PostgreSQL and the web side run as Debian's own users; otherwise everything runs as whoever calls.
+if ((EUID == 0)); then
+  db_user=postgres
+  web_user=www-data
+else
+  db_user=$(id -un)
+  web_user=$db_user
+fi
+
+# Servers keep data, sockets and logs in the run directory, unless it does not suit them: see suits().
+find_place() {
+  place=$run_dir
+  if [[ -r $run_dir/place ]]; then
+    place=$(<"$run_dir/place")
+    [[ -d $place && -O $place ]] || place=$run_dir
+  fi
+}
+
+# A Unix socket's path ends at 107 bytes, configuration files want plain characters, and the servers' users must get in.
+suits() {
+  local user
+  [[ $1/sock/.s.PGSQL.5432 =~ ^[[:alnum:]/_.@+~:=-]{1,107}$ ]] || return 1
+  for user in "$db_user" "$web_user"; do
+    as "$user" test -x "$1" || return 1
+  done
+}
+
+make_place() {
+  mkdir -p -- "$run_dir/log" || die "Cannot write to $run_dir. Name another directory: PGEVENTS_RUN_DIR=/var/tmp/mine ./run up"
+  find_place
+  if ! suits "$place"; then
+    place=$(mktemp -d /var/tmp/pgevents.XXXXXX)
+    printf '%s\n' "$place" >"$run_dir/place"
+    say "The servers cannot use $run_dir (path too long or odd, or closed to user $db_user): their files are in $place"
+  fi
+  ((EUID != 0)) || chmod 755 "$place"
+  install -d -m 755 "$place/log" "$place/bin"
+  own_dir "$db_user" "$place" "$place/sock"
+  own_dir "$web_user" "$place/web" "$place/switch"
+}
+
+# own_dir USER DIRECTORY…
+own_dir() {
+  local user=$1 dir
+  shift
+  for dir in "$@"; do
+    if ((EUID == 0)); then install -d -m 755 -o "$user" "$dir"; else install -d -m 700 "$dir"; fi
+  done
+}
+
+# usable_by_web DIRECTORY COPY FILE…: the directory, or a copy of these files of it when the web side's user cannot read them.
+usable_by_web() {
+  local from=$1 copy=$2
+  shift 2
+  if as "$web_user" test -r "$from/$1"; then
+    printf '%s\n' "$from"
+  else
+    mkdir -p -- "$copy"
+    (cd -- "$from" && cp -p -- "$@" "$copy")
+    chmod -R a+rX "$copy"
+    printf '%s\n' "$copy"
+  fi
+}
+
+# Only one ./run changes what runs in a run directory.
+lock() {
+  mkdir -p -- "$run_dir/log"
+  exec 9>"$run_dir/lock"
+  flock -w 300 9 || die "Another ./run is busy in $run_dir."
+}
+
+# The text of demo/nginx.conf.in with this run's values.
+nginx_conf() {
+  local text www database_line user_line=''
+  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js)
+  database_line=$(conninfo)
+  database_line=${database_line//\\/\\\\}
+  ((EUID != 0)) || user_line="user $web_user;"
+  text=$(<demo/nginx.conf.in)
+  text=${text//@conninfo@/"${database_line//\"/\\\"}"}
+  text=${text//@user_line@/"$user_line"}
+  text=${text//@module@/"$build_dir/ngx_http_pgevents_module.so"}
+  text=${text//@www@/"$www"}
+  text=${text//@port@/"$port"}
+  printf '%s\n' "${text//@place@/"$place"}"
+}
+
+fallback_pid() { pid_of "$place/web/fcgi.pid" "$place/web/fcgi.sock"; }
+nginx_pid() { pid_of "$place/nginx.pid" "$place/nginx.conf"; }
+stop_fallback() { stop_process fallback "$place/web/fcgi.pid" "$place/web/fcgi.sock" TERM:5 KILL:5; }
+stop_nginx() { stop_process nginx "$place/nginx.pid" "$place/nginx.conf" QUIT:5 TERM:5; }
+
+# A server that runs is left alone, unless what it runs was built anew.
+start_fallback() {
+  local program
+  program=$(usable_by_web "$build_dir" "$place/bin" pgevents-fcgi)/pgevents-fcgi
+  if fallback_pid >/dev/null; then
+    [[ $program -nt $place/web/fcgi.pid ]] || return 0
+    say "The fallback was built anew."
+    stop_fallback
+  fi
+  rm -f -- "$place/web/fcgi.sock"
+  PGEVENTS_DATABASE=$(conninfo) as "$web_user" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2 \
+    </dev/null >>"$place/log/fallback.log" 2>&1 9>&- &
+  printf '%s\n' "$!" >"$place/web/fcgi.pid"
+  wait_until 10 test -S "$place/web/fcgi.sock" || {
+    tail -n 10 -- "$place/log/fallback.log" >&2
+    die "The fallback did not start; the lines above are the end of $place/log/fallback.log"
+  }
+}
+
+start_nginx() {
+  local conf
+  conf=$(nginx_conf)
+  if nginx_pid >/dev/null; then
+    [[ $conf != "$(<"$place/nginx.conf")" || $build_dir/ngx_http_pgevents_module.so -nt $place/nginx.pid ]] || return 0
+    say "The module or the configuration of nginx is another one."
+    stop_nginx
+  fi
+  ! port_open "$port" || port_taken
+  (umask 077 && printf '%s\n' "$conf" >"$place/nginx.conf")
+  step nginx nginx nginx -e "$place/log/nginx.log" -c "$place/nginx.conf"
+}
+
+port_taken() {
+  local who=''
+  who=$(ss -Hltnp "sport = :$port" 2>/dev/null | grep -o 'users:.*' | head -n 1) || true
+  die "Port $port is taken${who:+ by $who}." "Choose another one: PGEVENTS_PORT=$((port + 1)) ./run $command"
+}
+
+# Everything answers: the page, the module's way and the fallback's.
+check_servers() {
+  local path
+  for path in / '/rt/events/cheese?flavor=poll' '/fallback/events/cheese?flavor=poll'; do
+    wait_until 10 answers "$path" && continue
+    tail -n 20 -- "$place"/log/*.log >&2
+    die "GET http://127.0.0.1:$port$path answers '$(http_status "$path")' instead of 200; the logs above may say why."
+  done
+}
+
+answers() { [[ $(http_status "$1") == 200 ]]; }
+
+start_all() {
+  make_place
+  start_cluster
+  need_database
+  step "schema" schema install_schema
+  start_fallback
+  start_nginx
+  check_servers
+}
+
+stop_all() {
+  stop_nginx
+  stop_fallback
+  [[ -n $database ]] || stop_cluster
+}
+
+cmd_up() {
+  need_packages demo
+  build_release
+  lock
+  start_all
+  say "pgevents runs: http://127.0.0.1:$port/   (stop it with ./run down)"
+}
+
+cmd_down() {
+  find_place
+  lock
+  stop_all
+}
+
+# In the foreground: stops what it started, however it ends.
+cmd_demo() {
+  need_packages demo
+  find_place
+  ! nginx_pid >/dev/null || die "It runs already, in $run_dir: ./run status. To stop it: ./run down"
+  build_release
+  lock
+  trap 'exit 130' INT TERM HUP
+  trap 'trap "" INT TERM HUP; printf "\n"; stop_all' EXIT
+  start_all
+  say '' "Swiss cheese is delivered at   http://127.0.0.1:$port/" ''
+  say "From another terminal:  ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+  say "                        ./run module off      (and on)"
+  say "Ctrl-C stops everything."
+  while nginx_pid >/dev/null && fallback_pid >/dev/null; do sleep 1; done
+  die "A server ended by itself; see $place/log"
+}
+
+cmd_module() {
+  local flag
+  find_place
+  flag=$place/switch/module-off
+  [[ -d ${flag%/*} ]] || die "There is no demo in $run_dir yet: ./run up"
+  case ${1:-} in
+    off) : >"$flag" ;;
+    on) rm -f -- "$flag" ;;
+    '') ;;
+    *) die "Usage: ./run module on|off" ;;
+  esac
+  if [[ -e $flag ]]; then say "module off: the fallback answers"; else say "module on"; fi
+}
+
+cmd_status() {
+  local pid
+  find_place
+  if pid=$(nginx_pid); then
+    say "nginx       process $pid, $(sed -n 's/^ *listen \(.*\);$/http:\/\/\1\//p' "$place/nginx.conf")"
+    say "$(cmd_module | sed 's/^module /module      /')"
+  else
+    say "nginx       not running"
+  fi
+  if pid=$(fallback_pid); then say "fallback    process $pid"; else say "fallback    not running"; fi
+  if [[ -n $database ]]; then
+    say "PostgreSQL  $database"
+  elif pid=$(cluster_pid); then
+    say "PostgreSQL  process $pid, socket in $place/sock"
+  else
+    say "PostgreSQL  not running"
+  fi
+  say "files       $place"
+  if run_psql -qtAc 'SELECT 1' >/dev/null 2>&1; then
+    say "events      $(run_psql -qtAc 'SELECT pgevents.status()')"
+  fi
+  nginx_pid >/dev/null
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# cppcheck finds nothing in core, fallback and module.
+set -euo pipefail
+folders=()
+for folder in core fcgi_fallback ngx_module; do
+  [[ ! -d $folder ]] || folders+=("$folder")
+done
+cppcheck --quiet --std=c++17 --language=c++ --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+  --suppress=missingInclude --suppress=unknownMacro "${folders[@]}"

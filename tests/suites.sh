@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
+
+all_suites=(unit sql conformance module faults builds browser)
+total_passed=0
+total_failed=0
+total_skipped=0
+failed_suites=()
+
+# Runs the suites named (all without a name); the last line is the sum of all, in words that a machine can read as well.
+cmd_test() {
+  local suite suites=("$@")
+  ((${#suites[@]})) || suites=("${all_suites[@]}")
+  for suite in "${suites[@]}"; do
+    [[ " ${all_suites[*]} " == *" $suite "* ]] || die "There is no suite '$suite'. Suites: ${all_suites[*]}"
+  done
+  need_packages test
+  need_npm
+  build_release
+  run_suites "${suites[@]}"
+}
+
+run_suites() {
+  local suite log
+  mkdir -p -- "$run_dir/log"
+  for suite in "$@"; do
+    [[ -d tests/$suite ]] || continue
+    log=$run_dir/log/suite-$suite.log
+    say '' "== $suite"
+    run_suite "$suite" "$log" || failed_suites+=("$suite")
+  done
+  say ''
+  ((${#failed_suites[@]} == 0)) || say "failed: ${failed_suites[*]}"
+  print_total '' "$total_passed" "$total_failed" "$total_skipped"
+  ((${#failed_suites[@]} == 0 && total_failed == 0 && total_passed > 0))
+}
+
+print_total() {
+  say "${1:+$1: }$2 passed, $3 failed$( (($4 == 0)) || printf ', %s skipped' "$4")"
+}
+
+# One suite with its output shown and kept. Fails when a test failed, when the runner failed, and when no test ran.
+run_suite() {
+  local suite=$1 log=$2 status=0 passed failed skipped
+  case $suite in
+    unit) run_unit ;;
+    sql) bash tests/sql/run.sh ;;
+    *) run_node "$suite" ;;
+  esac 2>&1 9>&- | tee -- "$log" || status=1
+  read -r passed failed skipped < <(count_"$(suite_kind "$suite")" "$log")
+  total_passed=$((total_passed + passed))
+  total_failed=$((total_failed + failed))
+  total_skipped=$((total_skipped + skipped))
+  print_total "$suite" "$passed" "$failed" "$skipped"
+  ((passed + failed > 0)) || say "$suite: no test was run"
+  ((status == 0 && failed == 0 && passed > 0))
+}
+
+suite_kind() {
+  case $1 in
+    unit) echo unit ;;
+    sql) echo plain ;;
+    *) echo node ;;
+  esac
+}
+
+run_unit() { ctest --test-dir "$build_dir" --output-on-failure --no-tests=error -V; }
+
+# Suites that measure time or start many servers get the machine for themselves.
+run_node() {
+  local at_once=1
+  case $1 in conformance | module) at_once=2 ;; esac
+  node --test --test-concurrency="$at_once" --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$run_dir/log/suite-$1.tap" tests/"$1"/*.test.mjs
+}
+
+# count_*: passed, failed and skipped, from a suite's output.
+sum_of() { sed -n "s/$2/\\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+# Check's own totals, one line per program: "100%: Checks: 12, Failures: 0, Errors: 0".
+count_unit() {
+  local all bad='.*%: Checks: [0-9]*, Failures: \([0-9]*\), Errors: .*'
+  all=$(sum_of "$1" '.*%: Checks: \([0-9]*\), Failures.*')
+  bad=$(($(sum_of "$1" "$bad") + $(sum_of "$1" '.*%: Checks: [0-9]*, Failures: [0-9]*, Errors: \([0-9]*\).*')))
+  echo "$((all - bad)) $bad 0"
+}
+
+# The runner's closing lines in TAP: "# pass 12".
+count_node() {
+  local tap=${1%.log}.tap
+  echo "$(tap_count "$tap" pass) $(($(tap_count "$tap" fail) + $(tap_count "$tap" cancelled)))" \
+    "$(($(tap_count "$tap" skipped) + $(tap_count "$tap" todo)))"
+}
+
+tap_count() { sed -n "s/^# $2 \([0-9]*\)\$/\1/p" "$1" | tail -n 1 | grep . || echo 0; }
+
+# The last line of the form "N passed, M failed".
+count_plain() {
+  local line
+  line=$(grep -Eo '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$1" | tail -n 1) || true
+  read -r -a words <<<"${line:-0 passed, 0 failed}"
+  echo "${words[0]} ${words[2]} ${words[4]:-0}"
+}
+
+# Every check of tests/lint runs, whatever the others found; the second line of its file is its name.
+cmd_lint() {
+  local check passed=0 problems=()
+  need_packages lint
+  need_npm
+  build_release
+  say '' "== lint"
+  for check in tests/lint/*.sh; do
+    if (step "$(sed -n '2s/^# \(.*\)\.$/\1/p' "$check")" "lint-$(basename -- "$check" .sh)" bash "$check" "$build_dir"); then
+      passed=$((passed + 1))
+    else
+      problems+=("$check")
+    fi
+  done
+  ((${#problems[@]} == 0)) || say '' "failed: ${problems[*]}"
+  print_total lint "$passed" "${#problems[@]}" 0
+  ((${#problems[@]} == 0))
+}
