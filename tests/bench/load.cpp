@@ -1,0 +1,227 @@
+// The load generator of `./run bench`: one process, one thread, on one core. Opens subscribers, publishes events at a
+// steady rate, and prints as JSON what arrived, how late, what it cost the servers, and what it cost itself.
+#include <arpa/inet.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "http_publisher.hpp"
+#include "loop.hpp"
+#include "options.hpp"
+#include "pg_publisher.hpp"
+#include "publisher.hpp"
+#include "stats.hpp"
+#include "subscriber.hpp"
+#include "watch.hpp"
+
+namespace bench {
+
+namespace {
+
+constexpr std::uint32_t kOpenAtOnce = 256;  // connections under way, well below the servers' backlog
+constexpr double kOpenLimitS = 60;
+// Between the last subscription and the first event: a long poll has no answer that says "I am waiting".
+constexpr double kSettleS = 0.5;
+
+std::int64_t us(double seconds) { return static_cast<std::int64_t>(seconds * 1e6); }
+
+// What a watched process used and held at one moment.
+struct Snapshot {
+  double cpu_s = 0;
+  std::uint64_t pss = 0;
+};
+
+class Run {
+ public:
+  explicit Run(const Options& options);
+  void execute();
+  void print() const;
+
+ private:
+  void open_subscribers();
+  void publish_next();
+  std::uint64_t expected() const;
+  std::vector<Snapshot> look() const;
+  void print_watched() const;
+
+  const Options& options_;
+  Loop loop_;
+  Stats stats_;
+  SubscriberSetup setup_;
+  PublisherPool pool_;
+  std::vector<std::unique_ptr<Subscriber>> subscribers_;
+  std::vector<std::uint32_t> sequences_;  // last number published, by channel
+  std::uint64_t published_ = 0;
+  std::string padding_;
+
+  double open_s_ = 0;
+  double window_s_ = 0;
+  double drain_s_ = 0;
+  double own_cpu_s_ = 0;
+  std::uint64_t in_window_ = 0;
+  std::uint64_t measured_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t missing_ = 0;
+  std::vector<Snapshot> before_, opened_, start_, end_;
+};
+
+Run::Run(const Options& options)
+    : options_(options),
+      setup_{loop_, stats_, options.server, options.flavor, options.cursor},
+      sequences_(options.channels),
+      padding_(options.size, 'a') {
+  for (std::uint32_t i = 0; i < options.publishers; ++i) {
+    if (options.publish.empty()) {
+      pool_.add(std::make_unique<PgPublisher>(loop_, pool_, options.conninfo));
+    } else {
+      pool_.add(std::make_unique<HttpPublisher>(loop_, pool_, options.server, options.publish));
+    }
+  }
+  for (std::uint32_t i = 0; i < options.subscribers; ++i) {
+    const std::uint32_t source = INADDR_LOOPBACK + i % options.sources;
+    const std::string path = for_channel(options.path, i % options.channels);
+    subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, source));
+  }
+}
+
+void Run::open_subscribers() {
+  const std::int64_t start = wall_us();
+  std::uint32_t started = 0;
+  const auto all_open = [&] {
+    while (started < options_.subscribers && started < stats_.opened + kOpenAtOnce) subscribers_[started++]->open();
+    return stats_.opened == options_.subscribers || stats_.closed + stats_.bad_answers > 0;
+  };
+  if (!loop_.run_until(all_open, us(kOpenLimitS)) || stats_.opened != options_.subscribers) {
+    throw std::runtime_error(std::to_string(stats_.opened) + " of " + std::to_string(options_.subscribers) +
+                             " subscribers could be opened, then " + std::to_string(stats_.closed) +
+                             " were closed and " + std::to_string(stats_.bad_answers) + " had a bad answer");
+  }
+  open_s_ = static_cast<double>(wall_us() - start) / 1e6;
+}
+
+// The numbers that subscribers look for come first, so that finding them costs little.
+void Run::publish_next() {
+  const auto channel = static_cast<std::uint32_t>(published_++ % options_.channels);
+  std::string data = "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(wall_us()) + ",\"x\":\"";
+  const std::size_t frame = data.size() + 2;
+  if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
+  data += "\"}";
+  pool_.publish({for_channel(options_.channel, channel), std::move(data)});
+}
+
+std::uint64_t Run::expected() const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < options_.subscribers; ++i) sum += sequences_[i % options_.channels];
+  return sum;
+}
+
+std::vector<Snapshot> Run::look() const {
+  std::vector<Snapshot> result;
+  for (const Watched& watched : options_.watched) result.push_back({cpu_seconds(watched), pss_kb(watched)});
+  return result;
+}
+
+void Run::execute() {
+  before_ = look();
+  open_subscribers();
+  loop_.run_for(us(kSettleS + options_.idle_s));
+  opened_ = look();
+
+  Ticker ticker(loop_, [this] { publish_next(); });
+  ticker.start(options_.rate);
+  loop_.run_for(us(options_.warmup_s));
+
+  start_ = look();
+  const double own_start = own_cpu_seconds();
+  const std::uint64_t events = stats_.events;
+  const std::uint64_t reads = stats_.reads;
+  stats_.measure_from = wall_us();
+  loop_.run_for(us(options_.seconds));
+  ticker.stop();
+  const std::int64_t stop = wall_us();
+  window_s_ = static_cast<double>(stop - stats_.measure_from) / 1e6;
+  in_window_ = stats_.events - events;
+
+  const auto all_there = [this] { return stats_.events >= expected() && pool_.acknowledged() == published_; };
+  loop_.run_until(all_there, us(options_.drain_s));
+  drain_s_ = static_cast<double>(wall_us() - stop) / 1e6;
+  own_cpu_s_ = own_cpu_seconds() - own_start;
+  end_ = look();
+  measured_ = stats_.events - events;
+  reads_ = stats_.reads - reads;
+  missing_ = stats_.missing;
+  for (std::uint32_t i = 0; i < options_.subscribers; ++i) {
+    missing_ += sequences_[i % options_.channels] - subscribers_[i]->last_sequence();
+  }
+  for (const auto& subscriber : subscribers_) subscriber->close();
+}
+
+void print_delays(const char* name, const Histogram& delays) {
+  std::printf("\"%s\":{\"count\":%lu,\"p50\":%lu,\"p90\":%lu,\"p99\":%lu,\"max\":%lu},", name, delays.count(),
+              delays.percentile(0.5), delays.percentile(0.9), delays.percentile(0.99), delays.max());
+}
+
+void Run::print_watched() const {
+  std::printf("\"watched\":{");
+  for (std::size_t i = 0; i < options_.watched.size(); ++i) {
+    std::printf("%s\"%s\":{\"cpu_s\":%.2f,\"pss_before_kb\":%lu,\"pss_opened_kb\":%lu,\"pss_end_kb\":%lu}",
+                i == 0 ? "" : ",", options_.watched[i].name.c_str(), end_[i].cpu_s - start_[i].cpu_s, before_[i].pss,
+                opened_[i].pss, end_[i].pss);
+  }
+  std::printf("},");
+}
+
+void Run::print() const {
+  std::printf("{\"subscribers\":%u,\"channels\":%u,\"rate\":%g,\"open_s\":%.2f,", options_.subscribers,
+              options_.channels, options_.rate, open_s_);
+  std::printf("\"published\":%lu,\"deliveries\":%lu,\"window_s\":%.3f,\"delivered_per_s\":%.0f,\"drain_s\":%.3f,",
+              published_, measured_, window_s_, static_cast<double>(in_window_) / window_s_, drain_s_);
+  std::printf("\"missing\":%lu,\"duplicates\":%lu,\"reordered\":%lu,\"closed\":%lu,\"bad_answers\":%lu,", missing_,
+              stats_.duplicates, stats_.reordered, stats_.closed, stats_.bad_answers);
+  print_delays("delay_us", stats_.delay);
+  print_delays("commit_delay_us", stats_.commit_delay);
+  std::printf("\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,",
+              pool_.mean_us(), pool_.longest_queue(), reads_, stats_.responses, stats_.bytes);
+  print_watched();
+  std::printf("\"own_cpu_s\":%.2f,\"own_cpu_share\":%.3f}\n", own_cpu_s_, own_cpu_s_ / (window_s_ + drain_s_));
+}
+
+void prepare_process(const Options& options) {
+  // As root the hard limit may be raised too; else what is allowed has to do.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit wanted{options.subscribers + 1000, options.subscribers + 1000};
+  if (files.rlim_cur < wanted.rlim_cur && setrlimit(RLIMIT_NOFILE, &wanted) != 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (options.cpu < 0) return;
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(static_cast<std::size_t>(options.cpu), &cpus);
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) throw std::runtime_error("--cpu: no such core");
+}
+
+}  // namespace
+
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  try {
+    const bench::Options options = bench::parse_options(argc, argv);
+    bench::prepare_process(options);
+    bench::Run run(options);
+    run.execute();
+    run.print();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "load: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,102 @@
+#include "options.hpp"
+
+#include <arpa/inet.h>
+
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <stdexcept>
+
+namespace bench {
+
+namespace {
+
+constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribes, publishes, measures; prints JSON
+  --subscribers N --channels N --path /events/bench{c}    who listens, and where ({c}: number of the channel)
+  --flavor sse|long-poll --cursor pgevents|nchan          how
+  --publish PATH --channel bench{c}                       POST to PATH + channel …
+  --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
+  --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
+  --idle S --warmup S --seconds S --drain S               phases
+  --sources N --cpu N                                     local addresses; the core to stay on
+  --watch NAME=PID                                        CPU and memory of that process and its children
+)";
+
+sockaddr_in parse_address(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  const bool valid = colon != std::string::npos &&
+                     inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1;
+  if (!valid) throw std::runtime_error("--server wants an address like 127.0.0.1:8080");
+  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1)));
+  return address;
+}
+
+Watched parse_watched(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) throw std::runtime_error("--watch wants NAME=PID");
+  return {text.substr(0, equals), static_cast<pid_t>(std::atoi(text.c_str() + equals + 1))};
+}
+
+using Setter = std::function<void(const std::string&)>;
+
+Setter number(std::uint32_t& target) {
+  return [&target](const std::string& text) { target = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10)); };
+}
+Setter real(double& target) {
+  return [&target](const std::string& text) { target = std::strtod(text.c_str(), nullptr); };
+}
+Setter word(std::string& target) {
+  return [&target](const std::string& text) { target = text; };
+}
+
+std::map<std::string, Setter> setters(Options& o) {
+  return {
+      {"--server", [&o](const std::string& text) { o.server = parse_address(text); }},
+      {"--subscribers", number(o.subscribers)},
+      {"--channels", number(o.channels)},
+      {"--sources", number(o.sources)},
+      {"--path", word(o.path)},
+      {"--channel", word(o.channel)},
+      {"--flavor", [&o](const std::string& text) { o.flavor = text == "long-poll" ? Flavor::kLongPoll : Flavor::kEventStream; }},
+      {"--cursor", [&o](const std::string& text) { o.cursor = text == "nchan" ? Cursor::kNchan : Cursor::kPgevents; }},
+      {"--publish", word(o.publish)},
+      {"--conninfo", word(o.conninfo)},
+      {"--publishers", number(o.publishers)},
+      {"--rate", real(o.rate)},
+      {"--size", number(o.size)},
+      {"--idle", real(o.idle_s)},
+      {"--warmup", real(o.warmup_s)},
+      {"--seconds", real(o.seconds)},
+      {"--drain", real(o.drain_s)},
+      {"--cpu", [&o](const std::string& text) { o.cpu = std::atoi(text.c_str()); }},
+      {"--watch", [&o](const std::string& text) { o.watched.push_back(parse_watched(text)); }},
+  };
+}
+
+}  // namespace
+
+Options parse_options(int argc, char** argv) {
+  Options options;
+  const auto known = setters(options);
+  for (int i = 1; i < argc; i += 2) {
+    const auto setter = known.find(argv[i]);
+    if (setter == known.end() || i + 1 >= argc) throw std::runtime_error(kHelp);
+    setter->second(argv[i + 1]);
+  }
+  const bool can_publish = !options.publish.empty() || !options.conninfo.empty();
+  if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.rate <= 0) {
+    throw std::runtime_error(kHelp);
+  }
+  return options;
+}
+
+std::string for_channel(const std::string& text, std::uint32_t channel) {
+  std::string result = text;
+  const std::size_t at = result.find("{c}");
+  if (at != std::string::npos) result.replace(at, 3, std::to_string(channel));
+  return result;
+}
+
+}  // namespace bench

@@ -1,0 +1,43 @@
+// The command line of the load generator: `--name value` pairs. `--help` prints what they mean.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "subscriber.hpp"
+#include "watch.hpp"
+
+namespace bench {
+
+struct Options {
+  sockaddr_in server{};
+  std::uint32_t subscribers = 1;
+  std::uint32_t channels = 1;
+  std::uint32_t sources = 1;      // local addresses 127.0.0.1, 127.0.0.2, …
+  std::string path = "/events/bench{c}";
+  std::string channel = "bench{c}";
+  Flavor flavor = Flavor::kEventStream;
+  Cursor cursor = Cursor::kPgevents;
+  std::string publish;            // POST to this path + channel; empty: INSERT over `conninfo`
+  std::string conninfo;
+  std::uint32_t publishers = 4;
+  double rate = 10;               // events per second over all channels
+  std::uint32_t size = 200;       // bytes of an event's data
+  double idle_s = 0;              // after opening, before memory is read
+  double warmup_s = 1;
+  double seconds = 5;
+  double drain_s = 10;            // at most, for what is still on its way
+  int cpu = -1;
+  std::vector<Watched> watched;   // --watch NAME=PID, repeatable
+};
+
+// Throws std::runtime_error with a message for the user.
+Options parse_options(int argc, char** argv);
+
+// `text` with `{c}` replaced by the channel's number.
+std::string for_channel(const std::string& text, std::uint32_t channel);
+
+}  // namespace bench

@@ -1,0 +1,34 @@
+// Publishes as an application does: INSERT INTO pgevents.events over libpq, one transaction per event.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "loop.hpp"
+#include "publisher.hpp"
+
+namespace bench {
+
+class PgPublisher final : public Publisher, public Handler {
+ public:
+  PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo);
+
+  bool idle() const override { return !busy_; }
+  void publish(const Publication& publication) override;
+  void on_ready(std::uint32_t events) override;
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+
+  PublisherPool& pool_;
+  std::unique_ptr<PGconn, Finish> connection_;
+  std::int64_t started_us_ = 0;
+  bool busy_ = false;
+};
+
+}  // namespace bench

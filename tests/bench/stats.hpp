@@ -1,0 +1,54 @@
+// What all subscribers of a run count together, and the check of one subscriber's sequence.
+#pragma once
+
+#include <cstdint>
+
+#include "histogram.hpp"
+
+namespace bench {
+
+struct Stats {
+  std::uint64_t opened = 0;       // subscribers that wait for events
+  std::uint64_t events = 0;       // deliveries, those of the warm-up too
+  std::uint64_t responses = 0;    // long poll: answers
+  std::uint64_t bytes = 0;        // received
+  std::uint64_t reads = 0;        // recv() calls that brought something
+  std::uint64_t missing = 0;      // sequence numbers skipped (and not delivered later)
+  std::uint64_t duplicates = 0;   // delivered again
+  std::uint64_t reordered = 0;    // delivered after a later one
+  std::uint64_t closed = 0;       // connections that the server ended
+  std::uint64_t bad_answers = 0;  // wrong status or not HTTP
+  std::int64_t measure_from = INT64_MAX;  // delays count for events published from this time on
+  Histogram delay;         // publisher's send to the subscriber's read
+  Histogram commit_delay;  // the event's `ts` to the subscriber's read, where the event carries one
+};
+
+// Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. Numbers further back than 63 that come
+// again count as duplicates: whether they came before is not remembered.
+class Sequence {
+ public:
+  void note(std::uint32_t n, Stats& stats) {
+    if (n > last_) {
+      const std::uint32_t step = n - last_;
+      stats.missing += step - 1;
+      seen_ = (step < 64 ? seen_ << step : 0) | 1;
+      last_ = n;
+      return;
+    }
+    const std::uint32_t back = last_ - n;
+    if (back < 64 && (seen_ >> back & 1) == 0) {
+      seen_ |= std::uint64_t{1} << back;
+      --stats.missing;
+      ++stats.reordered;
+    } else {
+      ++stats.duplicates;
+    }
+  }
+  std::uint32_t last() const { return last_; }
+
+ private:
+  std::uint64_t seen_ = 0;  // bit i: last_ - i was delivered
+  std::uint32_t last_ = 0;
+};
+
+}  // namespace bench

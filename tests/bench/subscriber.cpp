@@ -1,0 +1,184 @@
+#include "subscriber.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+namespace bench {
+
+namespace {
+
+// One for all: everything is consumed before the next read, but for what `partial_` keeps.
+std::array<char, 262144> read_buffer;
+
+// The number at the start of `text`, in microseconds when it has a fraction of six digits.
+std::int64_t number_at(std::string_view text) {
+  std::int64_t value = 0;
+  for (const char c : text) {
+    if (c == '.') continue;
+    if (c < '0' || c > '9') break;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+}  // namespace
+
+Subscriber::Subscriber(const SubscriberSetup& setup, std::string path, std::uint32_t source)
+    : setup_(setup), path_(std::move(path)), source_(source) {}
+
+Subscriber::~Subscriber() { close(); }
+
+void Subscriber::open() {
+  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "socket (descriptors? see ulimit -n)");
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  sockaddr_in local{};
+  local.sin_family = AF_INET;
+  local.sin_addr.s_addr = htonl(source_);
+  if (bind(fd_, reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0 ||
+      (connect(fd_, reinterpret_cast<const sockaddr*>(&setup_.server), sizeof setup_.server) != 0 &&
+       errno != EINPROGRESS)) {
+    throw std::system_error(errno, std::generic_category(), "connect");
+  }
+  reader_.reset();
+  partial_.clear();
+  requested_ = false;
+  setup_.loop.add(fd_, this);
+}
+
+void Subscriber::close() {
+  stopped_ = true;
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+void Subscriber::on_ready(std::uint32_t events) {
+  if (fd_ < 0) return;
+  if (!requested_ && (events & EPOLLOUT) != 0) send_request();
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0) return;
+  for (;;) {
+    const ssize_t size = recv(fd_, read_buffer.data(), read_buffer.size(), 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return;
+    if (size <= 0) return on_closed();
+    ++setup_.stats.reads;
+    setup_.stats.bytes += static_cast<std::uint64_t>(size);
+    if (!reader_.feed({read_buffer.data(), static_cast<std::size_t>(size)}, *this)) {
+      ++setup_.stats.bad_answers;
+      return close();
+    }
+    // A short read has emptied the socket; the next arrival is a new edge. The end of the connection is asked for.
+    if (static_cast<std::size_t>(size) < read_buffer.size() && (events & EPOLLRDHUP) == 0) return;
+    if (fd_ < 0) return;
+  }
+}
+
+void Subscriber::send_request() {
+  requested_ = true;
+  std::string request = "GET " + path_ + " HTTP/1.1\r\nHost: bench\r\n";
+  if (setup_.flavor == Flavor::kEventStream) request += "Accept: text/event-stream\r\n";
+  request += cursor_;
+  request += "\r\n";
+  const ssize_t sent = send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
+  if (sent != static_cast<ssize_t>(request.size())) return on_closed();
+  if (setup_.flavor == Flavor::kLongPoll && !opened_) {
+    opened_ = true;
+    ++setup_.stats.opened;
+  }
+}
+
+void Subscriber::on_head(const ResponseHead& head) {
+  accepted_ = head.status == 200;
+  if (setup_.flavor == Flavor::kEventStream) {
+    if (accepted_ && !opened_) {
+      opened_ = true;
+      ++setup_.stats.opened;
+    }
+  } else if (setup_.cursor == Cursor::kPgevents) {
+    cursor_ = "Last-Event-ID: ";
+    cursor_ += head.field("Last-Event-ID");
+    cursor_ += "\r\n";
+  } else {
+    cursor_ = "If-Modified-Since: ";
+    cursor_ += head.field("Last-Modified");
+    cursor_ += "\r\nIf-None-Match: ";
+    cursor_ += head.field("Etag");
+    cursor_ += "\r\n";
+  }
+  if (!accepted_) ++setup_.stats.bad_answers;
+}
+
+void Subscriber::on_body(std::string_view piece) {
+  if (!accepted_) return;
+  if (setup_.flavor == Flavor::kLongPoll) {
+    partial_.append(piece);
+    return;
+  }
+  while (!piece.empty()) {
+    const std::size_t end = piece.find('\n');
+    if (end == std::string_view::npos) {
+      partial_.append(piece);
+      return;
+    }
+    if (partial_.empty()) {
+      on_line(piece.substr(0, end));
+    } else {
+      partial_.append(piece.substr(0, end));
+      on_line(partial_);
+      partial_.clear();
+    }
+    piece.remove_prefix(end + 1);
+  }
+}
+
+void Subscriber::on_end() {
+  if (setup_.flavor == Flavor::kEventStream) return;
+  ++setup_.stats.responses;
+  note_events(partial_);
+  partial_.clear();
+  if (!stopped_) send_request();
+}
+
+void Subscriber::on_line(std::string_view line) {
+  if (line.size() > 5 && line.substr(0, 5) == "data:") note_events(line.substr(5));
+}
+
+// Finds every `"n":SEQUENCE,"t":TIME` that the generator itself wrote, and the event's `"ts":` before it.
+void Subscriber::note_events(std::string_view text) {
+  const std::int64_t now = wall_us();
+  Stats& stats = setup_.stats;
+  for (std::size_t at = text.find("\"n\":"); at != std::string_view::npos; at = text.find("\"n\":")) {
+    const std::size_t commit = text.substr(0, at).find("\"ts\":");
+    const std::size_t time = text.find("\"t\":", at);
+    if (time == std::string_view::npos) return;
+    const std::int64_t sent = number_at(text.substr(time + 4));
+    sequence_.note(static_cast<std::uint32_t>(number_at(text.substr(at + 4))), stats);
+    ++stats.events;
+    if (sent >= stats.measure_from) {
+      stats.delay.add(now - sent);
+      if (commit != std::string_view::npos) stats.commit_delay.add(now - number_at(text.substr(commit + 5)));
+    }
+    text.remove_prefix(time + 4);
+  }
+}
+
+// A long poll's connection may be ended between two answers (keepalive_requests); a stream's may not.
+void Subscriber::on_closed() {
+  const bool may_reopen = setup_.flavor == Flavor::kLongPoll && opened_ && !stopped_;
+  ::close(fd_);
+  fd_ = -1;
+  if (!stopped_) ++setup_.stats.closed;
+  if (may_reopen) open();
+}
+
+}  // namespace bench

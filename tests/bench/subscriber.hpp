@@ -1,0 +1,66 @@
+// One subscriber of the load generator: opens its connection, asks for its channel by event stream or long poll, and
+// notes every event it is given. Owned by main; lives until the end of the run.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http_reader.hpp"
+#include "loop.hpp"
+#include "stats.hpp"
+
+namespace bench {
+
+enum class Flavor : std::uint8_t { kEventStream, kLongPoll };
+enum class Cursor : std::uint8_t { kPgevents, kNchan };
+
+// What all subscribers share.
+struct SubscriberSetup {
+  Loop& loop;
+  Stats& stats;
+  sockaddr_in server;
+  Flavor flavor;
+  Cursor cursor;  // how a long poll tells where it goes on
+};
+
+class Subscriber final : public Handler, private HttpSink {
+ public:
+  // `source`: the local address, in host byte order (several are needed beyond 28,000 connections to one port).
+  Subscriber(const SubscriberSetup& setup, std::string path, std::uint32_t source);
+  ~Subscriber() override;
+  Subscriber(const Subscriber&) = delete;
+  Subscriber& operator=(const Subscriber&) = delete;
+
+  void open();
+  // Closes the connection; what arrives later is not counted.
+  void close();
+  std::uint32_t last_sequence() const { return sequence_.last(); }
+  void on_ready(std::uint32_t events) override;
+
+ private:
+  void on_head(const ResponseHead& head) override;
+  void on_body(std::string_view piece) override;
+  void on_end() override;
+  void send_request();
+  void on_line(std::string_view line);
+  void note_events(std::string_view text);
+  void on_closed();
+
+  const SubscriberSetup& setup_;
+  std::string path_;
+  std::string partial_;  // an event stream's incomplete line, or a long poll's body
+  std::string cursor_;   // header lines that a long poll sends next
+  HttpReader reader_;
+  Sequence sequence_;
+  std::uint32_t source_;
+  int fd_ = -1;
+  bool requested_ = false;
+  bool opened_ = false;
+  bool accepted_ = false;  // the answer was 200
+  bool stopped_ = false;
+};
+
+}  // namespace bench
