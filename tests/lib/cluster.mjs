@@ -1,0 +1,175 @@
+// A private PostgreSQL cluster in a temporary directory: trust authentication on a Unix socket that only this test knows.
+// As root the server runs as user `postgres`. fsync is off unless asked for: the kernel's cache survives killed processes.
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+
+import { freePort, waitFor } from './conditions.mjs';
+import { Database } from './database.mjs';
+import { atEnd } from './lifetime.mjs';
+import { childrenOf, isAlive, run, signalIfAlive, waitGone } from './processes.mjs';
+import { atExit, sleepSync, tempDir } from './scratch.mjs';
+
+const kStopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
+
+function binDirectory() {
+  if (process.env.PGEVENTS_PG_BIN) return process.env.PGEVENTS_PG_BIN;
+  const debian = '/usr/lib/postgresql';
+  const versions = fs.existsSync(debian) ? fs.readdirSync(debian).filter((name) => /^[0-9]+$/.test(name)) : [];
+  const newest = versions.sort((a, b) => b - a).find((name) => fs.existsSync(`${debian}/${name}/bin/initdb`));
+  if (newest) return `${debian}/${newest}/bin`;
+  return execFileSync('pg_config', ['--bindir']).toString().trim();
+}
+
+// PostgreSQL refuses to run as root.
+function unprivileged(command, args) {
+  if (process.getuid() !== 0) return [command, args];
+  const user = ['--reuid=postgres', '--regid=postgres', '--clear-groups'];
+  return ['setpriv', [...user, command, ...args]];
+}
+
+export class Cluster {
+  constructor({ tcp, fsync, settings }) {
+    this.bin_ = binDirectory();
+    this.dir = tempDir('pg');
+    this.data = path.join(this.dir, 'data');
+    this.log = path.join(this.dir, 'postgres.log');
+    this.tcp_ = tcp;
+    this.port = 5432;
+    this.settings_ = { ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off' }), ...settings };
+    this.databases_ = [];
+    this.child_ = undefined;
+  }
+
+  async initialise() {
+    if (process.getuid() === 0) {
+      const id = (flag) => Number(execFileSync('id', [flag, 'postgres']).toString());
+      fs.chownSync(this.dir, id('-u'), id('-g'));
+    }
+    const args = ['-D', this.data, '-N', '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8'];
+    await run(...unprivileged(path.join(this.bin_, 'initdb'), args), { cwd: this.dir });
+    if (this.tcp_) this.port = await freePort();
+    const settings = {
+      listen_addresses: this.tcp_ ? '127.0.0.1' : '',
+      port: this.port,
+      unix_socket_directories: this.dir,
+      shared_buffers: '64MB',
+      max_connections: 200,
+      log_line_prefix: '%m [%p] %q%u@%d %a ',
+      log_connections: 'on',
+      log_lock_waits: 'on',
+      timezone: 'UTC',
+      ...this.settings_,
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
+    fs.appendFileSync(path.join(this.data, 'postgresql.conf'), lines.join(''));
+  }
+
+  get pid() {
+    return this.child_?.pid;
+  }
+
+  async start() {
+    const log = fs.openSync(this.log, 'a');
+    const [command, args] = unprivileged(path.join(this.bin_, 'postgres'), ['-D', this.data]);
+    const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
+    fs.closeSync(log);
+    this.child_ = child;
+    this.forget_ = atExit(() => this.stopSync_());
+    await waitFor(() => this.ready_(child), { what: `PostgreSQL ready, see ${this.log}`, timeout: 60_000, interval: 20 });
+  }
+
+  async ready_(child) {
+    const client = new pg.Client({ ...this.address(), user: 'postgres', database: 'postgres' });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      await client.end();
+      return true;
+    } catch (error) {
+      if (child.exitCode !== null) throw new Error(`postgres ended:\n${fs.readFileSync(this.log)}`, { cause: error });
+      return false;
+    }
+  }
+
+  // mode: smart, fast (as a planned restart) or immediate (as a crash of all its processes).
+  async stop(mode = 'fast') {
+    if (!this.child_) return;
+    await this.end_(kStopSignal[mode]);
+  }
+
+  // The postmaster alone dies; its children notice and follow.
+  async kill9() {
+    await this.end_('SIGKILL');
+  }
+
+  async end_(signal) {
+    const { pid } = this.child_;
+    const pids = [pid, ...childrenOf(pid)];
+    if (signal !== 'SIGKILL') await Promise.all(this.databases_.map((database) => database.disconnect()));
+    signalIfAlive(pid, signal);
+    await waitGone(pids, 'PostgreSQL', 60_000);
+    this.child_ = undefined;
+    this.forget_();
+  }
+
+  async restart(mode = 'fast') {
+    await this.stop(mode);
+    await this.start();
+  }
+
+  // Host and port as `pg` takes them.
+  address({ tcp = false } = {}) {
+    return { host: tcp ? '127.0.0.1' : this.dir, port: this.port };
+  }
+
+  // A libpq connection string.
+  conninfo({ user, database, tcp = false }) {
+    const { host, port } = this.address({ tcp });
+    return `host=${host} port=${port} dbname=${database} user=${user}`;
+  }
+
+  // A new database with pgevents installed (install: false leaves it empty).
+  async createDatabase({ name, install = true } = {}) {
+    const database = new Database(this, name ?? `db${this.databases_.length + 1}`);
+    this.databases_.push(database);
+    await database.create({ install });
+    return database;
+  }
+
+  psqlCommand() {
+    return path.join(this.bin_, 'psql');
+  }
+
+  logText() {
+    return fs.readFileSync(this.log, 'utf8');
+  }
+
+  async remove() {
+    await Promise.all(this.databases_.map((database) => database.disconnect()));
+    await this.stop('immediate');
+  }
+
+  stopSync_() {
+    if (!this.child_ || !isAlive(this.child_.pid)) return;
+    signalIfAlive(this.child_.pid, 'SIGQUIT');
+    for (let i = 0; i < 100 && isAlive(this.child_.pid); i++) sleepSync(50);
+  }
+}
+
+// It ends with the test file.
+export async function startCluster({ tcp = false, fsync = false, settings = {} } = {}) {
+  const cluster = new Cluster({ tcp, fsync, settings });
+  await cluster.initialise();
+  await cluster.start();
+  atEnd(() => cluster.remove());
+  return cluster;
+}
+
+// The one cluster of a test file, started at the first call.
+let shared;
+export function sharedCluster(options) {
+  shared ??= startCluster(options);
+  return shared;
+}

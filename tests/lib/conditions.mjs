@@ -1,0 +1,63 @@
+// Waiting for conditions instead of sleeping for luck, and other small things that every test needs.
+// Limits are generous: they bound a failure, they are never what a passing test waits for.
+import net from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export const kDefaultTimeout = 30_000;
+
+export const sleep = (ms) => delay(ms);
+
+// Calls `predicate` (may be async) until it gives something truthy, and returns that.
+export async function waitFor(predicate, { what = 'condition', timeout = kDefaultTimeout, interval = 10 } = {}) {
+  const deadline = Date.now() + timeout;
+  let last_error;
+  for (;;) {
+    try {
+      const value = await predicate();
+      if (value) return value;
+      last_error = undefined;
+    } catch (error) {
+      last_error = error;
+    }
+    if (Date.now() >= deadline) {
+      const text = typeof what === 'function' ? what() : what;
+      throw new Error(`not within ${timeout} ms: ${text}`, { cause: last_error });
+    }
+    await delay(interval);
+  }
+}
+
+// Gives `promise` at most `timeout` ms.
+export async function within(promise, timeout, what) {
+  const abort = new AbortController();
+  const limit = delay(timeout, undefined, { signal: abort.signal }).then(() => {
+    throw new Error(`not within ${timeout} ms: ${what}`);
+  });
+  limit.catch(() => {});
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    abort.abort();
+  }
+}
+
+// A TCP port on 127.0.0.1 that was free a moment ago; never the same twice in one process.
+const given_ports = new Set();
+export async function freePort() {
+  for (;;) {
+    const port = await new Promise((resolve, reject) => {
+      const server = net.createServer();
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', () => {
+        const { port: number } = server.address();
+        server.close(() => resolve(number));
+      });
+    });
+    if (given_ports.has(port)) continue;
+    given_ports.add(port);
+    return port;
+  }
+}
+
+// Numbers from `from` to `to`, both included.
+export const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);

@@ -1,0 +1,113 @@
+// One database of a test's cluster: pgevents installed by psql as an administrator would, and the ways in for the three
+// parties: administrator, server (what the front-ends may) and publisher (what an application may).
+import path from 'node:path';
+import pg from 'pg';
+
+import { run } from './processes.mjs';
+import { kRoot } from './scratch.mjs';
+
+// Ids come as numbers (tests stay far below 2^53), JSON as the text that is stored.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+pg.types.setTypeParser(pg.types.builtins.JSON, (text) => text);
+pg.types.setTypeParser(pg.types.builtins.JSONB, (text) => text);
+
+export const kServerUser = 'test_server';
+export const kPublisherUser = 'test_publisher';
+
+const kLoginRoles = `
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${kServerUser}') THEN
+    CREATE ROLE ${kServerUser} LOGIN IN ROLE pgevents_server;
+    CREATE ROLE ${kPublisherUser} LOGIN IN ROLE pgevents_publisher;
+  END IF;
+END
+$$;`;
+
+export class Database {
+  constructor(cluster, name) {
+    this.cluster = cluster;
+    this.name = name;
+    this.pools_ = new Map();
+  }
+
+  async create({ install }) {
+    const maintenance = new pg.Client(this.options_('postgres', 'postgres'));
+    await maintenance.connect();
+    await maintenance.query(`CREATE DATABASE ${this.name}`);
+    await maintenance.end();
+    if (!install) return;
+    await this.psql(['-f', path.join(kRoot, 'sql', 'install.sql')]);
+    await this.query(kLoginRoles);
+  }
+
+  options_(user, database = this.name) {
+    return { ...this.cluster.address(), user, database, application_name: 'test' };
+  }
+
+  // Connection string for the module and the fallback.
+  conninfo({ user = kServerUser, tcp = false } = {}) {
+    return this.cluster.conninfo({ user, database: this.name, tcp });
+  }
+
+  // As the administrator; `file`-less, input or arguments as psql takes them.
+  async psql(args, input) {
+    const common = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', this.cluster.dir, '-p', String(this.cluster.port)];
+    const who = ['-U', 'postgres', '-d', this.name];
+    return run(this.cluster.psqlCommand(), [...common, ...who, ...args], { input });
+  }
+
+  pool_(user) {
+    let pool = this.pools_.get(user);
+    if (!pool) {
+      pool = new pg.Pool({ ...this.options_(user), max: 4 });
+      pool.on('error', () => {}); // an idle connection of a stopped server; the next query says so itself
+      this.pools_.set(user, pool);
+    }
+    return pool;
+  }
+
+  // One statement as the administrator (or `user`); gives its rows.
+  async query(sql, params = [], { user = 'postgres' } = {}) {
+    const result = await this.pool_(user).query(sql, params);
+    return result.rows;
+  }
+
+  // The first column of the first row.
+  async value(sql, params, options) {
+    const [row] = await this.query(sql, params, options);
+    return row && Object.values(row)[0];
+  }
+
+  // A connection of its own, for transactions. The caller ends it.
+  async connect(user = kPublisherUser) {
+    const client = new pg.Client(this.options_(user));
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  }
+
+  // Publishes one event as an application does; `data` is a value, or JSON text given as { json }. Gives its id.
+  async publish(channel, type, data, { ttl } = {}) {
+    const text = data?.json ?? JSON.stringify(data ?? null);
+    const publish = 'SELECT pgevents.publish($1, $2, $3::json, $4::interval)';
+    await this.query(publish, [channel, type, text, ttl ?? null], { user: kPublisherUser });
+    return this.value('SELECT max(id) FROM pgevents.events WHERE channel_id = $1', [channel]);
+  }
+
+  head() {
+    return this.value('SELECT pgevents.head()');
+  }
+
+  // The log as the front-ends read it, in id order: { id, channel_id, ts_us, type, data (inner JSON text) }.
+  async log({ after = 0, channels } = {}) {
+    const rows = await this.query('SELECT * FROM pgevents.log_after($1, 2147483647)', [after]);
+    return channels ? rows.filter((row) => channels.includes(row.channel_id)) : rows;
+  }
+
+  async disconnect() {
+    const pools = [...this.pools_.values()];
+    this.pools_.clear();
+    await Promise.all(pools.map((pool) => pool.end()));
+  }
+}

@@ -1,0 +1,112 @@
+// HTTP as a test needs it: one request with its whole answer (bytes kept), and raw exchanges over a bare socket.
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+
+import { within } from './conditions.mjs';
+
+const kTimeout = 60_000;
+
+export class Response {
+  constructor(message, raw) {
+    this.status = message.statusCode;
+    this.headers = message.headers;
+    this.rawHeaders = message.rawHeaders;
+    this.httpVersion = message.httpVersion;
+    this.raw = raw;
+  }
+
+  get body() {
+    return this.raw.toString('utf8');
+  }
+
+  json() {
+    return JSON.parse(this.body);
+  }
+
+  // How often a header stands in the answer.
+  count(name) {
+    return this.rawHeaders.filter((entry, i) => i % 2 === 0 && entry.toLowerCase() === name.toLowerCase()).length;
+  }
+}
+
+// One request. `target` is { port } or { socketPath }, with { tls: true } for https without verification.
+export async function request({ port, socketPath, tls = false, method = 'GET', path = '/', headers = {}, body, agent,
+  timeout = kTimeout }) {
+  const options = { host: '127.0.0.1', port, socketPath, method, path, headers, agent: agent ?? false };
+  const answer = new Promise((resolve, reject) => {
+    const outgoing = (tls ? https : http).request({ ...options, rejectUnauthorized: false }, (message) => {
+      const chunks = [];
+      message.on('data', (chunk) => chunks.push(chunk));
+      message.on('error', reject);
+      message.on('end', () => resolve(new Response(message, Buffer.concat(chunks))));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+  return within(answer, timeout, `${method} ${path}`);
+}
+
+// Sends bytes as they are and collects what comes until the server closes, or `until(bytes so far)` is satisfied.
+export async function rawExchange({ port, socketPath }, bytes, { until, timeout = kTimeout } = {}) {
+  const socket = socketPath ? net.connect(socketPath) : net.connect(port, '127.0.0.1');
+  let received = Buffer.alloc(0);
+  const done = new Promise((resolve, reject) => {
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      if (until?.(received)) resolve();
+    });
+    socket.on('close', resolve);
+    socket.on('error', (error) => (received.length > 0 ? resolve() : reject(error)));
+  });
+  socket.write(bytes);
+  try {
+    await within(done, timeout, `answer to ${JSON.stringify(String(bytes).slice(0, 200))}`);
+  } finally {
+    socket.destroy();
+  }
+  return received;
+}
+
+// Splits what came over one connection into answers: [{ status, version, headers, raw }]. Knows Content-Length, chunked
+// bodies and bodies that end with the connection, which is what servers send.
+export function parseAnswers(bytes, { heads = [] } = {}) {
+  const answers = [];
+  let rest = bytes;
+  while (rest.length > 0) {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end < 0) throw new Error(`no end of headers in ${JSON.stringify(rest.toString('latin1').slice(0, 300))}`);
+    const [first, ...lines] = rest.subarray(0, end).toString('latin1').split('\r\n');
+    const match = /^HTTP\/([0-9.]+) ([0-9]{3})( |$)/.exec(first);
+    if (!match) throw new Error(`no status line: ${first}`);
+    const headers = Object.fromEntries(lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+    const bodiless = heads.includes(answers.length) || match[2] === '204' || match[2] === '304';
+    const [raw, left] = takeBody(rest.subarray(end + 4), headers, bodiless);
+    answers.push({ version: match[1], status: Number(match[2]), headers, raw });
+    rest = left;
+  }
+  return answers;
+}
+
+function takeBody(bytes, headers, bodiless) {
+  if (bodiless) return [Buffer.alloc(0), bytes];
+  if (headers['transfer-encoding'] === 'chunked') return takeChunked(bytes);
+  const length = headers['content-length'] === undefined ? bytes.length : Number(headers['content-length']);
+  if (bytes.length < length) throw new Error(`body cut: ${bytes.length} of ${length} bytes`);
+  return [bytes.subarray(0, length), bytes.subarray(length)];
+}
+
+function takeChunked(bytes) {
+  const chunks = [];
+  let rest = bytes;
+  for (;;) {
+    const line_end = rest.indexOf('\r\n');
+    if (line_end < 0) throw new Error('chunked body cut');
+    const size = parseInt(rest.subarray(0, line_end).toString('latin1'), 16);
+    if (rest.length < line_end + 4 + size) throw new Error('chunk cut');
+    chunks.push(rest.subarray(line_end + 2, line_end + 2 + size));
+    rest = rest.subarray(line_end + 4 + size);
+    if (size === 0) return [Buffer.concat(chunks), rest];
+  }
+}

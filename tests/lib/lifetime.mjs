@@ -1,0 +1,26 @@
+// What ends with a test file: servers register here how they are stopped and checked. A test file runs the list after its
+// last test (a failing stop fails the file); a program that is no test calls endAll() itself.
+import { after } from 'node:test';
+
+const endings = [];
+
+// `end` runs once, latest registered first.
+export function atEnd(end) {
+  endings.push(end);
+}
+
+export async function endAll() {
+  const errors = [];
+  while (endings.length > 0) {
+    try {
+      await endings.pop()();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 1) throw new AggregateError(errors, errors.map((error) => error.message).join('\n'));
+  if (errors.length === 1) throw errors[0];
+}
+
+// Registered while modules load, that is for the whole file; inside a hook it would belong to that hook.
+if (/\.test\.m?js$/.test(process.argv[1] ?? '')) after(endAll);

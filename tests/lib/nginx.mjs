@@ -1,0 +1,222 @@
+// A real nginx with the configuration that a test gives. What every configuration needs (module, log, pid, temporary
+// paths, ports) is added here; stop() is also the check that nothing went wrong inside.
+//
+//   const nginx = await startNginx({ http: (n) => `server { listen ${n.listen()}; location / { … } }` });
+//   await request({ port: nginx.port, path: '/events/cheese' });
+//   await nginx.stop();
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { freePort, waitFor } from './conditions.mjs';
+import { atEnd } from './lifetime.mjs';
+import { childrenOf, isAlive, kSanitizerReport, run, signalIfAlive, waitGone } from './processes.mjs';
+import { atExit, kRoot, sleepSync, tempDir } from './scratch.mjs';
+
+const kBinary = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
+const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
+
+// What a log must not hold. `worker process N exited on signal` is an [alert]: tests that kill workers allow it.
+const kForbidden = [/\[(alert|emerg|crit)\]/, /open socket left/, /\(core dumped\)/, kSanitizerReport];
+
+// nginx's own words about a worker that the test itself killed.
+export const kKilledWorker = /worker process [0-9]+ exited on signal 9/;
+
+function sanitizerEnvironment(dir) {
+  const where = `log_path=${path.join(dir, 'sanitizer')}`;
+  const join = (options) => [options, where].filter(Boolean).join(':');
+  return { ASAN_OPTIONS: join(process.env.ASAN_OPTIONS), UBSAN_OPTIONS: join(process.env.UBSAN_OPTIONS) };
+}
+
+export class Nginx {
+  constructor({ workers, loadModule, modules, main, events, binary }) {
+    this.dir = tempDir('ngx');
+    this.conf = path.join(this.dir, 'nginx.conf');
+    this.errorLog = path.join(this.dir, 'error.log');
+    this.pidFile = path.join(this.dir, 'nginx.pid');
+    this.binary_ = binary ?? kBinary;
+    this.options_ = { workers, loadModule, modules, main, events };
+    this.free_ports_ = [];
+    this.ports = [];
+    this.env_ = { ...process.env, ...sanitizerEnvironment(this.dir) };
+    this.running_ = false;
+  }
+
+  // The first port of the configuration, the one most tests use.
+  get port() {
+    return this.ports[0];
+  }
+
+  // `127.0.0.1:port` of the n-th listening socket; the same over reloads and restarts.
+  listen(n = 0) {
+    return `127.0.0.1:${this.ports[n] ?? this.reserve_(n)}`;
+  }
+
+  reserve_(n) {
+    assert.equal(n, this.ports.length, 'ports are to be used in order');
+    this.ports.push(this.free_ports_.pop());
+    return this.ports[n];
+  }
+
+  // Writes nginx.conf. `http` is text, or a function of this object that gives it.
+  async configure(http, overrides = {}) {
+    while (this.free_ports_.length < 4) this.free_ports_.push(await freePort());
+    this.options_ = { ...this.options_, ...overrides };
+    fs.writeFileSync(this.conf, this.text_(typeof http === 'function' ? http(this) : http));
+  }
+
+  text_(http) {
+    const { workers, loadModule, modules, main, events } = this.options_;
+    const loaded = [...(loadModule && kModule ? [kModule] : []), ...modules];
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+    return `${loaded.map((file) => `load_module ${file};\n`).join('')}
+${process.getuid() === 0 ? 'user root;' : ''}
+worker_processes ${workers};
+worker_rlimit_nofile 20000;
+pid ${this.pidFile};
+error_log ${this.errorLog} info;
+env LD_PRELOAD; env ASAN_OPTIONS; env UBSAN_OPTIONS; env LSAN_OPTIONS;
+${main}
+events { worker_connections 8192; ${events} }
+http {
+    access_log off;
+    default_type text/plain;
+    client_max_body_size 16m;
+${temporary.map((name) => `    ${name}_temp_path ${this.dir}/${name};\n`).join('')}
+${http}
+}
+`;
+  }
+
+  // A fault in the configuration is thrown with nginx's words.
+  async start() {
+    await run(this.binary_, ['-p', this.dir, '-c', this.conf, '-e', this.errorLog], { env: this.env_ });
+    this.running_ = true;
+    this.forget_ ??= atExit(() => this.killSync_());
+    await this.waitWorkers();
+  }
+
+  // nginx -t: [true or false, what it says].
+  async test() {
+    const args = ['-t', '-p', this.dir, '-c', this.conf, '-e', this.errorLog];
+    const { status, stderr } = await run(this.binary_, args, { env: this.env_, expect: null });
+    return [status === 0, stderr];
+  }
+
+  master() {
+    return Number(fs.readFileSync(this.pidFile, 'latin1').trim());
+  }
+
+  // Pids of the master's children: workers, old workers on their way out included.
+  workers() {
+    return childrenOf(this.master());
+  }
+
+  async waitWorkers() {
+    const count = this.options_.workers;
+    return waitFor(() => this.workers().length >= count && this.workers(), { what: `${count} nginx workers` });
+  }
+
+  signal(name) {
+    process.kill(this.master(), name);
+  }
+
+  // Kills one process of this nginx.
+  kill(pid, signal = 'SIGKILL') {
+    assert.ok([this.master(), ...this.workers()].includes(pid), `${pid} is no process of this nginx`);
+    process.kill(pid, signal);
+  }
+
+  // Loads the configuration anew (given as for configure(), or the file as it is) and waits for the new workers.
+  // Old ones may still be going: wait for `waitGone(old)`. Gives the pids of the old workers.
+  async reload(http, overrides) {
+    if (http !== undefined) await this.configure(http, overrides);
+    const old = this.workers();
+    this.signal('SIGHUP');
+    await waitFor(() => this.workers().filter((pid) => !old.includes(pid)).length >= this.options_.workers, {
+      what: () => `workers after a reload; log: ${this.logText().slice(-2000)}`,
+    });
+    return old;
+  }
+
+  async waitGone(pids, timeout) {
+    await waitGone(pids, 'nginx workers', timeout);
+  }
+
+  logText() {
+    return fs.existsSync(this.errorLog) ? fs.readFileSync(this.errorLog, 'utf8') : '';
+  }
+
+  // Every worker that ever ran, by the log.
+  allWorkersEver() {
+    return [...this.logText().matchAll(/start worker process ([0-9]+)/g)].map((match) => Number(match[1]));
+  }
+
+  // Graceful (SIGQUIT) and fast (SIGTERM) end of master and workers, without the checks of stop().
+  async quit(timeout = 30_000) {
+    await this.end_('SIGQUIT', timeout);
+  }
+
+  async terminate(timeout = 30_000) {
+    await this.end_('SIGTERM', timeout);
+  }
+
+  async end_(signal, timeout) {
+    const pids = [this.master(), ...this.workers()];
+    this.signal(signal);
+    await waitGone(pids, `nginx after ${signal}`, timeout);
+    this.running_ = false;
+  }
+
+  // Ends nginx (SIGQUIT unless told) and asserts that its log is clean but for `allow`ed lines and no process is left.
+  async stop({ allow = [], signal = 'SIGQUIT' } = {}) {
+    if (this.running_) await this.end_(signal, 30_000);
+    await waitGone(this.allWorkersEver(), 'workers of the whole run', 10_000);
+    this.forget_?.();
+    this.forget_ = undefined;
+    this.assertCleanLog(allow);
+  }
+
+  async stopIfRunning_(allow) {
+    if (this.running_) await this.stop({ allow });
+  }
+
+  assertCleanLog(allow = []) {
+    const lines = this.logText().split('\n');
+    const reports = fs.readdirSync(this.dir).filter((name) => name.startsWith('sanitizer'));
+    for (const name of reports) lines.push(...fs.readFileSync(path.join(this.dir, name), 'utf8').split('\n'));
+    const bad = lines.filter((line) => kForbidden.some((pattern) => pattern.test(line)));
+    const unexpected = bad.filter((line) => !allow.some((pattern) => pattern.test(line)));
+    assert.deepEqual(unexpected, [], `nginx's log, ${this.errorLog}`);
+    assert.deepEqual(reports, [], 'sanitizer reports');
+  }
+
+  killSync_() {
+    const pids = [...this.allWorkersEver()];
+    if (fs.existsSync(this.pidFile)) pids.unshift(this.master());
+    const ours = pids.filter((pid) => isAlive(pid) && this.owns_(pid));
+    ours.forEach((pid) => signalIfAlive(pid, 'SIGTERM'));
+    for (let i = 0; i < 60 && ours.some(isAlive); i++) sleepSync(50);
+    ours.filter(isAlive).forEach((pid) => signalIfAlive(pid, 'SIGKILL'));
+  }
+
+  // A pid read from an old log may belong to somebody else by now.
+  owns_(pid) {
+    try {
+      return fs.readlinkSync(`/proc/${pid}/fd/2`).startsWith(this.dir);
+    } catch {
+      return false;
+    }
+  }
+}
+
+// Starts nginx; it is stopped after the test file if the test does not do so itself.
+export async function startNginx({
+  http, workers = 2, loadModule = true, modules = [], main = '', events = '', binary, allow = [],
+}) {
+  const nginx = new Nginx({ workers, loadModule, modules, main, events, binary });
+  await nginx.configure(http);
+  await nginx.start();
+  atEnd(() => nginx.stopIfRunning_(allow));
+  return nginx;
+}

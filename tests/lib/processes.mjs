@@ -1,0 +1,94 @@
+// Programs that tests start: one-shot commands, servers, and what the kernel says about processes.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+
+import { waitFor } from './conditions.mjs';
+
+// Runs a command to its end. `expect` is the wanted exit status (null: any).
+export async function run(command, args, { input, env, cwd, expect = 0, timeout = 120_000 } = {}) {
+  const child = spawn(command, args, { env: env ?? process.env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  const limit = setTimeout(() => child.kill('SIGKILL'), timeout);
+  child.stdin.on('error', () => {});
+  child.stdin.end(input ?? '');
+  const collected = { stdout: [], stderr: [] };
+  child.stdout.on('data', (chunk) => collected.stdout.push(chunk));
+  child.stderr.on('data', (chunk) => collected.stderr.push(chunk));
+  const [status, signal] = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (...how) => resolve(how));
+  });
+  clearTimeout(limit);
+  const result = {
+    status,
+    signal,
+    raw: Buffer.concat(collected.stdout),
+    stdout: Buffer.concat(collected.stdout).toString(),
+    stderr: Buffer.concat(collected.stderr).toString(),
+  };
+  if (expect !== null && status !== expect) {
+    throw new Error(`${command} ${args.join(' ')}: status ${status ?? signal}\n${result.stdout}${result.stderr}`);
+  }
+  return result;
+}
+
+// [pid, ppid, state] of a process, or undefined when it is gone.
+export function processState(pid) {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { pid, ppid: Number(ppid), state };
+  } catch {
+    return undefined;
+  }
+}
+
+// A zombie holds no socket and no memory: for the tests it is gone.
+export function isAlive(pid) {
+  const process_state = processState(pid);
+  return process_state !== undefined && process_state.state !== 'Z';
+}
+
+export function childrenOf(pid) {
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map((name) => processState(Number(name)))
+    .filter((entry) => entry?.ppid === pid && entry.state !== 'Z')
+    .map((entry) => entry.pid)
+    .sort((a, b) => a - b);
+}
+
+export async function waitGone(pids, what, timeout = 30_000) {
+  await waitFor(() => pids.every((pid) => !isAlive(pid)), {
+    what: () => `${what} gone: ${pids.filter(isAlive)} still there`,
+    timeout,
+  });
+}
+
+// Sends a signal; a process that is gone already is no error.
+export function signalIfAlive(pid, signal) {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+// Resident memory in KiB; `Rss`, `Pss`, `Private_Dirty` and the like, from smaps_rollup.
+export function memoryOf(pid, field = 'Rss') {
+  const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+  return Number(new RegExp(`^${field}: +([0-9]+) kB`, 'm').exec(text)[1]);
+}
+
+// CPU seconds (user + system) that a process has used.
+export function cpuSecondsOf(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+// What leads in a log to a sanitizer's report.
+export const kSanitizerReport =
+  /==[0-9]+==ERROR|AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer/;

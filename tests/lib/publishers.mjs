@@ -1,0 +1,108 @@
+// Applications at work: concurrent transactions that publish, sleep, roll back now and then, and keep a record of what they
+// committed, so that the log itself can be judged. They survive a database that goes away.
+import { sleep } from './conditions.mjs';
+
+// A small seeded generator (mulberry32), so that a failing run can be had again.
+export function randomSource(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const kInsert = 'INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2::json)';
+const kPublish = 'SELECT pgevents.publish($1, $2, $3::json)';
+
+export class Publishers {
+  // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions.
+  constructor(database, { count = 4, channels = ['cheese'], types = ['cheese_created', 'cheese_sold'], perTransaction = [1, 5],
+    sleepMs = [0, 50], pauseMs = [0, 5], rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9 } = {}) {
+    this.database_ = database;
+    this.options_ = { channels, types, perTransaction, sleepMs, pauseMs, rollbacks, padding };
+    this.seed = seed;
+    this.random_ = randomSource(seed);
+    this.stopping_ = false;
+    this.record = { committed: [], rolledBack: [], unsure: [] };
+    this.failures = [];
+    this.running_ = Array.from({ length: count }, (_, publisher) => this.run_(publisher));
+  }
+
+  get committedEvents() {
+    return this.record.committed.reduce((sum, { events }) => sum + events.length, 0);
+  }
+
+  // Lets every transaction come to its end.
+  async stop() {
+    this.stopping_ = true;
+    await Promise.all(this.running_);
+    return this.record;
+  }
+
+  between_([from, to]) {
+    return from + this.random_() * (to - from);
+  }
+
+  pick_(list) {
+    return list[Math.floor(this.random_() * list.length)];
+  }
+
+  async run_(publisher) {
+    let client;
+    for (let number = 0; !this.stopping_; number++) {
+      try {
+        client ??= await this.database_.connect();
+        await this.transaction_(client, publisher, number);
+      } catch (error) {
+        this.failures.push(error);
+        await client?.end().catch(() => {});
+        client = undefined;
+        await sleep(100);
+      }
+      await sleep(this.between_(this.options_.pauseMs));
+    }
+    await client?.end().catch(() => {});
+  }
+
+  async transaction_(client, publisher, number) {
+    const transaction = { publisher, number, events: [] };
+    const count = Math.floor(this.between_([this.options_.perTransaction[0], this.options_.perTransaction[1] + 1]));
+    await client.query('BEGIN');
+    for (let n = 0; n < count; n++) {
+      await this.publishOne_(client, transaction, n);
+      if (this.options_.sleepMs[1] > 0) await sleep(this.between_(this.options_.sleepMs));
+    }
+    if (this.random_() < this.options_.rollbacks) {
+      this.record.rolledBack.push(transaction);
+      await client.query('ROLLBACK');
+      return;
+    }
+    await this.commit_(client, transaction);
+  }
+
+  // A connection lost during COMMIT leaves open whether it took place; the log will tell.
+  async commit_(client, transaction) {
+    try {
+      await client.query('COMMIT');
+    } catch (error) {
+      this.record.unsure.push(transaction);
+      throw error;
+    }
+    this.record.committed.push(transaction);
+  }
+
+  async publishOne_(client, transaction, n) {
+    const token = `${transaction.publisher}-${transaction.number}-${n}`;
+    const event = { token, channel: this.pick_(this.options_.channels), type: this.pick_(this.options_.types) };
+    const data = { token, padding: 'x'.repeat(this.options_.padding) };
+    if (this.random_() < 0.5) {
+      await client.query(kInsert, [event.channel, JSON.stringify({ type: event.type, data })]);
+    } else {
+      await client.query(kPublish, [event.channel, event.type, JSON.stringify(data)]);
+    }
+    transaction.events.push(event);
+  }
+}

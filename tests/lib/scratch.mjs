@@ -1,0 +1,70 @@
+// Temporary directories of a test process and what must not outlive it. Directories go away at exit; when a test failed,
+// their logs and configurations are kept under tests/out/<test file>/ first.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const kOut = path.join(kRoot, 'tests', 'out');
+const kKeptFile = /(\.log|\.conf|\.txt|sanitizer\.[0-9]+|stderr)$/;
+const kKeptBytes = 4 << 20;
+
+const directories = new Set();
+const last_resorts = new Set();
+
+// A new directory with a short path (Unix sockets allow 107 bytes).
+export function tempDir(name = 't') {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), `pgev-${name}-`));
+  fs.chmodSync(dir, 0o755);
+  directories.add(dir);
+  return dir;
+}
+
+// Registers a synchronous function that runs at process exit unless the returned function was called before.
+export function atExit(action) {
+  last_resorts.add(action);
+  return () => last_resorts.delete(action);
+}
+
+export function sleepSync(ms) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function keepLogs(dir) {
+  const target = path.join(kOut, path.basename(process.argv[1] ?? 'node', '.mjs'), path.basename(dir));
+  const visit = (from, to) => {
+    for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
+      const source = path.join(from, entry.name);
+      if (entry.isDirectory()) {
+        if (entry.name !== 'base' && entry.name !== 'pg_wal') visit(source, path.join(to, entry.name));
+      } else if (entry.isFile() && kKeptFile.test(entry.name)) {
+        fs.mkdirSync(to, { recursive: true });
+        const text = fs.readFileSync(source);
+        fs.writeFileSync(path.join(to, entry.name), text.subarray(Math.max(0, text.length - kKeptBytes)));
+      }
+    }
+  };
+  visit(dir, target);
+}
+
+function cleanUp(exit_code) {
+  for (const action of [...last_resorts].reverse()) {
+    try {
+      action();
+    } catch (error) {
+      console.error(`at exit: ${error.message}`);
+    }
+  }
+  for (const dir of directories) {
+    try {
+      if (exit_code !== 0) keepLogs(dir);
+      fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    } catch (error) {
+      console.error(`removing ${dir}: ${error.message}`);
+    }
+  }
+}
+
+process.on('exit', cleanUp);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));

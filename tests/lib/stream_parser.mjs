@@ -1,0 +1,113 @@
+// A strict reader of the event stream that pgevents sends. It knows the few blocks that the protocol allows and notes
+// everything else as a violation: stray fields, several data lines, carriage returns, bad UTF-8, ids that go back.
+import { parseEventObject } from './wire.mjs';
+
+const kRetry = /^retry: ([0-9]+)$/;
+const kId = /^id: ([0-9]+)$/;
+const kEvent = /^event: ([^\n]*)$/;
+const kData = /^data: ([^\n]*)$/;
+const kBlankLine = Buffer.from('\n\n');
+
+const kShapes = [
+  ['opening', [kRetry, kId], ([retry, id]) => ({ retry: Number(retry), id: Number(id) })],
+  ['closing', [kRetry], ([retry]) => ({ retry: Number(retry) })],
+  ['event', [kEvent, kData, kId], ([type, data, id]) => ({ type, data, id: Number(id) })],
+  ['cursor', [kId], ([id]) => ({ id: Number(id) })],
+  ['heartbeat', [/^(:)$/], () => ({})],
+  ['heartbeat', [/^(:)$/, kId], ([, id]) => ({ id: Number(id) })],
+];
+
+function readBlock(text) {
+  const lines = text.split('\n');
+  for (const [kind, patterns, fields] of kShapes) {
+    if (patterns.length !== lines.length) continue;
+    const matches = patterns.map((pattern, i) => pattern.exec(lines[i]));
+    if (matches.every(Boolean)) return { kind, ...fields(matches.map((match) => match[1])) };
+  }
+  return { kind: 'odd' };
+}
+
+export class StreamParser {
+  // onBlock gets { kind, at (ms), raw (Buffer), … }; kinds: opening, closing, event, cursor, heartbeat, odd.
+  constructor({ onBlock = () => {}, envelope = false } = {}) {
+    this.onBlock_ = onBlock;
+    this.envelope_ = envelope;
+    this.decoder_ = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    this.pending_ = [];
+    this.pending_bytes_ = 0;
+    this.count_ = 0;
+    this.id_ = -1;
+    this.closed_ = false;
+    this.violations = [];
+  }
+
+  push(chunk) {
+    // Joining only when a blank line may have come keeps a large event from being copied per chunk.
+    this.pending_.push(chunk);
+    this.pending_bytes_ += chunk.length;
+    if (!chunk.includes(0x0a)) return;
+    let bytes = Buffer.concat(this.pending_);
+    for (;;) {
+      const end = bytes.indexOf(kBlankLine);
+      if (end < 0) break;
+      this.take_(bytes.subarray(0, end + 2));
+      bytes = bytes.subarray(end + 2);
+    }
+    this.pending_ = [bytes];
+    this.pending_bytes_ = bytes.length;
+  }
+
+  // The stream has ended; a `clean` end leaves nothing behind.
+  end({ clean = true } = {}) {
+    if (clean && this.pending_bytes_ > 0) this.blame_(`the stream ends in the middle of a block`, Buffer.concat(this.pending_));
+  }
+
+  take_(raw) {
+    let text = '';
+    try {
+      text = this.decoder_.decode(raw.subarray(0, -2));
+    } catch {
+      this.blame_('invalid UTF-8', raw);
+    }
+    if (raw.includes(0x0d) || raw.includes(0)) this.blame_('CR or NUL', raw);
+    const block = { ...readBlock(text), at: performance.now(), raw };
+    this.check_(block);
+    this.count_++;
+    this.onBlock_(block);
+  }
+
+  check_(block) {
+    if (block.kind === 'odd') this.blame_('no block of the protocol', block.raw);
+    if ((block.kind === 'opening') !== (this.count_ === 0)) this.blame_('an opening first, and only there', block.raw);
+    if (this.closed_) this.blame_('a block after the closing one', block.raw);
+    this.closed_ = block.kind === 'closing';
+    this.checkId_(block);
+    if (block.kind === 'event') this.checkEvent_(block);
+  }
+
+  checkId_(block) {
+    if (block.id === undefined) return;
+    // An event's id is new; a cursor may repeat. A reset may lead anywhere, and says so.
+    const fits = block.kind === 'event' ? block.id > this.id_ : block.id >= this.id_;
+    if (!fits && block.type !== 'pgevents.reset') this.blame_(`id after ${this.id_}`, block.raw);
+    this.id_ = block.id;
+  }
+
+  checkEvent_(block) {
+    try {
+      if (this.envelope_) {
+        block.object = parseEventObject(block.data);
+        if (block.object.id !== block.id) this.blame_('another id inside', block.raw);
+        if (block.object.type !== block.type) this.blame_('another type inside', block.raw);
+      } else {
+        JSON.parse(block.data);
+      }
+    } catch (error) {
+      this.blame_(error.message, block.raw);
+    }
+  }
+
+  blame_(what, raw) {
+    this.violations.push(`${what}: ${JSON.stringify(raw.toString('utf8').slice(0, 300))}`);
+  }
+}
