@@ -5,6 +5,7 @@
 // Invariant: the ring holds every event of every channel with floor < id <= last_id (`Snapshot`), in id order.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,8 +18,8 @@ namespace pgevents {
 // An event copied out of the ring. `json` is the object of `append_json`; the inner data lies within it.
 struct RingEvent {
   std::uint64_t id = 0;
-  std::uint64_t pos = 0;       // of this entry
-  std::uint64_t next_pos = 0;  // of the entry behind it
+  std::uint64_t pos = 0;        // of this entry
+  std::uint64_t next_pos = 0;   // of the entry behind it
   std::int64_t expires_ms = 0;  // 0: never; else on the clock given to append (monotonic milliseconds)
   std::string channel;
   std::string type;
@@ -36,13 +37,14 @@ class Ring {
   };
   enum class Read { kOk, kEnd, kLost };
 
-  // Bytes of shared memory wanted for `data_bytes` of events, and the least that makes sense.
+  // Bytes of shared memory wanted for `data_bytes` of events (exactly, rounded up to 8), and the least that makes sense.
   static std::size_t memory_size(std::size_t data_bytes) noexcept;
   static constexpr std::size_t kMinDataBytes = 64 * 1024;
 
-  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. attach() returns
-  // false when the memory holds no ring of this layout version and size.
-  void create(void* memory, std::size_t size) noexcept;
+  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned to
+  // 8 bytes, better to 64. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the memory holds
+  // no ring of this layout version and size; no other call is allowed then.
+  bool create(void* memory, std::size_t size) noexcept;
   bool attach(void* memory, std::size_t size) noexcept;
 
   Snapshot snapshot() const noexcept;
@@ -51,14 +53,14 @@ class Ring {
   // Empties the ring and sets floor = last_id = id; a new epoch begins.
   void reset(std::uint64_t id) noexcept;
   // Appends one event. Ignores ids <= last_id (false). An event too large for the ring (more than a quarter of it)
-  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log). A writer killed in the middle of append()
-  // leaves the ring valid without the event; the next writer's recover() makes it consistent.
+  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log; the epoch stays, for cursors remain good).
+  // A writer killed in the middle of append() leaves the ring valid without the event; the next writer's recover() mends the chains.
   bool append(const EventView& event, std::int64_t expires_ms) noexcept;
   // To be called by a new writer before its first append(): mends what a killed writer left.
   void recover() noexcept;
   std::int64_t last_ts_us() const noexcept;  // of the newest event, 0 when unknown
 
-  // --- readers ---
+  // --- readers (what they put into their arguments counts only with kOk) ---
   // Sequential reading, all channels: copies the entry at `pos`. kEnd: nothing there yet; kLost: overwritten meanwhile.
   Read read(std::uint64_t pos, RingEvent& out) const noexcept;
   // Header of the entry at `pos` only: its channel's hash and next_pos (cheap skip of channels nobody here wants).
@@ -71,8 +73,42 @@ class Ring {
   static std::uint64_t hash(std::string_view channel) noexcept;
 
  private:
+  using Word = std::atomic<std::uint64_t>;
   struct Header;
+  struct State;
+  struct Layout;
+
+  static Layout layout(std::size_t size) noexcept;
+  void use(void* memory, const Layout& layout) noexcept;
+  std::uint64_t physical(std::uint64_t pos) const noexcept;
+  Word* at(std::uint64_t pos) const noexcept;
+
+  State load() const noexcept;
+  void publish(const State& state) noexcept;
+  bool holds(std::uint64_t pos, const State& seen) const noexcept;
+
+  void empty(std::uint64_t id, std::int64_t ts_us, std::uint64_t epoch) noexcept;
+  bool evict(State& state, std::uint64_t new_head) noexcept;
+  void store(State& state, const EventView& event, std::int64_t expires_ms, JsonSpan span,
+             std::uint64_t bytes) noexcept;
+  void write_entry(std::uint64_t pos, const EventView& event, std::int64_t expires_ms, JsonSpan span,
+                   std::uint64_t hash, std::uint64_t prev) noexcept;
+  void unlink_unpublished(const State& state) noexcept;
+  bool sound(const State& state) const noexcept;
+
+  Read open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept;
+  bool copy_out(const Word* entry, std::uint64_t size, RingEvent& out) const;
+  bool header_fits(std::uint64_t pos) const noexcept;
+  bool is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept;
+
   Header* header_ = nullptr;
+  Word* buckets_ = nullptr;
+  Word* data_ = nullptr;
+  // Copies of what never changes, so that nothing in shared memory can lead a reader outside the block.
+  std::uint64_t bucket_mask_ = 0;
+  std::uint64_t data_size_ = 0;
+  std::uint64_t reciprocal_ = 0;  // of data_size_, see physical()
+  std::string json_;              // the writer's scratch
 };
 
 }  // namespace pgevents

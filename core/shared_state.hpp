@@ -29,22 +29,31 @@ constexpr std::uint64_t holder_word(std::uint32_t pid, std::uint32_t start) noex
 // True when the process of a holder word surely exists no more (kill(pid, 0) says ESRCH).
 bool holder_is_dead(std::uint64_t holder) noexcept;
 
-// Fixed table of the wait ids that a request waits on. Open addressing, no lock: a slot is claimed by compare-and-swap.
-// A full neighbourhood lets the request wait as if it had no wait id (never refuse service for want of a slot).
+// Fixed table of the wait ids that a request waits on, in blocks of slots. A wait id has its place in one block only, which is
+// searched and changed under the block's spin word; a holder of that word who was killed is passed over. A full block, or a
+// spin word that stays taken, lets the request wait as if it had no wait id (never refuse service for want of a slot).
 class WaitIds {
  public:
   enum class Result { kAcquired, kBusy, kNoRoom };
-  static std::size_t memory_size(std::size_t slots) noexcept;  // slots: a power of two
+  // slots: a multiple of 16. `memory` is aligned to 8 bytes. attach() returns false when the memory holds no table of this size.
+  static std::size_t memory_size(std::size_t slots) noexcept;
   void create(void* memory, std::size_t slots) noexcept;
   bool attach(void* memory, std::size_t slots) noexcept;
-  // A slot whose holder is dead counts as free. `slot` is what release() needs.
+  // A slot whose holder is dead counts as free. `slot` is what release() needs; it is set with kAcquired only.
   Result acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept;
   void release(std::uint32_t slot, std::uint64_t holder) noexcept;
 
  private:
+  struct Header;
   struct Slot;
+  using Lock = std::atomic<std::uint64_t>;  // holder word of the process that searches the block
+
+  void use(void* memory, std::size_t slots) noexcept;
+  Result acquire_in_block(std::size_t block, std::uint64_t hash, std::uint64_t holder, std::uint32_t& slot) noexcept;
+
+  Lock* locks_ = nullptr;
   Slot* slots_ = nullptr;
-  std::size_t count_ = 0;
+  std::size_t blocks_ = 0;
 };
 
 }  // namespace pgevents

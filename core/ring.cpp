@@ -1,0 +1,552 @@
+// The ring in shared memory: how its bytes lie and in which order they are written, so that readers without a lock and
+// writers that may be killed at any instruction never meet an event that is torn, out of order or silently missing.
+// Owned by the listener (writer) and read by every worker of an nginx instance.
+//
+// Positions are absolute byte offsets that only grow, also over reset(); physical() maps them into the data area. An
+// entry never wraps: a skip entry fills the end of the area. What a reader must see at one instant (State) is published
+// as a whole. The writer publishes the new tail and floor BEFORE it overwrites a byte, and the new head only when the
+// entry is complete and linked. A reader copies first and then looks whether the tail has passed what he copied (a
+// seqlock whose counter is the tail). All shared words are atomics: no data race in the language's sense on any CPU.
+#include "ring.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace pgevents {
+namespace {
+
+using Word = std::atomic<std::uint64_t>;
+static_assert(Word::is_always_lock_free && sizeof(Word) == 8, "shared words need lock-free 64-bit atomics");
+
+constexpr std::uint64_t kMagic = 0x676e69722d657670;  // "pve-ring"
+constexpr std::uint64_t kLayoutVersion = 1;
+constexpr std::uint64_t kMaxEntryBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxNameBytes = 0xffff;
+constexpr std::size_t kBytesPerBucket = 1024;
+constexpr std::uint64_t kStates = 8;
+
+// The words of an entry. Behind them: channel, type and JSON text, each padded to whole words.
+enum EntryWord : std::size_t {
+  kSizes,  // of the entry (32 bits, bit 0 marks a skip entry, which has only this word), the channel and the type
+  kHash,   // of the channel
+  kId,
+  kExpires,
+  kPrev,  // position of the newest older entry of the same bucket, 0 = none
+  kNext,  // position of the oldest newer entry of the same bucket, 0 = none yet
+  kJson,  // bytes of the JSON text, offset of the inner data in it
+  kData,  // bytes of the inner data; low half of the entry's position, as a check
+  kEntryWords,
+};
+constexpr std::uint64_t kEntryHeaderBytes = kEntryWords * sizeof(Word);
+constexpr std::uint64_t kSkip = 1;
+
+constexpr std::uint64_t round_up8(std::uint64_t bytes) noexcept {
+  return (bytes + 7) & ~std::uint64_t{7};
+}
+constexpr std::uint64_t pack(std::uint64_t low, std::uint64_t high) noexcept {
+  return low | (high << 32);
+}
+constexpr std::uint64_t low_half(std::uint64_t word) noexcept {
+  return word & 0xffffffff;
+}
+constexpr std::uint64_t high_half(std::uint64_t word) noexcept {
+  return word >> 32;
+}
+constexpr std::uint64_t entry_size(std::uint64_t sizes) noexcept {
+  return low_half(sizes) & ~std::uint64_t{7};
+}
+
+std::uint64_t floor_power_of_two(std::uint64_t n) noexcept {
+  std::uint64_t power = 1;
+  while (power <= n / 2) power *= 2;
+  return power;
+}
+
+std::uint64_t get(const Word& word) noexcept {
+  return word.load(std::memory_order_relaxed);
+}
+void put(Word& word, std::uint64_t value) noexcept {
+  word.store(value, std::memory_order_relaxed);
+}
+
+// Copies text into words and returns the word behind it; the last word is filled up with zeros.
+Word* put_text(Word* to, std::string_view text) noexcept {
+  while (text.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t value;
+    std::memcpy(&value, text.data(), sizeof value);
+    put(*to++, value);
+    text.remove_prefix(sizeof value);
+  }
+  if (!text.empty()) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, text.data(), text.size());
+    put(*to++, value);
+  }
+  return to;
+}
+
+const Word* get_text(const Word* from, std::size_t bytes, std::string& out) {
+  out.resize(bytes);
+  char* to = out.data();
+  for (; bytes >= sizeof(std::uint64_t); bytes -= sizeof(std::uint64_t), to += sizeof(std::uint64_t)) {
+    const std::uint64_t value = get(*from++);
+    std::memcpy(to, &value, sizeof value);
+  }
+  if (bytes > 0) {
+    const std::uint64_t value = get(*from++);
+    std::memcpy(to, &value, bytes);
+  }
+  return from;
+}
+
+bool same_text(const Word* words, std::string_view text) noexcept {
+  for (; !text.empty(); ++words) {
+    const std::uint64_t value = get(*words);
+    const std::size_t bytes = std::min(text.size(), sizeof value);
+    if (std::memcmp(&value, text.data(), bytes) != 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
+}  // namespace
+
+// What must be seen at one instant. All zero is not a state: a ring has a generation from create() on.
+struct Ring::State {
+  std::uint64_t generation = 0;  // number of the publication
+  std::uint64_t tail = 0;        // position of the oldest entry
+  std::uint64_t head = 0;        // position behind the newest entry
+  std::uint64_t floor = 0;
+  std::uint64_t last_id = 0;
+  std::int64_t last_ts_us = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t mendings = 0;  // counts recover(): only then bytes are rewritten that no tail has passed
+};
+
+struct Ring::Header {
+  // Set by create(), `magic` last.
+  Word magic;
+  Word version;
+  Word size;
+  // The writer's note of what he is about to link: recover() undoes it when the entry was not published.
+  Word writing;
+  Word pending_bucket;
+  Word pending_prev;  // the bucket's value before
+  Word spare[2];
+
+  // The latest state is states[generation % kStates]. With several of them a reader is not disturbed by a publication, only by
+  // kStates - 1 of them while he reads one state.
+  Word generation;
+  Word spare_of_generation[7];
+  Word states[kStates][8];
+};
+
+struct Ring::Layout {
+  std::uint64_t buckets = 0;
+  std::uint64_t data_bytes = 0;
+};
+
+// --- layout ---
+
+Ring::Layout Ring::layout(std::size_t size) noexcept {
+  if (size < sizeof(Header) + kMinDataBytes) return {};
+  const std::uint64_t usable = size - sizeof(Header);
+  const std::uint64_t buckets = floor_power_of_two(usable / kBytesPerBucket);
+  return {buckets, (usable - buckets * sizeof(Word)) & ~std::uint64_t{7}};
+}
+
+std::size_t Ring::memory_size(std::size_t data_bytes) noexcept {
+  const std::size_t data = round_up8(std::max(data_bytes, kMinDataBytes));
+  const std::uint64_t buckets = floor_power_of_two(data / kBytesPerBucket);
+  const std::size_t size = sizeof(Header) + data + buckets * sizeof(Word);
+  // The buckets' own bytes may lift the size over the next power of two, which doubles the buckets.
+  return layout(size).data_bytes >= data ? size : size + buckets * sizeof(Word);
+}
+
+void Ring::use(void* memory, const Layout& layout) noexcept {
+  header_ = static_cast<Header*>(memory);
+  buckets_ = reinterpret_cast<Word*>(header_ + 1);
+  data_ = buckets_ + layout.buckets;
+  bucket_mask_ = layout.buckets - 1;
+  data_size_ = layout.data_bytes;
+  reciprocal_ = std::numeric_limits<std::uint64_t>::max() / data_size_;
+}
+
+bool Ring::create(void* memory, std::size_t size) noexcept {
+  if (size < memory_size(kMinDataBytes)) return false;
+  use(memory, layout(size));
+  put(header_->magic, 0);
+  for (Word* word = &header_->version; word != reinterpret_cast<Word*>(header_ + 1); ++word) put(*word, 0);
+  for (std::uint64_t i = 0; i <= bucket_mask_; ++i) put(buckets_[i], 0);
+  put(header_->version, kLayoutVersion);
+  put(header_->size, size);
+  State state;
+  state.tail = state.head = data_size_;  // not 0, which means "none" in chains
+  state.epoch = 1;
+  publish(state);
+  header_->magic.store(kMagic, std::memory_order_release);
+  return true;
+}
+
+bool Ring::attach(void* memory, std::size_t size) noexcept {
+  if (size < memory_size(kMinDataBytes)) return false;
+  const auto* header = static_cast<const Header*>(memory);
+  if (header->magic.load(std::memory_order_acquire) != kMagic) return false;
+  if (get(header->version) != kLayoutVersion || get(header->size) != size) return false;
+  use(memory, layout(size));
+  return true;
+}
+
+// pos % data_size_ without a division: with reciprocal = floor((2^64 - 1) / size) the quotient is short by one at most.
+std::uint64_t Ring::physical(std::uint64_t pos) const noexcept {
+#ifdef __SIZEOF_INT128__
+  __extension__ using Wide = unsigned __int128;
+  const auto quotient = static_cast<std::uint64_t>((Wide{pos} * reciprocal_) >> 64);
+  const std::uint64_t rest = pos - quotient * data_size_;
+  return rest >= data_size_ ? rest - data_size_ : rest;
+#else
+  return pos % data_size_;
+#endif
+}
+
+Ring::Word* Ring::at(std::uint64_t pos) const noexcept {
+  return data_ + physical(pos) / sizeof(Word);
+}
+
+std::uint64_t Ring::hash(std::string_view channel) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : channel) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3;
+  }
+  hash ^= hash >> 33;  // the finaliser of MurmurHash3, because buckets are chosen by the low bits
+  hash *= 0xff51afd7ed558ccd;
+  hash ^= hash >> 33;
+  hash *= 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
+
+// --- the published state ---
+
+Ring::State Ring::load() const noexcept {
+  State state;
+  for (;;) {
+    state.generation = header_->generation.load(std::memory_order_acquire);
+    const Word* words = header_->states[state.generation % kStates];
+    state.tail = get(words[0]);
+    state.head = get(words[1]);
+    state.floor = get(words[2]);
+    state.last_id = get(words[3]);
+    state.last_ts_us = static_cast<std::int64_t>(get(words[4]));
+    state.epoch = get(words[5]);
+    state.mendings = get(words[6]);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    // The words are rewritten for generation + kStates, after generation + kStates - 1 was published.
+    if (get(header_->generation) - state.generation < kStates - 1) return state;
+  }
+}
+
+void Ring::publish(const State& state) noexcept {
+  const std::uint64_t generation = get(header_->generation) + 1;
+  Word* words = header_->states[generation % kStates];
+  std::atomic_thread_fence(std::memory_order_release);  // see load(): the last generation is visible before these words
+  put(words[0], state.tail);
+  put(words[1], state.head);
+  put(words[2], state.floor);
+  put(words[3], state.last_id);
+  put(words[4], static_cast<std::uint64_t>(state.last_ts_us));
+  put(words[5], state.epoch);
+  put(words[6], state.mendings);
+  header_->generation.store(generation, std::memory_order_release);
+}
+
+// True when no byte at or behind `pos` was overwritten before this call. Pairs with the release fence in evict().
+bool Ring::holds(std::uint64_t pos, const State& seen) const noexcept {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (get(header_->generation) == seen.generation) return true;
+  return load().tail <= pos;
+}
+
+Ring::Snapshot Ring::snapshot() const noexcept {
+  const State state = load();
+  return {state.floor, state.last_id, state.head, state.epoch};
+}
+
+std::int64_t Ring::last_ts_us() const noexcept {
+  return load().last_ts_us;
+}
+
+// --- writer ---
+
+void Ring::reset(std::uint64_t id) noexcept {
+  recover();
+  empty(id, 0, load().epoch + 1);
+}
+
+// One publication: what the chains still say lies before the new tail. The head moves too, so that a reader who waits at the
+// old one learns that he missed something.
+void Ring::empty(std::uint64_t id, std::int64_t ts_us, std::uint64_t epoch) noexcept {
+  State state = load();
+  state.head += sizeof(Word);
+  state.tail = state.head;
+  state.floor = state.last_id = id;
+  state.last_ts_us = ts_us;
+  state.epoch = epoch;
+  publish(state);
+}
+
+bool Ring::append(const EventView& event, std::int64_t expires_ms) noexcept {
+  recover();
+  State state = load();
+  if (event.id <= state.last_id) return false;
+
+  const std::uint64_t limit = std::min(data_size_ / 4, kMaxEntryBytes);
+  const std::size_t names = event.channel.size() + event.type.size();
+  JsonSpan span;
+  std::uint64_t bytes = limit + 1;
+  if (event.channel.size() <= kMaxNameBytes && event.type.size() <= kMaxNameBytes &&
+      names + event.data.size() <= limit) {
+    try {
+      json_.clear();
+      span = append_json(json_, event);
+      bytes =
+          kEntryHeaderBytes + round_up8(event.channel.size()) + round_up8(event.type.size()) + round_up8(json_.size());
+    } catch (...) {
+      // No memory for it: as if it were too large. The log has it.
+    }
+  }
+  if (bytes > limit) {
+    empty(event.id, event.ts_us, state.epoch);
+  } else {
+    store(state, event, expires_ms, span, bytes);
+  }
+  return true;
+}
+
+void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, JsonSpan span,
+                 std::uint64_t bytes) noexcept {
+  const std::uint64_t channel_hash = hash(event.channel);
+  Word& bucket = buckets_[channel_hash & bucket_mask_];
+  put(header_->pending_bucket, channel_hash & bucket_mask_);
+  put(header_->pending_prev, get(bucket));
+  header_->writing.store(1, std::memory_order_release);
+
+  const std::uint64_t offset = physical(state.head);
+  const std::uint64_t gap = offset + bytes > data_size_ ? data_size_ - offset : 0;
+  if (!evict(state, state.head + gap + bytes)) {
+    empty(event.id, event.ts_us, state.epoch);
+  } else {
+    if (gap > 0) put(*at(state.head), gap | kSkip);
+    const std::uint64_t pos = state.head + gap;
+    const std::uint64_t prev = get(bucket) >= state.tail ? get(bucket) : 0;
+    write_entry(pos, event, expires_ms, span, channel_hash, prev);
+    bucket.store(pos, std::memory_order_release);
+    if (prev != 0) at(prev)[kNext].store(pos, std::memory_order_release);
+
+    state.head = pos + bytes;
+    state.last_id = event.id;
+    state.last_ts_us = event.ts_us;
+    publish(state);
+  }
+  header_->writing.store(0, std::memory_order_release);
+}
+
+// Gives up the oldest entries until the data area has room up to `new_head`. False when an entry makes no sense.
+bool Ring::evict(State& state, std::uint64_t new_head) noexcept {
+  const std::uint64_t old_tail = state.tail;
+  while (new_head - state.tail > data_size_) {
+    const Word* entry = at(state.tail);
+    const std::uint64_t sizes = get(entry[kSizes]);
+    const std::uint64_t size = entry_size(sizes);
+    if (size == 0 || size > state.head - state.tail) return false;
+    if ((sizes & kSkip) == 0) state.floor = get(entry[kId]);
+    state.tail += size;
+  }
+  if (state.tail != old_tail) publish(state);
+  std::atomic_thread_fence(std::memory_order_release);  // whoever sees a byte written from now on sees this tail, too
+  return true;
+}
+
+void Ring::write_entry(std::uint64_t pos, const EventView& event, std::int64_t expires_ms, JsonSpan span,
+                       std::uint64_t hash, std::uint64_t prev) noexcept {
+  Word* entry = at(pos);
+  Word* text = put_text(entry + kEntryWords, event.channel);
+  text = put_text(text, event.type);
+  text = put_text(text, json_);
+  const auto bytes = static_cast<std::uint64_t>(text - entry) * sizeof(Word);
+  put(entry[kSizes], pack(bytes, event.channel.size() | (event.type.size() << 16)));
+  put(entry[kHash], hash);
+  put(entry[kId], event.id);
+  put(entry[kExpires], static_cast<std::uint64_t>(expires_ms));
+  put(entry[kPrev], prev);
+  put(entry[kNext], 0);
+  put(entry[kJson], pack(json_.size(), span.data_offset));
+  put(entry[kData], pack(span.data_size, low_half(pos)));
+}
+
+// A writer killed before he published leaves at most one bucket and one `next` that point to or behind the head. They
+// harm no reader, but the bytes there will be written again. `mendings` tells readers who followed them.
+void Ring::recover() noexcept {
+  if (header_->writing.load(std::memory_order_acquire) == 0) return;
+  State state = load();
+  unlink_unpublished(state);
+  ++state.mendings;
+  publish(state);
+  if (!sound(state)) empty(state.last_id, state.last_ts_us, state.epoch);
+  header_->writing.store(0, std::memory_order_release);
+}
+
+void Ring::unlink_unpublished(const State& state) noexcept {
+  Word& bucket = buckets_[get(header_->pending_bucket) & bucket_mask_];
+  const std::uint64_t prev = get(header_->pending_prev);
+  if (get(bucket) >= state.head) put(bucket, prev);
+  if (prev >= state.tail && prev < state.head && header_fits(prev) && get(at(prev)[kNext]) >= state.head) {
+    put(at(prev)[kNext], 0);
+  }
+}
+
+// Walks all entries, once, after a writer was killed: whatever else he did to the memory, no nonsense is kept.
+bool Ring::sound(const State& state) const noexcept {
+  std::uint64_t pos = state.tail;
+  std::uint64_t id = state.floor;
+  while (pos != state.head) {
+    std::uint64_t size = 0;
+    if (open(pos, state, size) != Read::kOk) return false;
+    const std::uint64_t next_id = get(at(pos)[kId]);
+    if (next_id <= id) return false;
+    id = next_id;
+    pos += size;
+  }
+  return id == state.last_id;
+}
+
+// --- readers ---
+
+bool Ring::header_fits(std::uint64_t pos) const noexcept {
+  return pos % sizeof(Word) == 0 && physical(pos) + kEntryHeaderBytes <= data_size_;
+}
+
+// Finds the entry at `pos`, or behind a skip entry there; then `pos` is moved on. `size` of what it returns stays
+// inside the data area, even when it is garbage because the entry is being overwritten.
+Ring::Read Ring::open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept {
+  if (pos == state.head) return Read::kEnd;
+  if (pos % sizeof(Word) != 0) return Read::kLost;
+  for (int skips = 0; skips < 2; ++skips) {
+    if (pos < state.tail || pos >= state.head) return Read::kLost;
+    const Word* entry = at(pos);
+    const std::uint64_t sizes = get(entry[kSizes]);
+    size = entry_size(sizes);
+    if (size == 0 || size > state.head - pos || physical(pos) + size > data_size_) return Read::kLost;
+    if ((sizes & kSkip) == 0) {
+      const bool right = size >= kEntryHeaderBytes && high_half(get(entry[kData])) == low_half(pos);
+      return right ? Read::kOk : Read::kLost;
+    }
+    pos += size;
+  }
+  return Read::kLost;
+}
+
+bool Ring::copy_out(const Word* entry, std::uint64_t size, RingEvent& out) const {
+  const std::uint64_t names = high_half(get(entry[kSizes]));
+  const std::uint64_t json = get(entry[kJson]);
+  const std::size_t channel_size = names & 0xffff;
+  const std::size_t type_size = names >> 16;
+  const std::size_t json_size = low_half(json);
+  if (kEntryHeaderBytes + round_up8(channel_size) + round_up8(type_size) + round_up8(json_size) != size) return false;
+  out.data.data_offset = high_half(json);
+  out.data.data_size = low_half(get(entry[kData]));
+  if (out.data.data_offset + out.data.data_size > json_size) return false;
+
+  out.id = get(entry[kId]);
+  out.expires_ms = static_cast<std::int64_t>(get(entry[kExpires]));
+  const Word* text = get_text(entry + kEntryWords, channel_size, out.channel);
+  text = get_text(text, type_size, out.type);
+  get_text(text, json_size, out.json);
+  return true;
+}
+
+Ring::Read Ring::read(std::uint64_t pos, RingEvent& out) const noexcept {
+  const State state = load();
+  const std::uint64_t asked = pos;
+  std::uint64_t size = 0;
+  const Read found = open(pos, state, size);
+  if (found != Read::kOk) return found;
+  try {
+    if (!copy_out(at(pos), size, out)) return Read::kLost;
+  } catch (...) {
+    return Read::kLost;  // no memory for the copy
+  }
+  out.pos = pos;
+  out.next_pos = pos + size;
+  return holds(asked, state) ? Read::kOk : Read::kLost;
+}
+
+Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept {
+  const State state = load();
+  const std::uint64_t asked = pos;
+  std::uint64_t size = 0;
+  const Read found = open(pos, state, size);
+  if (found != Read::kOk) return found;
+  channel_hash = get(at(pos)[kHash]);
+  next_pos = pos + size;
+  return holds(asked, state) ? Read::kOk : Read::kLost;
+}
+
+// True when the entry belongs to the channel. `room`: bytes from the entry to the end of the data area.
+bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept {
+  if (get(entry[kHash]) != hash) return false;
+  const std::size_t channel_size = high_half(get(entry[kSizes])) & 0xffff;
+  if (channel_size != channel.size() || kEntryHeaderBytes + channel_size > room) return false;
+  return same_text(entry + kEntryWords, channel);
+}
+
+// `after` >= floor means that all entries behind `after` are there, so when that still holds at the end, every one of them was
+// intact during the walk. What the walk meets below the new tail may be garbage, and can only lead further down.
+Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
+  const State state = load();
+  if (after < state.floor) return Read::kLost;
+  if (after >= state.last_id) return Read::kEnd;
+  const std::uint64_t wanted = hash(channel);
+  std::uint64_t found = 0;
+  std::uint64_t p = buckets_[wanted & bucket_mask_].load(std::memory_order_acquire);
+  if (p > state.tail && p - state.tail > 2 * data_size_) return Read::kLost;  // overtaken while we got here, or garbage
+  while (p >= state.tail) {
+    if (!header_fits(p)) return Read::kLost;
+    const Word* entry = at(p);
+    if (p < state.head) {  // else newer than `state`, or left by a killed writer
+      if (get(entry[kId]) <= after) break;
+      if (is_of(entry, wanted, channel, data_size_ - physical(p))) found = p;
+    }
+    const std::uint64_t prev = get(entry[kPrev]);
+    if (prev >= p || p - prev < kEntryHeaderBytes) return Read::kLost;
+    p = prev;
+  }
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const State now = load();
+  if (now.floor > after || now.epoch != state.epoch || now.mendings != state.mendings) return Read::kLost;
+  if (found == 0) return Read::kEnd;
+  pos = found;
+  return found >= now.tail ? Read::kOk : Read::kLost;
+}
+
+Ring::Read Ring::next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept {
+  const State state = load();
+  std::uint64_t p = pos;
+  std::uint64_t size = 0;
+  const Read here = open(p, state, size);
+  if (here != Read::kOk) return here;
+  const std::uint64_t wanted = hash(channel);
+  const std::uint64_t other = (get(at(p)[kHash]) ^ wanted) & bucket_mask_;
+  if (p != pos || other != 0) return Read::kLost;  // not an entry of this channel
+  do {
+    const std::uint64_t step = at(p)[kNext].load(std::memory_order_acquire);
+    if (step == 0 || step >= state.head) return holds(pos, state) ? Read::kEnd : Read::kLost;
+    if (step <= p || step - p < kEntryHeaderBytes || !header_fits(step)) return Read::kLost;
+    p = step;
+  } while (!is_of(at(p), wanted, channel, data_size_ - physical(p)));
+  next = p;
+  return holds(pos, state) ? Read::kOk : Read::kLost;
+}
+
+}  // namespace pgevents
