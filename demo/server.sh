@@ -76,7 +76,7 @@ lock() {
 # The text of demo/nginx.conf.in with this run's values.
 nginx_conf() {
   local text www database_line user_line=''
-  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js)
+  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js transports.js cheese.svg)
   database_line=$(conninfo)
   database_line=${database_line//\\/\\\\}
   ((EUID != 0)) || user_line="user $web_user;"

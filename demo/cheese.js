@@ -1,0 +1,164 @@
+// The demo page: three panels that receive deliveries of cheese, a form that delivers, the switch of the nginx module.
+import { EventStream, Polling } from './transports.js';
+
+const kChannel = 'cheese';
+const kTypes = ['cheese_created', 'pgevents.reset'];
+const kCheeses = ['Gruyère', 'Emmentaler', 'Appenzeller', 'Tête de Moine', 'Sbrinz', 'Vacherin', 'Raclette', 'Etivaz'];
+const kItemsShown = 100;
+const kRecentSeconds = 600;
+
+const opened_at = Date.now();
+// A time is a cursor too: after a reload the page shows the last ten minutes again.
+const first_cursor = `rt-${Math.floor(opened_at / 1000) - kRecentSeconds}`;
+const element = (id) => document.getElementById(id);
+const number = new Intl.NumberFormat('en-CH');
+
+function milliseconds(value) {
+  return value < 10_000 ? `${number.format(Math.max(0, Math.round(value)))} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+// One transport with everything that it has received.
+class Panel {
+  constructor(name, about, make_transport) {
+    this.node = element('panel').content.cloneNode(true).firstElementChild;
+    this.name = name;
+    this.ids = new Set();
+    this.pieces = 0;
+    this.twice = 0;
+    this.node.dataset.transport = name;
+    this.find('h2').textContent = name;
+    this.find('.about').textContent = about;
+    this.node.setAttribute('aria-label', name);
+    this.find('.deliveries').setAttribute('aria-label', `Deliveries over ${name}`);
+    this.transport = make_transport(first_cursor, {
+      event: (event) => this.show(event),
+      cursor: (text) => (this.find('.cursor').textContent = text.startsWith('rt-') ? 'by time' : text),
+      state: (state, text) => this.showState(state, text),
+    });
+  }
+
+  find(selector) {
+    return this.node.querySelector(selector);
+  }
+
+  showState(state, text) {
+    this.find('.state').dataset.state = state;
+    this.find('.state .text').textContent = text;
+  }
+
+  show(event) {
+    if (event.data.type === 'pgevents.reset') return;
+    if (this.ids.has(event.id)) this.twice += 1;
+    this.ids.add(event.id);
+    this.pieces += event.data.data.pieces;
+    const list = this.find('.deliveries');
+    list.prepend(this.item(event));
+    while (list.children.length > kItemsShown) list.lastElementChild.remove();
+    this.find('.count').textContent = number.format(this.ids.size) + (this.twice ? ` (${this.twice} twice)` : '');
+    this.find('.pieces').textContent = number.format(this.pieces);
+    this.find('.empty').hidden = true;
+    agreement();
+  }
+
+  // What was committed before the page was opened has no delay of interest; its time is shown instead.
+  item(event) {
+    const { pieces, cheese_type } = event.data.data;
+    const node = element('item').content.cloneNode(true).firstElementChild;
+    const committed = event.ts * 1000;
+    const delay = Date.now() - committed;
+    const fresh = committed >= opened_at;
+    node.dataset.id = event.id;
+    node.dataset.cheese = kCheeses.indexOf(cheese_type);
+    node.querySelector('b').textContent = cheese_type;
+    node.querySelector('.amount').textContent = `${number.format(pieces)} ${pieces === 1 ? 'piece' : 'pieces'} · event ${event.id}`;
+    node.querySelector('.when').textContent = fresh ? milliseconds(delay) : new Date(committed).toLocaleTimeString('en-GB');
+    if (fresh) {
+      this.find('.delay').textContent = milliseconds(delay);
+      node.classList.add('fresh');
+    }
+    return node;
+  }
+}
+
+const panels = [
+  new Panel('EventSource', 'One request stays open; nginx writes each event as it is committed.',
+    (cursor, report) => new EventStream(`rt/events/${kChannel}`, kTypes, cursor, report)),
+  new Panel('Long poll', 'A request waits in nginx, ends with the next event, and is sent again.',
+    (cursor, report) => new Polling(`rt/events/${kChannel}`, 'long-poll', cursor, report)),
+  new Panel('Short poll', 'The fallback program, asked again and again: what there is, at once.',
+    (cursor, report) => new Polling(`fallback/events/${kChannel}`, 'poll', cursor, report)),
+];
+
+// Says so when every panel has the newest delivery.
+function agreement() {
+  const newest = Math.max(...panels.flatMap((panel) => [...panel.ids].slice(-1)));
+  const have = panels.filter((panel) => panel.ids.has(newest)).length;
+  element('outcome').textContent = `Event ${newest} is on ${have} of ${panels.length} panels.`;
+}
+
+// An Idempotency-Key makes it safe to send a delivery again when the answer was lost.
+async function deliver(data, key = String(Math.random()), tries = 2) {
+  const request = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+    body: JSON.stringify({ type: 'cheese_created', data }),
+  };
+  try {
+    const response = await fetch(`rt/events/${kChannel}`, request);
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.msg);
+  } catch (error) {
+    if (tries > 1) return deliver(data, key, tries - 1);
+    element('outcome').textContent = `Not delivered: ${error.message}`;
+  }
+}
+
+function deliverFromForm() {
+  const chosen = element('cheese-type').value;
+  const cheese_type = chosen || kCheeses[Math.floor(Math.random() * kCheeses.length)];
+  deliver({ pieces: Number(element('pieces').value), cheese_type });
+}
+
+function setUpForm() {
+  const select = element('cheese-type');
+  select.append(new Option('any cheese', ''), ...kCheeses.map((cheese) => new Option(cheese, cheese)));
+  element('delivery').addEventListener('submit', (submit) => {
+    submit.preventDefault();
+    deliverFromForm();
+  });
+  setInterval(() => element('keep').checked && element('delivery').reportValidity() && deliverFromForm(), 1000);
+}
+
+// The switch is a file of nginx (demo/nginx.conf.in). New requests follow it; so that this can be seen at once, what is
+// open is opened anew, with its cursor.
+let module_on;
+function showModule(on) {
+  if (on === module_on) return;
+  const flipped = module_on !== undefined;
+  module_on = on;
+  element('module').setAttribute('aria-checked', on);
+  element('module-text').textContent = on ? 'on' : 'off';
+  element('notice').hidden = on;
+  if (flipped) panels.forEach((panel) => panel.transport.reopen());
+}
+
+async function readModule() {
+  try {
+    const response = await fetch('demo/module', { cache: 'no-store' });
+    showModule((await response.text()) === 'on');
+  } catch {
+    // nginx is away: the panels say so.
+  }
+}
+
+async function flipModule() {
+  await fetch('demo/module/off', module_on ? { method: 'PUT', body: 'off' } : { method: 'DELETE' });
+  await readModule();
+}
+
+element('panels').append(...panels.map((panel) => panel.node));
+setUpForm();
+element('module').addEventListener('click', flipModule);
+readModule();
+setInterval(readModule, 2000);
+panels.forEach((panel) => panel.transport.open());
