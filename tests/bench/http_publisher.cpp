@@ -18,7 +18,9 @@ HttpPublisher::HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in&
   connect();
 }
 
-HttpPublisher::~HttpPublisher() { close(fd_); }
+HttpPublisher::~HttpPublisher() {
+  close(fd_);
+}
 
 // Blocking: done before the run, and when the server ended the connection between two events.
 void HttpPublisher::connect() {

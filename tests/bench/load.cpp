@@ -29,7 +29,9 @@ constexpr double kOpenLimitS = 60;
 // Between the last subscription and the first event: a long poll has no answer that says "I am waiting".
 constexpr double kSettleS = 0.5;
 
-std::int64_t us(double seconds) { return static_cast<std::int64_t>(seconds * 1e6); }
+std::int64_t us(double seconds) {
+  return static_cast<std::int64_t>(seconds * 1e6);
+}
 
 // What a watched process used and held at one moment.
 struct Snapshot {
@@ -108,7 +110,8 @@ void Run::open_subscribers() {
 // The numbers that subscribers look for come first, so that finding them costs little.
 void Run::publish_next() {
   const auto channel = static_cast<std::uint32_t>(published_++ % options_.channels);
-  std::string data = "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(wall_us()) + ",\"x\":\"";
+  std::string data =
+      "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(wall_us()) + ",\"x\":\"";
   const std::size_t frame = data.size() + 2;
   if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
   data += "\"}";

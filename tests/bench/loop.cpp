@@ -20,7 +20,9 @@ namespace {
 constexpr int kBatch = 256;
 constexpr int kMaxWaitMs = 20;
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 }  // namespace
 
@@ -34,7 +36,9 @@ Loop::Loop() : fd_(epoll_create1(EPOLL_CLOEXEC)) {
   if (fd_ < 0) fail("epoll_create1");
 }
 
-Loop::~Loop() { close(fd_); }
+Loop::~Loop() {
+  close(fd_);
+}
 
 void Loop::add(int fd, Handler* handler) {
   epoll_event event{};
@@ -70,7 +74,9 @@ Ticker::Ticker(Loop& loop, std::function<void()> tick)
   loop.add(fd_, this);
 }
 
-Ticker::~Ticker() { close(fd_); }
+Ticker::~Ticker() {
+  close(fd_);
+}
 
 void Ticker::start(double per_second) {
   const auto ns = static_cast<std::int64_t>(1e9 / per_second);

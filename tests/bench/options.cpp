@@ -26,8 +26,8 @@ sockaddr_in parse_address(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  const bool valid = colon != std::string::npos &&
-                     inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1;
+  const bool valid =
+      colon != std::string::npos && inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1;
   if (!valid) throw std::runtime_error("--server wants an address like 127.0.0.1:8080");
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1)));
   return address;
@@ -42,7 +42,9 @@ Watched parse_watched(const std::string& text) {
 using Setter = std::function<void(const std::string&)>;
 
 Setter number(std::uint32_t& target) {
-  return [&target](const std::string& text) { target = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10)); };
+  return [&target](const std::string& text) {
+    target = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
+  };
 }
 Setter real(double& target) {
   return [&target](const std::string& text) { target = std::strtod(text.c_str(), nullptr); };
@@ -59,7 +61,8 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--sources", number(o.sources)},
       {"--path", word(o.path)},
       {"--channel", word(o.channel)},
-      {"--flavor", [&o](const std::string& text) { o.flavor = text == "long-poll" ? Flavor::kLongPoll : Flavor::kEventStream; }},
+      {"--flavor",
+       [&o](const std::string& text) { o.flavor = text == "long-poll" ? Flavor::kLongPoll : Flavor::kEventStream; }},
       {"--cursor", [&o](const std::string& text) { o.cursor = text == "nchan" ? Cursor::kNchan : Cursor::kPgevents; }},
       {"--publish", word(o.publish)},
       {"--conninfo", word(o.conninfo)},

@@ -16,22 +16,22 @@ struct Options {
   sockaddr_in server{};
   std::uint32_t subscribers = 1;
   std::uint32_t channels = 1;
-  std::uint32_t sources = 1;      // local addresses 127.0.0.1, 127.0.0.2, …
+  std::uint32_t sources = 1;  // local addresses 127.0.0.1, 127.0.0.2, …
   std::string path = "/events/bench{c}";
   std::string channel = "bench{c}";
   Flavor flavor = Flavor::kEventStream;
   Cursor cursor = Cursor::kPgevents;
-  std::string publish;            // POST to this path + channel; empty: INSERT over `conninfo`
+  std::string publish;  // POST to this path + channel; empty: INSERT over `conninfo`
   std::string conninfo;
   std::uint32_t publishers = 4;
-  double rate = 10;               // events per second over all channels
-  std::uint32_t size = 200;       // bytes of an event's data
-  double idle_s = 0;              // after opening, before memory is read
+  double rate = 10;          // events per second over all channels
+  std::uint32_t size = 200;  // bytes of an event's data
+  double idle_s = 0;         // after opening, before memory is read
   double warmup_s = 1;
   double seconds = 5;
-  double drain_s = 10;            // at most, for what is still on its way
+  double drain_s = 10;  // at most, for what is still on its way
   int cpu = -1;
-  std::vector<Watched> watched;   // --watch NAME=PID, repeatable
+  std::vector<Watched> watched;  // --watch NAME=PID, repeatable
 };
 
 // Throws std::runtime_error with a message for the user.

@@ -8,19 +8,19 @@
 namespace bench {
 
 struct Stats {
-  std::uint64_t opened = 0;       // subscribers that wait for events
-  std::uint64_t events = 0;       // deliveries, those of the warm-up too
-  std::uint64_t responses = 0;    // long poll: answers
-  std::uint64_t bytes = 0;        // received
-  std::uint64_t reads = 0;        // recv() calls that brought something
-  std::uint64_t missing = 0;      // sequence numbers skipped (and not delivered later)
-  std::uint64_t duplicates = 0;   // delivered again
-  std::uint64_t reordered = 0;    // delivered after a later one
-  std::uint64_t closed = 0;       // connections that the server ended
-  std::uint64_t bad_answers = 0;  // wrong status or not HTTP
+  std::uint64_t opened = 0;               // subscribers that wait for events
+  std::uint64_t events = 0;               // deliveries, those of the warm-up too
+  std::uint64_t responses = 0;            // long poll: answers
+  std::uint64_t bytes = 0;                // received
+  std::uint64_t reads = 0;                // recv() calls that brought something
+  std::uint64_t missing = 0;              // sequence numbers skipped (and not delivered later)
+  std::uint64_t duplicates = 0;           // delivered again
+  std::uint64_t reordered = 0;            // delivered after a later one
+  std::uint64_t closed = 0;               // connections that the server ended
+  std::uint64_t bad_answers = 0;          // wrong status or not HTTP
   std::int64_t measure_from = INT64_MAX;  // delays count for events published from this time on
-  Histogram delay;         // publisher's send to the subscriber's read
-  Histogram commit_delay;  // the event's `ts` to the subscriber's read, where the event carries one
+  Histogram delay;                        // publisher's send to the subscriber's read
+  Histogram commit_delay;                 // the event's `ts` to the subscriber's read, where the event carries one
 };
 
 // Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. Numbers further back than 63 that come

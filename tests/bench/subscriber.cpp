@@ -34,7 +34,9 @@ std::int64_t number_at(std::string_view text) {
 Subscriber::Subscriber(const SubscriberSetup& setup, std::string path, std::uint32_t source)
     : setup_(setup), path_(std::move(path)), source_(source) {}
 
-Subscriber::~Subscriber() { close(); }
+Subscriber::~Subscriber() {
+  close();
+}
 
 void Subscriber::open() {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

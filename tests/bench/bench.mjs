@@ -1,0 +1,114 @@
+// `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
+// interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=1 also writes docs/benchmarks/first.md.
+import { pathToFileURL } from 'node:url';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { endAll } from '../lib/lifetime.mjs';
+import { run } from '../lib/processes.mjs';
+import { kRoot } from '../lib/scratch.mjs';
+import { kBuild, kLoadCore, kPeers, kServerCore } from './peers.mjs';
+import { asText, machine, scenarioTable, writePage } from './report.mjs';
+import { kScenarios } from './scenarios.mjs';
+
+const kRounds = { quick: 2, full: 5 };
+const kNotes = [
+  kServerCore === undefined ? 'one core for everything: servers and load generator disturb each other'
+    : `nginx, bare loop and PostgreSQL on core ${kServerCore}, the load generator on core ${kLoadCore}`,
+  'nginx: one worker; PostgreSQL: fsync and synchronous_commit on, its own CPU in its own line',
+  'delay: from just before the publisher sends (POST, or INSERT with its COMMIT) to the read of the subscriber; ' +
+    '"from commit": from the event\'s `ts`, which is taken in COMMIT before the write to disk',
+  'server CPU: utime + stime of all nginx processes (with what the kernel does for them on loopback: the receiving side too)',
+  'memory: sum of PSS of the nginx processes, 10,000 connections open against none, before the first event',
+];
+
+function options() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { only: { type: 'string' }, peers: { type: 'string' }, rounds: { type: 'string' } },
+  });
+  const mode = positionals[0] ?? 'full';
+  if (!(mode in kRounds) || positionals.length > 1) throw new Error(`bench: 'quick' or 'full', not '${positionals.join(' ')}'`);
+  const choose = (text, all, what) => {
+    const unknown = (text?.split(',') ?? []).find((name) => !all.includes(name));
+    if (unknown !== undefined) throw new Error(`bench: no ${what} '${unknown}'; there are: ${all.join(', ')}`);
+    return text?.split(',') ?? all;
+  };
+  return {
+    mode,
+    rounds: Number(values.rounds ?? kRounds[mode]),
+    scenarios: choose(values.only, kScenarios.map(({ name }) => name), 'scenario'),
+    peers: choose(values.peers, Object.keys(kPeers), 'peer'),
+  };
+}
+
+async function build() {
+  await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);
+  await run('cmake', ['--build', kBuild], { timeout: 300_000 });
+}
+
+async function measure(scenario, peer, mode) {
+  const { flavor, subscribers, rate, warmup = 1 } = scenario.load;
+  const server = await kPeers[peer].start({ buffers: 'small', ...scenario.start });
+  try {
+    const load = ['--flavor', flavor, '--subscribers', subscribers, '--rate', rate, '--warmup', warmup,
+      '--seconds', scenario.seconds[mode], ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore])];
+    const { stdout } = await run(path.join(kBuild, 'load'), [...server.args, ...load.map(String)]);
+    return { result: JSON.parse(stdout), config: server.config };
+  } finally {
+    await server.stop();
+  }
+}
+
+const sayRun = (scenario, peer, round, result) => {
+  const cpu = ((result.watched.server.cpu_s * 1e6) / result.deliveries).toFixed(2);
+  console.error(`  ${scenario.name}, round ${round + 1}, ${peer}: ${result.delivered_per_s}/s, ` +
+    `p50 ${result.delay_us.p50 / 1000} ms, ${cpu} s CPU per million`);
+};
+
+async function measureAll({ mode, rounds, scenarios, peers }) {
+  const configs = {};
+  const sections = kScenarios.filter(({ name }) => scenarios.includes(name)).map((scenario) => ({ scenario, results: {} }));
+  for (let round = 0; round < rounds; round++) {
+    for (const { scenario, results } of sections) {
+      for (const peer of peers.filter((name) => kPeers[name].flavors.includes(scenario.load.flavor))) {
+        const { result, config } = await measure(scenario, peer, mode);
+        (results[peer] ??= []).push(result);
+        configs[peer] ??= config;
+        sayRun(scenario, peer, round, result);
+      }
+    }
+  }
+  return { configs, sections };
+}
+
+function isFaulty({ results }) {
+  return Object.values(results).flat().some((one) => one.missing + one.duplicates + one.reordered + one.closed > 0);
+}
+
+async function main() {
+  const wanted = options();
+  const missing = wanted.peers.map((peer) => kPeers[peer].missing?.()).find(Boolean);
+  if (missing) throw new Error(`bench: ${missing} is not there: apt-get install libnginx-mod-nchan`);
+  await build();
+  console.log(machine().join('\n'));
+  const { configs, sections } = await measureAll(wanted);
+  for (const section of sections) {
+    section.rows = scenarioTable(section.scenario, section.results);
+    console.log(`\n${section.scenario.title}\n${asText(section.rows)}`);
+  }
+  if (process.env.PGEVENTS_BENCH_WRITE === '1') {
+    const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', 'first.md'));
+    writePage(page, { ...wanted, sections, configs, notes: kNotes });
+  }
+  if (sections.some(isFaulty)) throw new Error('bench: events were lost, came twice or in disorder: see the tables');
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+} finally {
+  await endAll();
+}

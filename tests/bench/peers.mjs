@@ -1,0 +1,139 @@
+// The servers that are compared: how each is started for one run, on which core, and what the load generator has to know
+// about it. Each start gives { args, config, stop() }: arguments for the load generator and the configuration used.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { freePort, waitFor } from '../lib/conditions.mjs';
+import { request } from '../lib/http.mjs';
+import { Nginx } from '../lib/nginx.mjs';
+import { run } from '../lib/processes.mjs';
+import { atExit, kRoot } from '../lib/scratch.mjs';
+
+export const kBuild = path.join(kRoot, 'build', 'bench');
+
+// Servers have the first core for themselves, the load generator the second.
+const two_cores = os.availableParallelism() > 1;
+export const kServerCore = two_cores ? 0 : undefined;
+export const kLoadCore = two_cores ? 1 : undefined;
+
+// What a run publishes to is new each time, so that nothing is left of the run before.
+let runs = 0;
+const channelArgs = (base, more = '') => {
+  const channel = `bench${++runs}x{c}`;
+  return ['--channel', channel, '--path', `${base}${channel}${more}`];
+};
+
+// An idle connection should not cost more than the module makes it cost: the same for nchan and pgevents. With these two
+// nchan needs 2 KB less per connection than with nginx's own defaults, and is no slower.
+const kSmallBuffers = 'client_header_buffer_size 512; request_pool_size 1k;';
+
+// Long polls come back on the same connection for as long as the run takes.
+const kHttp = 'access_log off; keepalive_timeout 1h; keepalive_requests 1000000000;';
+
+class BenchNginx extends Nginx {
+  text_(http) {
+    return super.text_(http).replace(/worker_connections [0-9]+;/, 'worker_connections 19000;');
+  }
+}
+
+async function startNginx({ modules, loadModule, http }) {
+  const main = two_cores ? 'worker_cpu_affinity 01;' : '';
+  const nginx = new BenchNginx({ workers: 1, loadModule, modules, main, events: '' });
+  await nginx.configure((n) => http(n.listen()));
+  await nginx.start();
+  return nginx;
+}
+
+const nginxHttp = (listen, buffers, before, locations) =>
+  `    ${kHttp}
+${buffers === 'small' ? `    ${kSmallBuffers}\n` : ''}${before}    server {
+        listen ${listen} backlog=4096;
+${locations}    }`;
+
+const nchanModule = () => process.env.PGEVENTS_NCHAN ?? '/usr/lib/nginx/modules/ngx_nchan_module.so';
+
+const kNchanLocations = `        location ~ ^/pub/(\\w+)$ {
+            nchan_publisher;
+            nchan_channel_id $1;
+            nchan_message_timeout 60s;
+            nchan_message_buffer_length 100;
+        }
+        location ~ ^/events/(\\w+)$ {
+            nchan_subscriber;
+            nchan_channel_id $1;
+            nchan_subscriber_first_message newest;
+            nchan_longpoll_multipart_response raw;
+        }
+`;
+
+async function startNchan({ buffers }) {
+  const memory = '    nchan_shared_memory_size 256m;\n';
+  const http = (listen) => nginxHttp(listen, buffers, memory, kNchanLocations);
+  const nginx = await startNginx({ modules: [nchanModule()], loadModule: false, http });
+  return {
+    args: ['--server', nginx.listen(), '--publish', '/pub/', '--cursor', 'nchan', '--publishers', '16',
+      '--watch', `server=${nginx.master()}`, ...channelArgs('/events/')],
+    config: http('127.0.0.1:…'),
+    stop: () => nginx.stop({ signal: 'SIGTERM' }),
+  };
+}
+
+async function startBareLoop() {
+  const port = await freePort();
+  const pin = two_cores ? ['taskset', '-c', String(kServerCore)] : [];
+  const [command, ...args] = [...pin, path.join(kBuild, 'bare_loop'), String(port)];
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const forget = atExit(() => child.kill());
+  await waitFor(() => run('bash', ['-c', `: </dev/tcp/127.0.0.1/${port}`]), { what: 'the bare loop to listen' });
+  return {
+    args: ['--server', `127.0.0.1:${port}`, '--publish', '/', '--publishers', '16', '--watch', `server=${child.pid}`,
+      ...channelArgs('/')],
+    config: '',
+    stop: async () => {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill();
+      await gone;
+      forget();
+    },
+  };
+}
+
+// One cluster serves all runs, with fsync and everything else as PostgreSQL's defaults are but for the size of its cache.
+let database;
+async function startDatabase() {
+  const cluster = await startCluster({ fsync: true, settings: { shared_buffers: '256MB' } });
+  if (two_cores) await run('taskset', ['-a', '-c', '-p', String(kServerCore), String(cluster.pid)]);
+  database = await cluster.createDatabase();
+  return database;
+}
+
+const kPgeventsLocations = `        location / {
+            pgevents main;
+            pgevents_subscribe "*";
+        }
+`;
+
+async function startPgevents({ buffers, envelope }) {
+  database ??= await startDatabase();
+  const http = (listen, conninfo) =>
+    nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, kPgeventsLocations);
+  const nginx = await startNginx({ modules: [], loadModule: true, http: (listen) => http(listen, database.conninfo()) });
+  const live = async () => (await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status === 200;
+  await waitFor(live, { what: 'pgevents to serve' });
+  return {
+    args: ['--server', nginx.listen(), '--conninfo', database.conninfo({ user: 'test_publisher' }),
+      '--watch', `server=${nginx.master()}`, '--watch', `postgresql=${database.cluster.pid}`,
+      ...channelArgs('/events/', envelope ? '?envelope=1' : '')],
+    config: http('127.0.0.1:…', 'host=… dbname=… user=…'),
+    stop: () => nginx.stop({ signal: 'SIGTERM' }),
+  };
+}
+
+export const kPeers = {
+  'bare loop': { start: startBareLoop, flavors: ['sse'] },
+  nchan: { start: startNchan, flavors: ['sse', 'long-poll'], missing: () => !fs.existsSync(nchanModule()) && nchanModule() },
+  pgevents: { start: startPgevents, flavors: ['sse', 'long-poll'] },
+};

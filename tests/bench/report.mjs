@@ -1,0 +1,105 @@
+// Turns the runs into tables: median (lowest–highest) per figure, and the ratio to the peers measured in the same round.
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+
+const kReferences = ['nchan', 'bare loop'];
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const format = (value, digits) =>
+  value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+function cell(runs, figure) {
+  const values = runs.map(figure.of).filter((value) => value !== undefined);
+  if (values.length === 0) return '–';
+  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => format(value, figure.digits));
+  const unit = figure.unit ?? '';
+  const text = format(median(values), figure.digits) + unit;
+  return low === high ? text : `${text} (${low}–${high})`;
+}
+
+// Ratios are taken within a round and then their median: what disturbs the machine disturbs neighbours alike.
+function ratio(runs, others, figure) {
+  const rounds = runs
+    .map((one, round) => [figure.of(one), others[round] && figure.of(others[round])])
+    .filter(([mine, theirs]) => mine > 0 && theirs > 0)
+    .map(([mine, theirs]) => mine / theirs);
+  return rounds.length === 0 ? '–' : `${format(median(rounds), 2)}×`;
+}
+
+function faults(runs) {
+  const names = ['missing', 'duplicates', 'reordered', 'closed', 'bad_answers'];
+  const found = names.filter((name) => runs.some((one) => one[name] > 0));
+  return found.map((name) => `${name}: ${runs.map((one) => one[name]).join(', ')}`).join('; ') || 'none';
+}
+
+// Rows of text for one scenario; `results` maps peers to their runs, in order of rounds.
+export function scenarioTable(scenario, results) {
+  const peers = Object.keys(results);
+  const rows = [['', ...peers]];
+  for (const figure of scenario.figures) {
+    const values = peers.map((peer) => cell(results[peer], figure));
+    if (values.every((text) => text === '–')) continue;
+    rows.push([figure.title, ...values]);
+    const references = figure.ratio ? kReferences.filter((name) => results[name]) : [];
+    for (const reference of references) {
+      const cells = peers.map((peer) => (peer === reference ? '1' : ratio(results[peer], results[reference], figure)));
+      if (cells.some((text) => text !== '–' && text !== '1')) rows.push([`… to ${reference}`, ...cells]);
+    }
+  }
+  rows.push(['lost, twice, disorder', ...peers.map((peer) => faults(results[peer]))]);
+  return rows;
+}
+
+export function asText(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join('  ')).join('\n');
+}
+
+export function asMarkdown(rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const [head, ...rest] = rows;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rest.map(line)].join('\n');
+}
+
+function output(command, args) {
+  try {
+    return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString().trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+const packageVersion = (name) => output('dpkg-query', ['-W', '-f', '${Version}', name]);
+
+export function machine() {
+  const cpu = os.cpus()[0]?.model ?? 'unknown processor';
+  const nchan = packageVersion('libnginx-mod-nchan');
+  return [
+    `${os.cpus().length} × ${cpu.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GB, ${os.type()} ${os.release()}, loopback`,
+    `nginx ${packageVersion('nginx')}, nchan ${nchan}, PostgreSQL ${packageVersion('postgresql-15')}`,
+    `pgevents ${output('git', ['describe', '--always', '--dirty'])}`,
+  ];
+}
+
+const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;
+
+// The page docs/benchmarks/first.md. `configs` maps peers to the http block that they ran with.
+export function writePage(file, { mode, rounds, sections, configs, notes }) {
+  const lines = [
+    '# First benchmark', '',
+    `Made by \`PGEVENTS_BENCH_WRITE=1 ./run bench ${mode}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
+    'medians of the ratios within a round.', '',
+    ...machine().map((line) => `- ${line}`), ...notes.map((note) => `- ${note}`), '',
+    ...sections.flatMap(({ scenario, rows }) => [`## ${scenario.title}`, '', asMarkdown(rows), '']),
+    '## Configurations', '',
+    ...Object.entries(configs).filter(([, text]) => text).flatMap(([peer, text]) => [`${peer}:`, '', fenced(text), '']),
+  ];
+  fs.mkdirSync(new URL('.', file), { recursive: true });
+  fs.writeFileSync(file, lines.join('\n'));
+}

@@ -1,0 +1,51 @@
+// What is measured: the load of each scenario, and which figures of it are worth a column.
+
+const perMillion = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / r.deliveries;
+const perConnection = (field) => (r) => (r.watched.server[field] - r.watched.server.pss_before_kb) / r.subscribers;
+const ms = (histogram, share) => (r) => (r[histogram].count > 0 ? r[histogram][share] / 1000 : undefined);
+
+// `of` takes a figure from the load generator's result, undefined where there is none. Those with `ratio` are also set
+// against the peers': less is better.
+const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
+const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: true };
+const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
+const kCommitP50 = { title: 'from commit p50 ms', of: ms('commit_delay_us', 'p50'), digits: 2 };
+const kCommitP99 = { title: 'from commit p99 ms', of: ms('commit_delay_us', 'p99'), digits: 2 };
+const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: true };
+const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
+const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: true };
+const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
+const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, digits: 0, unit: '%' };
+
+export const kScenarios = [
+  {
+    name: 'fan-out',
+    title: '10,000 event-stream subscribers, 1 channel, 10 events/s of 200 bytes',
+    load: { flavor: 'sse', subscribers: 10000, rate: 10 },
+    seconds: { quick: 4, full: 10 },
+    figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kIdle, kAfter, kOwn],
+  },
+  {
+    name: 'idle',
+    title: '10,000 event-stream subscribers waiting, nginx with its own default buffers',
+    load: { flavor: 'sse', subscribers: 10000, rate: 1, warmup: 0 },
+    start: { buffers: 'default' },
+    seconds: { quick: 2, full: 2 },
+    figures: [kIdle, kAfter],
+  },
+  {
+    name: 'single',
+    title: '1 event-stream subscriber, 100 events/s (pgevents: envelope=1, to know the time of commit)',
+    load: { flavor: 'sse', subscribers: 1, rate: 100 },
+    start: { envelope: true },
+    seconds: { quick: 3, full: 10 },
+    figures: [kP50, kP99, kCommitP50, kCommitP99, kOwn],
+  },
+  {
+    name: 'long-poll',
+    title: '1,000 long-poll clients, 1 channel, 50 events/s',
+    load: { flavor: 'long-poll', subscribers: 1000, rate: 50 },
+    seconds: { quick: 3, full: 10 },
+    figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kOwn],
+  },
+];
