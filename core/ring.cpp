@@ -1,73 +1,26 @@
-// The ring in shared memory: how its bytes lie and in which order they are written, so that readers without a lock and
-// writers that may be killed at any instruction never meet an event that is torn, out of order or silently missing.
-// Owned by the listener (writer) and read by every worker of an nginx instance.
+// The ring's layout, its published state and its writer; ring_reader.cpp reads.
 //
-// Positions are absolute byte offsets that only grow, also over reset(); physical() maps them into the data area. An
-// entry never wraps: a skip entry fills the end of the area. What a reader must see at one instant (State) is published
-// as a whole. The writer publishes the new tail and floor BEFORE it overwrites a byte, and the new head only when the
-// entry is complete and linked. A reader copies first and then looks whether the tail has passed what he copied (a
-// seqlock whose counter is the tail). All shared words are atomics: no data race in the language's sense on any CPU.
+// The order of writing is what makes readers without a lock and writers killed at any instruction safe: the new tail
+// and floor are published BEFORE a byte is overwritten, and the new head only when the entry is complete and linked.
+// What a reader must see at one instant (State) is published as a whole.
 #include "ring.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
+#include "ring_memory.hpp"
+
 namespace pgevents {
+
+using namespace ring;
+
 namespace {
-
-using Word = std::atomic<std::uint64_t>;
-static_assert(Word::is_always_lock_free && sizeof(Word) == 8, "shared words need lock-free 64-bit atomics");
-
-constexpr std::uint64_t kMagic = 0x676e69722d657670;  // "pve-ring"
-constexpr std::uint64_t kLayoutVersion = 1;
-constexpr std::uint64_t kMaxEntryBytes = std::uint64_t{1} << 30;
-constexpr std::uint64_t kMaxNameBytes = 0xffff;
-constexpr std::size_t kBytesPerBucket = 1024;
-constexpr std::uint64_t kStates = 8;
-
-// The words of an entry. Behind them: channel, type and JSON text, each padded to whole words.
-enum EntryWord : std::size_t {
-  kSizes,  // of the entry (32 bits, bit 0 marks a skip entry, which has only this word), the channel and the type
-  kHash,   // of the channel
-  kId,
-  kExpires,
-  kPrev,  // position of the newest older entry of the same bucket, 0 = none
-  kNext,  // position of the oldest newer entry of the same bucket, 0 = none yet
-  kJson,  // bytes of the JSON text, offset of the inner data in it
-  kData,  // bytes of the inner data; low half of the entry's position, as a check
-  kEntryWords,
-};
-constexpr std::uint64_t kEntryHeaderBytes = kEntryWords * sizeof(Word);
-constexpr std::uint64_t kSkip = 1;
-
-constexpr std::uint64_t round_up8(std::uint64_t bytes) noexcept {
-  return (bytes + 7) & ~std::uint64_t{7};
-}
-constexpr std::uint64_t pack(std::uint64_t low, std::uint64_t high) noexcept {
-  return low | (high << 32);
-}
-constexpr std::uint64_t low_half(std::uint64_t word) noexcept {
-  return word & 0xffffffff;
-}
-constexpr std::uint64_t high_half(std::uint64_t word) noexcept {
-  return word >> 32;
-}
-constexpr std::uint64_t entry_size(std::uint64_t sizes) noexcept {
-  return low_half(sizes) & ~std::uint64_t{7};
-}
 
 std::uint64_t floor_power_of_two(std::uint64_t n) noexcept {
   std::uint64_t power = 1;
   while (power <= n / 2) power *= 2;
   return power;
-}
-
-std::uint64_t get(const Word& word) noexcept {
-  return word.load(std::memory_order_relaxed);
-}
-void put(Word& word, std::uint64_t value) noexcept {
-  word.store(value, std::memory_order_relaxed);
 }
 
 // Copies text into words and returns the word behind it; the last word is filled up with zeros.
@@ -86,66 +39,7 @@ Word* put_text(Word* to, std::string_view text) noexcept {
   return to;
 }
 
-const Word* get_text(const Word* from, std::size_t bytes, std::string& out) {
-  out.resize(bytes);
-  char* to = out.data();
-  for (; bytes >= sizeof(std::uint64_t); bytes -= sizeof(std::uint64_t), to += sizeof(std::uint64_t)) {
-    const std::uint64_t value = get(*from++);
-    std::memcpy(to, &value, sizeof value);
-  }
-  if (bytes > 0) {
-    const std::uint64_t value = get(*from++);
-    std::memcpy(to, &value, bytes);
-  }
-  return from;
-}
-
-bool same_text(const Word* words, std::string_view text) noexcept {
-  for (; !text.empty(); ++words) {
-    const std::uint64_t value = get(*words);
-    const std::size_t bytes = std::min(text.size(), sizeof value);
-    if (std::memcmp(&value, text.data(), bytes) != 0) return false;
-    text.remove_prefix(bytes);
-  }
-  return true;
-}
-
 }  // namespace
-
-// What must be seen at one instant. All zero is not a state: a ring has a generation from create() on.
-struct Ring::State {
-  std::uint64_t generation = 0;  // number of the publication
-  std::uint64_t tail = 0;        // position of the oldest entry
-  std::uint64_t head = 0;        // position behind the newest entry
-  std::uint64_t floor = 0;
-  std::uint64_t last_id = 0;
-  std::int64_t last_ts_us = 0;
-  std::uint64_t epoch = 0;
-  std::uint64_t mendings = 0;  // counts recover(): only then bytes are rewritten that no tail has passed
-};
-
-struct Ring::Header {
-  // Set by create(), `magic` last.
-  Word magic;
-  Word version;
-  Word size;
-  // The writer's note of what he is about to link: recover() undoes it when the entry was not published.
-  Word writing;
-  Word pending_bucket;
-  Word pending_prev;  // the bucket's value before
-  Word spare[2];
-
-  // The latest state is states[generation % kStates]. With several of them a reader is not disturbed by a publication, only by
-  // kStates - 1 of them while he reads one state.
-  Word generation;
-  Word spare_of_generation[7];
-  Word states[kStates][8];
-};
-
-struct Ring::Layout {
-  std::uint64_t buckets = 0;
-  std::uint64_t data_bytes = 0;
-};
 
 // --- layout ---
 
@@ -284,11 +178,11 @@ void Ring::reset(std::uint64_t id) noexcept {
   empty(id, 0, load().epoch + 1);
 }
 
-// One publication: what the chains still say lies before the new tail. The head moves too, so that a reader who waits at the
-// old one learns that he missed something.
+// One publication: what the chains still say lies before the new tail. The head moves too, so that a reader who waits
+// at the old one learns that he missed something.
 void Ring::empty(std::uint64_t id, std::int64_t ts_us, std::uint64_t epoch) noexcept {
   State state = load();
-  state.head += sizeof(Word);
+  state.head = round_up8(state.head + sizeof(Word));
   state.tail = state.head;
   state.floor = state.last_id = id;
   state.last_ts_us = ts_us;
@@ -339,7 +233,9 @@ void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, 
   } else {
     if (gap > 0) put(*at(state.head), gap | kSkip);
     const std::uint64_t pos = state.head + gap;
-    const std::uint64_t prev = get(bucket) >= state.tail ? get(bucket) : 0;
+    const std::uint64_t newest = get(bucket);
+    const bool linked = newest >= state.tail && newest < state.head && header_fits(newest);
+    const std::uint64_t prev = linked ? newest : 0;
     write_entry(pos, event, expires_ms, span, channel_hash, prev);
     bucket.store(pos, std::memory_order_release);
     if (prev != 0) at(prev)[kNext].store(pos, std::memory_order_release);
@@ -354,6 +250,7 @@ void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, 
 
 // Gives up the oldest entries until the data area has room up to `new_head`. False when an entry makes no sense.
 bool Ring::evict(State& state, std::uint64_t new_head) noexcept {
+  if (state.head - state.tail > data_size_) return false;
   const std::uint64_t old_tail = state.tail;
   while (new_head - state.tail > data_size_) {
     const Word* entry = at(state.tail);
@@ -408,6 +305,7 @@ void Ring::unlink_unpublished(const State& state) noexcept {
 
 // Walks all entries, once, after a writer was killed: whatever else he did to the memory, no nonsense is kept.
 bool Ring::sound(const State& state) const noexcept {
+  if (state.head - state.tail > data_size_) return false;
   std::uint64_t pos = state.tail;
   std::uint64_t id = state.floor;
   while (pos != state.head) {
@@ -419,134 +317,6 @@ bool Ring::sound(const State& state) const noexcept {
     pos += size;
   }
   return id == state.last_id;
-}
-
-// --- readers ---
-
-bool Ring::header_fits(std::uint64_t pos) const noexcept {
-  return pos % sizeof(Word) == 0 && physical(pos) + kEntryHeaderBytes <= data_size_;
-}
-
-// Finds the entry at `pos`, or behind a skip entry there; then `pos` is moved on. `size` of what it returns stays
-// inside the data area, even when it is garbage because the entry is being overwritten.
-Ring::Read Ring::open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept {
-  if (pos == state.head) return Read::kEnd;
-  if (pos % sizeof(Word) != 0) return Read::kLost;
-  for (int skips = 0; skips < 2; ++skips) {
-    if (pos < state.tail || pos >= state.head) return Read::kLost;
-    const Word* entry = at(pos);
-    const std::uint64_t sizes = get(entry[kSizes]);
-    size = entry_size(sizes);
-    if (size == 0 || size > state.head - pos || physical(pos) + size > data_size_) return Read::kLost;
-    if ((sizes & kSkip) == 0) {
-      const bool right = size >= kEntryHeaderBytes && high_half(get(entry[kData])) == low_half(pos);
-      return right ? Read::kOk : Read::kLost;
-    }
-    pos += size;
-  }
-  return Read::kLost;
-}
-
-bool Ring::copy_out(const Word* entry, std::uint64_t size, RingEvent& out) const {
-  const std::uint64_t names = high_half(get(entry[kSizes]));
-  const std::uint64_t json = get(entry[kJson]);
-  const std::size_t channel_size = names & 0xffff;
-  const std::size_t type_size = names >> 16;
-  const std::size_t json_size = low_half(json);
-  if (kEntryHeaderBytes + round_up8(channel_size) + round_up8(type_size) + round_up8(json_size) != size) return false;
-  out.data.data_offset = high_half(json);
-  out.data.data_size = low_half(get(entry[kData]));
-  if (out.data.data_offset + out.data.data_size > json_size) return false;
-
-  out.id = get(entry[kId]);
-  out.expires_ms = static_cast<std::int64_t>(get(entry[kExpires]));
-  const Word* text = get_text(entry + kEntryWords, channel_size, out.channel);
-  text = get_text(text, type_size, out.type);
-  get_text(text, json_size, out.json);
-  return true;
-}
-
-Ring::Read Ring::read(std::uint64_t pos, RingEvent& out) const noexcept {
-  const State state = load();
-  const std::uint64_t asked = pos;
-  std::uint64_t size = 0;
-  const Read found = open(pos, state, size);
-  if (found != Read::kOk) return found;
-  try {
-    if (!copy_out(at(pos), size, out)) return Read::kLost;
-  } catch (...) {
-    return Read::kLost;  // no memory for the copy
-  }
-  out.pos = pos;
-  out.next_pos = pos + size;
-  return holds(asked, state) ? Read::kOk : Read::kLost;
-}
-
-Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept {
-  const State state = load();
-  const std::uint64_t asked = pos;
-  std::uint64_t size = 0;
-  const Read found = open(pos, state, size);
-  if (found != Read::kOk) return found;
-  channel_hash = get(at(pos)[kHash]);
-  next_pos = pos + size;
-  return holds(asked, state) ? Read::kOk : Read::kLost;
-}
-
-// True when the entry belongs to the channel. `room`: bytes from the entry to the end of the data area.
-bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept {
-  if (get(entry[kHash]) != hash) return false;
-  const std::size_t channel_size = high_half(get(entry[kSizes])) & 0xffff;
-  if (channel_size != channel.size() || kEntryHeaderBytes + channel_size > room) return false;
-  return same_text(entry + kEntryWords, channel);
-}
-
-// `after` >= floor means that all entries behind `after` are there, so when that still holds at the end, every one of them was
-// intact during the walk. What the walk meets below the new tail may be garbage, and can only lead further down.
-Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
-  const State state = load();
-  if (after < state.floor) return Read::kLost;
-  if (after >= state.last_id) return Read::kEnd;
-  const std::uint64_t wanted = hash(channel);
-  std::uint64_t found = 0;
-  std::uint64_t p = buckets_[wanted & bucket_mask_].load(std::memory_order_acquire);
-  if (p > state.tail && p - state.tail > 2 * data_size_) return Read::kLost;  // overtaken while we got here, or garbage
-  while (p >= state.tail) {
-    if (!header_fits(p)) return Read::kLost;
-    const Word* entry = at(p);
-    if (p < state.head) {  // else newer than `state`, or left by a killed writer
-      if (get(entry[kId]) <= after) break;
-      if (is_of(entry, wanted, channel, data_size_ - physical(p))) found = p;
-    }
-    const std::uint64_t prev = get(entry[kPrev]);
-    if (prev >= p || p - prev < kEntryHeaderBytes) return Read::kLost;
-    p = prev;
-  }
-  std::atomic_thread_fence(std::memory_order_acquire);
-  const State now = load();
-  if (now.floor > after || now.epoch != state.epoch || now.mendings != state.mendings) return Read::kLost;
-  if (found == 0) return Read::kEnd;
-  pos = found;
-  return found >= now.tail ? Read::kOk : Read::kLost;
-}
-
-Ring::Read Ring::next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept {
-  const State state = load();
-  std::uint64_t p = pos;
-  std::uint64_t size = 0;
-  const Read here = open(p, state, size);
-  if (here != Read::kOk) return here;
-  const std::uint64_t wanted = hash(channel);
-  const std::uint64_t other = (get(at(p)[kHash]) ^ wanted) & bucket_mask_;
-  if (p != pos || other != 0) return Read::kLost;  // not an entry of this channel
-  do {
-    const std::uint64_t step = at(p)[kNext].load(std::memory_order_acquire);
-    if (step == 0 || step >= state.head) return holds(pos, state) ? Read::kEnd : Read::kLost;
-    if (step <= p || step - p < kEntryHeaderBytes || !header_fits(step)) return Read::kLost;
-    p = step;
-  } while (!is_of(at(p), wanted, channel, data_size_ - physical(p)));
-  next = p;
-  return holds(pos, state) ? Read::kOk : Read::kLost;
 }
 
 }  // namespace pgevents

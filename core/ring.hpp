@@ -1,6 +1,7 @@
 // The ring: the newest events of the whole log, in memory shared by all workers of an nginx instance.
-// One writer at a time (it holds the caller's lock), any number of readers without a lock. Plain data and offsets only, so that the
-// memory may be mapped anywhere and outlive a reload. It is a cache: whoever finds his cursor below `floor` asks the log.
+// One writer at a time (it holds the caller's lock), any number of readers without a lock. Plain data and offsets only,
+// so that the memory may be mapped anywhere and outlive a reload. It is a cache: whoever finds his cursor below `floor`
+// asks the log.
 //
 // Invariant: the ring holds every event of every channel with floor < id <= last_id (`Snapshot`), in id order.
 #pragma once
@@ -37,13 +38,14 @@ class Ring {
   };
   enum class Read { kOk, kEnd, kLost };
 
-  // Bytes of shared memory wanted for `data_bytes` of events (exactly, rounded up to 8), and the least that makes sense.
+  // Bytes of shared memory wanted for `data_bytes` of events (to the byte, rounded up to 8), and the least that makes
+  // sense. An event takes its JSON object, channel and type, each rounded up to 8, and 64 bytes.
   static std::size_t memory_size(std::size_t data_bytes) noexcept;
-  static constexpr std::size_t kMinDataBytes = 64 * 1024;
+  static constexpr std::size_t kMinDataBytes = 65536;
 
-  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned to
-  // 8 bytes, better to 64. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the memory holds
-  // no ring of this layout version and size; no other call is allowed then.
+  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned
+  // to 8 bytes, better to 64. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the
+  // memory holds no ring of this layout version and size; no other call is allowed then.
   bool create(void* memory, std::size_t size) noexcept;
   bool attach(void* memory, std::size_t size) noexcept;
 
@@ -53,8 +55,9 @@ class Ring {
   // Empties the ring and sets floor = last_id = id; a new epoch begins.
   void reset(std::uint64_t id) noexcept;
   // Appends one event. Ignores ids <= last_id (false). An event too large for the ring (more than a quarter of it)
-  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log; the epoch stays, for cursors remain good).
-  // A writer killed in the middle of append() leaves the ring valid without the event; the next writer's recover() mends the chains.
+  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log; the epoch stays, for cursors
+  // remain good). A writer killed in the middle of append() leaves the ring valid without the event; the next writer's
+  // recover() mends the chains.
   bool append(const EventView& event, std::int64_t expires_ms) noexcept;
   // To be called by a new writer before its first append(): mends what a killed writer left.
   void recover() noexcept;
@@ -65,7 +68,9 @@ class Ring {
   Read read(std::uint64_t pos, RingEvent& out) const noexcept;
   // Header of the entry at `pos` only: its channel's hash and next_pos (cheap skip of channels nobody here wants).
   Read peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept;
-  // Finds the position of the oldest entry of `channel` with id > after. kOk: `pos`; kEnd: none up to now; kLost: cursor below the floor.
+  // Finds the position of the oldest entry of `channel` with id > after. kOk: `pos`; kEnd: none up to now; kLost:
+  // cursor below the floor. Walks back from the newest entry, so it costs as much as there are entries behind the
+  // cursor.
   Read find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept;
   // The next entry of the same channel behind the entry at `pos` (follows the channel's chain).
   Read next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept;

@@ -39,8 +39,8 @@ bool holder_is_dead(std::uint64_t holder) noexcept {
 
 // --- lease ---
 
-// Whoever wants a lease that ran out must first be the one who changes `until_ms`: then he is the only one to do so, and the
-// former holder did not renew it in the meantime.
+// Whoever wants a lease that ran out must first be the one who changes `until_ms`: then he is the only one to do so,
+// and the former holder did not renew it in the meantime.
 bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
   std::uint64_t current = holder.load(std::memory_order_acquire);
   std::int64_t until = until_ms.load(std::memory_order_acquire);
@@ -133,8 +133,8 @@ WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t holder,
   return result;
 }
 
-// The whole block is searched: a wait id may sit behind slots that became free after it came. Whether a holder is alive costs
-// a system call, so it is asked only about the same wait id, and about all when no slot is free.
+// The whole block is searched: a wait id may sit behind slots that became free after it came. Whether a holder is alive
+// costs a system call, so it is asked only about the same wait id, and about all when no slot is free.
 WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash, std::uint64_t holder,
                                           std::uint32_t& slot) noexcept {
   Slot* const first = slots_ + block * kSlotsPerBlock;

@@ -1,5 +1,5 @@
-// What the workers of one nginx instance share besides the ring: the listener's lease, the database's state, and the
-// wait ids in use. Plain data in shared memory; all calls are safe between processes, some of which may be killed at any point.
+// What the workers of one nginx instance share besides the ring: the listener's lease and the wait ids in use.
+// Plain data in shared memory; all calls are safe between processes, some of which may be killed at any point.
 #pragma once
 
 #include <atomic>
@@ -29,13 +29,15 @@ constexpr std::uint64_t holder_word(std::uint32_t pid, std::uint32_t start) noex
 // True when the process of a holder word surely exists no more (kill(pid, 0) says ESRCH).
 bool holder_is_dead(std::uint64_t holder) noexcept;
 
-// Fixed table of the wait ids that a request waits on, in blocks of slots. A wait id has its place in one block only, which is
-// searched and changed under the block's spin word; a holder of that word who was killed is passed over. A full block, or a
-// spin word that stays taken, lets the request wait as if it had no wait id (never refuse service for want of a slot).
+// Fixed table of the wait ids that a request waits on, in blocks of slots. A wait id has its place in one block only,
+// which is searched and changed under the block's spin word; a holder of that word who was killed is passed over. A
+// full block, or a spin word that stays taken, lets the request wait as if it had no wait id (never refuse service for
+// want of a slot).
 class WaitIds {
  public:
   enum class Result { kAcquired, kBusy, kNoRoom };
-  // slots: a multiple of 16. `memory` is aligned to 8 bytes. attach() returns false when the memory holds no table of this size.
+  // slots: a multiple of 16. `memory` is aligned to 8 bytes. attach() returns false when it holds no table of this
+  // size.
   static std::size_t memory_size(std::size_t slots) noexcept;
   void create(void* memory, std::size_t slots) noexcept;
   bool attach(void* memory, std::size_t slots) noexcept;
