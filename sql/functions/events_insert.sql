@@ -1,0 +1,20 @@
+-- pgevents.events_insert(): INSTEAD OF INSERT on pgevents.events; checks an event and stages it until COMMIT.
+-- Parameters: NEW: channel_id, data, expires_at; id and ts must be left out.
+-- Returns:    NEW, so that the statement reports the row.
+-- Errors:     PT400.
+-- Tables:     staging (insert).
+CREATE OR REPLACE FUNCTION pgevents.events_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  event record;
+BEGIN
+  IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
+  END IF;
+  event := pgevents.split_data(NEW.data);
+  PERFORM pgevents.check_event(NEW.channel_id, event.type, NEW.expires_at);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+  RETURN NEW;
+END
+$$;

@@ -1,0 +1,13 @@
+-- pgevents.events_refuse_change(): INSTEAD OF UPDATE OR DELETE on pgevents.events; what has been published stays.
+-- Parameters: none.
+-- Returns:    never.
+-- Errors:     PT405.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.events_refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'Events cannot be changed or deleted'
+    USING ERRCODE = 'PT405', DETAIL = '{"code":"METHOD_NOT_ALLOWED"}',
+          HINT = 'Publish another event. Old events are removed by pgevents.prune() after the setting "retention".';
+END
+$$;

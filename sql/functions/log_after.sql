@@ -1,0 +1,16 @@
+-- pgevents.log_after(after, max_rows): what is new, on all channels, for the listener.
+-- Parameters: after: the last id it has; max_rows: at most so many rows (NULL: all).
+-- Returns:    rows with id > after in order of id. ts_us: microseconds since the epoch; data: the inner JSON, verbatim;
+--             ttl_ms: milliseconds the event has still to live (<= 0: none), NULL when it does not expire.
+-- Errors:     none.
+-- Tables:     log (read).
+CREATE OR REPLACE FUNCTION pgevents.log_after(after bigint, max_rows int)
+RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1000 AS $$
+  SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
+         (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
+    FROM pgevents.log l
+   WHERE l.id > log_after.after
+   ORDER BY l.id
+   LIMIT log_after.max_rows
+$$;

@@ -1,0 +1,34 @@
+-- pgevents.page_start(after, since_us): where a page of fetch() begins.
+-- Parameters: as in fetch().
+-- Returns:    start_id: events with a greater id belong to the page; head: the newest id; pruned_id: history up to here is gone;
+--             gap: NULL, or why the cursor's history is not there ('pruned', 'ahead'); start_id is then pruned_id.
+-- Errors:     none.
+-- Tables:     log, history (read).
+-- A time becomes an id, because ids are in commit order and times are only as good as the clock. The least id of a
+-- hundred rows, not the first row: after the clock was set back, the first row by time need not be the first by id.
+CREATE OR REPLACE FUNCTION pgevents.page_start(after bigint, since_us bigint,
+  OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  since     timestamptz;
+  pruned_ts timestamptz;
+BEGIN
+  SELECT h.pruned_id, h.pruned_ts INTO STRICT pruned_id, pruned_ts FROM pgevents.history h;
+  head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
+  IF after IS NOT NULL THEN
+    gap := CASE WHEN after > head THEN 'ahead' WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
+    start_id := after;
+  ELSIF since_us IS NOT NULL THEN
+    -- Up to 2^53 the product is exact; that is the year 2255.
+    since := timestamptz 'epoch' + greatest(0, least(since_us, 9007199254740992)) * interval '1 microsecond';
+    gap := CASE WHEN since < pruned_ts THEN 'pruned' END;
+    SELECT coalesce(min(first.id) - 1, head) INTO start_id
+      FROM (SELECT l.id FROM pgevents.log l WHERE l.ts > since ORDER BY l.ts, l.id LIMIT 100) first;
+  ELSE
+    start_id := head;
+  END IF;
+  IF gap IS NOT NULL THEN
+    start_id := pruned_id;
+  END IF;
+END
+$$;

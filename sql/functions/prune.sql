@@ -1,0 +1,37 @@
+-- pgevents.prune(max_rows): removes one batch of what is no longer needed; called now and then by the front-ends.
+-- Parameters: max_rows: at most so many rows of each kind.
+-- Returns:    number of rows removed; 0: nothing is left to do, or another session is at it.
+-- Errors:     none.
+-- Tables:     log, staging, idempotency_keys (delete), history (update), settings (read).
+-- Takes row locks only, on rows that nobody else writes.
+CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  total   bigint;
+  removed bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
+    RETURN 0;
+  END IF;
+  total := pgevents.prune_log(max_rows);
+
+  -- Expired events leave no gap. The newest event stays, so that the head never goes back.
+  DELETE FROM pgevents.log WHERE id IN (
+    SELECT l.id FROM pgevents.log l
+     WHERE l.expires_at <= now() AND l.id < pgevents.head()
+     ORDER BY l.expires_at LIMIT max_rows);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+
+  -- A staged row that others can see has been committed, and so is in the log.
+  DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows));
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+
+  DELETE FROM pgevents.idempotency_keys WHERE scope IN (
+    SELECT k.scope FROM pgevents.idempotency_keys k
+     WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  RETURN total + removed;
+END
+$$;

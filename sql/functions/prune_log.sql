@@ -1,0 +1,29 @@
+-- pgevents.prune_log(max_rows): removes the oldest events that are past the retention, and records how far.
+-- Parameters: max_rows: look at no more than so many.
+-- Returns:    number of events removed.
+-- Errors:     none.
+-- Tables:     log (delete), history (update), settings (read).
+-- From the oldest id upwards only, and only up to the first event that is to be kept, so that one id tells what is gone.
+-- The scan starts at the record: below it lie, while a long transaction runs, all the dead entries of earlier rounds.
+CREATE OR REPLACE FUNCTION pgevents.prune_log(max_rows int) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  cutoff  timestamptz := now() - (SELECT value::interval FROM pgevents.settings WHERE name = 'retention');
+  from_id bigint := (SELECT pruned_id FROM pgevents.history);
+  last_id bigint;
+  last_ts timestamptz;
+  removed bigint;
+BEGIN
+  SELECT max(old.id), max(old.ts) INTO last_id, last_ts
+    FROM (SELECT l.id, l.ts, bool_and(l.ts < cutoff) OVER (ORDER BY l.id) AS is_past
+            FROM (SELECT id, ts FROM pgevents.log WHERE id > from_id ORDER BY id LIMIT prune_log.max_rows) l) old
+   WHERE old.is_past;
+  IF last_id IS NULL THEN
+    RETURN 0;
+  END IF;
+  DELETE FROM pgevents.log WHERE id > from_id AND id <= last_id;
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  UPDATE pgevents.history SET pruned_id = last_id, pruned_ts = greatest(pruned_ts, last_ts);
+  RETURN removed;
+END
+$$;

@@ -1,0 +1,19 @@
+-- pgevents.publish(channel, type, data, ttl): publishes an event when the transaction commits; for applications.
+-- Parameters: channel, type: 1 to 255 bytes without control characters; data: any JSON (NULL: null);
+--             ttl: how long from now on the event is worth delivering (NULL: until it is pruned).
+-- Returns:    nothing: the event gets its id at COMMIT.
+-- Errors:     PT400.
+-- Tables:     staging (insert).
+CREATE OR REPLACE FUNCTION pgevents.publish(channel text, type text, data json, ttl interval DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  expiry timestamptz := clock_timestamp() + ttl;
+BEGIN
+  IF ttl <= interval '0' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
+  END IF;
+  PERFORM pgevents.check_event(channel, type, expiry);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+END
+$$;

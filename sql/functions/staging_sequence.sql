@@ -1,0 +1,20 @@
+-- pgevents.staging_sequence(): deferred constraint trigger of pgevents.staging; moves events into the log at COMMIT.
+-- Parameters: NEW: the staged event.
+-- Returns:    NULL (ignored).
+-- Errors:     none of its own.
+-- Tables:     staging (insert), log (insert, through append()).
+-- Each event goes round twice. PostgreSQL runs deferred triggers in the order in which they were queued, and those that
+-- they queue themselves after all others. In the first round the event only queues up again; in the second, all deferred
+-- foreign keys and triggers of the application have been checked, so that nothing waits for a row's lock under the sequencing lock.
+CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.last_turn THEN
+    PERFORM pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  ELSE
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
+      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
+  END IF;
+  RETURN NULL;
+END
+$$;

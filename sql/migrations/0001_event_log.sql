@@ -1,0 +1,75 @@
+-- Migration 1: the event log, the staging table in front of it, and the view that applications use.
+-- Migrations never change once released; what comes later is a new file.
+
+COMMENT ON SCHEMA pgevents IS 'Real-time events from committed transactions';
+COMMENT ON TABLE pgevents.migrations IS 'Which migrations have been applied';
+
+CREATE TABLE pgevents.settings (
+  name  text PRIMARY KEY,
+  value text NOT NULL,
+  -- A retention that cannot be read would stop pruning, silently: refuse it where it is written.
+  CONSTRAINT settings_retention_valid CHECK (name <> 'retention' OR value::interval > interval '0')
+);
+COMMENT ON TABLE pgevents.settings IS 'Settings; retention: how long events are kept (interval)';
+INSERT INTO pgevents.settings (name, value) VALUES ('retention', '7 days');
+
+-- What pruning has taken away: rows with id <= pruned_id are gone. A cursor below it has a gap.
+CREATE TABLE pgevents.history (
+  only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  pruned_id bigint NOT NULL,
+  pruned_ts timestamptz NOT NULL
+);
+COMMENT ON TABLE pgevents.history IS 'How far the log has been pruned (one row)';
+-- Ids start at 2, so that the head of an empty log (1) differs from the cursor 0, which means "all that is kept".
+INSERT INTO pgevents.history (pruned_id, pruned_ts) VALUES (1, '-infinity');
+
+CREATE SEQUENCE pgevents.log_id_seq AS bigint START WITH 2;
+
+-- The log. json, not jsonb: the inner data is kept as it was written, to the byte.
+-- Collation "C": names are compared as bytes, and an upgrade of the C library cannot disorder the index.
+CREATE TABLE pgevents.log (
+  id         bigint PRIMARY KEY,
+  channel_id text COLLATE "C" NOT NULL,
+  ts         timestamptz NOT NULL,
+  type       text COLLATE "C" NOT NULL,
+  data       json NOT NULL,
+  expires_at timestamptz
+);
+COMMENT ON TABLE pgevents.log IS 'All kept events, ids in commit order';
+CREATE INDEX log_channel_id_id_idx ON pgevents.log (channel_id, id);
+CREATE INDEX log_ts_id_idx ON pgevents.log (ts, id);
+CREATE INDEX log_expires_at_idx ON pgevents.log (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Events of transactions that have not committed yet; afterwards waste, removed by prune().
+-- UNLOGGED: what a crash could lose here belongs to transactions that the crash has rolled back.
+CREATE UNLOGGED TABLE pgevents.staging (
+  channel_id text COLLATE "C" NOT NULL,
+  type       text COLLATE "C" NOT NULL,
+  data       json NOT NULL,
+  expires_at timestamptz,
+  last_turn  boolean NOT NULL DEFAULT false
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
+
+\ir ../functions/staging_sequence.sql
+\ir ../functions/log_notify.sql
+\ir ../functions/events_insert.sql
+\ir ../functions/events_refuse_change.sql
+
+CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
+
+-- ALWAYS: it also fires in the apply worker of logical replication, so that servers can LISTEN on a replica.
+CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log
+  FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
+ALTER TABLE pgevents.log ENABLE ALWAYS TRIGGER log_notify;
+
+CREATE VIEW pgevents.events AS
+  SELECT id, channel_id, ts, json_build_object('type', type, 'data', data) AS data, expires_at
+    FROM pgevents.log;
+COMMENT ON VIEW pgevents.events IS 'Insert (channel_id, data) to publish; select to read the log';
+
+CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events
+  FOR EACH ROW EXECUTE FUNCTION pgevents.events_insert();
+CREATE TRIGGER events_refuse_change INSTEAD OF UPDATE OR DELETE ON pgevents.events
+  FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
