@@ -111,14 +111,17 @@ Error error_from_sql(std::string_view sqlstate, std::string_view message, std::s
   if (means_database_away(sqlstate)) return database_away(retry_after);
   Error error;
   error.status = raised_status(sqlstate);
-  if (error.status == 0) {
-    error.status = 500;
-    error.msg = "Internal error";
-    return error;
-  }
+  if (error.status == 0) return internal_error();
   error.msg = message;
   take_detail(detail, error);
   if (error.status == 429 || error.status == 503) error.retry_after = retry_after;
+  return error;
+}
+
+Error internal_error() {
+  Error error;
+  error.status = 500;
+  error.msg = "Internal error";
   return error;
 }
 
@@ -158,6 +161,19 @@ Reply options_reply() {
   Reply reply;
   reply.status = 204;
   reply.headers = {{"Allow", kAllowedMethods}};
+  return reply;
+}
+
+Reply publish_reply(std::string_view result) {
+  std::string id;
+  json_members(result, [&id](const std::string& name, std::string_view value) {
+    if (name == "id" && json_is_number(value)) id = value;
+  });
+  if (id.empty()) return error_reply(internal_error());
+  Reply reply;
+  reply.status = 201;
+  reply.headers = {{"Content-Type", kJson}, {"Cache-Control", "no-store"}};
+  reply.body = "{\"result\":\"success\",\"id\":" + id + '}';
   return reply;
 }
 

@@ -39,6 +39,7 @@ Error error_from_sql(std::string_view sqlstate, std::string_view message, std::s
                      unsigned retry_after);
 
 Error database_away(unsigned retry_after);
+Error internal_error();  // 500; what went wrong is in the server's log
 
 // How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.
 enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing };
@@ -55,5 +56,9 @@ std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
 std::string stream_cursor(std::uint64_t cursor);
 
 Reply options_reply();
+
+// The 201 answer to a publication. `result` is what `pgevents.http_publish` returned: a JSON object with the member `id`
+// (jsonb, so that PostgreSQL decided on its spaces and the order of its members).
+Reply publish_reply(std::string_view result);
 
 }  // namespace pgevents

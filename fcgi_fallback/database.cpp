@@ -1,0 +1,155 @@
+// libpq, blocking. Every wait has an end: connect_timeout, the server's statement_timeout, TCP keepalives and
+// tcp_user_timeout for a server that is silent for good.
+#include "database.hpp"
+
+#include <poll.h>
+
+#include <cstring>
+#include <string_view>
+
+namespace pgevents::fallback {
+
+namespace {
+
+constexpr std::chrono::seconds kConnectPause{1};  // after a failure, requests are answered at once for so long
+constexpr char kSessionSettings[] = "SET statement_timeout = 10000; SET client_min_messages = warning";
+
+struct OptionsDeleter {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+
+// Parameters before `dbname` are defaults that the connection string may change, those behind it are not (PostgreSQL
+// manual, PQconnectdbParams with expand_dbname).
+PGconn* connect_with(const char* conninfo) {
+  const char* const keywords[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
+                                  "keepalives_count", "tcp_user_timeout", "fallback_application_name",
+                                  "dbname",           "client_encoding",  nullptr};
+  const char* const values[] = {"5", "10", "5", "3", "15000", "pgevents-fcgi", conninfo, "UTF8", nullptr};
+  return PQconnectdbParams(keywords, values, 1);
+}
+
+void receive_notice(void*, const PGresult* result) {
+  const char* const text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  if (text != nullptr) log_line(std::string("PostgreSQL says: ") + text);
+}
+
+std::string_view field(const PGresult* result, int code) {
+  const char* const text = PQresultErrorField(result, code);
+  return text != nullptr ? std::string_view(text) : std::string_view();
+}
+
+bool succeeded(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+// Errors of the session, not of the statement, which was not executed: a prepared statement that is gone (a pooler in
+// between) or whose result type changed (an upgrade), a session on a server that has become a read-only standby.
+bool session_is_stale(std::string_view sqlstate) {
+  return sqlstate == "26000" || sqlstate == "0A000" || sqlstate == "25006";
+}
+
+}  // namespace
+
+Database::Database(std::string conninfo, bool prepare, unsigned retry_after)
+    : conninfo_(std::move(conninfo)), prepare_(prepare), retry_after_(retry_after) {}
+
+Database::~Database() {
+  disconnect();
+}
+
+bool Database::conninfo_is_readable(const std::string& conninfo) {
+  // Text without `=` that is no URI is a database name.
+  const bool is_uri = conninfo.find("://") != std::string::npos;
+  if (!is_uri && conninfo.find('=') == std::string::npos) return true;
+  char* message = nullptr;
+  const std::unique_ptr<PQconninfoOption, OptionsDeleter> parsed(PQconninfoParse(conninfo.c_str(), &message));
+  PQfreemem(message);
+  return parsed != nullptr;
+}
+
+void Database::disconnect() {
+  PQfinish(connection_);
+  connection_ = nullptr;
+  prepared_.clear();
+}
+
+bool Database::connect(Outcome& outcome) {
+  outcome.error = database_away(retry_after_);
+  if (std::chrono::steady_clock::now() < next_try_) return false;
+  disconnect();
+  connection_ = connect_with(conninfo_.c_str());
+  bool ready = connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK;
+  if (ready) {
+    PQsetNoticeReceiver(connection_, receive_notice, nullptr);
+    const ResultPtr result(PQexec(connection_, kSessionSettings));
+    ready = succeeded(result.get());
+  }
+  if (ready) return true;
+  std::string text = "no connection to the database: ";
+  text += connection_ != nullptr ? PQerrorMessage(connection_) : "no memory";
+  if (away_log_.pass(text)) outcome.log = text;
+  disconnect();
+  next_try_ = std::chrono::steady_clock::now() + kConnectPause;
+  return false;
+}
+
+// A server that ended has closed the socket: it is readable and at its end, which libpq finds out without a round trip.
+bool Database::kept_connection_lives() {
+  pollfd entry{PQsocket(connection_), POLLIN, 0};
+  if (poll(&entry, 1, 0) > 0) PQconsumeInput(connection_);
+  return PQstatus(connection_) == CONNECTION_OK;
+}
+
+ResultPtr Database::execute(const Statement& statement, const char* const* values, int count) {
+  if (!prepare_) {
+    return ResultPtr(PQexecParams(connection_, statement.sql, count, nullptr, values, nullptr, nullptr, 0));
+  }
+  if (prepared_.count(statement.name) == 0) {
+    ResultPtr result(PQprepare(connection_, statement.name, statement.sql, 0, nullptr));
+    if (!succeeded(result.get())) return result;
+    prepared_.insert(statement.name);
+  }
+  return ResultPtr(PQexecPrepared(connection_, statement.name, count, values, nullptr, nullptr, 0));
+}
+
+bool Database::worth_repeating(const PGresult* result, bool repeatable) const {
+  if (PQstatus(connection_) != CONNECTION_OK) return repeatable;
+  return session_is_stale(field(result, PG_DIAG_SQLSTATE));
+}
+
+void Database::explain(const PGresult* result, Outcome& outcome) {
+  const std::string_view sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const std::string_view message = field(result, PG_DIAG_MESSAGE_PRIMARY);
+  const bool lost = PQstatus(connection_) != CONNECTION_OK;
+  outcome.error = lost || sqlstate.empty()
+                      ? database_away(retry_after_)
+                      : error_from_sql(sqlstate, message, field(result, PG_DIAG_MESSAGE_DETAIL), retry_after_);
+  if (sqlstate.substr(0, 2) == "PT") return;  // the client's own mistake
+  std::string text = "database error ";
+  if (message.empty()) {
+    text += PQerrorMessage(connection_);
+  } else {
+    text.append(sqlstate).append(": ").append(message);
+  }
+  if (outcome.error.status != 503 || away_log_.pass(text)) outcome.log = text;
+}
+
+Outcome Database::run(const Statement& statement, const char* const* values, int count, bool repeatable) {
+  Outcome outcome;
+  bool kept = connection_ != nullptr && kept_connection_lives();
+  while (true) {
+    if (!kept && !connect(outcome)) return outcome;
+    outcome.rows = execute(statement, values, count);
+    if (succeeded(outcome.rows.get())) return outcome;
+    // Only a kept connection can have gone stale; what fails on a new one fails for another reason.
+    if (!kept || !worth_repeating(outcome.rows.get(), repeatable)) break;
+    kept = false;
+  }
+  explain(outcome.rows.get(), outcome);
+  outcome.rows.reset();
+  if (PQstatus(connection_) != CONNECTION_OK) disconnect();
+  return outcome;
+}
+
+}  // namespace pgevents::fallback

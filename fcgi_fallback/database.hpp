@@ -1,0 +1,66 @@
+// The database connection of a process: made when first needed, kept, and made anew when it turns out dead.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "log.hpp"
+#include "reply.hpp"
+
+namespace pgevents::fallback {
+
+struct ResultDeleter {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using ResultPtr = std::unique_ptr<PGresult, ResultDeleter>;
+
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+// What became of a statement: its rows, or what the client is told. `log` is for the operator (empty: nothing to say).
+struct Outcome {
+  ResultPtr rows;
+  Error error;
+  std::string log;
+};
+
+class Database {
+ public:
+  // `prepare`: prepare each statement once per connection. For one request (CGI) that would only cost a round trip.
+  Database(std::string conninfo, bool prepare, unsigned retry_after);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Whether libpq can read the connection string. (Its complaint is not repeated: it may quote a password.)
+  static bool conninfo_is_readable(const std::string& conninfo);
+
+  // Runs a statement of `count` text parameters (null: NULL) and waits for its result. When a kept connection turns out
+  // dead, connects once more and repeats the statement if it surely was not executed, or if `repeatable`.
+  Outcome run(const Statement& statement, const char* const* values, int count, bool repeatable);
+
+ private:
+  bool connect(Outcome& outcome);
+  bool kept_connection_lives();
+  void disconnect();
+  ResultPtr execute(const Statement& statement, const char* const* values, int count);
+  bool worth_repeating(const PGresult* result, bool repeatable) const;
+  void explain(const PGresult* result, Outcome& outcome);
+
+  std::string conninfo_;
+  bool prepare_;
+  unsigned retry_after_;
+  PGconn* connection_ = nullptr;
+  std::set<std::string> prepared_;
+  std::chrono::steady_clock::time_point next_try_{};
+  LogLimit away_log_{std::chrono::seconds(10)};
+};
+
+}  // namespace pgevents::fallback

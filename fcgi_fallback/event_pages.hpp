@@ -1,0 +1,45 @@
+// Reads a subscription's events out of the log, page by page, and keeps its cursor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "database.hpp"
+#include "event.hpp"
+#include "request.hpp"
+
+namespace pgevents::fallback {
+
+class EventPages {
+ public:
+  EventPages(Database& database, const Subscription& subscription);
+
+  // Reads the next page and calls `visit` for each of its events that the filter lets through; views are valid only
+  // during the call. Returns the outcome's error when the page could not be read (`log` as in Outcome).
+  using Visitor = std::function<void(const EventView&)>;
+  std::optional<Error> next(const Visitor& visit, std::string& log);
+
+  // All that was there when the last page was read has been read.
+  bool at_end() const { return at_end_; }
+
+  // The cursor behind all events of the pages read, also of those filtered out.
+  std::uint64_t cursor() const { return cursor_.id; }
+  // The cursor in front of the first page. Known when that was read.
+  std::uint64_t first_cursor() const { return first_cursor_; }
+
+ private:
+  bool take_rows(const PGresult* rows, const Visitor& visit);
+
+  Database& database_;
+  const Subscription& subscription_;
+  std::string channels_;  // as a PostgreSQL array literal
+  Cursor cursor_;
+  bool first_page_ = true;
+  std::uint64_t first_cursor_ = 0;
+  bool at_end_ = false;
+};
+
+// `{"a","b"}` (PostgreSQL manual, 8.15.2).
+std::string array_literal(const std::vector<std::string>& values);
+
+}  // namespace pgevents::fallback

@@ -1,0 +1,88 @@
+// pgevents-fcgi: the fallback. Decides what this process is to be (master with workers, single FastCGI process, CGI
+// program) and starts that.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "listen_socket.hpp"
+#include "processes.hpp"
+#include "server.hpp"
+
+namespace pgevents::fallback {
+
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr unsigned kDefaultProcesses = 4;
+constexpr unsigned kRetryAfter = 5;
+
+int refuse(const std::string& text) {
+  log_line(text);
+  return kUsageError;
+}
+
+int work(const Options& options, const NamePattern& names, int fd) {
+  Database database(options.database, true, kRetryAfter);
+  Handler handler(options, names, database);
+  return serve_fastcgi(fd, handler);
+}
+
+int run_cgi(const Options& options, const NamePattern& names) {
+  Database database(options.database, false, kRetryAfter);
+  Handler handler(options, names, database);
+  return serve_cgi(handler);
+}
+
+int run_fastcgi(const Options& options, const NamePattern& names, int fd) {
+  // spawn-fcgi and systemd watch over a single process themselves.
+  if (options.listen.empty() && options.processes == 0) return work(options, names, fd);
+  const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
+  log_line("version " PGEVENTS_VERSION ", " + std::to_string(count) + " processes, " +
+           (options.listen.empty() ? std::string("inherited socket") : "listening at " + options.listen));
+  ProcessManager manager(count, [&] { return work(options, names, fd); });
+  manager.run();
+  return 0;
+}
+
+// A web server may turn a query string without `=` into arguments; then none of them can be trusted.
+bool arguments_may_come_from_client() {
+  const char* const query = std::getenv("QUERY_STRING");
+  return started_as_cgi() && query != nullptr && *query != '\0' && std::strchr(query, '=') == nullptr;
+}
+
+int run(int argc, char** argv) {
+  Options options;
+  const auto problem = arguments_may_come_from_client() ? read_environment(options) : read_options(argc, argv, options);
+  if (problem) return refuse(*problem);
+  if (options.help || options.version) {
+    std::fputs(options.help ? usage().c_str() : "pgevents-fcgi " PGEVENTS_VERSION "\n", stdout);
+    return 0;
+  }
+  std::string error;
+  const auto names = NamePattern::compile(options.channel_pattern, error);
+  if (!names) return refuse("--channel-pattern: " + error);
+  if (!Database::conninfo_is_readable(options.database)) return refuse("--database: not a valid connection string");
+  block_signals();
+  ListenSocket socket;
+  if (!options.listen.empty()) {
+    if (const auto failure = socket.open(options.listen, options.socket_mode, options.backlog)) return refuse(*failure);
+  } else if (!socket.inherit()) {
+    if (started_as_cgi()) return run_cgi(options, *names);
+    return refuse("No FastCGI socket was handed over, and this is no CGI request. Try --listen, or --help");
+  }
+  return run_fastcgi(options, *names, socket.fd());
+}
+
+}  // namespace
+
+}  // namespace pgevents::fallback
+
+int main(int argc, char** argv) {
+  try {
+    return pgevents::fallback::run(argc, argv);
+  } catch (const std::exception& problem) {
+    pgevents::fallback::log_line(problem.what());
+    return EXIT_FAILURE;
+  }
+}

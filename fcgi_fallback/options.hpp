@@ -1,0 +1,38 @@
+// What the operator says: command line and environment. docs/fallback.md documents every option; --help lists them.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "name_pattern.hpp"
+
+namespace pgevents::fallback {
+
+struct Options {
+  std::string listen;  // `unix:/path` or `host:port`; empty: inherited socket or CGI
+  unsigned socket_mode = 0660;
+  int backlog = 511;
+  unsigned processes = 0;  // 0: not given
+  std::string database;    // conninfo; empty: libpq's own environment variables
+  std::string subscribe;
+  std::string publish;
+  std::string base;
+  std::string channel_pattern = kDefaultNamePattern;
+  std::size_t max_channels = 64;
+  std::size_t max_event_size = 2 * 1024 * 1024;  // bytes of a publish body
+  unsigned poll_interval = 5;                    // seconds until clients ask again
+  bool help = false;
+  bool version = false;
+};
+
+// Reads the environment (PGEVENTS_*), then the arguments, which win. Returns what is wrong, if anything is. The value of
+// --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
+std::optional<std::string> read_options(int argc, char** argv, Options& options);
+
+// The environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875, 4.4).
+std::optional<std::string> read_environment(Options& options);
+
+std::string usage();
+
+}  // namespace pgevents::fallback

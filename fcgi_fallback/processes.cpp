@@ -1,0 +1,162 @@
+// The master. It handles no request and holds no connection, so there is little that could end it. Signals are taken
+// from sigtimedwait, one at a time, instead of from handlers.
+#include "processes.hpp"
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "log.hpp"
+
+namespace pgevents::fallback {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kMinLife{1000};  // a worker that lives shorter waits before its next start
+constexpr milliseconds kFirstDelay{100};
+constexpr milliseconds kMaxDelay{5000};
+constexpr milliseconds kStopPatience{10000};
+
+sigset_t steering_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+  return set;
+}
+
+std::string describe(int status) {
+  if (WIFSIGNALED(status)) return std::string("killed by signal ") + strsignal(WTERMSIG(status));
+  return "ended with status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = steering_signals();
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error of write()
+}
+
+ProcessManager::ProcessManager(unsigned count, std::function<int()> work) : work_(std::move(work)), slots_(count) {}
+
+void ProcessManager::run() {
+  while (true) {
+    start_due();
+    switch (wait_signal(until_next_start())) {
+      case SIGTERM:
+      case SIGINT:
+      case SIGQUIT:
+        stop();
+        return;
+      case SIGHUP:
+        log_line("replacing the workers");
+        signal_all(SIGTERM);
+        break;
+      default:
+        break;
+    }
+    reap();
+  }
+}
+
+void ProcessManager::start_due() {
+  const auto now = Clock::now();
+  for (Slot& slot : slots_) {
+    if (slot.pid == 0 && slot.start_at <= now) start(slot);
+  }
+}
+
+void ProcessManager::start(Slot& slot) {
+  const pid_t master = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    // A killed master takes its workers along: nobody would restart or stop them.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    std::exit(getppid() == master ? work_() : 0);
+  }
+  if (pid < 0) {
+    log_line(std::string("cannot start a worker: ") + std::strerror(errno));
+    slot.start_at = Clock::now() + kMaxDelay;
+    return;
+  }
+  slot.pid = pid;
+  slot.started = Clock::now();
+  slot.asked_to_end = false;
+}
+
+void ProcessManager::reap() {
+  int status = 0;
+  pid_t pid = 0;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    const auto slot = std::find_if(slots_.begin(), slots_.end(), [pid](const Slot& s) { return s.pid == pid; });
+    if (slot != slots_.end()) ended(*slot, status);
+  }
+}
+
+void ProcessManager::ended(Slot& slot, int status) {
+  const bool young = Clock::now() - slot.started < kMinLife;
+  slot.delay = slot.asked_to_end || !young ? milliseconds{0} : std::clamp(slot.delay * 2, kFirstDelay, kMaxDelay);
+  if (!slot.asked_to_end) {
+    log_line("worker " + std::to_string(slot.pid) + ' ' + describe(status) + "; the next one starts in " +
+             std::to_string(slot.delay.count()) + " ms");
+  }
+  slot.pid = 0;
+  slot.start_at = Clock::now() + slot.delay;
+}
+
+void ProcessManager::signal_all(int signal_number) {
+  for (Slot& slot : slots_) {
+    if (slot.pid == 0) continue;
+    slot.asked_to_end = true;
+    kill(slot.pid, signal_number);
+  }
+}
+
+void ProcessManager::stop() {
+  signal_all(SIGTERM);
+  const auto deadline = Clock::now() + kStopPatience;
+  while (any_running()) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) {
+      log_line("killing workers that did not end");
+      signal_all(SIGKILL);
+    }
+    wait_signal(std::clamp(left, milliseconds{50}, kStopPatience));
+    reap();
+  }
+}
+
+bool ProcessManager::any_running() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.pid != 0; });
+}
+
+// The next steering signal; 0 when the time is up.
+int ProcessManager::wait_signal(milliseconds limit) const {
+  const sigset_t set = steering_signals();
+  timespec time{};
+  time.tv_sec = limit.count() / 1000;
+  time.tv_nsec = limit.count() % 1000 * 1000000;
+  const int number = sigtimedwait(&set, nullptr, &time);
+  return number > 0 ? number : 0;
+}
+
+milliseconds ProcessManager::until_next_start() const {
+  milliseconds wait{60000};
+  for (const Slot& slot : slots_) {
+    if (slot.pid != 0) continue;
+    const auto left = std::chrono::ceil<milliseconds>(slot.start_at - Clock::now());
+    wait = std::clamp(left, milliseconds{1}, wait);
+  }
+  return wait;
+}
+
+}  // namespace pgevents::fallback

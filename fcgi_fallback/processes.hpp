@@ -1,0 +1,47 @@
+// The master process: keeps a number of workers running until it is told to stop.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+namespace pgevents::fallback {
+
+// Blocks the signals that steer master and workers; each waits for them where it suits it. To be called first of all.
+void block_signals();
+
+class ProcessManager {
+ public:
+  // `work` is what a worker does, in its own process; what it returns is the exit status.
+  ProcessManager(unsigned count, std::function<int()> work);
+
+  // Returns when TERM, INT or QUIT came and all workers are gone. HUP lets each worker finish and replaces it.
+  void run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Slot {
+    pid_t pid = 0;  // 0: waiting until start_at
+    Clock::time_point started{};
+    Clock::time_point start_at{};
+    std::chrono::milliseconds delay{0};
+    bool asked_to_end = false;
+  };
+
+  void start_due();
+  void start(Slot& slot);
+  void reap();
+  void ended(Slot& slot, int status);
+  void signal_all(int signal_number);
+  void stop();
+  bool any_running() const;
+  int wait_signal(std::chrono::milliseconds limit) const;
+  std::chrono::milliseconds until_next_start() const;
+
+  std::function<int()> work_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace pgevents::fallback
