@@ -151,7 +151,9 @@ void Run::execute() {
   window_s_ = static_cast<double>(stop - stats_.measure_from) / 1e6;
   in_window_ = stats_.events - events;
 
-  const auto all_there = [this] { return stats_.events >= expected() && pool_.acknowledged() == published_; };
+  const auto all_there = [this] {
+    return stats_.events - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
+  };
   loop_.run_until(all_there, us(options_.drain_s));
   drain_s_ = static_cast<double>(wall_us() - stop) / 1e6;
   own_cpu_s_ = own_cpu_seconds() - own_start;
