@@ -1,0 +1,180 @@
+// What the ring's tests share: events whose every byte follows from their id, shared memory, and the check of the ring's
+// whole invariant. The ids of the test log have gaps: next_id() says which one follows.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "event.hpp"
+#include "ring.hpp"
+
+namespace pgevents::testing {
+
+// Memory that forked children share with their parent. It ends at a page that may not be touched.
+class SharedMemory {
+ public:
+  explicit SharedMemory(std::size_t size) : size_(size), mapped_((size + 2 * kPage - 1) / kPage * kPage) {
+    base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (base_ == MAP_FAILED) std::abort();
+    char* const guard = static_cast<char*>(base_) + mapped_ - kPage;
+    if (mprotect(guard, kPage, PROT_NONE) != 0) std::abort();
+    data_ = guard - (size + 7) / 8 * 8;
+  }
+  ~SharedMemory() { munmap(base_, mapped_); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  void* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::size_t kPage = 4096;
+  std::size_t size_;
+  std::size_t mapped_;
+  void* base_;
+  void* data_;
+};
+
+inline std::uint64_t mix(std::uint64_t n) {
+  n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;
+  n = (n ^ (n >> 27)) * 0x94d049bb133111eb;
+  return n ^ (n >> 31);
+}
+
+// A small generator whose sequence is the same in every run.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t next() { return mix(state_ += 0x9e3779b97f4a7c15); }
+  std::uint64_t below(std::uint64_t limit) { return next() % limit; }
+
+ private:
+  std::uint64_t state_;
+};
+
+constexpr std::uint64_t kFirstId = 1;
+constexpr std::size_t kChannels = 12;
+
+inline std::uint64_t next_id(std::uint64_t id) {
+  return id + 1 + mix(id) % 3;
+}
+
+inline std::string channel_name(std::size_t number) {
+  return "channel-" + std::string(number, '.') + std::to_string(number);
+}
+inline std::size_t channel_number(std::uint64_t id) {
+  return mix(id + 77) % kChannels;
+}
+
+// Holds the texts that an EventView points to.
+struct TestEvent {
+  explicit TestEvent(std::uint64_t event_id) : id(event_id), channel(channel_name(channel_number(id))) {
+    const std::uint64_t random = mix(id + 1234567);
+    type = "type" + std::to_string(random % 1000);
+    std::size_t size = random % 400;
+    if (random % 64 == 5) size += 5000;
+    data = "{\"of\":" + std::to_string(id) + ",\"text\":\"";
+    for (std::size_t i = 0; i < size; ++i) data += static_cast<char>('a' + mix(id * 8191 + i / 8) % 26);
+    data += "\"}";
+  }
+  EventView view() const { return {id, channel, ts_us(), type, data}; }
+  std::int64_t ts_us() const { return static_cast<std::int64_t>(1700000000000000 + id); }
+  std::int64_t expires_ms() const { return static_cast<std::int64_t>(mix(id) % 3 == 0 ? id : 0); }
+
+  std::uint64_t id;
+  std::string channel;
+  std::string type;
+  std::string data;
+};
+
+// True when `read` is, byte for byte, the test event of its id.
+inline bool is_whole(const RingEvent& read) {
+  const TestEvent event(read.id);
+  std::string json;
+  append_json(json, event.view());
+  return read.channel == event.channel && read.type == event.type && read.json == json &&
+         read.expires_ms == event.expires_ms() && read.next_pos > read.pos &&
+         std::string_view(read.json).substr(read.data.data_offset, read.data.data_size) == event.data;
+}
+
+inline bool append_test_event(Ring& ring, std::uint64_t id) {
+  const TestEvent event(id);
+  return ring.append(event.view(), event.expires_ms());
+}
+
+inline void append_next(Ring& ring, int count = 1) {
+  for (; count > 0; --count) append_test_event(ring, next_id(ring.snapshot().last_id));
+}
+
+// Checks everything that is promised about a ring at rest that was filled with the test log, and returns what is wrong.
+class Inspection {
+ public:
+  explicit Inspection(const Ring& ring) : ring_(ring), at_(ring.snapshot()) {
+    if (at_.floor > at_.last_id) complain("floor above the newest id");
+    for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id))
+      ids_[channel_number(id)].push_back(id);
+    for (std::size_t number = 0; number < kChannels && problem_.empty(); ++number) check_channel(number);
+    if (problem_.empty()) check_sequence();
+  }
+  const std::string& problem() const { return problem_; }
+
+ private:
+  void complain(const char* what, std::uint64_t id = 0) {
+    problem_ = std::string(what) + ", id " + std::to_string(id) + ", floor " + std::to_string(at_.floor) +
+               ", last id " + std::to_string(at_.last_id);
+  }
+
+  // From every cursor find_after leads to the right entry, and from there the chain to the next one.
+  void check_channel(std::size_t number) {
+    const std::string channel = channel_name(number);
+    std::uint64_t pos = 0;
+    if (at_.floor > 0 && ring_.find_after(channel, at_.floor - 1, pos) != Ring::Read::kLost)
+      return complain("not lost");
+    std::uint64_t chained = 0;
+    std::uint64_t cursor = at_.floor;
+    for (const std::uint64_t id : ids_[number]) {
+      if (ring_.find_after(channel, cursor, pos) != Ring::Read::kOk) return complain("not found", id);
+      if (chained != 0 && chained != pos) return complain("chain leads elsewhere", id);
+      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id || !is_whole(event_))
+        return complain("torn", id);
+      const bool last = id == ids_[number].back();
+      if (ring_.next_in_channel(pos, channel, chained) != (last ? Ring::Read::kEnd : Ring::Read::kOk)) {
+        return complain("chain broken", id);
+      }
+      if (id == next_id(at_.floor)) oldest_ = pos;
+      cursor = id;
+    }
+    if (ring_.find_after(channel, cursor, pos) != Ring::Read::kEnd) complain("more than there should be", cursor);
+  }
+
+  void check_sequence() {
+    std::uint64_t pos = oldest_;
+    for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id)) {
+      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id) return complain("sequence broken", id);
+      std::uint64_t hash = 0;
+      std::uint64_t next = 0;
+      if (ring_.peek(pos, hash, next) != Ring::Read::kOk || next != event_.next_pos ||
+          hash != Ring::hash(event_.channel)) {
+        return complain("peek differs", id);
+      }
+      pos = event_.next_pos;
+    }
+    if (oldest_ != 0 && pos != at_.head_pos) return complain("sequence does not end at the head");
+    if (ring_.read(at_.head_pos, event_) != Ring::Read::kEnd) complain("something behind the head");
+  }
+
+  const Ring& ring_;
+  Ring::Snapshot at_;
+  std::array<std::vector<std::uint64_t>, kChannels> ids_;
+  std::uint64_t oldest_ = 0;
+  RingEvent event_;
+  std::string problem_;
+};
+
+}  // namespace pgevents::testing
