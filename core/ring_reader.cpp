@@ -101,12 +101,19 @@ Ring::Read Ring::read(std::uint64_t pos, RingEvent& out) const noexcept {
 }
 
 Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept {
+  std::uint64_t id = 0;
+  return peek(pos, channel_hash, id, next_pos);
+}
+
+Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& id,
+                      std::uint64_t& next_pos) const noexcept {
   const State state = load();
   const std::uint64_t asked = pos;
   std::uint64_t size = 0;
   const Read found = open(pos, state, size);
   if (found != Read::kOk) return found;
   channel_hash = get(at(pos)[kHash]);
+  id = get(at(pos)[kId]);
   next_pos = pos + size;
   return holds(asked, state) ? Read::kOk : Read::kLost;
 }
