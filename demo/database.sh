@@ -10,10 +10,10 @@ pg_bin() {
   printf '%s\n' "${bin%/*}"
 }
 
-# What libpq connects with.
+# What libpq connects with; `conninfo pgevents_demo` for the servers, which are to have no more rights than they need.
 conninfo() {
   case $database in
-    '') printf "host='%s' dbname=pgevents user=postgres" "$place/sock" ;;
+    '') printf "host='%s' dbname=pgevents user=%s" "$place/pg" "${1:-postgres}" ;;
     *=* | *://*) printf '%s' "$database" ;;
     *) printf "dbname='%s'" "$database" ;;
   esac
@@ -27,53 +27,60 @@ write_access_rules() {
   local db=$1 user
   printf 'local all all peer map=demo\n' >"$db/pg_hba.conf"
   for user in root "$db_user" "$web_user" "$(id -un)"; do
-    printf 'demo %s %s\n' "$user" postgres "$user" pgevents_server "$user" pgevents_publisher
+    printf 'demo %s %s\n' "$user" postgres "$user" pgevents_demo
   done | sort -u >"$db/pg_ident.conf"
 }
 
 make_cluster() {
-  local new=$place/db.new
+  local new=$place/pg/data.new
   rm -rf -- "$new"
   as "$db_user" "$(pg_bin)/initdb" -D "$new" -U postgres --auth=peer -E UTF8 --locale=C.UTF-8 --no-instructions || return
   cat >>"$new/postgresql.conf" <<EOF
 
 # The demo of pgevents
 listen_addresses = ''
-unix_socket_directories = '$place/sock'
+unix_socket_directories = '$place/pg'
 EOF
-  mv -- "$new" "$place/db"
+  mv -- "$new" "$place/pg/data"
 }
 
 # PostgreSQL clears a stale pid file itself, unless its number belongs to some other process of the same user by now.
 drop_foreign_pid_file() {
-  local file=$place/db/postmaster.pid pid
+  local file=$place/pg/data/postmaster.pid pid
   if [[ -e $file ]] && read -r pid <"$file" && [[ -e /proc/$pid ]]; then rm -f -- "$file"; fi
 }
 
-cluster_pid() { pid_of "$place/db/postmaster.pid" "$place/db"; }
+cluster_pid() { pid_of "$place/pg/data/postmaster.pid" "$place/pg/data"; }
 
 start_cluster() {
   [[ -z $database ]] || return 0
   if cluster_pid >/dev/null; then return; fi
-  if [[ -e $place/db/PG_VERSION && ! -x /usr/lib/postgresql/$(<"$place/db/PG_VERSION")/bin/postgres ]]; then
-    die "The demo's cluster was made by PostgreSQL $(<"$place/db/PG_VERSION"), which is not installed any more." \
-      "If its events are not needed: ./run down; rm -r $place/db"
+  if [[ -e $place/pg/data/PG_VERSION && ! -x /usr/lib/postgresql/$(<"$place/pg/data/PG_VERSION")/bin/postgres ]]; then
+    die "The demo's cluster was made by PostgreSQL $(<"$place/pg/data/PG_VERSION"), which is not installed any more." \
+      "If its events are not needed: ./run down; rm -r $place/pg/data"
   fi
-  [[ -e $place/db/PG_VERSION ]] || step "private PostgreSQL cluster in $place/db" initdb make_cluster
-  write_access_rules "$place/db"
+  [[ -e $place/pg/data/PG_VERSION ]] || step "private PostgreSQL cluster in $place/pg/data" initdb make_cluster
+  write_access_rules "$place/pg/data"
   drop_foreign_pid_file
-  step "PostgreSQL" postgresql as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/db" -l "$place/log/postgresql.log"
+  step "PostgreSQL" postgresql as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log"
 }
 
-stop_cluster() { stop_process PostgreSQL "$place/db/postmaster.pid" "$place/db" INT:20 QUIT:5; }
+stop_cluster() { stop_process PostgreSQL "$place/pg/data/postmaster.pid" "$place/pg/data" INT:20 QUIT:5; }
 
-# Installs or upgrades the schema; does nothing to a schema that is of this version.
+make_database() {
+  local there
+  there=$(run_psql -d "$(conninfo) dbname=postgres" -qtAc "SELECT 1 FROM pg_database WHERE datname = 'pgevents'") || return
+  [[ $there == 1 ]] || run_psql -d "$(conninfo) dbname=postgres" -qc 'CREATE DATABASE pgevents'
+}
+
+# Installs or upgrades the schema; does nothing to a schema that is of this version. Another's database keeps its roles.
 install_schema() {
-  if [[ -z $database ]]; then
-    run_psql -d "$(conninfo) dbname=postgres" -qtAc "SELECT 1 FROM pg_database WHERE datname = 'pgevents'" | grep -q 1 ||
-      run_psql -d "$(conninfo) dbname=postgres" -qc 'CREATE DATABASE pgevents' || return
-  fi
-  run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql"
+  run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql" || return
+  [[ -z $database ]] || return 0
+  run_psql -q -v ON_ERROR_STOP=1 <<'SQL'
+SELECT 'CREATE ROLE pgevents_demo LOGIN IN ROLE pgevents_server'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pgevents_demo') \gexec
+SQL
 }
 
 need_database() {

@@ -18,7 +18,7 @@ tick() {
     last=$(tail -n 1 -- "$log" 2>/dev/null | tr -d '\000-\037' | cut -c 1-70) || true
     if [[ -t 1 ]]; then
       printf '\r\033[K  %s … %s s  %s' "$label" "$seconds" "$last"
-    elif ((seconds % 15 == 0)); then
+    elif ((seconds == 3 || seconds % 15 == 0)); then
       printf '  %s … %s s  %s\n' "$label" "$seconds" "$last"
     fi
   done
@@ -31,7 +31,6 @@ step() {
   shift 2
   mkdir -p -- "$run_dir/log"
   : >"$log"
-  [[ -t 1 ]] || say "  $label …"
   tick "$label" "$log" &
   ticker=$!
   "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
@@ -47,13 +46,17 @@ step() {
 
 # as USER COMMAND…: becomes USER when we are root (PostgreSQL does not run as root); otherwise we are that user already.
 as() {
-  local user=$1
+  local become
+  become_words "$1"
   shift
-  if ((EUID == 0)); then
-    setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@"
-  else
-    "$@"
-  fi
+  "${become[@]}" "$@"
+}
+
+# Sets `become`: the words before a command that let it run as USER. A server that is put into the background directly
+# behind them has the process number that the shell knows.
+become_words() {
+  become=()
+  ((EUID != 0)) || become=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --init-groups --)
 }
 
 # pid_of FILE MARK: the process of a pid file, if it lives and its command line holds MARK. Pid numbers are used again:

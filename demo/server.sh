@@ -23,7 +23,7 @@ find_place() {
 # A Unix socket's path ends at 107 bytes, configuration files want plain characters, and the servers' users must get in.
 suits() {
   local user
-  [[ $1/sock/.s.PGSQL.5432 =~ ^[[:alnum:]/_.@+~:=-]{1,107}$ ]] || return 1
+  [[ $1/pg/.s.PGSQL.5432 =~ ^[[:alnum:]/_.@+~:=-]{1,107}$ ]] || return 1
   for user in "$db_user" "$web_user"; do
     as "$user" test -x "$1" || return 1
   done
@@ -38,8 +38,7 @@ make_place() {
     say "The servers cannot use $run_dir (path too long or odd, or closed to user $db_user): their files are in $place"
   fi
   ((EUID != 0)) || chmod 755 "$place"
-  install -d -m 755 "$place/log" "$place/bin"
-  own_dir "$db_user" "$place" "$place/sock"
+  own_dir "$db_user" "$place/pg"
   own_dir "$web_user" "$place/web" "$place/switch"
 }
 
@@ -77,7 +76,7 @@ lock() {
 nginx_conf() {
   local text www database_line user_line=''
   www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js transports.js cheese.svg)
-  database_line=$(conninfo)
+  database_line=$(conninfo pgevents_demo)
   database_line=${database_line//\\/\\\\}
   ((EUID != 0)) || user_line="user $web_user;"
   text=$(<demo/nginx.conf.in)
@@ -89,27 +88,28 @@ nginx_conf() {
   printf '%s\n' "${text//@place@/"$place"}"
 }
 
-fallback_pid() { pid_of "$place/web/fcgi.pid" "$place/web/fcgi.sock"; }
+fallback_pid() { pid_of "$place/fcgi.pid" "$place/web/fcgi.sock"; }
 nginx_pid() { pid_of "$place/nginx.pid" "$place/nginx.conf"; }
-stop_fallback() { stop_process fallback "$place/web/fcgi.pid" "$place/web/fcgi.sock" TERM:5 KILL:5; }
+stop_fallback() { stop_process fallback "$place/fcgi.pid" "$place/web/fcgi.sock" TERM:5 KILL:5; }
 stop_nginx() { stop_process nginx "$place/nginx.pid" "$place/nginx.conf" QUIT:5 TERM:5; }
 
 # A server that runs is left alone, unless what it runs was built anew.
 start_fallback() {
-  local program
+  local program become
   program=$(usable_by_web "$build_dir" "$place/bin" pgevents-fcgi)/pgevents-fcgi
   if fallback_pid >/dev/null; then
-    [[ $program -nt $place/web/fcgi.pid ]] || return 0
+    [[ $program -nt $place/fcgi.pid ]] || return 0
     say "The fallback was built anew."
     stop_fallback
   fi
   rm -f -- "$place/web/fcgi.sock"
-  PGEVENTS_DATABASE=$(conninfo) as "$web_user" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2 \
-    </dev/null >>"$place/log/fallback.log" 2>&1 9>&- &
-  printf '%s\n' "$!" >"$place/web/fcgi.pid"
+  become_words "$web_user"
+  PGEVENTS_DATABASE=$(conninfo pgevents_demo) "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2 \
+    </dev/null >>"$place/fallback.log" 2>&1 9>&- &
+  printf '%s\n' "$!" >"$place/fcgi.pid"
   wait_until 10 test -S "$place/web/fcgi.sock" || {
-    tail -n 10 -- "$place/log/fallback.log" >&2
-    die "The fallback did not start; the lines above are the end of $place/log/fallback.log"
+    tail -n 10 -- "$place/fallback.log" >&2
+    die "The fallback did not start; the lines above are the end of $place/fallback.log"
   }
 }
 
@@ -123,7 +123,7 @@ start_nginx() {
   fi
   ! port_open "$port" || port_taken
   (umask 077 && printf '%s\n' "$conf" >"$place/nginx.conf")
-  step nginx nginx nginx -e "$place/log/nginx.log" -c "$place/nginx.conf"
+  step nginx nginx nginx -e "$place/nginx.log" -c "$place/nginx.conf"
 }
 
 port_taken() {
@@ -137,7 +137,7 @@ check_servers() {
   local path
   for path in / '/rt/events/cheese?flavor=poll' '/fallback/events/cheese?flavor=poll'; do
     wait_until 10 answers "$path" && continue
-    tail -n 20 -- "$place"/log/*.log >&2
+    tail -n 5 -- "$place"/*.log >&2
     die "GET http://127.0.0.1:$port$path answers '$(http_status "$path")' instead of 200; the logs above may say why."
   done
 }
@@ -147,6 +147,7 @@ answers() { [[ $(http_status "$1") == 200 ]]; }
 start_all() {
   make_place
   start_cluster
+  [[ -n $database ]] || step "database" database make_database
   need_database
   step "schema" schema install_schema
   start_fallback
@@ -189,7 +190,7 @@ cmd_demo() {
   say "                        ./run module off      (and on)"
   say "Ctrl-C stops everything."
   while nginx_pid >/dev/null && fallback_pid >/dev/null; do sleep 1; done
-  die "A server ended by itself; see $place/log"
+  die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
 }
 
 cmd_module() {
@@ -219,13 +220,11 @@ cmd_status() {
   if [[ -n $database ]]; then
     say "PostgreSQL  $database"
   elif pid=$(cluster_pid); then
-    say "PostgreSQL  process $pid, socket in $place/sock"
+    say "PostgreSQL  process $pid, socket in $place/pg"
   else
     say "PostgreSQL  not running"
   fi
   say "files       $place"
-  if run_psql -qtAc 'SELECT 1' >/dev/null 2>&1; then
-    say "events      $(run_psql -qtAc 'SELECT pgevents.status()')"
-  fi
+  run_psql -qtAc "SELECT 'events      ' || pgevents.status()::text" 2>/dev/null || say "events      the database cannot be reached"
   nginx_pid >/dev/null
 }

@@ -1,0 +1,203 @@
+// The demo page in a real browser over everything that is real behind it: nginx, module, fallback, PostgreSQL.
+// With PGEVENTS_UPDATE_SCREENSHOTS=1 it makes the README's picture, docs/images/demo.png.
+/* global window, document, innerWidth, addEventListener, MutationObserver */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+import { sleep, waitFor } from '../lib/conditions.mjs';
+import { startDemo } from '../lib/demo.mjs';
+import { kRoot } from '../lib/scratch.mjs';
+
+const kBrowser = process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium';
+const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--no-first-run'];
+const kTransports = ['EventSource', 'Long poll', 'Short poll'];
+
+let demo, database, browser;
+
+before(async () => {
+  demo = await startDemo();
+  database = await demo.connect();
+  browser = await chromium.launch({ executablePath: kBrowser, args: kFlags });
+});
+after(() => browser?.close());
+
+// Opens the page; what goes wrong in it is collected, and what it asks from elsewhere.
+async function openPage(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1240, height: 860 }, ...options });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && page.problems.push(message.text()));
+  page.on('request', (request) => request.url().startsWith(demo.url) || page.problems.push(request.url()));
+  await page.addInitScript(recordArrivals);
+  await page.goto(demo.url);
+  await waitFor(() => allStates(page, 'open', 'open', 'pause'), { what: 'all panels connected' });
+  return page;
+}
+
+// Runs in the page: every delivery that a panel shows, in the order of its arrival.
+function recordArrivals() {
+  window.arrivals = {};
+  addEventListener('DOMContentLoaded', () => {
+    new MutationObserver((changes) => {
+      for (const change of changes) {
+        const name = change.target.closest('.panel')?.dataset.transport;
+        for (const node of change.addedNodes) if (node.dataset?.id) (window.arrivals[name] ??= []).push(Number(node.dataset.id));
+      }
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+const panel = (page, name) => page.locator(`.panel[data-transport="${name}"]`);
+const arrivals = (page, name) => page.evaluate((key) => window.arrivals[key] ?? [], name);
+
+async function allStates(page, ...wanted) {
+  const states = await page.locator('.state').evaluateAll((nodes) => nodes.map((node) => node.dataset.state));
+  return states.every((state, i) => state === wanted[i]);
+}
+
+// Ids are given at commit; the log is what was committed.
+async function insert(pieces, cheese_type = 'Gruyère') {
+  const data = JSON.stringify({ type: 'cheese_created', data: { pieces, cheese_type } });
+  await database.query("INSERT INTO pgevents.events (channel_id, data) VALUES ('cheese', $1)", [data]);
+}
+
+async function idsAfter(id) {
+  const { rows } = await database.query(
+    "SELECT id FROM pgevents.events WHERE channel_id = 'cheese' AND id > $1 ORDER BY id", [id]);
+  return rows.map((row) => Number(row.id));
+}
+
+async function head() {
+  const { rows } = await database.query('SELECT pgevents.head() AS id');
+  return Number(rows[0].id);
+}
+
+async function assertEverywhereOnce(page, after_id) {
+  const expected = await idsAfter(after_id);
+  for (const name of kTransports) {
+    await waitFor(async () => (await arrivals(page, name)).includes(expected.at(-1)), { what: `${name} has the last delivery` });
+    assert.deepEqual((await arrivals(page, name)).filter((id) => id > after_id), expected, name);
+  }
+}
+
+describe('the demo page', () => {
+  test('looks as in the README, of which it makes the picture', async () => {
+    const page = await openPage();
+    for (const [pieces, cheese] of [[12, 'Appenzeller'], [40, 'Vacherin'], [24, 'Sbrinz'], [8, 'Tête de Moine'], [61, 'Emmentaler'],
+      [92, 'Gruyère']]) {
+      await insert(pieces, cheese);
+      await sleep(700);
+    }
+    await page.getByText('is on 3 of 3 panels').waitFor();
+    await sleep(1500);
+    const update = process.env.PGEVENTS_UPDATE_SCREENSHOTS === '1';
+    const file = path.join(kRoot, update ? 'docs/images/demo.png' : 'tests/out/demo.png');
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    const height = await page.evaluate(() => document.querySelector('details').offsetTop);
+    await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1240, height } });
+    assert.ok(fs.statSync(file).size > 20_000);
+    await page.context().close();
+  });
+
+  test('shows a row inserted by psql in all panels, with its delay and cursor', async () => {
+    const page = await openPage();
+    const data = '{"type":"cheese_created","data":{"pieces":92,"cheese_type":"Tête de Moine"}}';
+    await demo.run(['psql', '-qc', `INSERT INTO pgevents.events (channel_id, data) VALUES ('cheese', '${data}')`]);
+    const id = await head();
+    for (const name of kTransports) {
+      const item = panel(page, name).locator(`li[data-id="${id}"]`);
+      await item.waitFor();
+      assert.match(await item.innerText(), /Tête de Moine\s+92 pieces · event [0-9]+\s+[0-9.']+ m?s/);
+      await waitFor(async () => (await panel(page, name).locator('.cursor').innerText()) === String(id), { what: 'cursor' });
+    }
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test('delivers cheese by the button, and says that all panels have it', async () => {
+    const page = await openPage();
+    const before_id = await head();
+    await page.selectOption('#cheese-type', 'Sbrinz');
+    await page.fill('#pieces', '33');
+    await page.click('#deliver');
+    await page.getByText(/^Event [0-9]+ is on 3 of 3 panels\.$/).waitFor();
+    await assertEverywhereOnce(page, before_id);
+    for (const name of kTransports) {
+      assert.match(await panel(page, name).locator('li').first().innerText(), /Sbrinz\s+33 pieces/);
+    }
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test('shows every delivery once in every panel while the module goes off and on under a flow', async () => {
+    const page = await openPage();
+    const before_id = await head();
+    let flowing = true;
+    const flow = (async () => {
+      for (let i = 1; flowing; i++) {
+        await insert(i);
+        await sleep(100);
+      }
+    })();
+    await page.click('#module');
+    await page.locator('#notice').waitFor();
+    // Off: what was a long poll is answered by the fallback, at once, and asks again later.
+    await waitFor(() => allStates(page, 'pause', 'pause', 'pause'), { what: 'all panels poll' });
+    const seen = (await arrivals(page, 'EventSource')).length;
+    await waitFor(async () => (await arrivals(page, 'EventSource')).length > seen, { what: 'deliveries by the fallback' });
+    await demo.run(['module', 'on']);
+    await waitFor(() => allStates(page, 'open', 'open', 'pause'), { what: 'the module serves again' });
+    await sleep(1000);
+    flowing = false;
+    await flow;
+    await assertEverywhereOnce(page, before_id);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test('shows the recent deliveries again after a reload, each once', async () => {
+    await insert(7, 'Vacherin');
+    const page = await openPage();
+    const expected = await idsAfter(0);
+    for (const name of kTransports) {
+      await waitFor(async () => (await arrivals(page, name)).length >= expected.length, { what: name });
+      assert.deepEqual(await arrivals(page, name), expected, name);
+    }
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
+  test('is used by keyboard alone', async () => {
+    const page = await openPage();
+    const before_id = await head();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'module');
+    await page.keyboard.press('Space');
+    await page.locator('#notice').waitFor();
+    await page.keyboard.press('Space');
+    await page.locator('#notice').waitFor({ state: 'hidden' });
+    await page.focus('#pieces');
+    await page.keyboard.press('Enter');
+    await waitFor(async () => (await head()) > before_id, { what: 'a delivery' });
+    await assertEverywhereOnce(page, before_id);
+    await page.context().close();
+  });
+
+  for (const [name, options] of Object.entries({
+    phone: { viewport: { width: 360, height: 740 }, isMobile: true },
+    'dark phone': { viewport: { width: 360, height: 740 }, isMobile: true, colorScheme: 'dark' },
+    tablet: { viewport: { width: 800, height: 1100 } },
+  })) {
+    test(`fits a ${name}`, async () => {
+      const page = await openPage(options);
+      const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(needed <= there, `${needed} px wide on ${there}`);
+      await page.context().close();
+    });
+  }
+});

@@ -1,0 +1,42 @@
+// The demo as a user starts it: ./run in a run directory and on a port of its own. Stopped at the end of the test file.
+import path from 'node:path';
+import pg from 'pg';
+
+import { freePort } from './conditions.mjs';
+import { atEnd } from './lifetime.mjs';
+import { run } from './processes.mjs';
+import { kRoot, tempDir } from './scratch.mjs';
+
+export class Demo {
+  constructor({ port, dir }) {
+    this.port = port;
+    this.dir = dir;
+    this.url = `http://127.0.0.1:${port}`;
+    this.env = { ...process.env, PGEVENTS_PORT: String(port), PGEVENTS_RUN_DIR: dir, PGEVENTS_DATABASE: '' };
+  }
+
+  // `./run …`; gives status, stdout and stderr. The first one in a fresh clone builds.
+  run(args, { expect = 0, env = {} } = {}) {
+    return run(path.join(kRoot, 'run'), args, { env: { ...this.env, ...env }, expect, timeout: 900_000 });
+  }
+
+  // A connection to the demo's database, as its owner.
+  async connect() {
+    const client = new pg.Client({ host: path.join(this.dir, 'pg'), user: 'postgres', database: 'pgevents' });
+    await client.connect();
+    atEnd(() => client.end());
+    return client;
+  }
+}
+
+export async function newDemo(dir = tempDir('demo')) {
+  const demo = new Demo({ port: await freePort(), dir });
+  atEnd(() => demo.run(['down']));
+  return demo;
+}
+
+export async function startDemo() {
+  const demo = await newDemo();
+  await demo.run(['up']);
+  return demo;
+}
