@@ -1,45 +1,18 @@
-// What the ring's tests share: events whose every byte follows from their id, shared memory, and the check of the ring's
+// What the ring's tests share: events whose every byte follows from their id, and the check of the ring's
 // whole invariant. The ids of the test log have gaps: next_id() says which one follows.
 #pragma once
-
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "event.hpp"
+#include "process_testing.hpp"
 #include "ring.hpp"
 
 namespace pgevents::testing {
-
-// Memory that forked children share with their parent. It ends at a page that may not be touched.
-class SharedMemory {
- public:
-  explicit SharedMemory(std::size_t size) : size_(size), mapped_((size + 2 * kPage - 1) / kPage * kPage) {
-    base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (base_ == MAP_FAILED) std::abort();
-    char* const guard = static_cast<char*>(base_) + mapped_ - kPage;
-    if (mprotect(guard, kPage, PROT_NONE) != 0) std::abort();
-    data_ = guard - (size + 7) / 8 * 8;
-  }
-  ~SharedMemory() { munmap(base_, mapped_); }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-
-  void* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  static constexpr std::size_t kPage = 4096;
-  std::size_t size_;
-  std::size_t mapped_;
-  void* base_;
-  void* data_;
-};
 
 inline std::uint64_t mix(std::uint64_t n) {
   n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;

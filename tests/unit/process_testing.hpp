@@ -1,0 +1,111 @@
+// Shared memory and child processes for tests; children are ended when their owner goes out of scope.
+#pragma once
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+namespace pgevents::testing {
+
+// Memory that forked children share with their parent. It ends at a page that may not be touched.
+class SharedMemory {
+ public:
+  explicit SharedMemory(std::size_t size) : size_(size), mapped_((size + 2 * kPage - 1) / kPage * kPage) {
+    base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (base_ == MAP_FAILED) std::abort();
+    char* const guard = static_cast<char*>(base_) + mapped_ - kPage;
+    if (mprotect(guard, kPage, PROT_NONE) != 0) std::abort();
+    data_ = guard - (size + 7) / 8 * 8;
+  }
+  ~SharedMemory() { munmap(base_, mapped_); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  void* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::size_t kPage = 4096;
+  std::size_t size_;
+  std::size_t mapped_;
+  void* base_;
+  void* data_;
+};
+
+class Child {
+ public:
+  // Runs `body` in a child, whose exit status is what it returns. It ends with the parent, or after `seconds`.
+  template <typename Body>
+  explicit Child(Body body, unsigned seconds = 60) : pid_(fork()) {
+    if (pid_ < 0) std::abort();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      alarm(seconds);
+      _exit(body());
+    }
+  }
+  Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+  Child& operator=(Child&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    return *this;
+  }
+  ~Child() { kill_and_reap(); }
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { kill(pid_, number); }
+
+  // The exit status, or 1000 + the signal that ended it.
+  int wait() {
+    int status = 0;
+    while (waitpid(std::exchange(pid_, 0), &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  }
+
+  void kill_and_reap() {
+    if (pid_ == 0) return;
+    kill(pid_, SIGKILL);
+    wait();
+  }
+
+ private:
+  pid_t pid_;
+};
+
+inline int sleep_for_ever() {
+  for (;;) pause();
+}
+
+// The number of a process that existed and exists no more.
+inline std::uint32_t dead_pid() {
+  Child child([] { return 0; });
+  const pid_t pid = child.pid();
+  child.wait();
+  return static_cast<std::uint32_t>(pid);
+}
+
+inline std::int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Waits until `condition` holds; false when it does not within `seconds`.
+template <typename Condition>
+bool wait_until(Condition condition, int seconds = 10) {
+  const std::int64_t deadline = now_us() + seconds * 1000000;
+  while (!condition()) {
+    if (now_us() > deadline) return false;
+    sched_yield();
+  }
+  return true;
+}
+
+}  // namespace pgevents::testing

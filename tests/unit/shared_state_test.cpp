@@ -1,0 +1,356 @@
+// The listener's lease and the table of wait ids, also with holders that were killed and with processes that race.
+#include "shared_state.hpp"
+
+#include <check.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "process_testing.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+
+namespace {
+
+constexpr std::int64_t kTtl = 1000;
+const std::uint64_t kMe = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+
+std::uint64_t holder_of(const Child& child) {
+  return holder_word(static_cast<std::uint32_t>(child.pid()), 1);
+}
+
+// --- holders ---
+
+START_TEST(a_holder_is_dead_when_its_process_is_gone) {
+  const Child other(sleep_for_ever);
+  ck_assert(!holder_is_dead(kMe));
+  ck_assert(!holder_is_dead(holder_of(other)));
+  ck_assert(!holder_is_dead(holder_word(1, 1)));  // lives, whether we may send it signals or not
+  ck_assert(holder_is_dead(holder_word(dead_pid(), 1)));
+}
+END_TEST
+
+START_TEST(numbers_that_kill_takes_for_groups_are_no_holders) {
+  ck_assert(holder_is_dead(holder_word(0, 1)));
+  ck_assert(holder_is_dead(holder_word(0xffffffff, 1)));
+  ck_assert(holder_is_dead(holder_word(0x80000001, 1)));
+}
+END_TEST
+
+// --- lease ---
+
+START_TEST(a_free_lease_is_given_to_the_first) {
+  Lease lease;
+  ck_assert(lease.try_acquire(kMe, 100, kTtl));
+  ck_assert(lease.held_by(kMe));
+}
+END_TEST
+
+START_TEST(a_lease_is_kept_from_others_until_it_runs_out) {
+  const Child other(sleep_for_ever);
+  Lease lease;
+  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
+  ck_assert(!lease.try_acquire(kMe, 100 + kTtl - 1, kTtl));
+  ck_assert(lease.held_by(holder_of(other)));
+  ck_assert(lease.try_acquire(kMe, 100 + kTtl, kTtl));
+  ck_assert(lease.held_by(kMe));
+  ck_assert(!lease.try_acquire(holder_of(other), 100 + kTtl, kTtl));
+}
+END_TEST
+
+START_TEST(a_holder_renews_its_lease) {
+  const Child other(sleep_for_ever);
+  Lease lease;
+  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
+  ck_assert(lease.try_acquire(holder_of(other), 900, kTtl));
+  ck_assert(!lease.try_acquire(kMe, 900 + kTtl - 1, kTtl));
+}
+END_TEST
+
+START_TEST(a_released_lease_is_free_at_once) {
+  const Child other(sleep_for_ever);
+  Lease lease;
+  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
+  lease.release(kMe);
+  ck_assert(lease.held_by(holder_of(other)));  // it was not ours
+  lease.release(holder_of(other));
+  ck_assert(lease.try_acquire(kMe, 101, kTtl));
+}
+END_TEST
+
+START_TEST(the_lease_of_a_dead_holder_is_free_at_once) {
+  Lease lease;
+  ck_assert(lease.try_acquire(holder_word(dead_pid(), 1), 100, kTtl));
+  ck_assert(lease.try_acquire(kMe, 101, kTtl));
+}
+END_TEST
+
+START_TEST(the_lease_of_a_former_process_of_our_number_is_free_at_once) {
+  Lease lease;
+  ck_assert(lease.try_acquire(holder_word(static_cast<std::uint32_t>(getpid()), 0), 100, kTtl));
+  ck_assert(lease.try_acquire(kMe, 101, kTtl));
+}
+END_TEST
+
+// --- races: every process tries every item at about the same time, and counts what it got ---
+
+constexpr int kRacers = 3;
+constexpr std::uint32_t kItems = 3000;
+
+struct RaceCount {
+  std::atomic<int> arrived;
+  std::atomic<int> winners;
+};
+
+void meet(std::atomic<int>& arrived) {
+  arrived.fetch_add(1);
+  for (int i = 0; i < 2000 && arrived.load() < kRacers; ++i) {
+    if (i > 100) sched_yield();
+  }
+}
+
+template <typename Try>
+void race(RaceCount* counts, Try wins) {
+  std::vector<Child> racers;
+  for (int r = 0; r < kRacers; ++r) {
+    racers.emplace_back([counts, wins] {
+      const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+      for (std::uint32_t i = 0; i < kItems; ++i) {
+        meet(counts[i].arrived);
+        if (wins(i, me)) counts[i].winners.fetch_add(1);
+      }
+      counts[kItems].arrived.fetch_add(1);
+      return sleep_for_ever();  // who is gone would hold nothing
+    });
+  }
+  const bool done = wait_until([counts] { return counts[kItems].arrived.load() == kRacers; });
+  ck_assert_msg(done, "the racers did not come to an end");
+  for (std::uint32_t i = 0; i < kItems; ++i) ck_assert_int_eq(counts[i].winners.load(), 1);
+}
+
+START_TEST(one_of_many_gets_a_lease_that_ran_out) {
+  const SharedMemory counts((kItems + 1) * sizeof(RaceCount));
+  const SharedMemory leases(kItems * sizeof(Lease));
+  const Child former(sleep_for_ever);
+  auto* const lease = static_cast<Lease*>(leases.data());
+  for (std::uint32_t i = 0; i < kItems; ++i) {
+    lease[i].holder = holder_of(former);
+    lease[i].until_ms = 10;
+  }
+  race(static_cast<RaceCount*>(counts.data()),
+       [lease](std::uint32_t i, std::uint64_t me) { return lease[i].try_acquire(me, 100, kTtl); });
+}
+END_TEST
+
+// --- wait ids ---
+
+struct Table {
+  explicit Table(std::size_t size = 1024) : slots(size), memory(WaitIds::memory_size(size)) {
+    std::memset(memory.data(), 0xa5, memory.size());
+    ids.create(memory.data(), slots);
+  }
+  std::size_t slots;
+  SharedMemory memory;
+  WaitIds ids;
+};
+
+START_TEST(a_wait_id_in_use_is_busy_until_it_is_released) {
+  Table table;
+  std::uint32_t slot = 0;
+  std::uint32_t other = 0;
+  ck_assert(table.ids.acquire("page-1", kMe, slot) == WaitIds::Result::kAcquired);
+  ck_assert(table.ids.acquire("page-1", kMe, other) == WaitIds::Result::kBusy);
+  ck_assert(table.ids.acquire("page-2", kMe, other) == WaitIds::Result::kAcquired);
+  table.ids.release(slot, kMe);
+  ck_assert(table.ids.acquire("page-1", kMe, slot) == WaitIds::Result::kAcquired);
+}
+END_TEST
+
+START_TEST(a_wait_id_is_busy_for_all_processes) {
+  Table table;
+  std::uint32_t slot = 0;
+  ck_assert(table.ids.acquire("page-1", kMe, slot) == WaitIds::Result::kAcquired);
+  Child other([&table] {
+    WaitIds ids;
+    std::uint32_t mine = 0;
+    if (!ids.attach(table.memory.data(), table.slots)) return 2;
+    const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+    return ids.acquire("page-1", me, mine) == WaitIds::Result::kBusy ? 0 : 1;
+  });
+  ck_assert_int_eq(other.wait(), 0);
+}
+END_TEST
+
+START_TEST(only_the_holder_releases_a_wait_id) {
+  Table table;
+  std::uint32_t slot = 0;
+  std::uint32_t other = 0;
+  ck_assert(table.ids.acquire("page-1", kMe, slot) == WaitIds::Result::kAcquired);
+  table.ids.release(slot, kMe + 1);
+  table.ids.release(slot + 1, kMe);
+  table.ids.release(0xffffffff, kMe);
+  ck_assert(table.ids.acquire("page-1", kMe, other) == WaitIds::Result::kBusy);
+}
+END_TEST
+
+START_TEST(the_wait_id_of_a_dead_process_is_free) {
+  Table table;
+  std::uint32_t slot = 0;
+  ck_assert(table.ids.acquire("page-1", holder_word(dead_pid(), 1), slot) == WaitIds::Result::kAcquired);
+  ck_assert(table.ids.acquire("page-1", kMe, slot) == WaitIds::Result::kAcquired);
+  std::uint32_t other = 0;
+  ck_assert(table.ids.acquire("page-1", kMe, other) == WaitIds::Result::kBusy);
+}
+END_TEST
+
+START_TEST(a_full_table_has_no_room_until_one_is_released) {
+  Table table(16);
+  std::vector<std::uint32_t> slots(16);
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    ck_assert(table.ids.acquire("page-" + std::to_string(i), kMe, slots[i]) == WaitIds::Result::kAcquired);
+  }
+  std::uint32_t slot = 0;
+  ck_assert(table.ids.acquire("page-x", kMe, slot) == WaitIds::Result::kNoRoom);
+  ck_assert(table.ids.acquire("page-7", kMe, slot) == WaitIds::Result::kBusy);
+  table.ids.release(slots[3], kMe);
+  ck_assert(table.ids.acquire("page-x", kMe, slot) == WaitIds::Result::kAcquired);
+}
+END_TEST
+
+START_TEST(a_table_full_of_dead_holders_has_room) {
+  Table table(16);
+  const std::uint64_t dead = holder_word(dead_pid(), 1);
+  std::uint32_t slot = 0;
+  for (int i = 0; i < 16; ++i) table.ids.acquire("page-" + std::to_string(i), dead, slot);
+  for (int i = 16; i < 32; ++i) {
+    ck_assert(table.ids.acquire("page-" + std::to_string(i), kMe, slot) == WaitIds::Result::kAcquired);
+  }
+}
+END_TEST
+
+START_TEST(a_release_does_not_hide_those_who_came_later) {
+  Table table(16);
+  std::vector<std::uint32_t> slots(16);
+  for (std::uint32_t i = 0; i < 16; ++i) table.ids.acquire("page-" + std::to_string(i), kMe, slots[i]);
+  for (std::uint32_t i = 0; i < 15; ++i) {
+    table.ids.release(slots[i], kMe);
+    std::uint32_t slot = 0;
+    ck_assert(table.ids.acquire("page-15", kMe, slot) == WaitIds::Result::kBusy);
+  }
+}
+END_TEST
+
+START_TEST(a_table_is_attached_by_its_size_only) {
+  Table table(64);
+  WaitIds ids;
+  const SharedMemory nothing(table.memory.size());
+  ck_assert(!ids.attach(nothing.data(), 64));
+  ck_assert(!ids.attach(table.memory.data(), 32));
+  ck_assert(ids.attach(table.memory.data(), 64));
+}
+END_TEST
+
+START_TEST(one_of_many_gets_a_wait_id) {
+  Table table(16 * kItems);  // room for all, wherever they fall
+  const SharedMemory counts((kItems + 1) * sizeof(RaceCount));
+  race(static_cast<RaceCount*>(counts.data()), [&table](std::uint32_t i, std::uint64_t me) {
+    std::uint32_t slot = 0;
+    return table.ids.acquire("page-" + std::to_string(i), me, slot) == WaitIds::Result::kAcquired;
+  });
+}
+END_TEST
+
+// Acquires and releases wait ids of a small table as fast as it can.
+int churn(Table& table, std::atomic<std::uint64_t>& rounds) {
+  const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  for (;;) {
+    std::uint32_t slot = 0;
+    const std::string id = "page-" + std::to_string(rounds.fetch_add(1) % 7);
+    if (table.ids.acquire(id, me, slot) == WaitIds::Result::kAcquired) table.ids.release(slot, me);
+  }
+}
+
+START_TEST(killed_processes_leave_a_table_that_works) {
+  Table table(16);
+  const SharedMemory memory(sizeof(std::atomic<std::uint64_t>));
+  auto& rounds = *static_cast<std::atomic<std::uint64_t>*>(memory.data());
+  const std::int64_t deadline = now_us() + 1000000;
+  int kills = 0;
+  for (; now_us() < deadline; ++kills) {
+    const std::uint64_t before = rounds.load();
+    Child victim([&] { return churn(table, rounds); });
+    ck_assert(wait_until([&] { return rounds.load() > before; }));
+    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) continue;
+    victim.kill_and_reap();
+    std::uint32_t slot = 0;
+    for (int i = 0; i < 7; ++i) {
+      ck_assert(table.ids.acquire("page-" + std::to_string(i), kMe, slot) == WaitIds::Result::kAcquired);
+      table.ids.release(slot, kMe);
+    }
+  }
+  ck_assert_int_gt(kills, 20);
+}
+END_TEST
+
+START_TEST(a_stopped_process_holds_nobody_up) {
+  Table table(16);
+  const SharedMemory memory(sizeof(std::atomic<std::uint64_t>));
+  auto& rounds = *static_cast<std::atomic<std::uint64_t>*>(memory.data());
+  const Child other([&] { return churn(table, rounds); });
+  std::uint32_t slot = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::uint64_t before = rounds.load();
+    ck_assert(wait_until([&] { return rounds.load() > before; }));
+    other.signal(SIGSTOP);
+    waitpid(other.pid(), nullptr, WUNTRACED);
+    const std::int64_t start = now_us();
+    if (table.ids.acquire("mine", kMe, slot) == WaitIds::Result::kAcquired) table.ids.release(slot, kMe);
+    ck_assert_int_lt(now_us() - start, 500000);
+    other.signal(SIGCONT);
+  }
+}
+END_TEST
+
+Suite* suite() {
+  Suite* const suite = suite_create("shared_state");
+  TCase* const tests = tcase_create("shared_state");
+  tcase_set_timeout(tests, 60);
+  for (const TTest* const test : {
+           a_holder_is_dead_when_its_process_is_gone,
+           numbers_that_kill_takes_for_groups_are_no_holders,
+           a_free_lease_is_given_to_the_first,
+           a_lease_is_kept_from_others_until_it_runs_out,
+           a_holder_renews_its_lease,
+           a_released_lease_is_free_at_once,
+           the_lease_of_a_dead_holder_is_free_at_once,
+           the_lease_of_a_former_process_of_our_number_is_free_at_once,
+           one_of_many_gets_a_lease_that_ran_out,
+           a_wait_id_in_use_is_busy_until_it_is_released,
+           a_wait_id_is_busy_for_all_processes,
+           only_the_holder_releases_a_wait_id,
+           the_wait_id_of_a_dead_process_is_free,
+           a_full_table_has_no_room_until_one_is_released,
+           a_table_full_of_dead_holders_has_room,
+           a_release_does_not_hide_those_who_came_later,
+           a_table_is_attached_by_its_size_only,
+           one_of_many_gets_a_wait_id,
+           killed_processes_leave_a_table_that_works,
+           a_stopped_process_holds_nobody_up,
+       }) {
+    tcase_add_test(tests, test);
+  }
+  suite_add_tcase(suite, tests);
+  return suite;
+}
+
+}  // namespace
+
+int main() {
+  SRunner* const runner = srunner_create(suite());
+  srunner_run_all(runner, CK_NORMAL);
+  const int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? 0 : 1;
+}
