@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION pgevents.check_event(channel text, type text, expires_at timestamptz) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  controls constant text := '[\u0001-\u001f\u007f]';
+  controls constant text := E'[\\u0001-\\u001f\\u007f]';
 BEGIN
   IF channel IS NULL OR octet_length(channel) NOT BETWEEN 1 AND 255 OR channel COLLATE "C" ~ controls THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST',

@@ -8,7 +8,7 @@
 -- Tables:     log, history (read).
 CREATE OR REPLACE FUNCTION pgevents.fetch(channels text[], after bigint, since_us bigint, max_rows int, max_bytes bigint)
 RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 100 AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off ROWS 100 AS $$
 #variable_conflict use_column
 DECLARE
   now_us     bigint := pgevents.us(clock_timestamp());

@@ -1,6 +1,6 @@
 -- pgevents.http_publish(identity, channel, body, idempotency_key): publishes at once; for the front-ends, one call a transaction.
 -- Parameters: identity: who (user, realm), NULL when nobody; body: {"type":…,"data":…,"ttl":…}, ttl in seconds, optional;
---             idempotency_key: NULL, or a name of this publication, so that repeating it does nothing.
+--             idempotency_key: NULL or empty, or a name of this publication, so that repeating it does nothing.
 -- Returns:    {"result":"success","id":N}; for a repeated key the first one's id.
 -- Errors:     PT400; PT422 when the key was used with another body within 24 hours.
 -- Tables:     log (insert, through append()), idempotency_keys (read, insert, update).
@@ -10,15 +10,16 @@ RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   publication record;
+  key       text := nullif(idempotency_key, '');
   key_scope bytea := sha256(convert_to(
-    jsonb_build_array(identity -> 'realm', identity -> 'user', channel, idempotency_key)::text, 'UTF8'));
+    jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
   digest    bytea := sha256(convert_to(body, 'UTF8'));
   earlier   record;
   new_id    bigint;
 BEGIN
   publication := pgevents.split_body(body);
   PERFORM pgevents.check_event(channel, publication.type, publication.expires_at);
-  IF idempotency_key IS NOT NULL THEN
+  IF key IS NOT NULL THEN
     -- Whoever comes second with a key waits here until the first is visible.
     PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));
     SELECT * INTO earlier FROM pgevents.idempotency_keys k
@@ -30,7 +31,7 @@ BEGIN
     END IF;
   END IF;
   new_id := pgevents.append(channel, publication.type, publication.inner_data, publication.expires_at);
-  IF idempotency_key IS NOT NULL THEN
+  IF key IS NOT NULL THEN
     INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
       VALUES (key_scope, digest, new_id)
       ON CONFLICT (scope) DO UPDATE

@@ -10,18 +10,20 @@
 CREATE OR REPLACE FUNCTION pgevents.json_member(object json, name text) RETURNS json
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
+  -- E'' throughout: what a backslash means must not depend on the session's standard_conforming_strings.
+  awkward  constant text := E'\\\\u(?=0000|[dD][89a-fA-F])';
   source   text := object::text;
-  stand_in text := '\/';
+  stand_in text := E'\\/';
   attempt  int := 0;
 BEGIN
-  IF strpos(source, '\u') = 0 OR source !~ '\\u(0000|[dD][89a-fA-F])' THEN
+  IF strpos(source, E'\\u') = 0 OR source !~ awkward THEN
     RETURN object -> name;
   END IF;
   WHILE strpos(source, stand_in) > 0 LOOP
     attempt := attempt + 1;
-    stand_in := '\/' || attempt || '~';
+    stand_in := E'\\/' || attempt || '~';
   END LOOP;
-  source := regexp_replace(source, '\\u(?=0000|[dD][89a-fA-F])', '\' || stand_in, 'g');
-  RETURN replace((source::json -> name)::text, stand_in, '\u')::json;
+  source := regexp_replace(source, awkward, E'\\' || stand_in, 'g');
+  RETURN replace((source::json -> name)::text, stand_in, E'\\u')::json;
 END
 $$;

@@ -27,8 +27,7 @@ BEGIN
   ELSE
     start_id := head;
   END IF;
-  IF gap IS NOT NULL THEN
-    start_id := pruned_id;
-  END IF;
+  -- Also for the cursor 0: below pruned_id there are only dead index entries.
+  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE pruned_id END;
 END
 $$;

@@ -1,9 +1,9 @@
 -- pgevents.prune(max_rows): removes one batch of what is no longer needed; called now and then by the front-ends.
--- Parameters: max_rows: at most so many rows of each kind.
+-- Parameters: max_rows: at most so many rows of each kind (staging: ten times as many).
 -- Returns:    number of rows removed; 0: nothing is left to do, or another session is at it.
 -- Errors:     none.
 -- Tables:     log, staging, idempotency_keys (delete), history (update), settings (read).
--- Takes row locks only, on rows that nobody else writes.
+-- Takes row locks only, on rows that nobody else writes. Staged rows are small change and each event makes two: ten times as many.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,7 +24,7 @@ BEGIN
   total := total + removed;
 
   -- A staged row that others can see has been committed, and so is in the log.
-  DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows));
+  DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
 

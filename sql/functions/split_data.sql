@@ -13,7 +13,7 @@ BEGIN
       'Invalid event data: must be a JSON object with a string member "type"');
   END IF;
   inner_data := coalesce(pgevents.json_member(data, 'data'), 'null');
-  IF strpos(type_json::text, '\u') = 0 THEN
+  IF strpos(type_json::text, E'\\u') = 0 THEN
     type := type_json #>> '{}';
     RETURN;
   END IF;

@@ -33,7 +33,9 @@ CREATE TABLE pgevents.log (
   ts         timestamptz NOT NULL,
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
-  expires_at timestamptz
+  expires_at timestamptz,
+  -- The front-ends get times as numbers, which infinity is not.
+  CONSTRAINT log_times_finite CHECK (isfinite(ts) AND isfinite(expires_at))
 );
 COMMENT ON TABLE pgevents.log IS 'All kept events, ids in commit order';
 CREATE INDEX log_channel_id_id_idx ON pgevents.log (channel_id, id);
