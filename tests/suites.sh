@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
 
-all_suites=(unit sql conformance module faults builds browser)
+all_suites=(unit sql lib conformance module faults builds demo browser)
 total_passed=0
 total_failed=0
 total_skipped=0

@@ -1,0 +1,223 @@
+// The examples of conf/ work as they stand: each is started with nothing changed but the places that differ on every machine
+// (listed in `localise`), and asked through. The systemd units are read, checked by systemd, and obeyed.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http2 from 'node:http2';
+import net from 'node:net';
+import path from 'node:path';
+import { before, describe, test } from 'node:test';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { freePort, waitFor } from '../lib/conditions.mjs';
+import { kFallbackProgram, startFallback } from '../lib/fallback.mjs';
+import { request } from '../lib/http.mjs';
+import { atEnd } from '../lib/lifetime.mjs';
+import { isAlive, run, signalIfAlive, waitGone } from '../lib/processes.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+
+const kNginx = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
+const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build/release/ngx_http_pgevents_module.so');
+const kConninfo = 'host=/run/postgresql dbname=app';
+const kConf = path.join(kRoot, 'conf');
+
+let database, fallback;
+
+before(async () => {
+  const cluster = await startCluster();
+  database = await cluster.createDatabase();
+  fallback = await startFallback({ conninfo: database.conninfo() });
+});
+
+// Replaces each text, which must be there: an example that was changed must not slip through untested.
+function localise(text, places) {
+  return Object.entries(places).reduce((result, [from, to]) => {
+    assert.ok(result.includes(from), `'${from}' in the example`);
+    return result.replaceAll(from, to);
+  }, text);
+}
+
+// What every example has, and what an nginx beside others needs.
+function commonPlaces(dir) {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return {
+    'modules/ngx_http_pgevents_module.so': kModule,
+    'user www-data;': process.getuid() === 0 ? 'user root;' : '',
+    'worker_processes auto;': 'worker_processes 2;',
+    '/run/nginx.pid': `${dir}/nginx.pid`,
+    '/var/log/nginx/error.log': `${dir}/error.log`,
+    'http {': `http {\n${temporary.map((name) => `${name}_temp_path ${dir}/${name};`).join('\n')}`,
+    [kConninfo]: database.conninfo(),
+  };
+}
+
+async function startExample(name, places) {
+  const dir = tempDir('conf');
+  const port = await freePort();
+  const file = path.join(dir, 'nginx.conf');
+  const example = fs.readFileSync(path.join(kConf, name), 'utf8');
+  fs.writeFileSync(file, localise(example, { ...commonPlaces(dir), ...places(dir, port) }));
+  await run(kNginx, ['-p', dir, '-c', file, '-e', path.join(dir, 'error.log')]);
+  const pid = Number(fs.readFileSync(path.join(dir, 'nginx.pid'), 'latin1'));
+  atEnd(async () => {
+    signalIfAlive(pid, 'SIGQUIT');
+    await waitGone([pid], 'nginx', 30_000);
+    assert.doesNotMatch(fs.readFileSync(path.join(dir, 'error.log'), 'utf8'), /\[(alert|emerg|crit)\]/);
+  });
+  return { dir, port };
+}
+
+// One request per path of the front-end: granted, refused, published.
+async function assertServes(port, { publishes }) {
+  await database.publish('news', 'headline', { text: 'Käse' });
+  const heard = await request({ port, path: '/rt/events/news?last_event_id=0&flavor=poll' });
+  assert.equal(heard.status, 200, heard.body);
+  assert.match(heard.body, /"type":"headline","data":\{"text":"Käse"\}/);
+  assert.equal((await request({ port, path: '/rt/events/stream:7?flavor=poll' })).status, 200);
+  assert.equal((await request({ port, path: '/rt/events/secret?flavor=poll' })).status, 403);
+  const posted = await request({
+    port, path: '/rt/events/news', method: 'POST', headers: { 'Content-Type': 'application/json' },
+    body: '{"type":"headline","data":{"text":"neu"}}',
+  });
+  assert.equal(posted.status, publishes ? 201 : 403, posted.body);
+}
+
+const kListen80 = 'listen 80;';
+
+describe('conf/minimal.conf', () => {
+  test('serves the channels that it names, and lets nobody publish', async () => {
+    const { port } = await startExample('minimal.conf', (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
+    await assertServes(port, { publishes: false });
+  });
+});
+
+describe('conf/fallback.conf', () => {
+  const places = (dir, port) => ({
+    [kListen80]: `listen 127.0.0.1:${port};`,
+    '/etc/nginx/pgevents-off': `${dir}/pgevents-off`,
+    'unix:/run/pgevents/fcgi.sock': `unix:${fallback.socket}`,
+  });
+
+  test('serves by the module, and by the fallback while the file is there', async () => {
+    const { dir, port } = await startExample('fallback.conf', places);
+    await assertServes(port, { publishes: true });
+    assert.equal(await longPollInfo(port), undefined);
+    fs.writeFileSync(path.join(dir, 'pgevents-off'), '');
+    await assertServes(port, { publishes: true });
+    assert.equal(await longPollInfo(port), 'fallback');
+    fs.rmSync(path.join(dir, 'pgevents-off'));
+    assert.equal(await longPollInfo(port), undefined);
+  });
+
+  // A long poll that has something to take tells the two apart: only the fallback calls it a short poll.
+  async function longPollInfo(port) {
+    const answer = await request({ port, path: '/rt/events/news?last_event_id=0' });
+    assert.equal(answer.status, 200, answer.body);
+    return answer.headers['x-shortpoll-info'];
+  }
+
+  test('serves by the fallback alone when the module is taken out, as it says', async () => {
+    const { port } = await startExample('fallback.conf', (dir, free) => ({
+      ...places(dir, free),
+      'pgevents $pgevents;': '',
+      'pgevents_subscribe "news stream:*";': '',
+      'pgevents_publish "news";': '',
+      [`pgevents_database main "${database.conninfo()}" ring=32m;`]: '',
+      [`load_module ${kModule};`]: '',
+    }));
+    await assertServes(port, { publishes: true });
+    assert.equal(await longPollInfo(port), 'fallback');
+  });
+});
+
+describe('conf/tls-http2.conf', () => {
+  test('streams events over HTTP/2', async () => {
+    const { dir, port } = await startExample('tls-http2.conf', (where, free) => {
+      makeCertificate(where);
+      return {
+        'listen 443 ssl http2;': `listen 127.0.0.1:${free} ssl http2;`,
+        '/etc/ssl/certs/app.example.com.pem': `${where}/cert.pem`,
+        '/etc/ssl/private/app.example.com.key': `${where}/key.pem`,
+      };
+    });
+    const session = http2.connect(`https://localhost:${port}`, {
+      ca: fs.readFileSync(path.join(dir, 'cert.pem')), servername: 'app.example.com',
+    });
+    atEnd(() => session.destroy());
+    const stream = session.request({ ':path': '/rt/events/news', accept: 'text/event-stream' });
+    let text = '';
+    let headers;
+    stream.setEncoding('utf8');
+    stream.on('response', (fields) => (headers = fields));
+    stream.on('data', (chunk) => (text += chunk));
+    await waitFor(() => text.includes('id:'), { what: 'the stream is open' });
+    await database.publish('news', 'headline', { text: 'over HTTP/2' });
+    await waitFor(() => text.includes('data: {"text":"over HTTP/2"}\n'), { what: 'the event' });
+    assert.deepEqual([headers[':status'], headers['content-type'], session.alpnProtocol], [200, 'text/event-stream', 'h2']);
+    stream.close();
+    session.close();
+  });
+
+  function makeCertificate(dir) {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+      '-subj', '/CN=app.example.com', '-addext', 'subjectAltName=DNS:app.example.com', '-keyout', `${dir}/key.pem`,
+      '-out', `${dir}/cert.pem`], { stdio: 'ignore' });
+  }
+});
+
+// `Key=value` lines of a unit; a key that is given twice has two values.
+function readUnit(name) {
+  const lines = fs.readFileSync(path.join(kConf, 'systemd', name), 'utf8').split('\n');
+  const pairs = lines.map((line) => /^([A-Za-z]+)=(.*)$/.exec(line)).filter(Boolean);
+  return (key) => pairs.filter((pair) => pair[1] === key).map((pair) => pair[2]);
+}
+
+describe('conf/systemd', () => {
+  test('holds units that systemd accepts', (t) => {
+    if (!fs.existsSync('/usr/bin/systemd-analyze')) return t.skip('no systemd here');
+    const dir = tempDir('units');
+    for (const name of fs.readdirSync(path.join(kConf, 'systemd'))) {
+      const text = fs.readFileSync(path.join(kConf, 'systemd', name), 'utf8');
+      fs.writeFileSync(path.join(dir, name), text.replace('ExecStart=/usr/local/bin/pgevents-fcgi', `ExecStart=${kFallbackProgram}`));
+    }
+    const units = fs.readdirSync(dir).map((name) => path.join(dir, name));
+    execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { stdio: ['ignore', 'inherit', 'inherit'] });
+  });
+
+  // As systemd does it (sd_listen_fds(3)): the socket is descriptor 3, LISTEN_FDS and LISTEN_PID say so.
+  async function startActivated(command, conninfo) {
+    const socket = path.join(tempDir('unit'), 'fcgi.sock');
+    const server = net.createServer();
+    await new Promise((resolve) => server.listen(socket, resolve));
+    fs.chmodSync(socket, 0o666);
+    const [program, ...args] = command;
+    const child = spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', program, ...args], {
+      env: { PATH: process.env.PATH, LISTEN_FDS: '1', PGEVENTS_DATABASE: conninfo },
+      stdio: ['ignore', 'inherit', 'inherit', server._handle.fd],
+    });
+    atEnd(async () => {
+      signalIfAlive(child.pid, 'SIGTERM');
+      await waitGone([child.pid], 'the fallback', 15_000);
+      server.close();
+    });
+    return { child, socket };
+  }
+
+  test('starts the fallback on the socket that systemd holds, and reloads it by HUP', async () => {
+    const unit = readUnit('pgevents-fcgi.service');
+    const [environment] = unit('Environment');
+    assert.equal(environment, `"PGEVENTS_DATABASE=${kConninfo} user=pgevents"`);
+    assert.deepEqual(unit('ExecReload'), ['/bin/kill -HUP $MAINPID']);
+    assert.deepEqual(readUnit('pgevents-fcgi.socket')('ListenStream'), ['/run/pgevents/fcgi.sock']);
+    const command = unit('ExecStart')[0].replace('/usr/local/bin/pgevents-fcgi', kFallbackProgram).split(' ');
+    const { child, socket } = await startActivated(command, database.conninfo());
+    const { port } = await startExample('fallback.conf', (dir, free) => {
+      fs.writeFileSync(`${dir}/off`, '');
+      return { [kListen80]: `listen 127.0.0.1:${free};`, '/etc/nginx/pgevents-off': `${dir}/off`, '/run/pgevents/fcgi.sock': socket };
+    });
+    await assertServes(port, { publishes: true });
+    signalIfAlive(child.pid, 'SIGHUP');
+    await assertServes(port, { publishes: true });
+    assert.ok(isAlive(child.pid));
+  });
+});

@@ -1,0 +1,223 @@
+// ./run as a newcomer meets it: up, down, status, publish, module, twice, beside each other, on a taken port, in odd places.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { newDemo } from '../lib/demo.mjs';
+import { request } from '../lib/http.mjs';
+import { atEnd } from '../lib/lifetime.mjs';
+import { isAlive, signalIfAlive } from '../lib/processes.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+
+const kEvents = '/rt/events/cheese?last_event_id=0&flavor=poll';
+const get = (demo, location) => request({ port: demo.port, path: location });
+
+// Every process whose command line names the directory: what a run left behind.
+function processesIn(dir) {
+  return fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      return pid !== process.pid && isAlive(pid) && fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`${dir}/`);
+    } catch {
+      return false;
+    }
+  });
+}
+
+const statusOf = async (demo) => Object.fromEntries((await demo.run(['status'], { expect: null })).stdout.trim().split('\n')
+  .map((line) => /^([A-Za-z]+) +(.*)$/.exec(line).slice(1)));
+
+describe('./run', () => {
+  test('starts everything, tells so, publishes, and stops everything', async () => {
+    const demo = await newDemo();
+    const { stdout } = await demo.run(['up']);
+    assert.match(stdout, new RegExp(`pgevents runs: http://127.0.0.1:${demo.port}/`));
+    assert.equal((await get(demo, '/')).status, 200);
+    await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":1,"cheese_type":"L\'Etivaz \\"AOP\\""}']);
+    assert.match((await get(demo, kEvents)).body, /"data":\{"pieces":1,"cheese_type":"L'Etivaz \\"AOP\\""\}\}/);
+    const status = await statusOf(demo);
+    assert.match(status.nginx, new RegExp(`^process [0-9]+, http://127.0.0.1:${demo.port}/$`));
+    assert.match(status.fallback, /^process [0-9]+$/);
+    assert.match(status.PostgreSQL, /^process [0-9]+, socket in /);
+    assert.match(status.events, /"head": [0-9]+/);
+    await demo.run(['down']);
+    assert.deepEqual(processesIn(demo.dir), []);
+    assert.equal((await statusOf(demo)).nginx, 'not running');
+  });
+
+  test('leaves alone what runs when it is told "up" again, and has nothing to do at a second "down"', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    const before = processesIn(demo.dir);
+    await demo.run(['up']);
+    assert.deepEqual(processesIn(demo.dir).filter((pid) => before.includes(pid)).length >= 4, true);
+    const status = await statusOf(demo);
+    for (const name of ['nginx', 'fallback', 'PostgreSQL']) {
+      assert.ok(before.includes(Number(/process ([0-9]+)/.exec(status[name])[1])), `${name} is the same process`);
+    }
+    await demo.run(['down']);
+    await demo.run(['down']);
+    assert.deepEqual(processesIn(demo.dir), []);
+  });
+
+  test('keeps the events from one run to the next', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    await demo.run(['publish', 'cheese', 'kept', '1']);
+    await demo.run(['down']);
+    await demo.run(['up']);
+    assert.match((await get(demo, kEvents)).body, /"type":"kept"/);
+  });
+
+  test('takes no stranger for its own by an old pid file', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    await demo.run(['down']);
+    const stranger = spawn('sleep', ['600'], { stdio: 'ignore' });
+    atEnd(() => stranger.kill());
+    for (const file of ['nginx.pid', 'fcgi.pid', 'pg/data/postmaster.pid']) {
+      fs.writeFileSync(path.join(demo.dir, file), `${stranger.pid}\n`);
+    }
+    await demo.run(['down']);
+    assert.ok(isAlive(stranger.pid));
+    for (const file of ['nginx.pid', 'fcgi.pid', 'pg/data/postmaster.pid']) {
+      fs.writeFileSync(path.join(demo.dir, file), `${stranger.pid}\n`);
+    }
+    await demo.run(['up']);
+    assert.equal((await get(demo, kEvents)).status, 200);
+    assert.ok(isAlive(stranger.pid));
+  });
+
+  test('starts again what was killed', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    processesIn(demo.dir).forEach((pid) => signalIfAlive(pid, 'SIGKILL'));
+    await waitFor(() => processesIn(demo.dir).length === 0, { what: 'all processes killed' });
+    await demo.run(['up']);
+    assert.equal((await get(demo, kEvents)).status, 200);
+  });
+
+  test('runs twice beside each other', async () => {
+    const [one, other] = [await newDemo(), await newDemo()];
+    await one.run(['up']);
+    await other.run(['up']);
+    await one.run(['publish', 'cheese', 'for_one', '1']);
+    assert.match((await get(one, kEvents)).body, /for_one/);
+    assert.equal((await get(other, kEvents)).body, '[]');
+    await one.run(['down']);
+    assert.equal((await get(other, kEvents)).status, 200);
+  });
+
+  test('says which port is taken, and what to do', async () => {
+    const demo = await newDemo();
+    const server = net.createServer();
+    await new Promise((resolve) => server.listen(demo.port, '127.0.0.1', resolve));
+    const { status, stderr } = await demo.run(['up'], { expect: null });
+    server.close();
+    assert.equal(status, 1);
+    assert.match(stderr, new RegExp(`Port ${demo.port} is taken.*\nChoose another one: PGEVENTS_PORT=`));
+  });
+
+  test('switches the module without a reload', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    const long_poll = async () => (await get(demo, '/rt/events/cheese?last_event_id=0&timeout=0')).headers['x-shortpoll-info'];
+    const nginx = (await statusOf(demo)).nginx;
+    assert.notEqual(await long_poll(), 'fallback');
+    assert.equal((await demo.run(['module', 'off'])).stdout, 'module off: the fallback answers\n');
+    assert.equal(await long_poll(), 'fallback');
+    assert.equal((await demo.run(['module', 'on'])).stdout, 'module on\n');
+    assert.notEqual(await long_poll(), 'fallback');
+    assert.equal((await statusOf(demo)).nginx, nginx);
+  });
+
+  test('works where no socket could be: a deep directory that other users cannot enter', async () => {
+    const closed = tempDir('closed');
+    fs.chmodSync(closed, 0o700);
+    const demo = await newDemo(path.join(closed, 'a directory with a long name '.repeat(5)));
+    const { stdout } = await demo.run(['up']);
+    const place = fs.readFileSync(path.join(demo.dir, 'place'), 'utf8').trim();
+    atEnd(() => fs.rmSync(place, { recursive: true }));
+    assert.ok(stdout.includes(`their files are in ${place}`), stdout);
+    assert.equal((await get(demo, kEvents)).status, 200);
+    await demo.run(['down']);
+    assert.deepEqual(processesIn(place), []);
+  });
+
+  test('installs the schema into the database that PGEVENTS_DATABASE names, and starts none', async () => {
+    const cluster = await startCluster();
+    const database = await cluster.createDatabase({ install: false });
+    const demo = await newDemo();
+    const env = { PGEVENTS_DATABASE: database.conninfo({ user: 'postgres' }) };
+    await demo.run(['up'], { env });
+    await demo.run(['publish', 'cheese', 'elsewhere', '1'], { env });
+    assert.match((await get(demo, kEvents)).body, /elsewhere/);
+    assert.equal(fs.existsSync(path.join(demo.dir, 'pg/data')), false);
+    await demo.run(['down'], { env });
+    await database.query('SELECT pgevents.head()');
+  });
+
+  test('says so when the database of PGEVENTS_DATABASE is away', async () => {
+    const demo = await newDemo();
+    const { status, stderr } = await demo.run(['up'], { expect: null, env: { PGEVENTS_DATABASE: 'host=/nowhere dbname=app' } });
+    assert.equal(status, 1);
+    assert.match(stderr, /The database of PGEVENTS_DATABASE cannot be reached.*host=\/nowhere dbname=app/);
+  });
+
+  test('refuses what it does not know, with what it knows', async () => {
+    const demo = await newDemo();
+    for (const [args, words] of [
+      [['fly'], /There is no command 'fly'/],
+      [['test', 'nothing'], /There is no suite 'nothing'. Suites: unit /],
+      [['publish', 'cheese'], /Usage: \.\/run publish CHANNEL TYPE JSON/],
+      [['module', 'sideways'], /There is no demo in .* yet: \.\/run up/],
+      [['publish', 'cheese', 'a', '1'], /The demo's database cannot be reached\. Is it running\? \.\/run up/],
+    ]) {
+      const { status, stderr } = await demo.run(args, { expect: null });
+      assert.equal(status, 1);
+      assert.match(stderr, words);
+    }
+  });
+
+  test('refuses an event that is no JSON, in PostgreSQL\'s words', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    const { status, stderr } = await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":}'], { expect: null });
+    assert.equal(status, 1);
+    assert.match(stderr, /invalid input syntax for type json[^]*Not published/);
+  });
+});
+
+describe('./run demo', () => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    test(`stays in the foreground until ${signal}, then stops all that it started`, async () => {
+      const demo = await newDemo();
+      const child = spawn(path.join(kRoot, 'run'), ['demo'], { env: demo.env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+      atEnd(() => signalIfAlive(child.pid, 'SIGKILL'));
+      let text = '';
+      child.stdout.on('data', (chunk) => (text += chunk));
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      await waitFor(() => text.includes('Ctrl-C stops everything.'), { what: () => `the demo runs: ${text}`, timeout: 300_000 });
+      assert.equal((await get(demo, '/')).status, 200);
+      // Ctrl-C reaches every process of the terminal's foreground group.
+      process.kill(signal === 'SIGINT' ? -child.pid : child.pid, signal);
+      await ended;
+      assert.match(text, /nginx stopped\n.*fallback stopped\n.*PostgreSQL stopped/);
+      assert.deepEqual(processesIn(demo.dir), []);
+    });
+  }
+
+  test('does not stop what "up" started', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    const { status, stderr } = await demo.run(['demo'], { expect: null });
+    assert.equal(status, 1);
+    assert.match(stderr, /It runs already.*\.\/run status.*\.\/run down/);
+    assert.equal((await get(demo, '/')).status, 200);
+  });
+});
+
