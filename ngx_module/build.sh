@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Builds the module as OUT_DIR/ngx_http_pgevents_module.so against the nginx source or Debian's nginx-dev.
+#   ngx_module/build.sh OUT_DIR [--asan] [--nginx-source DIR]
+# With --nginx-source also links OUT_DIR/nginx, a server with the same options, to load the module into.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=${1:?usage: ngx_module/build.sh OUT_DIR [--asan] [--nginx-source DIR]}
+shift
+sanitize=
+source=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --asan) sanitize='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g' ;;
+    --nginx-source) source=${2:?--nginx-source needs a directory}; shift ;;
+    *) echo "ngx_module/build.sh: unknown option $1" >&2; exit 2 ;;
+  esac
+  shift
+done
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+# Debian ships its nginx's configure, headers and flags in nginx-dev; a source tree brings its own.
+if [ -n "$source" ]; then
+  tree=$source
+  flags=(--with-compat --with-debug --with-http_ssl_module --with-http_v2_module --with-http_dav_module
+    --with-http_auth_request_module --with-http_stub_status_module --with-threads)
+else
+  tree=/usr/share/nginx/src
+  if [ ! -r "$tree/conf_flags" ]; then
+    echo "ngx_module/build.sh: $tree/conf_flags is missing; install nginx-dev, or name a source with --nginx-source" >&2
+    exit 1
+  fi
+  # shellcheck disable=SC1091
+  . "$tree/conf_flags"
+  flags=("${NGX_CONF_FLAGS[@]}")
+fi
+
+# configure writes into its working directory, so it gets a copy; it runs again only when something about it changes.
+work=$out/nginx-build
+key=$(
+  cd "$root"
+  echo "$tree $sanitize ${flags[*]} ${CC:-}"
+  cat config config.make
+  ls core/*.cpp core/*.hpp ngx_module/*.cpp ngx_module/*.hpp
+)
+if [ ! -f "$work/.key" ] || [ "$key" != "$(cat "$work/.key")" ]; then
+  rm -rf "$work"
+  mkdir -p "$work"
+  cp -r "$tree/." "$work/"
+  cd "$work"
+  ./configure --builddir=objs "${flags[@]}" --add-dynamic-module="$root" \
+    --with-cc="${CC:-gcc}" --with-cc-opt="-O2 -g $sanitize" --with-ld-opt="$sanitize" >"$out/configure.log" 2>&1 || {
+    echo "ngx_module/build.sh: configure failed; the end of $out/configure.log:" >&2
+    tail -5 "$out/configure.log" >&2
+    exit 1
+  }
+  echo "$key" >"$work/.key"
+fi
+cd "$work"
+make -f objs/Makefile -j"$(nproc)" modules
+cp objs/ngx_http_pgevents_module.so "$out/"
+if [ -n "$source" ]; then
+  make -f objs/Makefile -j"$(nproc)" >"$out/nginx-make.log" 2>&1
+  cp objs/nginx "$out/nginx"
+fi

@@ -1,0 +1,71 @@
+// Catch-up: cursors that the ring does not cover are served from the log by SQL. Subscribers that need the same page at the same time
+// share one query.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../core/cursor.hpp"
+#include "../core/type_filter.hpp"
+#include "block.hpp"
+#include "query_pool.hpp"
+
+namespace pgevents::nginx {
+
+class Subscriber;
+
+// One page of the log, as `pgevents.fetch` returned it.
+class Page {
+ public:
+  explicit Page(const PGresult* rows);
+
+  // False when the answer has not the form of fetch().
+  bool valid() const noexcept { return valid_; }
+  std::uint64_t cursor() const noexcept { return cursor_; }
+  bool more() const noexcept { return more_; }
+  // The cursor to announce before the page's events.
+  std::uint64_t opening_cursor() const noexcept;
+
+  // The events that pass the filter (null: all) as one block; null when there is none.
+  BlockRef block(Format format, const TypeFilter* filter);
+
+ private:
+  struct Event {
+    std::uint64_t id;
+    std::string type;
+    std::string json;
+    JsonSpan data;
+  };
+  std::vector<Event> events_;
+  std::uint64_t cursor_ = 0;
+  bool more_ = false;
+  bool valid_ = false;
+  BlockRef made_[3];  // without filter, by Format
+};
+
+class Catchup {
+ public:
+  Catchup(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {}
+  ~Catchup();
+
+  // Asks for the page behind `cursor`; the subscriber's page_arrived() or page_failed() is called later, unless it
+  // leaves before. False when too much is waiting already.
+  bool request(Subscriber* subscriber, const Cursor& cursor);
+  void leave(Subscriber* subscriber, const std::string& key);
+
+ private:
+  struct Job {
+    std::shared_ptr<Query> query;
+    std::vector<Subscriber*> waiting;
+  };
+  void answer(const std::string& key, const QueryResult& result);
+
+  QueryPool& pool_;
+  ngx_log_t* log_;
+  std::unordered_map<std::string, Job> jobs_;
+  std::vector<Subscriber*>* answering_ = nullptr;  // whose turn is still to come in answer()
+};
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,81 @@
+// Who in this worker listens to which channel. A channel exists while it has subscribers; it holds no events, only where in the
+// ring those begin that its subscribers have not seen, and the blocks made of them in the current round.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "block.hpp"
+
+namespace pgevents::nginx {
+
+class Subscriber;
+
+struct Channel {
+  // Where the events begin that a subscriber with low <= cursor < first_id wants.
+  struct Fresh {
+    std::uint64_t low = 0;
+    std::uint64_t first_id = 0;  // 0: unknown, look it up in the ring
+    std::uint64_t first_pos = 0;
+  };
+  // A block made for one subscriber, for all others that stand at the same place.
+  struct Made {
+    std::uint64_t first_pos = 0;
+    std::uint64_t seen_id = 0;  // what the worker had seen when the block was made
+    std::uint64_t cursor = 0;
+    bool complete = false;
+    unsigned events = 0;
+    BlockRef block;
+  };
+
+  std::string name;
+  std::uint64_t hash = 0;
+  std::uint64_t last_id = 0;  // no event of this channel that the worker has seen is newer
+  Fresh fresh;                // of the round under way
+  Fresh next;                 // noticed during the round
+  std::vector<Subscriber*> members;
+  std::size_t to_serve = 0;  // members below this index wait in the round under way
+  bool queued = false;
+  bool started = false;  // the round has begun
+  Made made[3];  // by Format
+};
+
+// A subscriber's place in a channel's members.
+struct Membership {
+  Channel* channel;
+  std::size_t index;
+};
+
+class Channels {
+ public:
+  // `seen_id`: everything up to it has been read from the ring.
+  Channel& join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id);
+  void leave(const Membership& membership);
+
+  // The channels of this hash, mostly one or none.
+  template <typename Visit>
+  void with_hash(std::uint64_t hash, Visit&& visit) {
+    const auto [from, to] = by_hash_.equal_range(hash);
+    for (auto it = from; it != to; ++it) {
+      visit(*it->second);
+    }
+  }
+  template <typename Visit>
+  void all(Visit&& visit) {
+    for (auto& [hash, channel] : by_hash_) {
+      visit(*channel);
+    }
+  }
+  bool empty() const noexcept { return by_hash_.empty(); }
+  // Removes a channel without members, unless it still waits for its round.
+  void drop_if_unused(Channel& channel);
+
+ private:
+  std::unordered_multimap<std::uint64_t, std::unique_ptr<Channel>> by_hash_;
+};
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,54 @@
+// What nginx.conf says: plain structs that nginx allocates and merges. One DatabaseConf for each `pgevents_database`.
+#pragma once
+
+#include "nginx.hpp"
+
+#include "../core/name_pattern.hpp"
+
+namespace pgevents::nginx {
+
+class Database;
+
+// `pgevents_database`. The conninfo is kept in libpq's keyword form, with host names already resolved, so that
+// connecting never blocks a worker.
+struct DatabaseConf {
+  ngx_str_t name;
+  const char** keywords;
+  const char** values;
+  ngx_uint_t connections;
+  size_t ring_size;
+  ngx_uint_t preload;
+  ngx_msec_t sweep;
+  ngx_msec_t prune;  // 0: off
+  ngx_shm_zone_t* zone;
+  Database* worker;  // this process's object, null outside workers
+};
+
+struct MainConf {
+  ngx_array_t databases;  // of DatabaseConf*
+};
+
+struct LocConf {
+  ngx_http_complex_value_t* database;
+  ngx_http_complex_value_t* subscribe;
+  ngx_http_complex_value_t* publish;
+  ngx_msec_t timeout;
+  ngx_msec_t heartbeat;
+  ngx_msec_t retry;
+  time_t poll_interval;
+  ngx_uint_t max_channels;
+  size_t max_event_size;
+  ngx_str_t channel_pattern;
+  NamePattern* names;
+};
+
+void* create_main_conf(ngx_conf_t* cf);
+void* create_loc_conf(ngx_conf_t* cf);
+char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
+
+// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off]`.
+char* set_database(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
+
+DatabaseConf* find_database(MainConf* main, const ngx_str_t& name);
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,291 @@
+// Events from the ring to this worker's subscribers; see database.hpp.
+#include "database.hpp"
+
+#include <sys/eventfd.h>
+
+#include "subscriber.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+// Subscribers served before other connections get a turn.
+constexpr int kSliceBudget = 256;
+
+Subscriber* from_all(ngx_queue_t* link) {
+  return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, all_link));
+}
+Subscriber* from_later(ngx_queue_t* link) {
+  return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, later_link));
+}
+
+}  // namespace
+
+// Visits every subscriber. The marker walks behind the one whose turn it is, so that the place in the list stays right
+// whoever leaves it meanwhile. Not to be nested.
+template <typename Visit>
+void Database::each_subscriber(Visit&& visit) {
+  ngx_queue_insert_head(&subscribers_, &marker_);
+  for (ngx_queue_t* link = ngx_queue_next(&marker_); link != ngx_queue_sentinel(&subscribers_);
+       link = ngx_queue_next(&marker_)) {
+    ngx_queue_remove(&marker_);
+    ngx_queue_insert_after(link, &marker_);
+    Subscriber& subscriber = *from_all(link);
+    guarded(log_, [&] { visit(subscriber); });
+  }
+  ngx_queue_remove(&marker_);
+}
+
+Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
+    : conf_(conf), log_(cycle->log), root_(*zone_root(conf.zone)),
+      self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)), pool_(conf, cycle->log),
+      listener_(conf, root_, ring_, pool_, self_, [this] { wake_all(); }, cycle->log), feed_(ring_),
+      catchup_(pool_, cycle->log) {
+  ngx_queue_init(&subscribers_);
+  ngx_queue_init(&later_);
+  init_timer(slice_event_, this, &Database::on_slice, log_);
+  init_timer(second_, this, &Database::on_second, log_);
+}
+
+Database::~Database() {
+  stop_timer(second_);
+  if (slice_event_.posted) {
+    ngx_delete_posted_event(&slice_event_);
+  }
+}
+
+bool Database::start() {
+  if (!ring_.attach(root_.ring, root_.ring_bytes) || !wait_ids_.attach(root_.wait_ids, kWaitIdSlots)) {
+    ngx_log_error(NGX_LOG_EMERG, log_, 0, "pgevents: the shared memory of \"%V\" has another layout", &conf_.name);
+    return false;
+  }
+  const Ring::Snapshot now = ring_.snapshot();
+  pos_ = now.head_pos;
+  seen_id_ = now.last_id;
+  epoch_ = now.epoch;
+  if (!watch_wake_fd()) {
+    return false;
+  }
+  listener_.start();
+  ngx_add_timer(&second_, 1000);
+  return true;
+}
+
+// One eventfd wakes all workers: each watches it edge-triggered and nobody reads it, so every write is seen by all. It also carries
+// nginx's word that the worker shall leave: an idle connection's read handler is called with `close` set.
+bool Database::watch_wake_fd() {
+  wake_ = ngx_get_connection(root_.wake_fd, log_);
+  if (wake_ == nullptr) {
+    return false;
+  }
+  wake_->data = this;
+  wake_->idle = 1;
+  wake_->read->handler = &Database::on_wake;
+  wake_->read->log = log_;
+  wake_->log = log_;
+  return ngx_add_event(wake_->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) == NGX_OK;
+}
+
+void Database::wake_all() noexcept {
+  if (eventfd_write(root_.wake_fd, 1) != 0) {
+    ngx_log_error(NGX_LOG_ALERT, log_, ngx_errno, "pgevents: eventfd_write() failed");
+  }
+}
+
+void Database::on_wake(ngx_event_t* event) {
+  auto* c = static_cast<ngx_connection_t*>(event->data);
+  auto* self = static_cast<Database*>(c->data);
+  guarded(self->log_, [c, self] {
+    if (c->close) {
+      return self->shut_down();
+    }
+    self->look();
+    self->listener_.look();
+  });
+}
+
+void Database::shut_down() {
+  if (std::exchange(leaving_, true)) {
+    return;
+  }
+  listener_.stop();
+  wake_all();  // another worker may take the listener over
+  stop_timer(second_);
+  each_subscriber([](Subscriber& subscriber) { subscriber.close(); });
+  pool_.shut_down();
+  ngx_del_event(wake_->read, NGX_READ_EVENT, 0);
+  wake_->fd = static_cast<ngx_socket_t>(-1);
+  ngx_free_connection(wake_);
+}
+
+void Database::add(Subscriber& subscriber) { ngx_queue_insert_tail(&subscribers_, &subscriber.all_link); }
+
+void Database::remove(Subscriber& subscriber) noexcept {
+  ngx_queue_remove(&subscriber.all_link);
+  if (std::exchange(subscriber.later, false)) {
+    ngx_queue_remove(&subscriber.later_link);
+  }
+}
+
+void Database::serve_later(Subscriber& subscriber) {
+  if (!std::exchange(subscriber.later, true)) {
+    ngx_queue_insert_tail(&later_, &subscriber.later_link);
+  }
+  schedule();
+}
+
+void Database::schedule() noexcept {
+  if (!slice_event_.posted) {
+    ngx_post_event(&slice_event_, &ngx_posted_next_events);
+  }
+}
+
+void Database::look() {
+  const Ring::Snapshot now = ring_.snapshot();
+  if (now.epoch != epoch_) {
+    return new_epoch(now);
+  }
+  while (pos_ != now.head_pos) {
+    std::uint64_t hash = 0;
+    std::uint64_t id = 0;
+    std::uint64_t next = 0;
+    if (ring_.peek(pos_, hash, id, next) != Ring::Read::kOk) {
+      // Overtaken: whatever was skipped is behind the cursors of those that it concerns.
+      const Ring::Snapshot later = ring_.snapshot();
+      if (later.epoch != epoch_) {
+        return new_epoch(later);
+      }
+      pos_ = later.head_pos;
+      seen_id_ = later.last_id;
+      return mark_all();
+    }
+    channels_.with_hash(hash, [&](Channel& channel) { mark(channel, id, pos_); });
+    pos_ = next;
+    seen_id_ = id;
+  }
+  if (seen_id_ < now.last_id) {  // an event too large for the ring went past it
+    seen_id_ = now.last_id;
+    mark_all();
+  }
+}
+
+void Database::new_epoch(const Ring::Snapshot& now) {
+  epoch_ = now.epoch;
+  pos_ = now.head_pos;
+  seen_id_ = now.last_id;
+  if (root_.forced_epoch.load() == now.epoch) {
+    each_subscriber([](Subscriber& subscriber) { subscriber.forget_position(); });
+  }
+  mark_all();
+}
+
+void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) {
+  Channel::Fresh& fresh = channel.started ? channel.next : channel.fresh;
+  if (!channel.queued || (channel.started && fresh.first_id == 0)) {
+    fresh = {channel.last_id, id, pos};
+  }
+  channel.last_id = id;
+  queue(channel);
+}
+
+void Database::mark_all() {
+  channels_.all([this](Channel& channel) {
+    channel.fresh = {};
+    channel.next = {};
+    channel.last_id = seen_id_;  // at the most: whoever is behind looks it up in the ring
+    channel.to_serve = channel.members.size();
+    queue(channel);
+  });
+}
+
+void Database::queue(Channel& channel) {
+  if (!channel.queued) {
+    channel.queued = true;
+    channel.to_serve = channel.members.size();
+    queue_.push_back(&channel);
+  }
+  schedule();
+}
+
+// Serves a channel's members from the end to the beginning. False when the budget ran out before.
+bool Database::serve_channel(Channel& channel, int& budget) {
+  channel.started = true;
+  while (channel.to_serve > 0) {
+    if (budget-- <= 0) {
+      return false;
+    }
+    --channel.to_serve;
+    if (channel.to_serve < channel.members.size()) {
+      channel.members[channel.to_serve]->pull();
+    }
+  }
+  return true;
+}
+
+void Database::slice() {
+  int budget = kSliceBudget;
+  while (queue_head_ < queue_.size()) {
+    Channel& channel = *queue_[queue_head_];
+    if (!serve_channel(channel, budget)) {
+      return schedule();
+    }
+    ++queue_head_;
+    channel.queued = false;
+    channel.started = false;
+    for (Channel::Made& made : channel.made) {
+      made = {};
+    }
+    channel.fresh = std::exchange(channel.next, {});
+    if (channel.fresh.first_id != 0) {
+      queue(channel);
+    } else {
+      channels_.drop_if_unused(channel);
+    }
+  }
+  queue_.clear();
+  queue_head_ = 0;
+  while (!ngx_queue_empty(&later_) && budget-- > 0) {
+    Subscriber* subscriber = from_later(ngx_queue_head(&later_));
+    ngx_queue_remove(&subscriber->later_link);
+    subscriber->later = false;
+    subscriber->pull();
+  }
+  if (!ngx_queue_empty(&later_)) {
+    schedule();
+  }
+}
+
+void Database::on_slice(ngx_event_t* event) {
+  auto* self = static_cast<Database*>(event->data);
+  guarded(self->log_, [self] { self->slice(); });
+}
+
+void Database::on_second(ngx_event_t* event) {
+  auto* self = static_cast<Database*>(event->data);
+  guarded(self->log_, [self] { self->each_second(); });
+  if (!self->leaving_) {
+    ngx_add_timer(event, 1000);
+  }
+}
+
+// Heartbeats; and another try for those that could not be served because the database was away.
+void Database::each_second() {
+  look();
+  const bool serves = serving();
+  each_subscriber([serves](Subscriber& subscriber) { subscriber.tick(ngx_current_msec, serves); });
+}
+
+BlockRef Database::heartbeat_block(std::uint64_t cursor, bool moved) {
+  if (!moved) {
+    if (heartbeat_plain_ == nullptr) {
+      heartbeat_plain_ = text_block(":\n\n");
+    }
+    return heartbeat_plain_;
+  }
+  if (heartbeat_moved_ == nullptr || heartbeat_cursor_ != cursor) {
+    heartbeat_cursor_ = cursor;
+    heartbeat_moved_ = text_block(":\n" + stream_cursor(cursor));
+  }
+  return heartbeat_moved_;
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,97 @@
+// One database in one worker: owns the listener, the query pool, the channels and their subscribers, and moves events from the ring to
+// them in slices. Made when the worker starts, taken down when it leaves.
+#pragma once
+
+#include "catchup.hpp"
+#include "channels.hpp"
+#include "conf.hpp"
+#include "feed.hpp"
+#include "listener.hpp"
+#include "query_pool.hpp"
+#include "zone.hpp"
+
+namespace pgevents::nginx {
+
+class Database {
+ public:
+  Database(const DatabaseConf& conf, ngx_cycle_t* cycle);
+  ~Database();
+
+  bool start();
+  // Every waiting long poll is answered, every stream ends, connections close. Called once, when the worker is told to leave.
+  void shut_down();
+
+  // The process ends, whatever is still open: another worker may take the listener over.
+  void exit() noexcept { listener_.stop(); }
+
+  // False while no listener follows the log: new requests are declined or get a 503.
+  bool serving() const noexcept { return root_.connected.load(std::memory_order_acquire) != 0; }
+  bool leaving() const noexcept { return leaving_; }
+
+  const Ring& ring() const noexcept { return ring_; }
+  std::uint64_t seen_id() const noexcept { return seen_id_; }
+  std::uint64_t epoch() const noexcept { return epoch_; }
+  Feed& feed() noexcept { return feed_; }
+  Catchup& catchup() noexcept { return catchup_; }
+  QueryPool& pool() noexcept { return pool_; }
+  Channels& channels() noexcept { return channels_; }
+  WaitIds& wait_ids() noexcept { return wait_ids_; }
+  std::uint64_t self() const noexcept { return self_; }
+
+  // All subscribers, for heartbeats and the end; `later` is a turn in the next slice.
+  void add(Subscriber& subscriber);
+  void remove(Subscriber& subscriber) noexcept;
+  void serve_later(Subscriber& subscriber);
+
+  // Reads what is new in the ring, so that seen_id() is as fresh as it gets.
+  void look();
+  // The block that a heartbeat sends to a stream with this cursor; `moved`: the client has not been told the cursor yet.
+  BlockRef heartbeat_block(std::uint64_t cursor, bool moved);
+
+ private:
+  static void on_wake(ngx_event_t* event);
+  static void on_slice(ngx_event_t* event);
+  static void on_second(ngx_event_t* event);
+
+  template <typename Visit>
+  void each_subscriber(Visit&& visit);
+  bool watch_wake_fd();
+  void wake_all() noexcept;
+  void new_epoch(const Ring::Snapshot& now);
+  void mark(Channel& channel, std::uint64_t id, std::uint64_t pos);
+  void mark_all();
+  void queue(Channel& channel);
+  void slice();
+  bool serve_channel(Channel& channel, int& budget);
+  void schedule() noexcept;
+  void each_second();
+
+  const DatabaseConf& conf_;
+  ngx_log_t* log_;
+  SharedRoot& root_;
+  Ring ring_;
+  WaitIds wait_ids_;
+  const std::uint64_t self_;
+  QueryPool pool_;
+  Listener listener_;
+  Channels channels_;
+  Feed feed_;
+  Catchup catchup_;
+  ngx_connection_t* wake_ = nullptr;
+  ngx_event_t slice_event_{};
+  ngx_event_t second_{};
+  ngx_queue_t subscribers_;
+  ngx_queue_t marker_;  // of each_subscriber()
+  ngx_queue_t later_;
+  std::vector<Channel*> queue_;
+  std::size_t queue_head_ = 0;
+  std::uint64_t pos_ = 0;      // how far the ring has been read
+  std::uint64_t seen_id_ = 0;  // the newest id up to there
+  std::uint64_t epoch_ = 0;
+  bool leaving_ = false;
+  std::uint64_t heartbeat_cursor_ = 0;
+  BlockRef heartbeat_moved_;
+  BlockRef heartbeat_plain_;
+};
+
+}  // namespace pgevents::nginx

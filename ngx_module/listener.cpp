@@ -1,0 +1,276 @@
+// LISTEN first, then read what is new, then wait; see listener.hpp. PostgreSQL manual, LISTEN: a session that listens before it
+// reads misses nothing that commits later.
+#include "listener.hpp"
+
+#include <cstdlib>
+
+#include "../core/sql.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr ngx_msec_t kTick = 250;
+constexpr std::int64_t kLeaseTtl = 3'000;
+constexpr ngx_msec_t kStatementTimeout = 10'000;
+constexpr ngx_msec_t kFirstBackoff = 100;
+constexpr ngx_msec_t kMaxBackoff = 2'000;
+constexpr int kRowsPerRead = 1'000;
+constexpr int kPruneBatch = 5'000;
+
+std::uint64_t number(const PGresult* rows, int column) {
+  return std::strtoull(PQgetvalue(rows, 0, column), nullptr, 10);
+}
+
+std::string_view text(const PGresult* rows, int column) {
+  return {PQgetvalue(rows, 0, column), static_cast<std::size_t>(PQgetlength(rows, 0, column))};
+}
+
+}  // namespace
+
+Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, QueryPool& pool, std::uint64_t self,
+                   std::function<void()> wake, ngx_log_t* log)
+    : conf_(conf), root_(root), ring_(ring), pool_(pool), self_(self), wake_(std::move(wake)), log_(log),
+      connection_(*this, log) {
+  init_timer(tick_, this, &Listener::on_tick, log);
+  init_timer(sweep_, this, &Listener::on_sweep, log);
+  init_timer(prune_timer_, this, &Listener::on_prune, log);
+}
+
+Listener::~Listener() { stop(); }
+
+void Listener::start() {
+  look();
+  ngx_add_timer(&tick_, kTick);
+}
+
+void Listener::stop() noexcept {
+  stop_timer(tick_);
+  lost_role();
+  root_.lease.release(self_);
+}
+
+void Listener::look() {
+  const bool mine = root_.lease.try_acquire(self_, static_cast<std::int64_t>(ngx_current_msec), kLeaseTtl);
+  if (!mine) {
+    if (holder_) {
+      ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: another worker took the listener of \"%V\" over", &conf_.name);
+    }
+    return lost_role();
+  }
+  if (!holder_) {
+    holder_ = true;
+    backoff_ = 0;
+    retry_at_ = ngx_current_msec;
+    if (conf_.prune != 0) {
+      ngx_add_timer(&prune_timer_, conf_.prune);
+    }
+  }
+  if (connection_.closed() && static_cast<ngx_msec_int_t>(ngx_current_msec - retry_at_) >= 0) {
+    connect();
+  }
+}
+
+void Listener::lost_role() {
+  holder_ = false;
+  stop_timer(sweep_);
+  stop_timer(prune_timer_);
+  if (prune_query_ != nullptr) {
+    prune_query_->cancel();
+  }
+  connection_.close();
+}
+
+void Listener::connect() {
+  backoff_ = backoff_ == 0 ? kFirstBackoff : std::min(2 * backoff_, kMaxBackoff);
+  retry_at_ = ngx_current_msec + backoff_;
+  step_ = Step::kListen;
+  connection_.open(conf_.keywords, conf_.values, kStatementTimeout);
+}
+
+void Listener::pg_ready() {
+  if (failed_) {
+    failed_ = false;
+    connection_.close();
+    return set_connected(false);
+  }
+  switch (step_) {
+    case Step::kListen:
+      step_ = Step::kPosition;
+      again_ = false;
+      return connection_.send({sql::kListen, {}}, false);
+    case Step::kPosition: {
+      {
+        const ZoneLock lock(conf_.zone);
+        ring_.recover();
+      }
+      step_ = Step::kStart;
+      const std::uint64_t last = ring_.snapshot().last_id;
+      return connection_.send({sql::kListenerStart,
+                               {std::to_string(last), std::to_string(ring_.last_ts_us()),
+                                std::to_string(conf_.preload)}},
+                              false);
+    }
+    case Step::kStart:
+      return read_more();
+    case Step::kRead:
+      if (rows_ == kRowsPerRead || again_) {
+        announce();
+        return read_more();
+      }
+      return caught_up();
+    case Step::kIdle:
+      return;
+  }
+}
+
+// Where to go on: behind the ring's newest event; or afresh, when the ring is empty, the log has been pruned beyond it, or
+// the log was restored to an earlier state.
+void Listener::take_position(const PGresult* row) {
+  const std::uint64_t pruned = number(row, 1);
+  const std::uint64_t start_after = number(row, 2);
+  const bool continuous = *PQgetvalue(row, 0, 3) == 't';
+  const ZoneLock lock(conf_.zone);
+  const Ring::Snapshot before = ring_.snapshot();
+  if (before.last_id == 0 || before.last_id < pruned || !continuous) {
+    ring_.reset(start_after);
+    if (!continuous) {
+      ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL)",
+                    &conf_.name, before.last_id);
+      root_.forced_epoch.store(ring_.snapshot().epoch);
+    }
+    grown_ = true;
+  }
+}
+
+void Listener::read_more() {
+  const Ring::Snapshot now = ring_.snapshot();
+  again_ = false;
+  rows_ = 0;
+  base_ = now.last_id;
+  epoch_ = now.epoch;
+  step_ = Step::kRead;
+  connection_.send({sql::kLogAfter, {std::to_string(base_), std::to_string(kRowsPerRead)}}, true);
+}
+
+void Listener::announce() {
+  if (std::exchange(grown_, false)) {
+    wake_();
+  }
+}
+
+void Listener::caught_up() {
+  step_ = Step::kIdle;
+  backoff_ = 0;
+  announce();
+  if (root_.connected.load() == 0) {
+    ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: listening to \"%V\" behind id %uL", &conf_.name,
+                  ring_.snapshot().last_id);
+    set_connected(true);
+  }
+  ngx_add_timer(&sweep_, conf_.sweep);
+}
+
+void Listener::pg_result(const PGresult* result) {
+  switch (PQresultStatus(result)) {
+    case PGRES_SINGLE_TUPLE:
+      return take_event(result);
+    case PGRES_TUPLES_OK:
+      if (PQntuples(result) == 1) {
+        take_position(result);
+      }
+      return;
+    case PGRES_COMMAND_OK:
+      return;
+    default:
+      failed_ = true;
+      ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" was refused: %s", &conf_.name,
+                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+  }
+}
+
+void Listener::take_event(const PGresult* row) {
+  ++rows_;
+  EventView event;
+  event.id = number(row, 0);
+  event.channel = text(row, 1);
+  event.ts_us = std::strtoll(PQgetvalue(row, 0, 2), nullptr, 10);
+  event.type = text(row, 3);
+  event.data = text(row, 4);
+  std::int64_t expires_ms = 0;
+  if (PQgetisnull(row, 0, 5) == 0) {
+    expires_ms = static_cast<std::int64_t>(ngx_current_msec) + std::strtoll(PQgetvalue(row, 0, 5), nullptr, 10);
+  }
+  const ZoneLock lock(conf_.zone);
+  // Another worker may have taken over while this one was stopped. Its events are the same as ours as long as it
+  // went on from where we began; after a reset they are not.
+  const Ring::Snapshot now = ring_.snapshot();
+  if (now.epoch == epoch_ && now.last_id >= base_) {
+    grown_ |= ring_.append(event, expires_ms);
+  }
+}
+
+void Listener::pg_notified() {
+  if (step_ == Step::kIdle && connection_.idle()) {
+    return read_more();
+  }
+  again_ = true;
+}
+
+void Listener::pg_failed(const std::string& why) {
+  step_ = Step::kIdle;
+  failed_ = false;
+  stop_timer(sweep_);
+  if (root_.connected.load() != 0 || backoff_ == kFirstBackoff) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" lost the database: %s", &conf_.name,
+                  why.c_str());
+  }
+  set_connected(false);
+}
+
+void Listener::set_connected(bool connected) {
+  if (holder_) {
+    root_.connected.store(connected ? 1 : 0);
+    wake_();
+  }
+}
+
+void Listener::on_tick(ngx_event_t* event) {
+  auto* self = static_cast<Listener*>(event->data);
+  guarded(self->log_, [self] { self->look(); });
+  ngx_add_timer(event, kTick);
+}
+
+// A lost wake-up costs at most this long; a dead connection is noticed because the read gets no answer.
+void Listener::on_sweep(ngx_event_t* event) {
+  auto* self = static_cast<Listener*>(event->data);
+  guarded(self->log_, [self] {
+    if (self->step_ == Step::kIdle && self->connection_.idle()) {
+      self->read_more();
+    }
+  });
+}
+
+void Listener::on_prune(ngx_event_t* event) {
+  auto* self = static_cast<Listener*>(event->data);
+  guarded(self->log_, [self] { self->prune(); });
+  ngx_add_timer(event, self->conf_.prune);
+}
+
+void Listener::prune() {
+  if (!holder_ || (prune_query_ != nullptr && prune_query_->done)) {
+    return;
+  }
+  prune_query_ = std::make_shared<Query>();
+  prune_query_->statement = {sql::kPrune, {std::to_string(kPruneBatch)}};
+  prune_query_->done = [this](const QueryResult& result) {
+    if (result.rows != nullptr && PQntuples(result.rows) == 1 && number(result.rows, 0) >= kPruneBatch) {
+      prune();
+    } else if (result.rows == nullptr) {
+      ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pruning of \"%V\" failed: %s", &conf_.name,
+                    result.message.c_str());
+    }
+  };
+  pool_.run(prune_query_);
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,70 @@
+// The listener: follows the log for the whole nginx instance and fills the ring. Every worker has this object, but only the one that
+// holds the lease in shared memory connects; any other takes over when the holder gives up, dies or stalls.
+#pragma once
+
+#include "pg_connection.hpp"
+#include "query_pool.hpp"
+#include "zone.hpp"
+
+namespace pgevents::nginx {
+
+class Listener final : private PgConnection::Owner {
+ public:
+  // `wake` tells all workers of the instance, this one included, that the ring has grown.
+  Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, QueryPool& pool, std::uint64_t self,
+           std::function<void()> wake, ngx_log_t* log);
+  ~Listener();
+
+  void start();
+  // Gives the role up so that another worker can take it at once.
+  void stop() noexcept;
+  // The lease may have become free: look now instead of at the next tick.
+  void look();
+
+ private:
+  enum class Step { kIdle, kListen, kPosition, kStart, kRead };
+
+  static void on_tick(ngx_event_t* event);
+  static void on_sweep(ngx_event_t* event);
+  static void on_prune(ngx_event_t* event);
+
+  void pg_ready() override;
+  void pg_result(const PGresult* result) override;
+  void pg_notified() override;
+  void pg_failed(const std::string& why) override;
+
+  void connect();
+  void read_more();
+  void take_position(const PGresult* row);
+  void take_event(const PGresult* row);
+  void announce();
+  void caught_up();
+  void prune();
+  void lost_role();
+  void set_connected(bool connected);
+
+  const DatabaseConf& conf_;
+  SharedRoot& root_;
+  Ring& ring_;
+  QueryPool& pool_;
+  const std::uint64_t self_;
+  std::function<void()> wake_;
+  ngx_log_t* log_;
+  PgConnection connection_;
+  ngx_event_t tick_{};
+  ngx_event_t sweep_{};
+  ngx_event_t prune_timer_{};
+  std::shared_ptr<Query> prune_query_;
+  Step step_ = Step::kIdle;
+  bool holder_ = false;
+  bool again_ = false;       // a NOTIFY came while a read was under way
+  bool failed_ = false;      // the running statement was refused
+  bool grown_ = false;       // rows were appended since the last wake
+  int rows_ = 0;             // of the running read
+  std::uint64_t base_ = 0;   // the cursor of the running read
+  std::uint64_t epoch_ = 0;  // of the ring when the position was taken
+  ngx_msec_t retry_at_ = 0;
+  ngx_msec_t backoff_ = 0;
+};
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,83 @@
+// The only place where nginx's C headers are included, and the helpers that every callback into C++ goes through.
+#pragma once
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+extern ngx_module_t ngx_http_pgevents_module;
+}
+
+#include <exception>
+#include <new>
+#include <string_view>
+#include <utility>
+
+namespace pgevents::nginx {
+
+// No exception may cross a C frame. Every callback from nginx runs its body through one of these.
+template <typename Result, typename Body>
+Result guarded(ngx_log_t* log, Result on_error, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    ngx_log_error(NGX_LOG_CRIT, log, 0, "pgevents: out of memory");
+  } catch (const std::exception& e) {
+    ngx_log_error(NGX_LOG_CRIT, log, 0, "pgevents: %s", e.what());
+  }
+  return on_error;
+}
+
+// As above for callbacks without a result. False when the body was cut short.
+template <typename Body>
+bool guarded(ngx_log_t* log, Body&& body) noexcept {
+  return guarded(log, false, [&] {
+    body();
+    return true;
+  });
+}
+
+inline std::string_view view(const ngx_str_t& s) noexcept {
+  return {reinterpret_cast<const char*>(s.data), s.len};
+}
+
+// Copies `text` into `pool`; the result has data == nullptr when memory is refused.
+inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) noexcept {
+  ngx_str_t s{text.size(), static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1))};
+  if (s.data != nullptr) {
+    ngx_memcpy(s.data, text.data(), text.size());
+    s.data[text.size()] = '\0';
+  }
+  return s;
+}
+
+// Makes an object that lives in a pool and is destroyed with it. Null when memory is refused.
+template <typename T, typename... Args>
+T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
+  if (cleanup == nullptr) {
+    return nullptr;
+  }
+  T* object = new (cleanup->data) T(std::forward<Args>(args)...);
+  cleanup->handler = [](void* data) { static_cast<T*>(data)->~T(); };
+  return object;
+}
+
+// Timers that never keep an exiting worker alive.
+inline void init_timer(ngx_event_t& event, void* data, ngx_event_handler_pt handler, ngx_log_t* log) noexcept {
+  ngx_memzero(&event, sizeof(event));
+  event.data = data;
+  event.handler = handler;
+  event.log = log;
+  event.cancelable = 1;
+}
+
+inline void stop_timer(ngx_event_t& event) noexcept {
+  if (event.timer_set) {
+    ngx_del_timer(&event);
+  }
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,115 @@
+// The module's face to nginx: directives, contexts, and what happens when a worker starts and leaves.
+#include "conf.hpp"
+#include "database.hpp"
+#include "handler.hpp"
+
+using pgevents::nginx::Database;
+using pgevents::nginx::DatabaseConf;
+using pgevents::nginx::LocConf;
+using pgevents::nginx::MainConf;
+
+namespace {
+
+constexpr ngx_uint_t kEverywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t kEverywhereAndIf = kEverywhere | NGX_HTTP_LIF_CONF;
+
+ngx_command_t commands[] = {
+    {ngx_string("pgevents_database"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, pgevents::nginx::set_database,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("pgevents"), kEverywhereAndIf | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, database), nullptr},
+    {ngx_string("pgevents_subscribe"), kEverywhere | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, subscribe), nullptr},
+    {ngx_string("pgevents_publish"), kEverywhere | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, publish), nullptr},
+    {ngx_string("pgevents_timeout"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, timeout), nullptr},
+    {ngx_string("pgevents_heartbeat"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, heartbeat), nullptr},
+    {ngx_string("pgevents_retry"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, retry), nullptr},
+    {ngx_string("pgevents_poll_interval"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, poll_interval), nullptr},
+    {ngx_string("pgevents_max_channels"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_num_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_channels), nullptr},
+    {ngx_string("pgevents_channel_pattern"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, channel_pattern), nullptr},
+    {ngx_string("pgevents_max_event_size"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_size_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_event_size), nullptr},
+    {ngx_null_string, 0, nullptr, 0, 0, nullptr},
+};
+
+ngx_int_t add_handler(ngx_conf_t* cf) {
+  auto* cmcf =
+      static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  auto* handler =
+      static_cast<ngx_http_handler_pt*>(ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers));
+  if (handler == nullptr) {
+    return NGX_ERROR;
+  }
+  *handler = ngx_http_pgevents_handler;
+  return NGX_OK;
+}
+
+template <typename Visit>
+void each_database(ngx_cycle_t* cycle, Visit&& visit) {
+  auto* main = static_cast<MainConf*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_pgevents_module));
+  if (main == nullptr) {
+    return;
+  }
+  auto** databases = static_cast<DatabaseConf**>(main->databases.elts);
+  for (ngx_uint_t i = 0; i < main->databases.nelts; ++i) {
+    visit(*databases[i]);
+  }
+}
+
+// Cache manager and cache loader run this too: they serve nobody.
+ngx_int_t worker_starts(ngx_cycle_t* cycle) {
+  if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
+    return NGX_OK;
+  }
+  return pgevents::nginx::guarded(cycle->log, static_cast<ngx_int_t>(NGX_ERROR), [cycle] {
+    bool started = true;
+    each_database(cycle, [&](DatabaseConf& conf) {
+      conf.worker = pgevents::nginx::make_in_pool<Database>(cycle->pool, conf, cycle);
+      started = started && conf.worker != nullptr && conf.worker->start();
+    });
+    return static_cast<ngx_int_t>(started ? NGX_OK : NGX_ERROR);
+  });
+}
+
+void worker_leaves(ngx_cycle_t* cycle) {
+  each_database(cycle, [cycle](DatabaseConf& conf) {
+    if (conf.worker != nullptr) {
+      pgevents::nginx::guarded(cycle->log, [&conf] { conf.worker->exit(); });
+    }
+  });
+}
+
+ngx_http_module_t context = {
+    nullptr,                            // preconfiguration
+    add_handler,                        // postconfiguration
+    pgevents::nginx::create_main_conf,  // create main configuration
+    nullptr,                            // init main configuration
+    nullptr,                            // create server configuration
+    nullptr,                            // merge server configuration
+    pgevents::nginx::create_loc_conf,   // create location configuration
+    pgevents::nginx::merge_loc_conf,    // merge location configuration
+};
+
+}  // namespace
+
+ngx_module_t ngx_http_pgevents_module = {
+    NGX_MODULE_V1,
+    &context,         // module context
+    commands,         // module directives
+    NGX_HTTP_MODULE,  // module type
+    nullptr,          // init master
+    nullptr,          // init module
+    worker_starts,    // init process
+    nullptr,          // init thread
+    nullptr,          // exit thread
+    worker_leaves,    // exit process
+    nullptr,          // exit master
+    NGX_MODULE_V1_PADDING,
+};

@@ -1,0 +1,233 @@
+// libpq in the event loop; see pg_connection.hpp. PostgreSQL manual, "Asynchronous Command Processing" and "Database Connection
+// Control Functions". Level-triggered on purpose: libpq reads what it likes, and an edge would leave the rest unread.
+#include "pg_connection.hpp"
+
+#include <memory>
+
+namespace pgevents::nginx {
+namespace {
+
+// libpq ends its messages with a newline and may put several lines into one.
+std::string one_line(const char* message) {
+  std::string line(message == nullptr ? "" : message);
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) {
+    line.pop_back();
+  }
+  for (char& c : line) {
+    c = (c == '\n' || c == '\r' || c == '\t') ? ' ' : c;
+  }
+  return line;
+}
+
+}  // namespace
+
+void PgConnection::open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) {
+  close();
+  ++generation_;
+  timeout_ = timeout;
+  state_ = State::kConnecting;
+  init_timer(timer_, this, &PgConnection::on_timeout, log_);
+  pg_ = PQconnectStartParams(keywords, values, 0);
+  if (pg_ == nullptr) {
+    return fail("out of memory");
+  }
+  if (PQstatus(pg_) == CONNECTION_BAD) {
+    return fail(one_line(PQerrorMessage(pg_)));
+  }
+  arm_timer();
+  // The manual: before the first PQconnectPoll behave as if it had answered PGRES_POLLING_WRITING.
+  if (!attach()) {
+    return fail("no connection slot is free (worker_connections)");
+  }
+  watch(true);
+}
+
+void PgConnection::send(const Statement& statement, bool single_row) {
+  std::vector<const char*> values;
+  values.reserve(statement.params.size());
+  for (const auto& param : statement.params) {
+    values.push_back(param ? param->c_str() : nullptr);
+  }
+  const int sent = PQsendQueryParams(pg_, statement.sql, static_cast<int>(values.size()), nullptr, values.data(),
+                                     nullptr, nullptr, 0);
+  if (sent != 1 || (single_row && PQsetSingleRowMode(pg_) != 1)) {
+    return fail(one_line(PQerrorMessage(pg_)));
+  }
+  state_ = State::kBusy;
+  arm_timer();
+  flush();
+}
+
+void PgConnection::close() noexcept {
+  if (pg_ == nullptr) {
+    return;
+  }
+  ++generation_;
+  stop_timer(timer_);
+  detach();
+  if (connection_ != nullptr) {
+    connection_->fd = static_cast<ngx_socket_t>(-1);  // libpq owns the socket
+    ngx_free_connection(connection_);
+    connection_ = nullptr;
+  }
+  PQfinish(pg_);
+  pg_ = nullptr;
+  state_ = State::kClosed;
+}
+
+void PgConnection::fail(std::string why) {
+  close();
+  state_ = State::kClosed;
+  owner_.pg_failed(why);
+}
+
+void PgConnection::arm_timer() { ngx_add_timer(&timer_, timeout_); }
+
+// The socket may change between two calls, even under the same number: its events are removed before each call and
+// registered afresh behind it.
+void PgConnection::continue_connecting() {
+  detach();
+  const PostgresPollingStatusType status = PQconnectPoll(pg_);
+  if (status == PGRES_POLLING_FAILED) {
+    return fail(one_line(PQerrorMessage(pg_)));
+  }
+  if (!attach()) {
+    return fail("no connection slot is free (worker_connections)");
+  }
+  if (status != PGRES_POLLING_OK) {
+    return watch(status == PGRES_POLLING_WRITING);
+  }
+  stop_timer(timer_);
+  PQsetnonblocking(pg_, 1);
+  state_ = State::kIdle;
+  watch(false);
+  if (!closed()) {
+    owner_.pg_ready();
+  }
+}
+
+bool PgConnection::attach() {
+  const int fd = PQsocket(pg_);
+  if (fd < 0) {
+    return false;
+  }
+  if (connection_ == nullptr) {
+    connection_ = ngx_get_connection(fd, log_);
+    if (connection_ == nullptr) {
+      return false;
+    }
+    connection_->data = this;
+    connection_->log = log_;
+    connection_->read->handler = &PgConnection::on_read;
+    connection_->write->handler = &PgConnection::on_write;
+    connection_->read->log = log_;
+    connection_->write->log = log_;
+  }
+  connection_->fd = fd;
+  return true;
+}
+
+void PgConnection::detach() noexcept {
+  if (connection_ == nullptr) {
+    return;
+  }
+  register_event(connection_->read, NGX_READ_EVENT, false);
+  register_event(connection_->write, NGX_WRITE_EVENT, false);
+}
+
+bool PgConnection::register_event(ngx_event_t* event, ngx_int_t which, bool wanted) {
+  if (!wanted && event->posted) {
+    ngx_delete_posted_event(event);
+  }
+  if (wanted == static_cast<bool>(event->active)) {
+    return true;
+  }
+  return (wanted ? ngx_add_event(event, which, NGX_LEVEL_EVENT) : ngx_del_event(event, which, 0)) == NGX_OK;
+}
+
+// While connecting libpq wants one direction at a time; afterwards reading always, writing only while PQflush has more.
+void PgConnection::watch(bool want_write) {
+  const bool want_read = state_ != State::kConnecting || !want_write;
+  if (!register_event(connection_->read, NGX_READ_EVENT, want_read) ||
+      !register_event(connection_->write, NGX_WRITE_EVENT, want_write)) {
+    fail("the event loop refused the socket");
+  }
+}
+
+void PgConnection::flush() {
+  const int more = PQflush(pg_);
+  if (more < 0) {
+    return fail(one_line(PQerrorMessage(pg_)));
+  }
+  watch(more == 1);
+}
+
+void PgConnection::receive() {
+  const auto generation = generation_;
+  if (PQconsumeInput(pg_) != 1) {
+    return fail(one_line(PQerrorMessage(pg_)));
+  }
+  if (state_ == State::kBusy) {
+    deliver_results();
+  }
+  if (generation == generation_ && !deliver_notifications()) {
+    return;
+  }
+  // While PQflush has more, the server may wait for us to read: now that we have, go on writing.
+  if (generation == generation_ && connection_->write->active) {
+    flush();
+  }
+}
+
+void PgConnection::deliver_results() {
+  const auto generation = generation_;
+  while (state_ == State::kBusy && PQisBusy(pg_) == 0) {
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(pg_), &PQclear);
+    if (result == nullptr) {
+      state_ = State::kIdle;
+      stop_timer(timer_);
+      return owner_.pg_ready();
+    }
+    owner_.pg_result(result.get());
+    if (generation != generation_) {
+      return;
+    }
+    arm_timer();
+  }
+}
+
+bool PgConnection::deliver_notifications() {
+  const auto generation = generation_;
+  bool any = false;
+  while (PGnotify* notification = PQnotifies(pg_)) {
+    PQfreemem(notification);
+    any = true;
+  }
+  if (any) {
+    owner_.pg_notified();
+  }
+  return generation == generation_;
+}
+
+void PgConnection::on_read(ngx_event_t* event) {
+  auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
+  guarded(self->log_, [self] {
+    self->state_ == State::kConnecting ? self->continue_connecting() : self->receive();
+  });
+}
+
+void PgConnection::on_write(ngx_event_t* event) {
+  auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
+  guarded(self->log_, [self] {
+    self->state_ == State::kConnecting ? self->continue_connecting() : self->flush();
+  });
+}
+
+void PgConnection::on_timeout(ngx_event_t* event) {
+  auto* self = static_cast<PgConnection*>(event->data);
+  guarded(self->log_, [self] {
+    self->fail(self->state_ == State::kConnecting ? "timed out while connecting" : "timed out waiting for an answer");
+  });
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,77 @@
+// One libpq connection in nginx's event loop. Never blocks: connecting, sending and reading all go through the worker's epoll.
+// Owned by the listener (one for each instance) and by the query pool (a few for each worker).
+#pragma once
+
+#include "nginx.hpp"
+
+#include <libpq-fe.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgevents::nginx {
+
+// A statement and its parameters in text form; nullopt is NULL.
+struct Statement {
+  const char* sql = nullptr;
+  std::vector<std::optional<std::string>> params;
+};
+
+class PgConnection {
+ public:
+  // Told what happens. Every call may close() the connection or send() the next statement.
+  class Owner {
+   public:
+    virtual void pg_ready() = 0;                        // connected, or the statement's last result was delivered
+    virtual void pg_result(const PGresult* result) = 0;  // one result (in single-row mode: one row, or the end)
+    virtual void pg_notified() {}                       // at least one NOTIFY arrived
+    virtual void pg_failed(const std::string& why) = 0;  // the connection is closed
+   protected:
+    ~Owner() = default;
+  };
+
+  PgConnection(Owner& owner, ngx_log_t* log) : owner_(owner), log_(log) {}
+  ~PgConnection() { close(); }
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  // Starts connecting. Result: pg_ready() or pg_failed(), later or at once. `timeout` also limits each statement.
+  void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout);
+  // Sends a statement on an idle connection; `single_row` delivers each row as it arrives.
+  void send(const Statement& statement, bool single_row);
+  void close() noexcept;
+
+  bool closed() const noexcept { return pg_ == nullptr; }
+  bool idle() const noexcept { return state_ == State::kIdle; }
+
+ private:
+  enum class State { kClosed, kConnecting, kIdle, kBusy };
+
+  static void on_read(ngx_event_t* event);
+  static void on_write(ngx_event_t* event);
+  static void on_timeout(ngx_event_t* event);
+
+  void continue_connecting();
+  void watch(bool want_write);
+  bool register_event(ngx_event_t* event, ngx_int_t which, bool wanted);
+  void detach() noexcept;
+  bool attach();
+  void receive();
+  void deliver_results();
+  bool deliver_notifications();
+  void flush();
+  void arm_timer();
+  void fail(std::string why);
+
+  Owner& owner_;
+  ngx_log_t* log_;
+  PGconn* pg_ = nullptr;
+  ngx_connection_t* connection_ = nullptr;
+  ngx_event_t timer_{};
+  ngx_msec_t timeout_ = 0;
+  State state_ = State::kClosed;
+  std::uint64_t generation_ = 0;  // changes with every open and close: callbacks may do either
+};
+
+}  // namespace pgevents::nginx

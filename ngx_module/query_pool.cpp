@@ -1,0 +1,161 @@
+// The worker's own database connections; see query_pool.hpp.
+#include "query_pool.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr ngx_msec_t kStatementTimeout = 10'000;
+constexpr ngx_msec_t kIdleTimeout = 60'000;
+
+std::string error_field(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+void finish(const std::shared_ptr<Query>& query, const QueryResult& result) {
+  if (query != nullptr && query->done) {
+    const auto done = std::move(query->done);
+    query->done = nullptr;
+    done(result);
+  }
+}
+
+QueryResult away(const std::string& why) {
+  QueryResult result;
+  result.message = why;
+  return result;
+}
+
+}  // namespace
+
+// One connection and the statement that is on it.
+class QueryPool::Member final : private PgConnection::Owner {
+ public:
+  explicit Member(QueryPool& pool) : pool_(pool), connection_(*this, pool.log_) {
+    init_timer(idle_timer_, this, &Member::on_idle, pool.log_);
+  }
+  ~Member() { stop_timer(idle_timer_); }
+
+  bool free() const noexcept { return query_ == nullptr && !opening_; }
+  bool closed() const noexcept { return connection_.closed(); }
+  void close() noexcept { connection_.close(); }
+
+  void open() {
+    opening_ = true;
+    connection_.open(pool_.conf_.keywords, pool_.conf_.values, kStatementTimeout);
+  }
+
+  void start(std::shared_ptr<Query> query) {
+    stop_timer(idle_timer_);
+    query_ = std::move(query);
+    connection_.send(query_->statement, false);
+  }
+
+ private:
+  void pg_ready() override {
+    opening_ = false;
+    query_ = nullptr;
+    if (pool_.shutting_down_ && pool_.queue_.empty()) {
+      return connection_.close();
+    }
+    ngx_add_timer(&idle_timer_, kIdleTimeout);
+    pool_.dispatch();
+  }
+
+  void pg_result(const PGresult* rows) override {
+    QueryResult result;
+    if (PQresultStatus(rows) == PGRES_TUPLES_OK || PQresultStatus(rows) == PGRES_COMMAND_OK) {
+      result.rows = rows;
+    } else {
+      result.sqlstate = error_field(rows, PG_DIAG_SQLSTATE);
+      result.message = error_field(rows, PG_DIAG_MESSAGE_PRIMARY);
+      result.detail = error_field(rows, PG_DIAG_MESSAGE_DETAIL);
+    }
+    const auto query = query_;
+    finish(query, result);
+  }
+
+  void pg_failed(const std::string& why) override {
+    stop_timer(idle_timer_);
+    const bool was_opening = std::exchange(opening_, false);
+    const auto query = std::exchange(query_, nullptr);
+    if (was_opening || query != nullptr) {
+      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why.c_str());
+    }
+    finish(query, away(why));
+    if (was_opening) {
+      pool_.fail_queue(why);
+    } else {
+      pool_.dispatch();
+    }
+  }
+
+  static void on_idle(ngx_event_t* event) {
+    auto* self = static_cast<Member*>(event->data);
+    if (self->free()) {
+      self->connection_.close();
+    }
+  }
+
+  QueryPool& pool_;
+  PgConnection connection_;
+  std::shared_ptr<Query> query_;
+  ngx_event_t idle_timer_{};
+  bool opening_ = false;
+};
+
+QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), log_(log) {
+  for (ngx_uint_t i = 0; i < conf.connections; ++i) {
+    members_.push_back(std::make_unique<Member>(*this));
+  }
+}
+
+QueryPool::~QueryPool() = default;
+
+bool QueryPool::run(std::shared_ptr<Query> query) {
+  if (shutting_down_ || queue_.size() >= kMaxQueue) {
+    return false;
+  }
+  queue_.push_back(std::move(query));
+  dispatch();
+  return true;
+}
+
+void QueryPool::dispatch() {
+  for (auto& member : members_) {
+    while (!queue_.empty() && !queue_.front()->done) {
+      queue_.pop_front();  // cancelled
+    }
+    if (queue_.empty()) {
+      return;
+    }
+    if (!member->free()) {
+      continue;
+    }
+    if (member->closed()) {
+      member->open();  // takes from the queue when it is connected
+      continue;
+    }
+    auto query = std::move(queue_.front());
+    queue_.pop_front();
+    member->start(std::move(query));
+  }
+}
+
+void QueryPool::fail_queue(const std::string& why) {
+  const auto failed = std::exchange(queue_, {});
+  for (const auto& query : failed) {
+    finish(query, away(why));
+  }
+}
+
+void QueryPool::shut_down() {
+  shutting_down_ = true;
+  for (auto& member : members_) {
+    if (member->free() && !member->closed()) {
+      member->close();
+    }
+  }
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,105 @@
+// Requests and responses at the border to nginx; see respond.hpp.
+#include "respond.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+bool equal(const ngx_str_t& name, std::string_view wanted) {
+  return name.len == wanted.size() &&
+         ngx_strncasecmp(name.data, reinterpret_cast<u_char*>(const_cast<char*>(wanted.data())), name.len) == 0;
+}
+
+std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
+  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+    const auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].hash != 0 && equal(headers[i].key, wanted)) {
+        return view(headers[i].value);
+      }
+    }
+  }
+  return {};
+}
+
+ngx_int_t set_header(ngx_http_request_t* r, const Header& header) {
+  if (header.name == "Content-Type") {
+    r->headers_out.content_type = copy(r->pool, header.value);
+    r->headers_out.content_type_len = header.value.size();
+    r->headers_out.content_type_lowcase = nullptr;
+    return r->headers_out.content_type.data == nullptr ? NGX_ERROR : NGX_OK;
+  }
+  auto* element = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+  if (element == nullptr) {
+    return NGX_ERROR;
+  }
+  element->hash = 1;
+#if (nginx_version >= 1023000)
+  element->next = nullptr;
+#endif
+  element->key = copy(r->pool, header.name);
+  element->value = copy(r->pool, header.value);
+  if (element->key.data == nullptr || element->value.data == nullptr) {
+    element->hash = 0;
+    return NGX_ERROR;
+  }
+  return NGX_OK;
+}
+
+ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
+  for (const Header& header : headers) {
+    if (set_header(r, header) != NGX_OK) {
+      return NGX_ERROR;
+    }
+  }
+  return NGX_OK;
+}
+
+}  // namespace
+
+Request read_request(ngx_http_request_t* r) {
+  Request request;
+  request.method = view(r->method_name);
+  request.path = view(r->uri);
+  request.query = view(r->args);
+  request.accept = find_header(r, "Accept");
+  request.last_event_id = find_header(r, "Last-Event-ID");
+  request.flavor = find_header(r, "Flavor");
+  request.content_type = find_header(r, "Content-Type");
+  request.idempotency_key = find_header(r, "Idempotency-Key");
+  return request;
+}
+
+ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
+  r->headers_out.status = static_cast<ngx_uint_t>(reply.status);
+  r->headers_out.content_length_n = static_cast<off_t>(reply.body.size());
+  if (reply.status == NGX_HTTP_NO_CONTENT) {
+    r->header_only = 1;
+  }
+  if (set_headers(r, reply.headers) != NGX_OK) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    return rc;
+  }
+  ngx_buf_t* b = ngx_create_temp_buf(r->pool, reply.body.size());
+  if (b == nullptr) {
+    return NGX_ERROR;
+  }
+  b->last = ngx_cpymem(b->pos, reply.body.data(), reply.body.size());
+  b->last_buf = 1;
+  b->last_in_chain = 1;
+  ngx_chain_t out{b, nullptr};
+  return ngx_http_output_filter(r, &out);
+}
+
+ngx_int_t send_stream_header(ngx_http_request_t* r) {
+  r->headers_out.status = NGX_HTTP_OK;
+  if (set_headers(r, stream_headers()) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,345 @@
+// The life of a waiting request; see subscriber.hpp. Register first, then catch up, then live: the channels are joined before
+// the cursor is looked at, so that no event falls between.
+#include "subscriber.hpp"
+
+#include <cstdlib>
+#include <limits>
+
+#include "database.hpp"
+#include "respond.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+// A subscriber that is far behind gives way to the others after this many blocks.
+constexpr int kBlocksPerTurn = 8;
+
+Format format_of(const Subscription& wanted) {
+  if (wanted.flavor != Flavor::kEventSource || wanted.head_only) {
+    return Format::kArray;
+  }
+  return wanted.envelope ? Format::kStreamEnvelope : Format::kStream;
+}
+
+ngx_msec_t hold_of(const LocConf& conf, const std::optional<double>& timeout) {
+  if (!timeout || *timeout * 1000.0 >= static_cast<double>(conf.timeout)) {
+    return conf.timeout;
+  }
+  return static_cast<ngx_msec_t>(*timeout * 1000.0);
+}
+
+Subscriber* of(ngx_http_request_t* r) {
+  return static_cast<Subscriber*>(ngx_http_get_module_ctx(r, ngx_http_pgevents_module));
+}
+
+unsigned poll_interval(const LocConf& conf) { return static_cast<unsigned>(conf.poll_interval); }
+
+// When a worker leaves, its clients come back spread over twice the usual time.
+unsigned jittered(ngx_msec_t retry) {
+  return static_cast<unsigned>(retry) + static_cast<unsigned>(ngx_random()) % (static_cast<unsigned>(retry) + 1);
+}
+
+}  // namespace
+
+Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, Subscription&& wanted)
+    : SubscriberLinks{}, r_(r), database_(database), conf_(conf), outlet_(r), hold_(hold_of(conf, wanted.timeout)),
+      mode_(Mode::kLongPoll), format_(format_of(wanted)), head_only_(wanted.head_only) {
+  if (wanted.flavor == Flavor::kPoll || wanted.head_only) {
+    mode_ = Mode::kPoll;
+    poll_kind_ = PollKind::kRequested;
+  } else if (wanted.flavor == Flavor::kEventSource) {
+    mode_ = Mode::kStream;
+  }
+  if (!wanted.filter.passes_all()) {
+    filter_ = std::make_unique<TypeFilter>(std::move(wanted.filter));
+  }
+  located_by_ = std::make_unique<Cursor>(wanted.cursor);
+  init_timer(deadline_, this, &Subscriber::on_deadline, r->connection->log);
+  database_.add(*this);
+  channels_.reserve(wanted.channels.size());
+  for (const std::string& name : wanted.channels) {
+    Channel& channel = database_.channels().join(name, this, database_.seen_id());
+    channels_.push_back({&channel, channel.members.size() - 1});
+  }
+  take_wait_id(wanted.wait_id);
+}
+
+Subscriber::~Subscriber() {
+  if (gone_ != nullptr) {
+    *gone_ = true;
+  }
+  stop_timer(deadline_);
+  if (!page_key_.empty()) {
+    database_.catchup().leave(this, page_key_);
+  }
+  for (const Membership& membership : channels_) {
+    database_.channels().leave(membership);
+  }
+  if (has_wait_slot_) {
+    database_.wait_ids().release(wait_slot_, database_.self());
+  }
+  database_.remove(*this);
+}
+
+void Subscriber::moved(const Channel& channel, std::size_t index) noexcept {
+  for (Membership& membership : channels_) {
+    if (membership.channel == &channel) {
+      membership.index = index;
+      return;
+    }
+  }
+}
+
+// Somebody waits with this id already: answered at once with what there is, to come back later.
+void Subscriber::take_wait_id(const std::string& wait_id) {
+  if (wait_id.empty() || mode_ == Mode::kPoll) {
+    return;
+  }
+  switch (database_.wait_ids().acquire(wait_id, database_.self(), wait_slot_)) {
+    case WaitIds::Result::kAcquired:
+      has_wait_slot_ = true;
+      return;
+    case WaitIds::Result::kNoRoom:
+      return;
+    case WaitIds::Result::kBusy:
+      poll_kind_ = PollKind::kWaitIdBusy;
+  }
+}
+
+// The request may be over, and this object gone, before any of these calls returns: `gone` tells.
+void Subscriber::start() {
+  bool gone = false;
+  gone_ = &gone;
+  ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
+  r_->read_event_handler = &Subscriber::on_read;
+  r_->write_event_handler = &Subscriber::on_write;
+  if (mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited) {
+    ngx_add_timer(&deadline_, hold_);
+  }
+  if (database_.leaving()) {
+    close();
+  } else {
+    locate();
+  }
+  if (!gone) {
+    gone_ = nullptr;
+    running_ = true;
+  }
+}
+
+void Subscriber::locate() {
+  if (located_by_->kind == Cursor::Kind::kTime) {
+    return ask_log(*located_by_);
+  }
+  cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
+  located_by_.reset();
+  pull();
+}
+
+void Subscriber::ask_log(const Cursor& cursor) {
+  asked_epoch_ = database_.ring().snapshot().epoch;
+  if (!database_.catchup().request(this, cursor)) {
+    page_failed();
+  }
+}
+
+bool Subscriber::open_stream(std::uint64_t cursor) {
+  if (header_sent_) {
+    return true;
+  }
+  header_sent_ = true;
+  if (send_stream_header(r_) != NGX_OK) {
+    finish(NGX_ERROR);
+    return false;
+  }
+  told_cursor_ = cursor;
+  const bool busy = poll_kind_ == PollKind::kWaitIdBusy;
+  const ngx_msec_t retry = busy ? static_cast<ngx_msec_t>(conf_.poll_interval) * 1000 : conf_.retry;
+  return deliver(text_block(stream_opening(static_cast<unsigned>(retry), cursor)));
+}
+
+void Subscriber::pull() {
+  if (ended_ || stalled_ || located_by_ != nullptr || !page_key_.empty() || outlet_.blocked()) {
+    return;
+  }
+  for (int turn = 0; turn < kBlocksPerTurn; ++turn) {
+    const Ring::Snapshot ring = database_.ring().snapshot();
+    const bool unknown = cursor_ > ring.last_id && checked_epoch_ != ring.epoch;
+    if (cursor_ < ring.floor || unknown) {
+      return ask_log({Cursor::Kind::kId, cursor_, 0});
+    }
+    if (mode_ == Mode::kStream && !open_stream(cursor_)) {
+      return;
+    }
+    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_}, database_.seen_id(),
+                                                static_cast<std::int64_t>(ngx_current_msec));
+    if (served.lost) {
+      return ask_log({Cursor::Kind::kId, cursor_, 0});
+    }
+    cursor_ = served.cursor;
+    if (served.block != nullptr) {
+      if (mode_ != Mode::kStream) {
+        return answer(served.block, poll_kind_);
+      }
+      if (!deliver(served.block)) {
+        return;
+      }
+    }
+    if (served.complete) {
+      return nothing_more();
+    }
+  }
+  database_.serve_later(*this);
+}
+
+// All that there is has been sent. Who waits goes on waiting, the others are through.
+void Subscriber::nothing_more() {
+  if (poll_kind_ == PollKind::kWaited) {
+    return;
+  }
+  mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_);
+}
+
+void Subscriber::page_arrived(Page& page) {
+  served_ = true;
+  checked_epoch_ = asked_epoch_;
+  if (std::exchange(located_by_, nullptr) != nullptr) {
+    cursor_ = page.opening_cursor();
+  }
+  if (mode_ == Mode::kStream && !open_stream(cursor_)) {
+    return;  // the page is asked for again when the client takes more
+  }
+  const BlockRef block = page.block(format_, filter_.get());
+  cursor_ = page.cursor();
+  if (block != nullptr && mode_ != Mode::kStream) {
+    return answer(block, poll_kind_);
+  }
+  if (block != nullptr && !deliver(block)) {
+    return;
+  }
+  if (!page.more() && cursor_ < database_.ring().snapshot().floor) {
+    stalled_ = true;  // the log is behind the ring: it was restored, and the listener has not noticed yet
+    return;
+  }
+  pull();
+}
+
+// Who waits already goes on waiting; a new request is told.
+void Subscriber::page_failed() {
+  if (served_) {
+    stalled_ = true;
+  } else {
+    refuse(database_away(poll_interval(conf_)));
+  }
+}
+
+void Subscriber::forget_position() noexcept {
+  cursor_ = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  checked_epoch_ = 0;
+}
+
+// False when nothing more can be sent now: the client must read first, or the request is over.
+bool Subscriber::deliver(const BlockRef& block) {
+  sent_at_ = ngx_current_msec;
+  served_ = true;
+  return after_send(outlet_.send(block));
+}
+
+bool Subscriber::after_send(Outlet::Sent sent) {
+  if (sent == Outlet::Sent::kFailed) {
+    finish(NGX_ERROR);
+  }
+  return sent == Outlet::Sent::kAll;
+}
+
+void Subscriber::answer(const BlockRef& array, PollKind kind) {
+  const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()), cursor_, kind,
+                                 poll_interval(conf_));
+  finish(send_reply(r_, reply));
+}
+
+void Subscriber::refuse(const Error& error) { finish(send_reply(r_, error_reply(error))); }
+
+void Subscriber::end_stream() { finish(ngx_http_send_special(r_, NGX_HTTP_LAST)); }
+
+void Subscriber::close() {
+  if (ended_) {
+    return;
+  }
+  if (mode_ == Mode::kStream && outlet_.blocked()) {
+    return finish(NGX_ERROR);  // whatever is cut off comes again: the client's cursor is before it
+  }
+  if (located_by_ != nullptr) {
+    if (located_by_->kind == Cursor::Kind::kTime) {
+      return refuse(database_away(1));
+    }
+    cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
+  }
+  if (mode_ != Mode::kStream) {
+    return answer(nullptr, PollKind::kClosing);
+  }
+  if (!open_stream(cursor_)) {
+    return;
+  }
+  const std::string last = "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n";
+  if (deliver(text_block(last))) {
+    end_stream();
+  }
+}
+
+void Subscriber::tick(ngx_msec_t now, bool serving) {
+  if (serving && std::exchange(stalled_, false)) {
+    return pull();
+  }
+  if (ended_ || mode_ != Mode::kStream || !header_sent_ || outlet_.blocked() || now - sent_at_ < conf_.heartbeat) {
+    return;
+  }
+  const BlockRef block = database_.heartbeat_block(cursor_, cursor_ != told_cursor_);
+  told_cursor_ = cursor_;
+  if (deliver(block)) {
+    pull();
+  }
+}
+
+void Subscriber::finish(ngx_int_t rc) {
+  ngx_connection_t* c = r_->connection;
+  const bool from_event = running_;
+  ended_ = true;
+  stop_timer(deadline_);
+  ngx_http_finalize_request(r_, rc);
+  if (from_event) {
+    ngx_http_run_posted_requests(c);
+  }
+}
+
+void Subscriber::on_read(ngx_http_request_t* r) { ngx_http_test_reading(r); }
+
+void Subscriber::on_write(ngx_http_request_t* r) {
+  Subscriber* self = of(r);
+  ngx_event_t* wev = r->connection->write;
+  if (wev->timedout) {
+    r->connection->timedout = 1;
+    return self->finish(NGX_HTTP_REQUEST_TIME_OUT);
+  }
+  if (!self->outlet_.blocked()) {
+    return;
+  }
+  guarded(r->connection->log, [self] {
+    if (self->after_send(self->outlet_.resume())) {
+      self->pull();
+    }
+  });
+}
+
+void Subscriber::on_deadline(ngx_event_t* event) {
+  auto* self = static_cast<Subscriber*>(event->data);
+  guarded(event->log, [self] {
+    if (self->located_by_ != nullptr) {
+      self->refuse(database_away(poll_interval(self->conf_)));
+    } else {
+      self->answer(nullptr, PollKind::kWaited);
+    }
+  });
+}
+
+}  // namespace pgevents::nginx
