@@ -1,0 +1,215 @@
+// A writer of the ring may be killed at any instruction. Here he is: a traced child executes each writing call one machine
+// instruction at a time, and whenever it changed the memory, the parent looks at a copy as those do who are left behind.
+#include <check.h>
+#include <sys/ptrace.h>
+
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "process_testing.hpp"
+#include "ring.hpp"
+#include "ring_testing.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+
+namespace {
+
+// True when the child is stopped by `signal`.
+bool stopped_by(pid_t pid, int signal) {
+  int status = 0;
+  return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == signal;
+}
+
+// Calls `look` with the memory's content after every instruction of `action` that changed it; returns how many did.
+int step_through(const SharedMemory& memory, const std::function<void()>& action,
+                 const std::function<void(const std::vector<char>&)>& look) {
+  const Child child([&action] {
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+    raise(SIGSTOP);
+    action();
+    raise(SIGSTOP);
+    return 0;
+  });
+  ck_assert_msg(stopped_by(child.pid(), SIGSTOP), "this test needs ptrace");
+  const auto* const bytes = static_cast<const char*>(memory.data());
+  std::vector<char> seen(bytes, bytes + memory.size());
+  int changes = 0;
+  for (;;) {
+    ck_assert(ptrace(PTRACE_SINGLESTEP, child.pid(), nullptr, nullptr) == 0);
+    if (!stopped_by(child.pid(), SIGTRAP)) return changes;
+    if (std::memcmp(seen.data(), bytes, seen.size()) == 0) continue;
+    seen.assign(bytes, bytes + memory.size());
+    ++changes;
+    look(seen);
+  }
+}
+
+struct TestRing {
+  TestRing() : memory(Ring::memory_size(Ring::kMinDataBytes)), copy(memory.size()) {
+    ring.create(memory.data(), memory.size());
+    ring.reset(kFirstId);
+  }
+  SharedMemory memory;
+  SharedMemory copy;  // what the parent looks at
+  Ring ring;
+};
+
+void assert_sound(const Ring& ring, const char* when) {
+  const Inspection inspection(ring);
+  ck_assert_msg(inspection.problem().empty(), "%s: %s", when, inspection.problem().c_str());
+}
+
+// What must hold for those who are left with this content: readers at once, the next writer after recover().
+void assert_survived(const SharedMemory& copy, const std::vector<char>& content) {
+  std::memcpy(copy.data(), content.data(), content.size());
+  Ring ring;
+  ck_assert(ring.attach(copy.data(), copy.size()));
+  assert_sound(ring, "readers after the kill");
+  const Ring::Snapshot left = ring.snapshot();
+
+  ring.recover();
+  assert_sound(ring, "after recover()");
+  const Ring::Snapshot now = ring.snapshot();
+  ck_assert(now.floor == left.floor && now.last_id == left.last_id && now.head_pos == left.head_pos);
+  append_next(ring, 3);
+  assert_sound(ring, "after the next writer's first events");
+
+  std::memcpy(copy.data(), content.data(), content.size());
+  ck_assert(ring.attach(copy.data(), copy.size()));
+  append_next(ring);  // he forgot recover()
+  append_next(ring, 200);
+  assert_sound(ring, "after the whole ring was written again");
+}
+
+void kill_everywhere(TestRing& test, const std::function<void(Ring&)>& action) {
+  const int changes = step_through(
+      test.memory, [&] { action(test.ring); },
+      [&](const std::vector<char>& content) { assert_survived(test.copy, content); });
+  ck_assert_int_gt(changes, 5);
+  assert_sound(test.ring, "not killed at all");
+}
+
+void kill_append_everywhere(TestRing& test) {
+  const TestEvent event(next_id(test.ring.snapshot().last_id));
+  kill_everywhere(test, [&event](Ring& ring) { ring.append(event.view(), event.expires_ms()); });
+  ck_assert_uint_eq(test.ring.snapshot().last_id, event.id);
+}
+
+START_TEST(an_append_to_an_empty_ring_may_be_killed_anywhere) {
+  TestRing test;
+  kill_append_everywhere(test);
+}
+END_TEST
+
+START_TEST(an_append_that_overwrites_may_be_killed_anywhere) {
+  TestRing test;
+  append_next(test.ring, 1000);
+  for (int i = 0; i < 4; ++i) kill_append_everywhere(test);
+}
+END_TEST
+
+START_TEST(an_append_that_skips_the_end_of_the_memory_may_be_killed_anywhere) {
+  TestRing test;
+  append_next(test.ring, 500);
+  const auto offset = [&test] { return test.ring.snapshot().head_pos % Ring::kMinDataBytes; };
+  while (offset() < Ring::kMinDataBytes - 200) append_next(test.ring);
+  const std::uint64_t before = offset();
+  kill_append_everywhere(test);
+  ck_assert_uint_lt(offset(), before);
+}
+END_TEST
+
+START_TEST(an_append_too_large_for_the_ring_may_be_killed_anywhere) {
+  TestRing test;
+  append_next(test.ring, 500);
+  const std::uint64_t id = next_id(test.ring.snapshot().last_id);
+  const std::string data(Ring::kMinDataBytes, ' ');
+  kill_everywhere(test, [&](Ring& ring) { ring.append({id, "big", 0, "t", data}, 0); });
+  ck_assert_uint_eq(test.ring.snapshot().floor, id);
+}
+END_TEST
+
+START_TEST(a_reset_may_be_killed_anywhere) {
+  TestRing test;
+  append_next(test.ring, 500);
+  const std::uint64_t id = next_id(test.ring.snapshot().last_id);
+  kill_everywhere(test, [id](Ring& ring) { ring.reset(id); });
+  ck_assert_uint_eq(test.ring.snapshot().floor, id);
+}
+END_TEST
+
+// Some states of a killed append, among them the last ones, when the entry is linked; in each of them the one who mends is
+// killed as well. Few entries, because recover() walks them all.
+START_TEST(recover_may_be_killed_anywhere) {
+  TestRing test;
+  append_next(test.ring, 20);
+  const TestEvent event(next_id(test.ring.snapshot().last_id));
+  std::vector<std::vector<char>> left;
+  step_through(
+      test.memory, [&] { test.ring.append(event.view(), 0); },
+      [&left](const std::vector<char>& content) { left.push_back(content); });
+  int mended = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (i % 16 != 8 && i + 14 < left.size()) continue;
+    std::memcpy(test.memory.data(), left[i].data(), left[i].size());
+    mended += step_through(
+        test.memory, [&test] { test.ring.recover(); },
+        [&test](const std::vector<char>& now) { assert_survived(test.copy, now); });
+  }
+  ck_assert_int_gt(mended, 50);
+}
+END_TEST
+
+START_TEST(a_ring_whose_creation_was_killed_is_not_attached) {
+  TestRing test;
+  append_next(test.ring, 500);
+  int attached = 0;
+  const int changes = step_through(
+      test.memory,
+      [&test] {
+        Ring ring;
+        ring.create(test.memory.data(), test.memory.size());
+      },
+      [&](const std::vector<char>& content) {
+        std::memcpy(test.copy.data(), content.data(), content.size());
+        Ring ring;
+        if (!ring.attach(test.copy.data(), test.copy.size())) return;
+        ++attached;
+        ck_assert_uint_eq(ring.snapshot().last_id, 0);
+      });
+  ck_assert_int_eq(attached, 1);  // by the last change
+  ck_assert_int_gt(changes, 10);
+}
+END_TEST
+
+Suite* suite() {
+  Suite* const suite = suite_create("ring_kill");
+  TCase* const tests = tcase_create("ring_kill");
+  tcase_set_timeout(tests, 60);
+  for (const TTest* const test : {
+           an_append_to_an_empty_ring_may_be_killed_anywhere,
+           an_append_that_overwrites_may_be_killed_anywhere,
+           an_append_that_skips_the_end_of_the_memory_may_be_killed_anywhere,
+           an_append_too_large_for_the_ring_may_be_killed_anywhere,
+           a_reset_may_be_killed_anywhere,
+           recover_may_be_killed_anywhere,
+           a_ring_whose_creation_was_killed_is_not_attached,
+       }) {
+    tcase_add_test(tests, test);
+  }
+  suite_add_tcase(suite, tests);
+  return suite;
+}
+
+}  // namespace
+
+int main() {
+  SRunner* const runner = srunner_create(suite());
+  srunner_run_all(runner, CK_NORMAL);
+  const int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? 0 : 1;
+}
