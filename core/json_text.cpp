@@ -115,10 +115,10 @@ class Scanner {
   // Enters the array or object at `pos`. `empty` tells that it was closed at once.
   bool open_bracket(std::string& open, bool& empty) {
     const char bracket = text_[pos_++];
+    if (open.size() >= kMaxJsonDepth) return false;
     skip_space();
     empty = skip_char(bracket == '{' ? '}' : ']');
     if (empty) return true;
-    if (open.size() >= kMaxJsonDepth) return false;
     open.push_back(bracket);
     return bracket == '[' || skip_name();
   }

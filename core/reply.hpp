@@ -33,8 +33,8 @@ inline constexpr char kAllowedMethods[] = "GET, HEAD, POST, OPTIONS";
 Reply error_reply(const Error& error);
 
 // Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
-// `detail`, the code. Every other SQLSTATE is a 500 (or a 503 for classes 08, 53, 57: the database is away or overloaded)
-// whose text stays in the server's log.
+// `detail`, the code. Every other SQLSTATE is a 500 (or a 503 for classes 08, 53, 57: the database is away or
+// overloaded) whose text stays in the server's log.
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after);
 
@@ -57,8 +57,8 @@ std::string stream_cursor(std::uint64_t cursor);
 
 Reply options_reply();
 
-// The 201 answer to a publication. `result` is what `pgevents.http_publish` returned: a JSON object with the member `id`
-// (jsonb, so that PostgreSQL decided on its spaces and the order of its members).
+// The 201 answer to a publication. `result` is what `pgevents.http_publish` returned: a JSON object with the member
+// `id` (jsonb, so that PostgreSQL decided on its spaces and the order of its members).
 Reply publish_reply(std::string_view result);
 
 }  // namespace pgevents

@@ -1,5 +1,5 @@
-// Routing: path → channels and wait id, then access, then the parameters. Every complaint about a request is made here,
-// so that both front-ends make the same ones.
+// Routing: path → channels and wait id, then access, then the parameters. Every complaint about a request is made
+// here, so that both front-ends make the same ones.
 #include "request.hpp"
 
 #include <algorithm>

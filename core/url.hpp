@@ -13,8 +13,8 @@ namespace pgevents {
 // Nothing when a `%` is not followed by two hexadecimal digits or the result is not UTF-8.
 std::optional<std::string> form_decode(std::string_view text);
 
-// The pairs of a query string or form body in their order; pairs without `=` have an empty value. Nothing when one of them
-// cannot be decoded.
+// The pairs of a query string or form body in their order; pairs without `=` have an empty value. Nothing when one of
+// them cannot be decoded.
 using FormFields = std::vector<std::pair<std::string, std::string>>;
 std::optional<FormFields> parse_form(std::string_view text);
 

@@ -1,4 +1,5 @@
-// Pages of pgevents.fetch: event rows, then one row without channel that holds the next cursor and says `end` or `more`.
+// Pages of pgevents.fetch: event rows, then one row without channel that holds the next cursor and says `end` or
+// `more`.
 #include "event_pages.hpp"
 
 #include <charconv>

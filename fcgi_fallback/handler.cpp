@@ -1,4 +1,5 @@
-// The fallback's answers. Arrays are bounded, and the cursor continues where they end; streams are written page by page.
+// The fallback's answers. Arrays are bounded, and the cursor continues where they end; streams are written page by
+// page.
 #include "handler.hpp"
 
 #include <array>

@@ -26,8 +26,8 @@ struct Options {
   bool version = false;
 };
 
-// Reads the environment (PGEVENTS_*), then the arguments, which win. Returns what is wrong, if anything is. The value of
-// --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
+// Reads the environment (PGEVENTS_*), then the arguments, which win. Returns what is wrong, if anything is. The value
+// of --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
 std::optional<std::string> read_options(int argc, char** argv, Options& options);
 
 // The environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875, 4.4).

@@ -1,0 +1,37 @@
+// What the unit tests share: running a list of Check tests, and comparing texts with a message that shows both.
+#pragma once
+
+#include <check.h>
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace pgevents::testing {
+
+constexpr std::size_t kShownBytes = 400;
+
+inline void assert_text(std::string_view got, std::string_view wanted, std::string_view about = "") {
+  const std::string message = std::string(about) + "\n  got:    " + std::string(got.substr(0, kShownBytes)) +
+                              "\n  wanted: " + std::string(wanted.substr(0, kShownBytes));
+  ck_assert_msg(got == wanted, "%s", message.c_str());
+}
+
+inline void assert_that(bool holds, std::string_view about) {
+  ck_assert_msg(holds, "%s", std::string(about).c_str());
+}
+
+// Runs the tests in this order; the exit status of the program.
+inline int run(const char* name, std::initializer_list<const TTest*> tests) {
+  Suite* const suite = suite_create(name);
+  TCase* const cases = tcase_create(name);
+  for (const TTest* const test : tests) tcase_add_test(cases, test);
+  suite_add_tcase(suite, cases);
+  SRunner* const runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  const int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace pgevents::testing

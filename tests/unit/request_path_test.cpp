@@ -1,0 +1,248 @@
+// Paths, methods, channels and access: which route a request takes, and who may take it.
+#include <string>
+
+#include "routes.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+
+namespace {
+
+START_TEST(a_get_of_a_channel_is_a_subscription) {
+  const Subscription wanted = subscription(get("/events/cheese"));
+  assert_text(joined(wanted.channels), "cheese");
+  assert_text(wanted.wait_id, "");
+  ck_assert(wanted.cursor.kind == Cursor::Kind::kNow);
+  ck_assert(wanted.flavor == Flavor::kLongPoll);
+  ck_assert(!wanted.head_only && !wanted.envelope && !wanted.timeout && wanted.filter.passes_all());
+}
+END_TEST
+
+START_TEST(channels_are_sorted_and_each_comes_once) {
+  assert_text(joined(subscription(get("/events/b,a,b,c,a")).channels), "a,b,c");
+}
+END_TEST
+
+START_TEST(without_a_base_the_path_begins_anywhere_before_the_first_events) {
+  for (const char* path : {"/events/a", "/rt/events/a", "/a/b/c/events/a", "//events/a", "/eventsx/events/a"}) {
+    assert_text(joined(subscription(get(path)).channels), "a", path);
+  }
+  const Subscription twice = subscription(get("/events/events/a"));
+  assert_text(joined(twice.channels), "events");
+  assert_text(twice.wait_id, "a");
+}
+END_TEST
+
+START_TEST(with_a_base_the_path_must_start_with_it) {
+  for (const char* base : {"/rt", "/rt/", "rt", "/rt//"}) {
+    Settings settings = open_settings();
+    settings.base = base;
+    assert_text(joined(subscription(get("/rt/events/a"), settings).channels), "a", base);
+    for (const char* path :
+         {"/events/a", "/rtx/events/a", "/rt", "/rt/", "/rtevents/a", "/rt/x/events/a", "/RT/events/a"}) {
+      assert_text(complaint(get(path), settings), "404 Not found", path);
+    }
+  }
+}
+END_TEST
+
+START_TEST(a_base_of_one_slash_is_a_base_too) {
+  Settings settings = open_settings();
+  settings.base = "/";
+  assert_text(joined(subscription(get("/events/a"), settings).channels), "a");
+  assert_text(complaint(get("/rt/events/a"), settings), "404 Not found");
+}
+END_TEST
+
+START_TEST(a_base_may_contain_events) {
+  Settings settings = open_settings();
+  settings.base = "/events/v1/";
+  assert_text(joined(subscription(get("/events/v1/events/a"), settings).channels), "a");
+}
+END_TEST
+
+START_TEST(other_paths_are_not_found) {
+  for (const char* path :
+       {"", "/", "events/a", "/event/a", "/Events/a", "/rt", "/presence/a", "/events/a/b/c", "/events/a/b/"}) {
+    assert_text(complaint(get(path)), "404 Not found", path);
+  }
+}
+END_TEST
+
+START_TEST(a_channel_must_be_given) {
+  for (const char* path : {"/events", "/events/", "/rt/events/", "/events//"}) {
+    assert_text(complaint(get(path)), "400 No channel given", path);
+  }
+}
+END_TEST
+
+START_TEST(bad_channel_names_are_named) {
+  const struct {
+    std::string_view path;
+    const char* wanted;
+  } rows[] = {
+      {"/events/a b", "400 Invalid channel name 'a b'"},
+      {"/events/a,", "400 Invalid channel name ''"},
+      {"/events/,a", "400 Invalid channel name ''"},
+      {"/events/a,,b", "400 Invalid channel name ''"},
+      {"/events/good,b*d", "400 Invalid channel name 'b*d'"},
+      {"/events/a\nb", "400 Invalid channel name 'a\nb'"},
+      {"/events/a\xff", "400 Invalid channel name"},
+      {std::string_view("/events/a\0b", 11), "400 Invalid channel name 'a"},
+  };
+  for (const auto& row : rows) {
+    assert_text(complaint(get(row.path)).substr(0, std::string_view(row.wanted).size()), row.wanted);
+  }
+}
+END_TEST
+
+START_TEST(a_name_that_is_too_long_is_not_repeated) {
+  const std::string longest = "/events/" + std::string(255, 'x');
+  ck_assert_uint_eq(subscription(get(longest)).channels[0].size(), 255);
+  assert_text(complaint(get(longest + 'x')), "400 Invalid channel name");
+  assert_text(complaint(get("/events/" + std::string(1000000, 'x'))), "400 Invalid channel name");
+}
+END_TEST
+
+START_TEST(an_operators_pattern_decides) {
+  std::string error;
+  const auto digits = NamePattern::compile("[0-9]+", error);
+  Settings settings = open_settings();
+  settings.names = digits.get();
+  ck_assert_uint_eq(subscription(get("/events/1,22"), settings).channels.size(), 2);
+  assert_text(complaint(get("/events/1,a"), settings), "400 Invalid channel name 'a'");
+}
+END_TEST
+
+START_TEST(channels_have_a_limit_that_counts_each_once) {
+  Settings settings = open_settings();
+  settings.max_channels = 3;
+  ck_assert_uint_eq(subscription(get("/events/a,b,c"), settings).channels.size(), 3);
+  ck_assert_uint_eq(subscription(get("/events/a,a,a,a,b"), settings).channels.size(), 2);
+  assert_text(complaint(get("/events/a,b,c,d"), settings), "400 Too many channels (at most 3)");
+}
+END_TEST
+
+START_TEST(the_third_segment_is_the_wait_id) {
+  assert_text(subscription(get("/events/a/tab-1:x@y.z=+_")).wait_id, "tab-1:x@y.z=+_");
+  const std::string longest(128, 'w');
+  assert_text(subscription(get("/events/a/" + longest)).wait_id, longest);
+}
+END_TEST
+
+START_TEST(bad_wait_ids_are_refused) {
+  for (const std::string& wait_id : {std::string(), std::string(129, 'w'), std::string("a b"), std::string("a,b"),
+                                     std::string("é"), std::string("a\n"), std::string("a\0b", 3), std::string("*")}) {
+    assert_text(complaint(get("/events/a/" + wait_id)), "400 Invalid wait id", wait_id);
+  }
+}
+END_TEST
+
+START_TEST(methods_have_their_routes) {
+  ck_assert(subscription(request_for("HEAD", "/events/a")).head_only);
+  assert_text(publication(request_for("POST", "/events/a")).channel, "a");
+  ck_assert(std::holds_alternative<Options>(route(request_for("OPTIONS", "/events/a"), open_settings())));
+  for (const char* method : {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "GETX", "", "PROPFIND"}) {
+    assert_text(complaint(request_for(method, "/events/a")), "405 Method not allowed", method);
+    assert_text(complaint(request_for(method, "/nowhere")), "404 Not found", method);
+  }
+}
+END_TEST
+
+START_TEST(head_is_a_poll) {
+  Request request = request_for("HEAD", "/events/a", "flavor=eventsource");
+  request.accept = "text/event-stream";
+  ck_assert(subscription(request).flavor == Flavor::kPoll);
+}
+END_TEST
+
+START_TEST(nobody_gets_in_without_a_rule) {
+  Settings settings = open_settings();
+  settings.subscribe = "";
+  settings.publish = "";
+  assert_text(complaint(get("/events/a"), settings), "403 Not authorized for channel 'a'");
+  assert_text(complaint(request_for("HEAD", "/events/a"), settings), "403 Not authorized for channel 'a'");
+  assert_text(complaint(request_for("POST", "/events/a"), settings), "403 Not authorized for channel 'a'");
+}
+END_TEST
+
+START_TEST(listening_and_publishing_are_granted_apart) {
+  Settings settings = open_settings();
+  settings.publish = "";
+  ck_assert_uint_eq(subscription(get("/events/a"), settings).channels.size(), 1);
+  assert_text(complaint(request_for("POST", "/events/a"), settings), "403 Not authorized for channel 'a'");
+  settings.publish = "a";
+  settings.subscribe = "";
+  assert_text(publication(request_for("POST", "/events/a"), settings).channel, "a");
+  assert_text(complaint(get("/events/a"), settings), "403 Not authorized for channel 'a'");
+}
+END_TEST
+
+START_TEST(the_first_refused_channel_of_the_request_is_named) {
+  Settings settings = open_settings();
+  settings.subscribe = "a b";
+  assert_text(complaint(get("/events/a,z,b,c"), settings), "403 Not authorized for channel 'z'");
+}
+END_TEST
+
+START_TEST(grants_are_exact_names_or_prefixes) {
+  const struct {
+    const char* patterns;
+    const char* name;
+    bool wanted;
+  } rows[] = {
+      {"", "a", false},
+      {" ", "a", false},
+      {"a", "a", true},
+      {"a", "ab", false},
+      {"a", "A", false},
+      {"ab", "a", false},
+      {"a*", "a", true},
+      {"a*", "abc", true},
+      {"a*", "b", false},
+      {"*", "anything", true},
+      {"x a", "a", true},
+      {"x\ta\n", "a", true},
+      {"  x   a*  ", "ab", true},
+      {"a*b", "axb", false},
+      {"a*b", "a*b", true},
+      {"room:* user:7", "room:1", true},
+      {"room:* user:7", "user:77", false},
+      {"*a", "ba", false},
+      {"**", "*x", true},
+      {"**", "x", false},
+      {"a,b", "a", false},
+      {"a", "", false},
+  };
+  for (const auto& row : rows) {
+    assert_that(granted(row.patterns, row.name) == row.wanted, std::string(row.patterns) + " / " + row.name);
+  }
+}
+END_TEST
+
+}  // namespace
+
+int main() {
+  return run("request_path", {
+                                 a_get_of_a_channel_is_a_subscription,
+                                 channels_are_sorted_and_each_comes_once,
+                                 without_a_base_the_path_begins_anywhere_before_the_first_events,
+                                 with_a_base_the_path_must_start_with_it,
+                                 a_base_of_one_slash_is_a_base_too,
+                                 a_base_may_contain_events,
+                                 other_paths_are_not_found,
+                                 a_channel_must_be_given,
+                                 bad_channel_names_are_named,
+                                 a_name_that_is_too_long_is_not_repeated,
+                                 an_operators_pattern_decides,
+                                 channels_have_a_limit_that_counts_each_once,
+                                 the_third_segment_is_the_wait_id,
+                                 bad_wait_ids_are_refused,
+                                 methods_have_their_routes,
+                                 head_is_a_poll,
+                                 nobody_gets_in_without_a_rule,
+                                 listening_and_publishing_are_granted_apart,
+                                 the_first_refused_channel_of_the_request_is_named,
+                                 grants_are_exact_names_or_prefixes,
+                             });
+}

@@ -1,0 +1,69 @@
+// What the tests of routes share: requests with few words, and a route told as text.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "checks.hpp"
+#include "request.hpp"
+
+namespace pgevents::testing {
+
+inline const NamePattern& default_names() {
+  static std::string error;
+  static const auto names = NamePattern::compile(kDefaultNamePattern, error);
+  return *names;
+}
+
+// Settings under which everything is allowed, so that a test shows what it restricts.
+inline Settings open_settings() {
+  Settings settings;
+  settings.names = &default_names();
+  settings.subscribe = "*";
+  settings.publish = "*";
+  return settings;
+}
+
+inline Request request_for(std::string_view method, std::string_view path, std::string_view query = "") {
+  Request request;
+  request.method = method;
+  request.path = path;
+  request.query = query;
+  return request;
+}
+
+inline Request get(std::string_view path, std::string_view query = "") {
+  return request_for("GET", path, query);
+}
+
+// The error of a route as `status message`, or "" when it is none.
+inline std::string complaint(const Route& route) {
+  const auto* error = std::get_if<Error>(&route);
+  return error == nullptr ? "" : std::to_string(error->status) + ' ' + error->msg;
+}
+
+inline std::string complaint(const Request& request, const Settings& settings = open_settings()) {
+  return complaint(route(request, settings));
+}
+
+inline Subscription subscription(const Request& request, const Settings& settings = open_settings()) {
+  const Route result = route(request, settings);
+  assert_text(complaint(result), "", std::string(request.path) + '?' + std::string(request.query));
+  assert_that(std::holds_alternative<Subscription>(result), "no subscription");
+  return std::get<Subscription>(result);
+}
+
+inline Publication publication(const Request& request, const Settings& settings = open_settings()) {
+  const Route result = route(request, settings);
+  assert_text(complaint(result), "", request.path);
+  assert_that(std::holds_alternative<Publication>(result), "no publication");
+  return std::get<Publication>(result);
+}
+
+inline std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+}  // namespace pgevents::testing
