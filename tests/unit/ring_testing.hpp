@@ -53,7 +53,10 @@ struct TestEvent {
     std::size_t size = random % 400;
     if (random % 64 == 5) size += 5000;
     data = "{\"of\":" + std::to_string(id) + ",\"text\":\"";
-    for (std::size_t i = 0; i < size; ++i) data += static_cast<char>('a' + mix(id * 8191 + i / 8) % 26);
+    for (std::size_t i = 0, letters = 0; i < size; ++i, letters >>= 8) {
+      if (i % 8 == 0) letters = mix(id * 8191 + i);
+      data += static_cast<char>('a' + (letters & 0xff) % 26);
+    }
     data += "\"}";
   }
   EventView view() const { return {id, channel, ts_us(), type, data}; }
