@@ -99,11 +99,7 @@ void Publisher::publish(std::string json) {
 void Publisher::answer(const QueryResult& result) {
   ngx_connection_t* c = r_->connection;
   if (result.rows != nullptr && PQntuples(result.rows) == 1) {
-    Reply reply;
-    reply.status = 201;
-    reply.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-    reply.body.assign(PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0)));
-    finish(reply);
+    finish(publish_reply({PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0))}));
   } else if (result.sqlstate.empty()) {
     finish(error_reply(database_away(retry_after())));
   } else {

@@ -44,7 +44,7 @@ unsigned jittered(ngx_msec_t retry) {
 Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, Subscription&& wanted)
     : SubscriberLinks{}, r_(r), database_(database), conf_(conf), outlet_(r), hold_(hold_of(conf, wanted.timeout)),
       mode_(Mode::kLongPoll), format_(format_of(wanted)), head_only_(wanted.head_only) {
-  if (wanted.flavor == Flavor::kPoll || wanted.head_only) {
+  if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold_ == 0)) {
     mode_ = Mode::kPoll;
     poll_kind_ = PollKind::kRequested;
   } else if (wanted.flavor == Flavor::kEventSource) {
@@ -128,7 +128,8 @@ void Subscriber::start() {
 }
 
 void Subscriber::locate() {
-  if (located_by_->kind == Cursor::Kind::kTime) {
+  const Cursor::Kind kind = located_by_->kind;
+  if (kind == Cursor::Kind::kTime || (kind == Cursor::Kind::kNow && mode_ == Mode::kPoll)) {
     return ask_log(*located_by_);
   }
   cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
@@ -192,10 +193,14 @@ void Subscriber::pull() {
   database_.serve_later(*this);
 }
 
-// All that there is has been sent. Who waits goes on waiting, the others are through.
+// All that there is has been sent. Who waits goes on waiting, the others are through. A poll that finds nothing asks the log itself: the
+// ring is a moment behind, and an answer of "nothing" must count everything that was committed before the question.
 void Subscriber::nothing_more() {
   if (poll_kind_ == PollKind::kWaited) {
     return;
+  }
+  if (mode_ == Mode::kPoll && !served_) {
+    return ask_log({Cursor::Kind::kId, cursor_, 0});
   }
   mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_);
 }
