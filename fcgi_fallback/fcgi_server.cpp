@@ -103,6 +103,9 @@ class FcgiServer {
     if (request_.ipcFd >= 0) close(request_.ipcFd);
     set_up(fd);
     request_.ipcFd = fd;
+    // FCGX_Accept_r first finishes the previous request, and would close the connection with it. The new request's own
+    // wish replaces this.
+    request_.keepConnection = 1;
     return true;
   }
 
