@@ -9,7 +9,7 @@ RETURNS TABLE (head bigint, pruned_id bigint, start_after bigint, continuous boo
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1 AS $$
   SELECT now.head, h.pruned_id,
          coalesce((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id),
-         last_id = 0 OR (last_id <= now.head AND NOT EXISTS (
+         coalesce(last_id, 0) = 0 OR (last_id <= now.head AND NOT EXISTS (
            SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
     FROM pgevents.history h, LATERAL (SELECT pgevents.head() AS head) now
 $$;

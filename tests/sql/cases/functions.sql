@@ -1,0 +1,142 @@
+-- test: log_after gives all channels in order of id, at most so many
+SELECT pgevents.publish('c' || n, 't', to_json(n)) FROM generate_series(2, 9) n;
+SELECT pg_temp.equal(string_agg(id || channel_id || data, ' '), '6c66 7c77', 'rows') FROM pgevents.log_after(5, 2);
+SELECT pg_temp.equal(count(*)::text, '8', 'no limit') FROM pgevents.log_after(0, NULL);
+SELECT pg_temp.equal(count(*)::text, '0', 'at the head') FROM pgevents.log_after(9, 10);
+SELECT pg_temp.ok(bool_and(ttl_ms IS NULL AND ts_us > 1600000000000000), 'times') FROM pgevents.log_after(0, 10);
+
+-- test: ttl_ms counts down in milliseconds
+SELECT pgevents.publish('c', 't', '1', interval '10 seconds');
+SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'listener: ' || ttl_ms) FROM pgevents.log_after(0, 1);
+SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'fetch: ' || ttl_ms) FROM pgevents.fetch('{c}', 0, NULL, 1, 1000) WHERE type = 't';
+
+-- test: listener_start of an empty log
+SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'start') FROM pgevents.listener_start(0, 0, 100) s;
+SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'nothing to preload') FROM pgevents.listener_start(0, 0, 0) s;
+SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'NULL as nothing') FROM pgevents.listener_start(NULL, NULL, NULL) s;
+
+-- test: listener_start preloads the newest events
+SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
+SELECT pg_temp.equal(s::text, '(10,1,7,t)', 'three') FROM pgevents.listener_start(0, 0, 3) s;
+SELECT pg_temp.equal(count(*)::text, '3', 'rows after it') FROM pgevents.log_after(7, 100);
+SELECT pg_temp.equal(s::text, '(10,1,1,t)', 'exactly all') FROM pgevents.listener_start(0, 0, 9) s;
+SELECT pg_temp.equal(s::text, '(10,1,1,t)', 'more than all') FROM pgevents.listener_start(0, 0, 100) s;
+SELECT pg_temp.equal(s::text, '(10,1,10,t)', 'none') FROM pgevents.listener_start(0, 0, 0) s;
+UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id <= 6;
+SELECT pgevents.prune();
+SELECT pg_temp.equal(s::text, '(10,6,6,t)', 'after pruning') FROM pgevents.listener_start(0, 0, 100) s;
+
+-- test: listener_start tells when the database is not the one it knew
+SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
+SELECT pg_temp.equal(s.continuous::text, 'true', 'the same event is there') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us, 9) s;
+SELECT pg_temp.equal(s.continuous::text, 'false', 'another event has its id') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us + 1, 9) s;
+SELECT pg_temp.equal(s.continuous::text, 'false', 'its id is ahead') FROM pgevents.listener_start(11, 1, 9) s;
+SELECT pg_temp.equal(s.continuous::text, 'true', 'it knew nothing') FROM pgevents.listener_start(0, 12345, 9) s;
+DELETE FROM pgevents.log WHERE id = 5;
+SELECT pg_temp.equal(s.continuous::text, 'true', 'its event has expired') FROM pgevents.listener_start(5, 1, 9) s;
+
+-- test: http_publish gives the id at once
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t","data":{"a" : 1}}', NULL)::text,
+  '{"id": 2, "result": "success"}', 'answer');
+SELECT pg_temp.equal(concat_ws('|', channel_id, type, data, ttl_ms), 'c|t|{"a" : 1}', 'event') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(pgevents.http_publish(NULL, 'c', '{"type":"t"}', NULL) ->> 'id', '3', 'without identity and data');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.staging)::text, '0', 'staged');
+
+-- test: http_publish takes a ttl in seconds
+SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":1.5}', NULL);
+SELECT pgevents.http_publish('{}', 'c', '{"type":"t","data":"\u0000","ttl":1e3}', NULL);
+SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":null}', NULL);
+SELECT pg_temp.equal(string_agg(coalesce(ceil(ttl_ms / 1000.0)::text, '-'), ' '), '2 1000 -', 'seconds') FROM pgevents.log_after(0, 10);
+
+-- test: http_publish refuses a wrong body
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t"', NULL)$$, 'PT400', 'The body is not valid JSON', '{"code":"BAD_REQUEST"}');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '', NULL)$$, 'PT400', 'The body is not valid JSON');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', repeat('[', 100000), NULL)$$, 'PT400', 'The body is not valid JSON');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '[1]', NULL)$$, 'PT400', 'string member "type"');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', NULL, NULL)$$, 'PT400', 'string member "type"');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"data":1}', NULL)$$, 'PT400', 'string member "type"');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"a\nb"}', NULL)$$, 'PT400', 'Invalid event type');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"pgevents.x"}', NULL)$$, 'PT400', 'reserved');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', '', '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', NULL, '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
+SELECT pg_temp.fails(format($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":%s}', NULL)$$, ttl), 'PT400', 'Invalid ttl', '{"code":"BAD_REQUEST"}')
+  FROM unnest(ARRAY['0', '-1', '"5"', 'true', '[1]', '1e400', '1e-400', '99999999999', repeat('9', 500)]) ttl;
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
+
+-- test: the same idempotency key gives the same id and no second event
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'first');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'again');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"2"}', 'c', '{"type":"t"}', 'k') ->> 'id', '3', 'another user');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1","realm":"r"}', 'c', '{"type":"t"}', 'k') ->> 'id', '4', 'another realm');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'd', '{"type":"t"}', 'k') ->> 'id', '5', 'another channel');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6', 'a long key');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6', 'a long key again');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '7', 'an empty key is none');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '8', 'an empty key is none');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '7', 'events');
+
+-- test: an idempotency key with another body is refused
+SELECT pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{"user":"1"}', 'c', '{"type":"u"}', 'k')$$, 'PT422',
+  'Idempotency-Key was already used with another body', '{"code":"UNPROCESSABLE"}');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'events');
+
+-- test: an idempotency key counts for 24 hours, and is then pruned
+SELECT pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k');
+UPDATE pgevents.idempotency_keys SET created_at = created_at - interval '23 hours 59 minutes';
+SELECT pg_temp.equal(pgevents.prune()::text, '0', 'pruned too early');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'still the same');
+UPDATE pgevents.idempotency_keys SET created_at = created_at - interval '1 hour';
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"u"}', 'k') ->> 'id', '3', 'a new one');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"u"}', 'k') ->> 'id', '3', 'which counts');
+UPDATE pgevents.idempotency_keys SET created_at = created_at - interval '25 hours';
+SELECT pg_temp.equal(pgevents.prune()::text, '1', 'pruned');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.idempotency_keys)::text, '0', 'keys');
+
+-- test: prune removes from the oldest id upwards, in batches, up to the first event to be kept
+SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 101);
+SELECT pg_temp.equal(pgevents.prune()::text, '200', 'staged rows');
+SELECT pg_temp.equal(pgevents.prune()::text, '0', 'nothing is old');
+UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id <= 50 OR id = 70;
+SELECT pg_temp.equal(pgevents.prune(20)::text, '20', 'first batch');
+SELECT pg_temp.equal(pruned_id || ' ' || (pruned_ts < now() - interval '7 days'), '21 true', 'record') FROM pgevents.history;
+SELECT pg_temp.equal(pgevents.prune(20)::text, '20', 'second batch');
+SELECT pg_temp.equal(pgevents.prune(20)::text, '9', 'third batch');
+SELECT pg_temp.equal(pgevents.prune(20)::text, '0', 'done');
+SELECT pg_temp.equal(pruned_id::text, '50', 'record') FROM pgevents.history;
+SELECT pg_temp.equal(min(id) || '-' || max(id) || ' ' || count(*), '51-101 51', 'kept: also an old one between newer ones') FROM pgevents.log;
+
+-- test: everything can be pruned, and the head stays
+SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
+UPDATE pgevents.log SET ts = now() - interval '8 days';
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'rows');
+SELECT pg_temp.equal(pgevents.head()::text, '10', 'head');
+SELECT pg_temp.equal(string_agg(id || type, ' '), '10end', 'a client at the head has no gap') FROM pgevents.fetch('{c}', 10, NULL, 10, 1000);
+SELECT pgevents.publish('c', 't', '1');
+SELECT pg_temp.equal(pgevents.head()::text, '11', 'the next id');
+
+-- test: the retention is a setting, and a senseless one is refused
+SELECT pgevents.publish('c', 't', '1');
+UPDATE pgevents.log SET ts = now() - interval '2 hours';
+UPDATE pgevents.settings SET value = '3 hours' WHERE name = 'retention';
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'kept');
+UPDATE pgevents.settings SET value = '1 hour' WHERE name = 'retention';
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'pruned');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'retention'$$, '22007', 'invalid input syntax for type interval');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '0' WHERE name = 'retention'$$, '23514', 'settings_retention_valid');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '-1 day' WHERE name = 'retention'$$, '23514', 'settings_retention_valid');
+DELETE FROM pgevents.settings;
+SELECT pgevents.publish('c', 't', '1');
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
+
+-- test: status tells what an operator wants to see
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 2}', 'empty');
+SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
+UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 2}', 'nine events');
+SELECT pgevents.prune();
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 2}', 'pruned');

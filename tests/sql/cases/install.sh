@@ -1,0 +1,196 @@
+# Installing and upgrading. Runs first: the roles do not exist yet in a private cluster.
+
+roles_exist() { [[ $(q postgres "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgevents\\_%er'") != 0 ]]; }
+
+missing_roles() {
+  local database
+  q postgres "CREATE ROLE ${prefix}_plain LOGIN"
+  empty_database database "OWNER ${prefix}_plain"
+  if PGUSER=${prefix}_plain install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
+  grep -q "may not create it" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -q "CREATE ROLE pgevents_server NOLOGIN; CREATE ROLE pgevents_publisher NOLOGIN;" "$work/errors" ||
+    fail "no hint: $(cat "$work/errors")"
+  is "$(q "$database" "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgevents'")" 0 "schemas left behind"
+}
+if ! roles_exist; then
+  it "without CREATEROLE and without the roles, installing says what an administrator has to run" missing_roles
+fi
+
+ordinary_owner() {
+  local database
+  q postgres "CREATE ROLE ${prefix}_owner LOGIN CREATEROLE"
+  empty_database database "OWNER ${prefix}_owner"
+  PGUSER=${prefix}_owner install_schema "$database"
+  PGUSER=${prefix}_owner install_schema "$database"
+  is "$(q "$database" "SELECT tableowner FROM pg_tables WHERE schemaname = 'pgevents' AND tablename = 'log'")" \
+    "${prefix}_owner" "owner of the log"
+  q postgres "CREATE ROLE ${prefix}_application LOGIN; CREATE ROLE ${prefix}_server LOGIN"
+  PGUSER=${prefix}_owner q "$database" "GRANT pgevents_publisher TO ${prefix}_application; GRANT pgevents_server TO ${prefix}_server"
+  PGUSER=${prefix}_application q "$database" "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"t\"}')"
+  PGUSER=${prefix}_server q "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k')" >/dev/null
+  is "$(PGUSER=${prefix}_server q "$database" "SELECT string_agg(id || type, ' ') FROM pgevents.fetch('{c}', 0, NULL, 9, 999)")" \
+    "2t 3t 3end" "events"
+  is "$(PGUSER=${prefix}_server q "$database" "SELECT pgevents.prune()")" 2 "pruned"
+}
+it "a role that is no superuser installs, upgrades and owns it; its applications and servers work" ordinary_owner
+
+# A dump of the schema without what differs between machines.
+dump() {
+  pg_dump --schema-only --schema=pgevents --no-owner -d "$1" |
+    sed -e '/^--/d' -e '/^SET /d' -e '/^SELECT pg_catalog.set_config/d' -e '/^\\\(un\)\?restrict/d' -e '/^$/d'
+}
+
+installed_twice() {
+  local database
+  empty_database database
+  install_schema "$database"
+  dump "$database" >"$work/once.sql"
+  q "$database" "SELECT pgevents.publish('c', 't', '1')" >/dev/null
+  install_schema "$database"
+  dump "$database" >"$work/twice.sql"
+  diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
+  is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
+    "1event_log 2idempotency_keys" "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
+}
+it "installing twice changes nothing" installed_twice
+
+golden() {
+  local database
+  empty_database database
+  install_schema "$database"
+  dump "$database" >"$work/schema.sql"
+  if [[ -n ${PGEVENTS_UPDATE_GOLDEN-} ]]; then cp "$work/schema.sql" "$here/schema.golden.sql"; fi
+  diff "$here/schema.golden.sql" "$work/schema.sql" ||
+    fail "the schema is not that of schema.golden.sql (wanted change: PGEVENTS_UPDATE_GOLDEN=1 tests/sql/run.sh)"
+}
+# pg_dump's layout and the server's way to print views differ between major versions.
+if [[ $(pg_dump --version) =~ \)\ 15\. && $(q postgres "SHOW server_version_num") == 15* ]]; then
+  it "the schema is that of schema.golden.sql" golden
+fi
+
+upgraded() {
+  local from=$1 fresh old events
+  empty_database fresh
+  install_schema "$fresh"
+  empty_database old
+  install_schema "$old" -v "to=$from"
+  is "$(q "$old" "SELECT max(version) FROM pgevents.migrations")" "$from" "version before the upgrade"
+  q "$old" "SELECT pgevents.publish('c', 't', to_json(n), CASE WHEN n = 3 THEN interval '1 day' END) FROM generate_series(1, 9) n;
+    UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
+    UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id = 2;
+    SELECT pgevents.prune_log(10)" >/dev/null
+  events=$(q "$old" "TABLE pgevents.log; TABLE pgevents.history; TABLE pgevents.settings")
+  if diff <(dump "$fresh") <(dump "$old") >/dev/null; then fail "version $from does not differ from the newest"; fi
+  install_schema "$old"
+  diff <(dump "$fresh") <(dump "$old") || fail "upgraded from $from, the schema is not that of a fresh installation"
+  is "$(q "$old" "TABLE pgevents.log; TABLE pgevents.history; TABLE pgevents.settings")" "$events" "rows after the upgrade"
+  is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k') ->> 'id'")" 11 "the next id"
+}
+upgraded_from_the_version_before() {
+  local files=("$repo"/sql/migrations/*.sql) version
+  for ((version = 1; version < ${#files[@]}; version++)); do upgraded "$version"; done
+}
+it "upgraded from every earlier version, the schema is that of a fresh installation and the events stay" upgraded_from_the_version_before
+
+grants_stay() {
+  local database
+  empty_database database
+  install_schema "$database"
+  q "$database" "CREATE ROLE ${prefix}_reader; GRANT USAGE ON SCHEMA pgevents TO ${prefix}_reader;
+    GRANT SELECT ON pgevents.events TO ${prefix}_reader; GRANT SELECT ON pgevents.log TO pgevents_server"
+  install_schema "$database"
+  is "$(q "$database" "SELECT has_table_privilege('${prefix}_reader', 'pgevents.events', 'SELECT')")" t "granted by an administrator"
+  is "$(q "$database" "SELECT has_table_privilege('pgevents_server', 'pgevents.log', 'SELECT')")" f "too much for the server"
+}
+it "an upgrade keeps what an administrator granted to others, and restores the rights of its own roles" grants_stay
+
+newer() {
+  local database
+  empty_database database
+  install_schema "$database"
+  q "$database" "INSERT INTO pgevents.migrations (version, name) VALUES (999, 'from the future');
+    DROP FUNCTION pgevents.status()"
+  if install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
+  grep -q "refusing to install an older version" "$work/errors" || fail "$(cat "$work/errors")"
+  is "$(q "$database" "SELECT count(*) FROM pg_proc WHERE proname = 'status' AND pronamespace = 'pgevents'::regnamespace")" 0 \
+    "functions put back"
+}
+it "a database of a newer version is refused and left alone" newer
+
+other_encoding() {
+  local database
+  empty_database database "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+  if install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
+  grep -q "needs a database with encoding UTF8, this one has LATIN1" "$work/errors" || fail "$(cat "$work/errors")"
+}
+it "a database in another encoding is refused" other_encoding
+
+from_anywhere() {
+  local database
+  empty_database database
+  (cd / && psql -Xq -d "$database" -f "$repo/sql/install.sql")
+  empty_database database
+  (cd "$repo/sql/functions" && psql -Xq -d "$database" -f ../install.sql)
+  is "$(q "$database" "SELECT pgevents.head()")" 1 "head"
+}
+it "it installs from any working directory" from_anywhere
+
+at_once() {
+  local database pids=() pid
+  empty_database database
+  for _ in 1 2 3; do
+    install_schema "$database" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 2 "migrations"
+}
+it "three installations at once all succeed" at_once
+
+all_or_nothing() {
+  local database
+  cp -r "$repo/sql" "$work/broken"
+  echo "SELECT no_such_function();" >>"$work/broken/functions/status.sql"
+  empty_database database
+  if psql -Xq -d "$database" -f "$work/broken/install.sql" 2>/dev/null; then fail "it installed"; fi
+  is "$(q "$database" "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgevents'")" 0 "schemas left behind"
+}
+it "an installation that fails leaves nothing" all_or_nothing
+
+files_complete() {
+  local file name database
+  for file in "$repo"/sql/migrations/*.sql "$repo"/sql/functions/*.sql; do
+    name=${file#"$repo/sql/"}
+    grep -q "^\\\\ir $name\$" "$repo/sql/install.sql" || fail "install.sql does not include $name"
+  done
+  file=$(printf '%s\n' "$repo"/sql/migrations/*.sql | tail -n 1)
+  name=$(basename -- "$file")
+  is "$(sed -n 's/^\\set latest //p' "$repo/sql/install.sql")" "$((10#${name%%_*}))" "latest in install.sql"
+  empty_database database
+  install_schema "$database"
+  for name in $(q "$database" "SELECT proname FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace"); do
+    file=$repo/sql/functions/$name.sql
+    [[ -f $file ]] || fail "no file for $name()"
+    is "$(grep -c "^CREATE " "$file")" 1 "statements in $file"
+    head -n 1 "$file" | grep -q -- "^-- pgevents\.$name(.*): " || fail "$file does not open with what $name() is for"
+    for heading in Parameters Returns Errors Tables; do
+      grep -q -- "^-- $heading: " "$file" || fail "$file does not say: $heading"
+    done
+  done
+}
+it "install.sql includes every file, and every function has a file of its own that says what it does" files_complete
+
+documented() {
+  local database name
+  empty_database database
+  install_schema "$database"
+  for name in $(q "$database" "SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'pgevents'::regnamespace
+      AND (has_function_privilege('pgevents_server', p.oid, 'EXECUTE') OR has_function_privilege('pgevents_publisher', p.oid, 'EXECUTE'))"); do
+    grep -q "^### \`pgevents\.$name(" "$repo/docs/sql.md" || fail "docs/sql.md does not describe $name()"
+  done
+  for name in $(grep -o '^### `pgevents\.[a-z_]*(' "$repo/docs/sql.md" | tr -dc 'a-z_\n' | sed 's/^pgevents//'); do
+    [[ -f $repo/sql/functions/$name.sql ]] || fail "docs/sql.md describes $name(), which does not exist"
+  done
+}
+it "docs/sql.md describes every function that a role may call" documented
