@@ -1,5 +1,5 @@
 // The accept loop of a FastCGI process. Connections are accepted here and not by libfcgi, which would block in accept
-// without noticing signals, and would wait for the next request of a kept connection while others queue.
+// without noticing signals, and which can keep only one connection and serves nobody else while that is idle.
 #include <fcgiapp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +12,7 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 #include "server.hpp"
 
@@ -19,6 +20,7 @@ namespace pgevents::fallback {
 
 namespace {
 
+constexpr std::size_t kMaxKept = 64;
 constexpr timeval kPeerPatience{30, 0};  // a web server that neither sends nor takes anything for so long is given up
 
 volatile std::sig_atomic_t stop_requested = 0;
@@ -73,40 +75,65 @@ class FcgiServer {
     for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) sigdelset(&waiting_mask_, number);
   }
 
-  ~FcgiServer() { FCGX_Free(&request_, 1); }
+  ~FcgiServer() {
+    FCGX_Free(&request_, 1);
+    for (const int fd : kept_) close(fd);
+  }
   FcgiServer(const FcgiServer&) = delete;
   FcgiServer& operator=(const FcgiServer&) = delete;
 
   int run() {
     while (stop_requested == 0) {
-      if (!wait_for_request() || FCGX_Accept_r(&request_) < 0) continue;
+      const int fd = next_connection();
+      if (fd < 0) continue;
+      request_.ipcFd = fd;
+      // FCGX_Accept_r first finishes the previous request, and would close the connection with it. The new request's
+      // own wish replaces this.
+      request_.keepConnection = 1;
+      if (FCGX_Accept_r(&request_) < 0) continue;  // nothing, or no FastCGI: it is closed
       FcgiExchange exchange(request_);
       handler_.handle(exchange);
       FCGX_Finish_r(&request_);
+      keep_connection();
       handler_.idle();
     }
     return 0;
   }
 
  private:
-  // True when `request_` holds a connection with something to read.
-  bool wait_for_request() {
-    pollfd entries[] = {{listen_fd_, POLLIN, 0}, {request_.ipcFd, POLLIN, 0}};  // poll skips a descriptor of -1
-    if (ppoll(entries, 2, nullptr, &waiting_mask_) <= 0) return false;
-    if (entries[1].revents != 0) return true;
-    // Somebody else wants to be served: the idle connection that the web server keeps must not stand in the way.
+  // Waits for a connection with something to read, a kept or a new one; -1: none, after a signal for instance.
+  int next_connection() {
+    std::vector<pollfd> entries{{listen_fd_, POLLIN, 0}};
+    for (const int fd : kept_) entries.push_back({fd, POLLIN, 0});
+    if (ppoll(entries.data(), entries.size(), nullptr, &waiting_mask_) <= 0) return -1;
+    const auto kept = std::find_if(entries.begin() + 1, entries.end(), [](const pollfd& e) { return e.revents != 0; });
+    // New and kept connections take turns, so that neither kind starves.
+    const bool take_new = entries[0].revents != 0 && (kept == entries.end() || took_kept_);
+    took_kept_ = !take_new;
+    if (take_new) return accept_connection();
+    if (kept == entries.end()) return -1;
+    kept_.erase(std::find(kept_.begin(), kept_.end(), kept->fd));
+    return kept->fd;
+  }
+
+  int accept_connection() {
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) {
       pause_when_exhausted(errno);
-      return false;
+      return -1;
     }
-    if (request_.ipcFd >= 0) close(request_.ipcFd);
     set_up(fd);
-    request_.ipcFd = fd;
-    // FCGX_Accept_r first finishes the previous request, and would close the connection with it. The new request's own
-    // wish replaces this.
-    request_.keepConnection = 1;
-    return true;
+    return fd;
+  }
+
+  // Puts a connection that the web server wants to use again aside, the longest unused first.
+  void keep_connection() {
+    if (request_.ipcFd < 0) return;
+    kept_.push_back(request_.ipcFd);
+    request_.ipcFd = -1;
+    if (kept_.size() <= kMaxKept) return;
+    close(kept_.front());
+    kept_.erase(kept_.begin());
   }
 
   static void set_up(int fd) {
@@ -126,6 +153,8 @@ class FcgiServer {
   int listen_fd_;
   Handler& handler_;
   FCGX_Request request_{};
+  std::vector<int> kept_;  // idle connections
+  bool took_kept_ = false;
   sigset_t waiting_mask_{};
 };
 
