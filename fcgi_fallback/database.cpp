@@ -12,6 +12,7 @@ namespace pgevents::fallback {
 namespace {
 
 constexpr std::chrono::seconds kConnectPause{1};  // after a failure, requests are answered at once for so long
+constexpr int kMaxIdleReads = 10;
 constexpr char kSessionSettings[] = "SET statement_timeout = 10000; SET client_min_messages = warning";
 
 struct OptionsDeleter {
@@ -94,11 +95,15 @@ bool Database::connect(Outcome& outcome) {
   return false;
 }
 
-// A server that ended has closed the socket: it is readable and at its end, which libpq finds out without a round trip.
+// A server that ended has closed the socket: libpq finds that out without a round trip. Its farewell comes first, the
+// end only with the next read.
 bool Database::kept_connection_lives() {
-  pollfd entry{PQsocket(connection_), POLLIN, 0};
-  if (poll(&entry, 1, 0) > 0) PQconsumeInput(connection_);
-  return PQstatus(connection_) == CONNECTION_OK;
+  for (int reads = 0; reads < kMaxIdleReads; ++reads) {
+    pollfd entry{PQsocket(connection_), POLLIN, 0};
+    if (poll(&entry, 1, 0) <= 0) return true;
+    if (PQconsumeInput(connection_) == 0 || PQstatus(connection_) != CONNECTION_OK) return false;
+  }
+  return false;  // it talks without being asked: not worth keeping
 }
 
 ResultPtr Database::execute(const Statement& statement, const char* const* values, int count) {
@@ -132,13 +137,15 @@ void Database::explain(const PGresult* result, Outcome& outcome) {
   } else {
     text.append(sqlstate).append(": ").append(message);
   }
-  if (outcome.error.status != 503 || away_log_.pass(text)) outcome.log = text;
+  LogLimit& limit = outcome.error.status == 503 ? away_log_ : error_log_;
+  if (limit.pass(text)) outcome.log = text;
 }
 
 Outcome Database::run(const Statement& statement, const char* const* values, int count, bool repeatable) {
   Outcome outcome;
   bool kept = connection_ != nullptr && kept_connection_lives();
   while (true) {
+    outcome.rows.reset();
     if (!kept && !connect(outcome)) return outcome;
     outcome.rows = execute(statement, values, count);
     if (succeeded(outcome.rows.get())) return outcome;

@@ -61,6 +61,7 @@ class Database {
   std::set<std::string> prepared_;
   std::chrono::steady_clock::time_point next_try_{};
   LogLimit away_log_{std::chrono::seconds(10)};
+  LogLimit error_log_{std::chrono::seconds(1)};
 };
 
 }  // namespace pgevents::fallback
