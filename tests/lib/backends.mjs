@@ -12,8 +12,9 @@ import { parsePollBody } from './wire.mjs';
 // Only for the time in which not every back-end is there; all of them must pass.
 const kNames = (process.env.PGEVENTS_BACKENDS ?? 'module,fcgi,cgi').split(',');
 
+// A stream that ends at once may be buffered by nginx, so the fallback does not forbid it.
 const kDiffers = {
-  module: { retry: 2000, longPollReconnectIn: '0', longPollInfo: undefined, streamEnds: false },
+  module: { retry: 2000, longPollReconnectIn: '0', longPollInfo: undefined, streamEnds: false, buffering: 'no' },
   fcgi: { retry: 5000, longPollReconnectIn: '5', longPollInfo: 'fallback', streamEnds: true },
   cgi: { retry: 5000, longPollReconnectIn: '5', longPollInfo: 'fallback', streamEnds: true },
 };
@@ -77,8 +78,8 @@ async function startModule({ conninfo, subscribe, publish, module_limits, server
         ${server}
         location ${kBase}/ {
           pgevents main;
-          pgevents_subscribe "${subscribe}";
-          pgevents_publish "${publish}";
+          ${subscribe ? `pgevents_subscribe "${subscribe}";` : ''}
+          ${publish ? `pgevents_publish "${publish}";` : ''}
           ${module_limits}
         }
       }`,

@@ -5,11 +5,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
-import { freePort, waitFor } from './conditions.mjs';
+import { freePort, Hopeless, waitFor } from './conditions.mjs';
 import { Database } from './database.mjs';
 import { atEnd } from './lifetime.mjs';
-import { childrenOf, isAlive, run, signalIfAlive, waitGone } from './processes.mjs';
-import { atExit, sleepSync, tempDir } from './scratch.mjs';
+import { childrenOf, run, signalIfAlive, waitGone } from './processes.mjs';
+import { tempDir } from './scratch.mjs';
 
 const kStopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
 
@@ -35,6 +35,7 @@ export class Cluster {
     this.dir = tempDir('pg');
     this.data = path.join(this.dir, 'data');
     this.log = path.join(this.dir, 'postgres.log');
+    this.pidFile = path.join(this.dir, 'postgres.pid');
     this.tcp_ = tcp;
     this.port = 5432;
     this.settings_ = { ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off' }), ...settings };
@@ -54,6 +55,7 @@ export class Cluster {
       listen_addresses: this.tcp_ ? '127.0.0.1' : '',
       port: this.port,
       unix_socket_directories: this.dir,
+      external_pid_file: this.pidFile,
       shared_buffers: '64MB',
       max_connections: 200,
       log_line_prefix: '%m [%p] %q%u@%d %a ',
@@ -76,7 +78,6 @@ export class Cluster {
     const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     this.child_ = child;
-    this.forget_ = atExit(() => this.stopSync_());
     await waitFor(() => this.ready_(child), { what: `PostgreSQL ready, see ${this.log}`, timeout: 60_000, interval: 20 });
   }
 
@@ -88,7 +89,7 @@ export class Cluster {
       await client.end();
       return true;
     } catch (error) {
-      if (child.exitCode !== null) throw new Error(`postgres ended:\n${fs.readFileSync(this.log)}`, { cause: error });
+      if (child.exitCode !== null) throw new Hopeless(`postgres ended:\n${fs.readFileSync(this.log)}`, { cause: error });
       return false;
     }
   }
@@ -111,7 +112,7 @@ export class Cluster {
     signalIfAlive(pid, signal);
     await waitGone(pids, 'PostgreSQL', 60_000);
     this.child_ = undefined;
-    this.forget_();
+    fs.rmSync(this.pidFile, { force: true }); // a killed server leaves it
   }
 
   async restart(mode = 'fast') {
@@ -149,12 +150,6 @@ export class Cluster {
   async remove() {
     await Promise.all(this.databases_.map((database) => database.disconnect()));
     await this.stop('immediate');
-  }
-
-  stopSync_() {
-    if (!this.child_ || !isAlive(this.child_.pid)) return;
-    signalIfAlive(this.child_.pid, 'SIGQUIT');
-    for (let i = 0; i < 100 && isAlive(this.child_.pid); i++) sleepSync(50);
   }
 }
 

@@ -7,7 +7,10 @@ export const kDefaultTimeout = 30_000;
 
 export const sleep = (ms) => delay(ms);
 
-// Calls `predicate` (may be async) until it gives something truthy, and returns that.
+// Says that waiting on is useless: waitFor() passes it on at once.
+export class Hopeless extends Error {}
+
+// Calls `predicate` (may be async, may throw) until it gives something truthy, and returns that.
 export async function waitFor(predicate, { what = 'condition', timeout = kDefaultTimeout, interval = 10 } = {}) {
   const deadline = Date.now() + timeout;
   let last_error;
@@ -17,6 +20,7 @@ export async function waitFor(predicate, { what = 'condition', timeout = kDefaul
       if (value) return value;
       last_error = undefined;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last_error = error;
     }
     if (Date.now() >= deadline) {

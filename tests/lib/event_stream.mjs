@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import https from 'node:https';
 
-import { kDefaultTimeout, sleep, waitFor } from './conditions.mjs';
+import { Hopeless, kDefaultTimeout, sleep, waitFor } from './conditions.mjs';
 import { StreamParser } from './stream_parser.mjs';
 
 const kRetryWithoutWord = 1000;
@@ -106,19 +106,18 @@ export class EventStream {
   }
 
   failed_() {
-    const over = this.connection?.how && !this.options_.reconnect;
-    assert.ok(!over, `the stream is over: ${this.describe()}`);
+    if (this.connection?.how && !this.options_.reconnect) throw new Hopeless(`the stream is over: ${this.describe()}`);
     return false;
   }
 
   async waitForEvents(count, timeout = kDefaultTimeout) {
     const what = () => `${count} events, ${this.events.length} so far, ${this.describe()}`;
-    await waitFor(() => this.events.length >= count, { what, timeout });
+    await waitFor(() => this.events.length >= count || this.failed_(), { what, timeout });
     return this.events;
   }
 
   async waitForBlock(predicate, timeout = kDefaultTimeout) {
-    return waitFor(() => this.blocks.find(predicate), { what: () => `a block, ${this.describe()}`, timeout });
+    return waitFor(() => this.blocks.find(predicate) ?? this.failed_(), { what: () => `a block, ${this.describe()}`, timeout });
   }
 
   // Waits until the server has ended the stream (only without reconnect).

@@ -6,10 +6,10 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 
-import { waitFor } from './conditions.mjs';
+import { Hopeless, waitFor } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
 import { childrenOf, isAlive, kSanitizerReport, signalIfAlive, waitGone } from './processes.mjs';
-import { atExit, kRoot, tempDir } from './scratch.mjs';
+import { kRoot, tempDir } from './scratch.mjs';
 
 export const kFallbackProgram = process.env.PGEVENTS_FCGI ?? path.join(kRoot, 'build', 'release', 'pgevents-fcgi');
 
@@ -45,6 +45,7 @@ export class Fallback {
     this.dir = tempDir('fcgi');
     this.socket = path.join(this.dir, 'fcgi.sock');
     this.log = path.join(this.dir, 'fallback.log');
+    this.pidFile = path.join(this.dir, 'fallback.pid');
     this.args_ = ['--listen', `unix:${this.socket}`, '--processes', String(processes), ...args];
     this.env_ = { ...process.env, PGEVENTS_DATABASE: conninfo };
   }
@@ -59,13 +60,13 @@ export class Fallback {
     fs.closeSync(log);
     let failure;
     this.child_.once('error', (error) => (failure = error));
-    this.forget_ = atExit(() => this.child_.pid && signalIfAlive(this.child_.pid, 'SIGTERM'));
+    if (this.child_.pid) fs.writeFileSync(this.pidFile, `${this.child_.pid}\n`);
     await waitFor(() => this.listening_(failure), { what: () => `fallback listening; ${this.logText()}` });
   }
 
   listening_(failure) {
-    assert.ifError(failure);
-    assert.equal(this.child_.exitCode, null, `the fallback ended at once: ${this.logText()}`);
+    if (failure) throw new Hopeless(`the fallback cannot be started: ${failure.message}`);
+    if (this.child_.exitCode !== null) throw new Hopeless(`the fallback ended at once: ${this.logText()}`);
     return fs.existsSync(this.socket);
   }
 
@@ -92,7 +93,7 @@ export class Fallback {
     signalIfAlive(this.pid, 'SIGTERM');
     await waitGone(pids, 'the fallback', 15_000);
     await waitFor(() => this.child_.exitCode !== null || this.child_.signalCode !== null, { what: 'exit status' });
-    this.forget_();
+    fs.rmSync(this.pidFile);
     assertCleanOutput(this.logText(), 'the fallback');
     assert.deepEqual([this.child_.exitCode, this.child_.signalCode], [0, null], `end of the fallback: ${this.logText()}`);
   }
@@ -112,14 +113,11 @@ export async function startFallback({ conninfo, processes = 2, args = [] }) {
 
 // --- plain CGI ---
 
-// Header values come as bytes in a latin1 string, and an environment is written as UTF-8.
-const asUtf8 = (text) => Buffer.from(text, 'latin1').toString('utf8');
-
 function cgiEnvironment(request, { mount, env }) {
   const url = new URL(request.url, 'http://localhost');
   const headers = Object.entries(request.headers)
     .filter(([name]) => !['content-type', 'content-length', 'proxy', 'connection', 'transfer-encoding'].includes(name))
-    .map(([name, value]) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, asUtf8(String(value))]);
+    .map(([name, value]) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, Buffer.from(String(value), 'latin1')]);
   return {
     PATH: process.env.PATH,
     GATEWAY_INTERFACE: 'CGI/1.1',
@@ -138,7 +136,7 @@ function cgiEnvironment(request, { mount, env }) {
   };
 }
 
-// The bytes of a percent-encoded path. Node can put only text into an environment: see launch().
+// The bytes of a percent-encoded path.
 function decodePath(text) {
   const bytes = Buffer.from(text, 'utf8').toString('latin1').replace(/%([0-9a-fA-F]{2})/g, (_, hex) =>
     String.fromCharCode(parseInt(hex, 16)));
@@ -147,15 +145,16 @@ function decodePath(text) {
 
 const isUtf8 = (bytes) => Buffer.from(bytes.toString('utf8')).equals(bytes);
 
-// Starts the program; a path that is no UTF-8 gets into its environment by way of the shell.
-function launch(env, path_info) {
-  const options = { stdio: ['pipe', 'pipe', 'pipe'] };
-  if (isUtf8(path_info)) {
-    return spawn(kFallbackProgram, [], { ...options, env: { ...env, PATH_INFO: path_info.toString() } });
-  }
-  const escaped = [...path_info].map((byte) => `\\0${byte.toString(8)}`).join('');
-  const script = 'PATH_INFO=$(printf %b "$ESCAPED_PATH") exec "$0"';
-  return spawn('/bin/sh', ['-c', script, kFallbackProgram], { ...options, env: { ...env, ESCAPED_PATH: escaped } });
+// Starts the program. Values of `env` are text or bytes; bytes that are no UTF-8 get there by way of the shell.
+function launch(env) {
+  const entries = Object.entries(env);
+  const odd = entries.filter(([, value]) => Buffer.isBuffer(value) && !isUtf8(value));
+  const text = entries.filter((entry) => !odd.includes(entry)).map(([name, value]) => [name, value.toString()]);
+  const options = { stdio: ['pipe', 'pipe', 'pipe'], env: Object.fromEntries(text) };
+  if (odd.length === 0) return spawn(kFallbackProgram, [], options);
+  const escape = (bytes) => [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
+  const exports = odd.map(([name, value]) => `export ${name}="$(printf %b '${escape(value)}')";`);
+  return spawn('/bin/sh', ['-c', `${exports.join('\n')} exec "$0"`, kFallbackProgram], options);
 }
 
 // `Status: 404 Not Found`, headers, blank line, body (RFC 3875, section 6).
@@ -204,9 +203,9 @@ export class CgiServer {
   async execute_(request, body, response) {
     const path_info = decodePath(request.url.split('?')[0].slice(this.options_.mount.length));
     if (path_info.includes(0)) return response.writeHead(400).end(); // no environment can hold it
-    const env = cgiEnvironment(request, this.options_);
+    const env = { ...cgiEnvironment(request, this.options_), PATH_INFO: path_info };
     if (body.length > 0 || request.method === 'POST') env.CONTENT_LENGTH = String(body.length);
-    const child = launch(env, path_info);
+    const child = launch(env);
     this.running_.add(child);
     child.stdin.on('error', () => {}); // the program need not read a body that it refuses
     child.stdin.end(body);
@@ -221,7 +220,6 @@ export class CgiServer {
     assert.deepEqual([code, signal], [0, null], `end of the CGI program: ${this.stderr}`);
     const answer = splitCgiOutput(Buffer.concat(output));
     if (request.method === 'HEAD') assert.equal(answer.body.length, 0, 'a body in answer to HEAD');
-    else if (answer.status !== 204) response.setHeader('Content-Length', answer.body.length);
     response.writeHead(answer.status, answer.headers.flat());
     response.end(answer.body);
   }

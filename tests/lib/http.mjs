@@ -42,7 +42,8 @@ export async function request({ port, socketPath, tls = false, method = 'GET', p
       message.on('end', () => resolve(new Response(message, Buffer.concat(chunks))));
     });
     outgoing.on('error', reject);
-    outgoing.end(body);
+    // As bytes: text would make Node send the headers as UTF-8 too.
+    outgoing.end(typeof body === 'string' ? Buffer.from(body) : body);
   });
   return within(answer, timeout, `${method} ${path}`);
 }

@@ -10,8 +10,8 @@ import path from 'node:path';
 
 import { freePort, waitFor } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
-import { childrenOf, isAlive, kSanitizerReport, run, signalIfAlive, waitGone } from './processes.mjs';
-import { atExit, kRoot, sleepSync, tempDir } from './scratch.mjs';
+import { childrenOf, kSanitizerReport, run, waitGone } from './processes.mjs';
+import { kRoot, tempDir } from './scratch.mjs';
 
 const kBinary = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
 const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
@@ -92,7 +92,6 @@ ${http}
   async start() {
     await run(this.binary_, ['-p', this.dir, '-c', this.conf, '-e', this.errorLog], { env: this.env_ });
     this.running_ = true;
-    this.forget_ ??= atExit(() => this.killSync_());
     await this.waitWorkers();
   }
 
@@ -172,8 +171,6 @@ ${http}
   async stop({ allow = [], signal = 'SIGQUIT' } = {}) {
     if (this.running_) await this.end_(signal, 30_000);
     await waitGone(this.allWorkersEver(), 'workers of the whole run', 10_000);
-    this.forget_?.();
-    this.forget_ = undefined;
     this.assertCleanLog(allow);
   }
 
@@ -189,24 +186,6 @@ ${http}
     const unexpected = bad.filter((line) => !allow.some((pattern) => pattern.test(line)));
     assert.deepEqual(unexpected, [], `nginx's log, ${this.errorLog}`);
     assert.deepEqual(reports, [], 'sanitizer reports');
-  }
-
-  killSync_() {
-    const pids = [...this.allWorkersEver()];
-    if (fs.existsSync(this.pidFile)) pids.unshift(this.master());
-    const ours = pids.filter((pid) => isAlive(pid) && this.owns_(pid));
-    ours.forEach((pid) => signalIfAlive(pid, 'SIGTERM'));
-    for (let i = 0; i < 60 && ours.some(isAlive); i++) sleepSync(50);
-    ours.filter(isAlive).forEach((pid) => signalIfAlive(pid, 'SIGKILL'));
-  }
-
-  // A pid read from an old log may belong to somebody else by now.
-  owns_(pid) {
-    try {
-      return fs.readlinkSync(`/proc/${pid}/fd/2`).startsWith(this.dir);
-    } catch {
-      return false;
-    }
   }
 }
 

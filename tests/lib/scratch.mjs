@@ -1,5 +1,6 @@
-// Temporary directories of a test process and what must not outlive it. Directories go away at exit; when a test failed,
-// their logs and configurations are kept under tests/out/<test file>/ first.
+// Temporary directories of a test process. They go away with it; when a test failed, their logs and configurations are kept
+// under tests/out/<test file>/ first. Servers that still run when the process ends are ended by watchdog.sh.
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,24 +12,24 @@ const kKeptFile = /(\.log|\.conf|\.txt|sanitizer\.[0-9]+|stderr)$/;
 const kKeptBytes = 4 << 20;
 
 const directories = new Set();
-const last_resorts = new Set();
 
 // A new directory with a short path (Unix sockets allow 107 bytes).
 export function tempDir(name = 't') {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), `pgev-${name}-`));
   fs.chmodSync(dir, 0o755);
   directories.add(dir);
+  watchdog ??= startWatchdog();
+  watchdog.stdin.write(`${dir}\n`);
   return dir;
 }
 
-// Registers a synchronous function that runs at process exit unless the returned function was called before.
-export function atExit(action) {
-  last_resorts.add(action);
-  return () => last_resorts.delete(action);
-}
-
-export function sleepSync(ms) {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+let watchdog;
+function startWatchdog() {
+  const script = path.join(kRoot, 'tests', 'lib', 'watchdog.sh');
+  const child = spawn('/bin/sh', [script], { cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  child.unref();
+  child.stdin.unref();
+  return child;
 }
 
 function keepLogs(dir) {
@@ -48,17 +49,12 @@ function keepLogs(dir) {
   visit(dir, target);
 }
 
+// A directory with a pid file belongs to a server that still runs: that is left to the watchdog.
 function cleanUp(exit_code) {
-  for (const action of [...last_resorts].reverse()) {
-    try {
-      action();
-    } catch (error) {
-      console.error(`at exit: ${error.message}`);
-    }
-  }
   for (const dir of directories) {
     try {
       if (exit_code !== 0) keepLogs(dir);
+      if (fs.readdirSync(dir).some((name) => name.endsWith('.pid'))) continue;
       fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     } catch (error) {
       console.error(`removing ${dir}: ${error.message}`);

@@ -1,7 +1,9 @@
 // The harness itself: clusters and nginx start, restart, die and leave nothing behind, and stop() sees what it must see.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 import { startCluster } from './cluster.mjs';
 import { waitFor } from './conditions.mjs';
@@ -9,6 +11,7 @@ import { EventStream } from './event_stream.mjs';
 import { parseAnswers, rawExchange, request } from './http.mjs';
 import { kKilledWorker, startNginx } from './nginx.mjs';
 import { isAlive } from './processes.mjs';
+import { kRoot } from './scratch.mjs';
 
 const plain = { loadModule: false };
 
@@ -29,6 +32,30 @@ describe('a cluster', () => {
     await cluster.remove();
     assert.equal(cluster.pid, undefined);
   });
+});
+
+describe('a test process that ends in disorder', () => {
+  const script = `
+    const { startCluster } = await import('${pathToFileURL(`${kRoot}/tests/lib/cluster.mjs`)}');
+    const { startNginx } = await import('${pathToFileURL(`${kRoot}/tests/lib/nginx.mjs`)}');
+    const cluster = await startCluster();
+    const nginx = await startNginx({ loadModule: false, http: (n) => 'server { listen ' + n.listen() + '; }' });
+    console.log(JSON.stringify({ pids: [cluster.pid, nginx.master(), ...nginx.workers()], dirs: [cluster.dir, nginx.dir] }));
+    if (process.argv[1] === 'throw') throw new Error('on purpose');
+    setInterval(() => {}, 1000);`;
+
+  for (const how of ['SIGKILL', 'SIGTERM', 'throw']) {
+    test(`(${how}) leaves no server and no directory`, async () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script, how], { stdio: ['ignore', 'pipe', 'ignore'] });
+      let text = '';
+      child.stdout.on('data', (chunk) => (text += chunk));
+      await waitFor(() => text.includes('\n'), { what: 'servers of the child' });
+      const { pids, dirs } = JSON.parse(text);
+      if (how !== 'throw') child.kill(how);
+      await waitFor(() => dirs.every((dir) => !fs.existsSync(dir)), { what: `${dirs} removed` });
+      assert.deepEqual(pids.filter(isAlive), []);
+    });
+  }
 });
 
 describe('an nginx', () => {

@@ -1,0 +1,258 @@
+// POST: an event comes in over HTTP, is checked, and stands in the log exactly as it was sent.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertError, forEach, newChannel, startBackends } from '../lib/backends.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { sharedCluster } from '../lib/cluster.mjs';
+import { parseAnswers, rawExchange } from '../lib/http.mjs';
+
+const database = await (await sharedCluster()).createDatabase();
+const backends = await startBackends({ database });
+
+const rowsOf = (channel) => database.log({ channels: [channel] });
+const kForm = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } };
+
+forEach(backends, (backend) => {
+  // Publishes, expects success, and gives the row.
+  async function published(body, options) {
+    const channel = newChannel();
+    const answer = await backend.publish(channel, body, options);
+    assert.equal(answer.status, 201, answer.body);
+    const rows = await rowsOf(channel);
+    assert.equal(rows.length, 1);
+    assert.equal(answer.body, `{"result":"success","id":${rows[0].id}}`);
+    return { ...rows[0], answer };
+  }
+
+  async function refused(body, status, code, msg, options) {
+    const channel = newChannel();
+    assertError(await backend.publish(channel, body, options), status, code, msg);
+    assert.deepEqual(await rowsOf(channel), []);
+  }
+
+  const bad = (body, msg, options) => refused(body, 400, 'BAD_REQUEST', msg, options);
+
+  test('an event is stored, and its id is the answer', async () => {
+    const { type, data, answer } = await published({ type: 'cheese_created', data: { pieces: 92 } });
+    assert.deepEqual([type, data], ['cheese_created', '{"pieces":92}']);
+    assert.equal(answer.headers['content-type'], 'application/json');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+  });
+
+  test('the data is kept to the letter', async () => {
+    const data = '{ "b" : 1.50, "a" : [1e2 , 12345678901234567890], "b" : "\\u0000\\ud83d\\ude00é" }';
+    assert.equal((await published(`{"ttl":null, "data":${data},"type":"made"}`)).data, data);
+  });
+
+  test('data is null when there is none', async () => {
+    assert.equal((await published('{"type":"made"}')).data, 'null');
+    assert.equal((await published('{"type":"made","data":null}')).data, 'null');
+  });
+
+  test('members that mean nothing are ignored, also an identity', async () => {
+    assert.equal((await published('{"type":"made","data":1,"user":"root","channel":"x"}')).data, '1');
+  });
+
+  test('no content type means JSON; parameters and case of it do not matter', async () => {
+    const channel = newChannel();
+    const plain = await backend.send(`/events/${channel}`, { method: 'POST', body: '{"type":"made"}' });
+    assert.equal(plain.status, 201);
+    for (const type of ['application/json; charset=utf-8', 'Application/JSON']) {
+      await published('{"type":"made"}', { headers: { 'Content-Type': type } });
+    }
+  });
+
+  test('a form is taken as well', async () => {
+    const form = new URLSearchParams({ type: 'made', data: '{"a": "ä & ö = ü+"}' }).toString();
+    const { type, data } = await published(form, kForm);
+    assert.deepEqual([type, data], ['made', '{"a": "ä & ö = ü+"}']);
+    assert.equal((await published('type=made', kForm)).data, 'null');
+  });
+
+  test('the id is higher than that of every event before', async () => {
+    const before = await database.head();
+    assert.ok((await published({ type: 'made' })).id > before);
+  });
+
+  test('the event is there for everybody when the answer is', async () => {
+    const channel = newChannel();
+    const { cursor } = await backend.poll(channel);
+    await backend.publish(channel, { type: 'made', data: 7 });
+    for (const other of backends) assert.equal((await other.poll(channel, { cursor })).events[0].data, '7');
+  });
+
+  test('an event with a ttl goes when its time is up', async () => {
+    const channel = newChannel();
+    assert.equal((await backend.publish(channel, { type: 'typing', data: 1, ttl: 1.5 })).status, 201);
+    assert.equal((await backend.poll(channel, { cursor: 0 })).events.length, 1);
+    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]', { what: 'expiry', interval: 50 });
+  });
+
+  test('the ttl may come in a form', async () => {
+    const channel = newChannel();
+    await backend.publish(channel, 'type=typing&ttl=0.3', kForm);
+    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]', { what: 'expiry', interval: 50 });
+  });
+
+  test('the same Idempotency-Key again gives the same id and no second event', async () => {
+    const channel = newChannel();
+    const options = { headers: { 'Idempotency-Key': `key-${channel}` } };
+    const first = await backend.publish(channel, { type: 'made', data: 1 }, options);
+    assert.equal(first.status, 201);
+    for (const other of backends) {
+      const again = await other.publish(channel, { type: 'made', data: 1 }, options);
+      assert.deepEqual([again.status, again.body], [201, first.body]);
+    }
+    assert.equal((await rowsOf(channel)).length, 1);
+  });
+
+  test('the same key at the same moment makes one event', async () => {
+    const channel = newChannel();
+    const options = { headers: { 'Idempotency-Key': 'at-once' } };
+    const answers = await Promise.all(Array.from({ length: 4 }, () => backend.publish(channel, { type: 'made' }, options)));
+    assert.deepEqual(answers.map(({ status }) => status), [201, 201, 201, 201]);
+    assert.equal(new Set(answers.map(({ body }) => body)).size, 1);
+    assert.equal((await rowsOf(channel)).length, 1);
+  });
+
+  test('the same key with another body is refused', async () => {
+    const channel = newChannel();
+    const options = { headers: { 'Idempotency-Key': 'k' } };
+    await backend.publish(channel, { type: 'made', data: 1 }, options);
+    const answer = await backend.publish(channel, { type: 'made', data: 2 }, options);
+    assert.deepEqual([answer.status, answer.json().code], [422, 'UNPROCESSABLE']);
+    assert.equal((await rowsOf(channel)).length, 1);
+  });
+
+  test('a key belongs to its channel', async () => {
+    const options = { headers: { 'Idempotency-Key': `shared-${newChannel()}` } };
+    const [a, b] = [await published({ type: 'made' }, options), await published({ type: 'made' }, options)];
+    assert.notEqual(a.id, b.id);
+  });
+
+  test('a key of 255 bytes is good, of 256 or with odd bytes not', async () => {
+    const withKey = (key) => ({ headers: { 'Idempotency-Key': key } });
+    await published({ type: 'made' }, withKey('k'.repeat(255)));
+    await bad({ type: 'made' }, 'Invalid Idempotency-Key', withKey('k'.repeat(256)));
+    await bad({ type: 'made' }, 'Invalid Idempotency-Key', withKey('a\tb'));
+    await bad({ type: 'made' }, 'Invalid Idempotency-Key', withKey('\xff\xfe'));
+  });
+
+  const types = [
+    ['missing', '{"data":1}'], ['null', '{"type":null}'], ['a number', '{"type":1}'], ['an object', '{"type":{}}'],
+    ['empty', '{"type":""}'], ['256 bytes long', JSON.stringify({ type: 'x'.repeat(256) })],
+    ['with a line feed', '{"type":"a\\nb"}'], ['with a carriage return', '{"type":"a\\rb"}'], ['with a NUL', '{"type":"a\\u0000b"}'],
+    ['with a space', '{"type":"a b"}'], ['with a letter outside the pattern', '{"type":"käse"}'],
+    ['with half a surrogate pair', '{"type":"\\ud800"}'], ['an injected line', '{"type":"a\\ndata: x\\n\\nid: 99"}'],
+  ];
+  for (const [what, body] of types) test(`a type that is ${what} is refused`, () => bad(body, 'Invalid event type'));
+
+  test('a type of 255 bytes is good', async () => {
+    assert.equal((await published({ type: 'x'.repeat(255) })).type.length, 255);
+  });
+
+  test('types of pgevents itself are reserved', async () => {
+    await bad({ type: 'pgevents.reset' }, "Event types that start with 'pgevents.' are reserved");
+  });
+
+  for (const body of ['', '{', 'nonsense', '{"type":"made",}', '{"type":"made"} x', '{"type":\'made\'}', '{"type":"a\tb"}',
+    '{"type":"made","data":01}', '{"type":"made","data":NaN}', '\ufeff{"type":"made"}']) {
+    test(`${JSON.stringify(body)} is no JSON`, () => bad(body, 'The body is not valid JSON'));
+  }
+
+  test('bytes that are no UTF-8 are no JSON', async () => {
+    for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82]]) {
+      const body = Buffer.concat([Buffer.from('{"type":"made","data":"'), Buffer.from(bytes), Buffer.from('"}')]);
+      await bad(body, 'The body is not valid JSON');
+    }
+  });
+
+  for (const body of ['[]', '"made"', '1', 'null']) {
+    test(`${body} is no object`, () => bad(body, 'The body must be a JSON object'));
+  }
+
+  test('brackets without end are refused, and the server lives', async () => {
+    const deep = `{"type":"made","data":${'['.repeat(200_000)}`;
+    const answer = await backend.publish(newChannel(), deep);
+    assert.equal(answer.status, 400);
+    await published({ type: 'made' });
+  });
+
+  test('a member that is given twice is refused', async () => {
+    await bad('{"type":"made","type":"sold"}', "Member 'type' is given twice");
+    await bad('{"type":"made","data":1,"data":2}', "Member 'data' is given twice");
+    await bad('type=made&type=sold', "Field 'type' is given twice", kForm);
+  });
+
+  for (const ttl of ['"5"', 'true', '[]', '{}']) {
+    test(`ttl ${ttl} is refused`, () => bad(`{"type":"made","ttl":${ttl}}`, 'Invalid ttl'));
+  }
+
+  for (const ttl of ['-1', '1e300', '-1e300']) {
+    test(`ttl ${ttl} is refused`, async () => {
+      const answer = await backend.publish(newChannel(), `{"type":"made","ttl":${ttl}}`);
+      assert.deepEqual([answer.status, answer.json().code], [400, 'BAD_REQUEST']);
+    });
+  }
+
+  test('a form with bad JSON, bad ttl or bad encoding is refused', async () => {
+    await bad('type=made&data=nonsense', "Field 'data' is not valid JSON", kForm);
+    await bad('type=made&data=1,%22ttl%22:5', "Field 'data' is not valid JSON", kForm);
+    await bad('type=made&ttl=soon', 'Invalid ttl', kForm);
+    await bad('type=made&data=%zz', 'Invalid encoding in the form', kForm);
+    await bad('data=1', 'Invalid event type', kForm);
+    await bad('type=a%0Ab', 'Invalid event type', kForm);
+  });
+
+  for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/jsonx', 'application/xml']) {
+    test(`${type} is not taken`, async () => {
+      const msg = 'Publish application/json or application/x-www-form-urlencoded';
+      await refused('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, { headers: { 'Content-Type': type } });
+    });
+  }
+
+  test('a megabyte of data is taken, more than two are not', async () => {
+    const text = 'x'.repeat(1 << 20);
+    assert.equal((await published({ type: 'made', data: text })).data, JSON.stringify(text));
+    const max = 2 * 1024 * 1024;
+    const body = (size) => `{"type":"made","data":"${'x'.repeat(size - 25)}"}`;
+    assert.equal(body(max).length, max);
+    assert.equal((await published(body(max))).data.length, max - 23);
+    await refused(body(max + 1), 413, 'PAYLOAD_TOO_LARGE', `The body is larger than ${max} bytes`);
+  });
+
+  test('a body may come in chunks', async () => {
+    const channel = newChannel();
+    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
+      '8\r\n{"type":\r\n7\r\n"made"}\r\n0\r\n\r\n';
+    const [answer] = parseAnswers(await rawExchange({ port: backend.port }, text));
+    assert.equal(answer.status, 201, answer.raw.toString());
+    assert.equal((await rowsOf(channel)).length, 1);
+  });
+
+  test('too many chunks are too large as well', async () => {
+    const channel = newChannel();
+    const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
+      `${chunk.repeat(40)}0\r\n\r\n`;
+    const [answer] = parseAnswers(await rawExchange({ port: backend.port }, text));
+    assert.equal(answer.status, 413, answer.raw.toString());
+  });
+
+  test('Expect: 100-continue is answered', async () => {
+    const channel = newChannel();
+    const body = '{"type":"made"}';
+    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+    const bytes = (await rawExchange({ port: backend.port }, text + body)).toString();
+    assert.match(bytes, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 201 /);
+  });
+
+  test('exactly one channel is published to, and no wait id', async () => {
+    const body = { type: 'made' };
+    assertError(await backend.publish('a,b', body), 400, 'BAD_REQUEST', 'Publish to exactly one channel');
+    assertError(await backend.publish('', body), 400, 'BAD_REQUEST', 'No channel given');
+    assertError(await backend.publish('a%20b', body), 400, 'BAD_REQUEST', "Invalid channel name 'a b'");
+    assertError(await backend.publish('a/k', body), 400, 'BAD_REQUEST', 'A wait id makes no sense when publishing');
+  });
+});

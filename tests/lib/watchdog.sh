@@ -1,0 +1,31 @@
+#!/bin/sh
+# Ends what a test process left behind, however that process ended. scratch.mjs starts one per process and writes the
+# temporary directories to its input, one a line; the input ends with the process. A server's pid file lies in its directory.
+trap '' INT TERM HUP
+
+# owned PID DIR: is that process (still) the server of this directory?
+owned() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF "$2"; }
+
+# PostgreSQL's TERM would wait for its clients; the others take TERM as "at once".
+stop() {
+  case $3 in
+    */postgres.pid) kill -QUIT "$1" ;;
+    *) kill -TERM "$1" ;;
+  esac
+  tries=100
+  while owned "$1" "$2" && [ "$tries" -gt 0 ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  ! owned "$1" "$2" || kill -KILL "$1" "-$1"
+}
+
+dirs=
+while read -r dir; do dirs="$dirs $dir"; done
+for dir in $dirs; do
+  [ -d "$dir" ] || continue
+  for file in "$dir"/*.pid; do
+    [ -f "$file" ] && read -r pid <"$file" && owned "$pid" "$dir" && stop "$pid" "$dir" "$file"
+  done
+  rm -rf -- "$dir"
+done 2>/dev/null
