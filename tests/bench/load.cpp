@@ -152,7 +152,7 @@ void Run::execute() {
   in_window_ = stats_.events - events;
 
   const auto all_there = [this] {
-    return stats_.events - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
+    return stats_.events + stats_.before_first - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
   };
   loop_.run_until(all_there, us(options_.drain_s));
   drain_s_ = static_cast<double>(wall_us() - stop) / 1e6;
@@ -187,8 +187,9 @@ void Run::print() const {
               options_.channels, options_.rate, open_s_);
   std::printf("\"published\":%lu,\"deliveries\":%lu,\"window_s\":%.3f,\"delivered_per_s\":%.0f,\"drain_s\":%.3f,",
               published_, measured_, window_s_, static_cast<double>(in_window_) / window_s_, drain_s_);
-  std::printf("\"missing\":%lu,\"duplicates\":%lu,\"reordered\":%lu,\"closed\":%lu,\"bad_answers\":%lu,", missing_,
-              stats_.duplicates, stats_.reordered, stats_.closed, stats_.bad_answers);
+  std::printf(
+      "\"missing\":%lu,\"before_first\":%lu,\"duplicates\":%lu,\"reordered\":%lu,\"closed\":%lu,\"bad_answers\":%lu,",
+      missing_, stats_.before_first, stats_.duplicates, stats_.reordered, stats_.closed, stats_.bad_answers);
   print_delays("delay_us", stats_.delay);
   print_delays("commit_delay_us", stats_.commit_delay);
   std::printf("\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,",

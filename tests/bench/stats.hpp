@@ -14,6 +14,7 @@ struct Stats {
   std::uint64_t bytes = 0;                // received
   std::uint64_t reads = 0;                // recv() calls that brought something
   std::uint64_t missing = 0;              // sequence numbers skipped (and not delivered later)
+  std::uint64_t before_first = 0;         // long poll: published before the subscriber's request was served
   std::uint64_t duplicates = 0;           // delivered again
   std::uint64_t reordered = 0;            // delivered after a later one
   std::uint64_t closed = 0;               // connections that the server ended
@@ -43,6 +44,11 @@ class Sequence {
     } else {
       ++stats.duplicates;
     }
+  }
+  // Whatever comes next is the first one that this subscriber could get.
+  void start_at(std::uint32_t n, Stats& stats) {
+    stats.before_first += n - 1;
+    last_ = n - 1;
   }
   std::uint32_t last() const { return last_; }
 

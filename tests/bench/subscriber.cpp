@@ -164,7 +164,10 @@ void Subscriber::note_events(std::string_view text) {
     const std::size_t time = text.find("\"t\":", at);
     if (time == std::string_view::npos) return;
     const std::int64_t sent = number_at(text.substr(time + 4));
-    sequence_.note(static_cast<std::uint32_t>(number_at(text.substr(at + 4))), stats);
+    const auto sequence = static_cast<std::uint32_t>(number_at(text.substr(at + 4)));
+    // A busy server may read a long poll's first request after the first event; nothing tells when it has.
+    if (setup_.flavor == Flavor::kLongPoll && sequence_.last() == 0) sequence_.start_at(sequence, stats);
+    sequence_.note(sequence, stats);
     ++stats.events;
     if (sent >= stats.measure_from) {
       stats.delay.add(now - sent);
