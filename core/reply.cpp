@@ -125,6 +125,13 @@ Error internal_error() {
   return error;
 }
 
+Error body_too_large(std::size_t limit) {
+  Error error;
+  error.status = 413;
+  error.msg = "The body is larger than " + std::to_string(limit) + " bytes";
+  return error;
+}
+
 Error database_away(unsigned retry_after) {
   Error error;
   error.status = 503;

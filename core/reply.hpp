@@ -39,6 +39,9 @@ Error error_from_sql(std::string_view sqlstate, std::string_view message, std::s
                      unsigned retry_after);
 
 Error database_away(unsigned retry_after);
+
+// A publish body beyond the operator's limit (bytes).
+Error body_too_large(std::size_t limit);
 Error internal_error();  // 500; what went wrong is in the server's log
 
 // How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.

@@ -88,7 +88,7 @@ std::vector<Header> stream_headers_here() {
 
 std::optional<Error> read_body(Exchange& exchange, std::size_t max_size, std::string& body) {
   const auto length = content_length(exchange);
-  const Error too_large = error_with(413, "The body is larger than " + std::to_string(max_size) + " bytes");
+  const Error too_large = body_too_large(max_size);
   if (length && *length > max_size) return too_large;
   char buffer[16384];
   while (!length || body.size() < *length) {

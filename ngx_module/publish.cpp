@@ -25,7 +25,7 @@ class Publisher {
   Publisher& operator=(const Publisher&) = delete;
 
   void body_read();
-  ngx_int_t too_large() { return send_reply(r_, error_reply({413, "The event is too large", {}, {}, 0})); }
+  ngx_int_t too_large() { return send_reply(r_, error_reply(body_too_large(conf_.max_event_size))); }
 
  private:
   bool collect_body(std::string& body);
@@ -51,7 +51,7 @@ bool Publisher::collect_body(std::string& body) {
     const std::size_t have = body.size();
     const auto size = static_cast<std::size_t>(ngx_buf_size(b));
     if (have + size > conf_.max_event_size) {
-      finish(error_reply({413, "The event is too large", {}, {}, 0}));
+      finish(error_reply(body_too_large(conf_.max_event_size)));
       return false;
     }
     if (!b->in_file) {
