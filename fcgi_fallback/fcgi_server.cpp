@@ -20,7 +20,7 @@ namespace pgevents::fallback {
 
 namespace {
 
-constexpr std::size_t kMaxKept = 64;
+constexpr std::size_t kMaxIdle = 64;
 constexpr timeval kPeerPatience{30, 0};  // a web server that neither sends nor takes anything for so long is given up
 
 volatile std::sig_atomic_t stop_requested = 0;
@@ -77,7 +77,7 @@ class FcgiServer {
 
   ~FcgiServer() {
     FCGX_Free(&request_, 1);
-    for (const int fd : kept_) close(fd);
+    for (const int fd : idle_) close(fd);
   }
   FcgiServer(const FcgiServer&) = delete;
   FcgiServer& operator=(const FcgiServer&) = delete;
@@ -94,46 +94,46 @@ class FcgiServer {
       FcgiExchange exchange(request_);
       handler_.handle(exchange);
       FCGX_Finish_r(&request_);
-      keep_connection();
+      if (request_.ipcFd >= 0) keep_idle(request_.ipcFd);  // the web server wants to use it again
+      request_.ipcFd = -1;
       handler_.idle();
     }
     return 0;
   }
 
  private:
-  // Waits for a connection with something to read, a kept or a new one; -1: none, after a signal for instance.
+  // Waits. Returns a connection with something to read; -1 when a new one was accepted, or a signal came.
   int next_connection() {
     std::vector<pollfd> entries{{listen_fd_, POLLIN, 0}};
-    for (const int fd : kept_) entries.push_back({fd, POLLIN, 0});
+    for (const int fd : idle_) entries.push_back({fd, POLLIN, 0});
     if (ppoll(entries.data(), entries.size(), nullptr, &waiting_mask_) <= 0) return -1;
-    const auto kept = std::find_if(entries.begin() + 1, entries.end(), [](const pollfd& e) { return e.revents != 0; });
-    // New and kept connections take turns, so that neither kind starves.
-    const bool take_new = entries[0].revents != 0 && (kept == entries.end() || took_kept_);
-    took_kept_ = !take_new;
-    if (take_new) return accept_connection();
-    if (kept == entries.end()) return -1;
-    kept_.erase(std::find(kept_.begin(), kept_.end(), kept->fd));
-    return kept->fd;
+    const auto ready = std::find_if(entries.begin() + 1, entries.end(), [](const pollfd& e) { return e.revents != 0; });
+    // New connections and those we have take turns: neither starves, and no process hoards what others could serve.
+    const bool take_new = entries[0].revents != 0 && (ready == entries.end() || !took_new_);
+    took_new_ = take_new;
+    if (take_new) accept_connection();
+    if (take_new || ready == entries.end()) return -1;
+    idle_.erase(std::find(idle_.begin(), idle_.end(), ready->fd));
+    return ready->fd;
   }
 
-  int accept_connection() {
+  // A new connection waits among the idle ones until it is readable: one that stays silent occupies nobody.
+  void accept_connection() {
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) {
       pause_when_exhausted(errno);
-      return -1;
+      return;
     }
     set_up(fd);
-    return fd;
+    keep_idle(fd);
   }
 
-  // Puts a connection that the web server wants to use again aside, the longest unused first.
-  void keep_connection() {
-    if (request_.ipcFd < 0) return;
-    kept_.push_back(request_.ipcFd);
-    request_.ipcFd = -1;
-    if (kept_.size() <= kMaxKept) return;
-    close(kept_.front());
-    kept_.erase(kept_.begin());
+  // The longest unused one comes first, and makes room when there are too many.
+  void keep_idle(int fd) {
+    idle_.push_back(fd);
+    if (idle_.size() <= kMaxIdle) return;
+    close(idle_.front());
+    idle_.erase(idle_.begin());
   }
 
   static void set_up(int fd) {
@@ -153,8 +153,8 @@ class FcgiServer {
   int listen_fd_;
   Handler& handler_;
   FCGX_Request request_{};
-  std::vector<int> kept_;  // idle connections
-  bool took_kept_ = false;
+  std::vector<int> idle_;  // open connections without a request
+  bool took_new_ = false;
   sigset_t waiting_mask_{};
 };
 
