@@ -17,7 +17,8 @@ const kNotes = [
     : `nginx, bare loop and PostgreSQL on core ${kServerCore}, the load generator on core ${kLoadCore}`,
   'nginx: one worker; PostgreSQL: fsync and synchronous_commit on, its own CPU in its own line',
   'delay: from just before the publisher sends (POST, or INSERT with its COMMIT) to the read of the subscriber; ' +
-    '"from commit": from the event\'s `ts`, which is taken in COMMIT before the write to disk',
+    '"from ts": from the event\'s time, which is taken in COMMIT before the write to disk; ' +
+    '"after confirmation": from the publisher\'s reading the answer (COMMIT is done) to the subscriber\'s read',
   'server CPU: utime + stime of all nginx processes (with what the kernel does for them on loopback: the receiving side too)',
   'memory: sum of PSS of the nginx processes, 10,000 connections open against none, before the first event',
 ];

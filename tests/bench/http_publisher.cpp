@@ -35,8 +35,6 @@ void HttpPublisher::connect() {
 }
 
 void HttpPublisher::publish(const Publication& publication) {
-  busy_ = true;
-  started_us_ = wall_us();
   std::string request = "POST " + path_ + publication.channel +
                         " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: " +
                         std::to_string(publication.data.size()) + "\r\n\r\n";
@@ -52,7 +50,7 @@ void HttpPublisher::on_ready(std::uint32_t events) {
   const ssize_t size = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (size < 0) return;
   if (size == 0) {
-    if (busy_) throw std::runtime_error("the server closed the connection while publishing");
+    if (!idle()) throw std::runtime_error("the server closed the connection while publishing");
     close(fd_);
     connect();
     return;
@@ -69,8 +67,7 @@ void HttpPublisher::on_head(const ResponseHead& head) {
 }
 
 void HttpPublisher::on_end() {
-  busy_ = false;
-  pool_.on_done(wall_us() - started_us_);
+  pool_.on_done(*this);
 }
 
 }  // namespace bench

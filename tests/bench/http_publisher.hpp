@@ -20,7 +20,6 @@ class HttpPublisher final : public Publisher, public Handler, private HttpSink {
   HttpPublisher(const HttpPublisher&) = delete;
   HttpPublisher& operator=(const HttpPublisher&) = delete;
 
-  bool idle() const override { return !busy_; }
   void publish(const Publication& publication) override;
   void on_ready(std::uint32_t events) override;
 
@@ -35,9 +34,7 @@ class HttpPublisher final : public Publisher, public Handler, private HttpSink {
   sockaddr_in server_;
   std::string path_;
   HttpReader reader_;
-  std::int64_t started_us_ = 0;
   int fd_ = -1;
-  bool busy_ = false;
 };
 
 }  // namespace bench

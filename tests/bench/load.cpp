@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -49,6 +50,7 @@ class Run {
   void open_subscribers();
   void publish_next();
   std::uint64_t expected() const;
+  Histogram confirmed_delays() const;
   std::vector<Snapshot> look() const;
   void print_watched() const;
 
@@ -90,6 +92,7 @@ Run::Run(const Options& options)
     const std::string path = for_channel(options.path, i % options.channels);
     subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, source));
   }
+  if (!subscribers_.empty()) subscribers_.front()->be_probe();
 }
 
 void Run::open_subscribers() {
@@ -115,13 +118,25 @@ void Run::publish_next() {
   const std::size_t frame = data.size() + 2;
   if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
   data += "\"}";
-  pool_.publish({for_channel(options_.channel, channel), std::move(data)});
+  const std::uint32_t probed = channel == 0 ? sequences_[channel] : 0;
+  pool_.publish({for_channel(options_.channel, channel), std::move(data), probed});
 }
 
 std::uint64_t Run::expected() const {
   std::uint64_t sum = 0;
   for (std::uint32_t i = 0; i < options_.subscribers; ++i) sum += sequences_[i % options_.channels];
   return sum;
+}
+
+// From the publisher's knowing that its event is accepted (committed) to the first subscriber's having it. Both are read by
+// this process in turn: what comes earlier than the confirmation counts as 0.
+Histogram Run::confirmed_delays() const {
+  Histogram delays;
+  const std::vector<std::int64_t>& confirmed = pool_.confirmed_at();
+  for (std::size_t n = 0; n < std::min(confirmed.size(), stats_.probe.size()); ++n) {
+    if (confirmed[n] >= stats_.measure_from && stats_.probe[n] != 0) delays.add(stats_.probe[n] - confirmed[n]);
+  }
+  return delays;
 }
 
 std::vector<Snapshot> Run::look() const {
@@ -192,6 +207,7 @@ void Run::print() const {
       missing_, stats_.before_first, stats_.duplicates, stats_.reordered, stats_.closed, stats_.bad_answers);
   print_delays("delay_us", stats_.delay);
   print_delays("commit_delay_us", stats_.commit_delay);
+  print_delays("confirmed_delay_us", confirmed_delays());
   std::printf("\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,",
               pool_.mean_us(), pool_.longest_queue(), reads_, stats_.responses, stats_.bytes);
   print_watched();

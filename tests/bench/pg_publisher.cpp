@@ -37,8 +37,6 @@ PgPublisher::PgPublisher(Loop& loop, PublisherPool& pool, const std::string& con
 }
 
 void PgPublisher::publish(const Publication& publication) {
-  busy_ = true;
-  started_us_ = wall_us();
   const std::string data = R"({"type":"bench","data":)" + publication.data + "}";
   const std::array<const char*, 2> values{publication.channel.c_str(), data.c_str()};
   if (PQsendQueryPrepared(connection_.get(), kStatement, 2, values.data(), nullptr, nullptr, 0) == 0) {
@@ -54,14 +52,13 @@ void PgPublisher::on_ready(std::uint32_t events) {
   if (PQconsumeInput(connection) == 0) {
     throw std::runtime_error(std::string("PostgreSQL: ") + PQerrorMessage(connection));
   }
-  while (busy_ && PQisBusy(connection) == 0) {
+  while (!idle() && PQisBusy(connection) == 0) {
     const Result result(PQgetResult(connection));
     if (result) {
       expect_ok(connection, result);
       continue;
     }
-    busy_ = false;
-    pool_.on_done(wall_us() - started_us_);
+    pool_.on_done(*this);
   }
 }
 

@@ -16,7 +16,6 @@ class PgPublisher final : public Publisher, public Handler {
  public:
   PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo);
 
-  bool idle() const override { return !busy_; }
   void publish(const Publication& publication) override;
   void on_ready(std::uint32_t events) override;
 
@@ -27,8 +26,6 @@ class PgPublisher final : public Publisher, public Handler {
 
   PublisherPool& pool_;
   std::unique_ptr<PGconn, Finish> connection_;
-  std::int64_t started_us_ = 0;
-  bool busy_ = false;
 };
 
 }  // namespace bench

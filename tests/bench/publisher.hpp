@@ -4,25 +4,30 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "loop.hpp"
+
 namespace bench {
 
 struct Publication {
   std::string channel;
-  std::string data;  // JSON text
+  std::string data;            // JSON text
+  std::uint32_t sequence = 0;  // its number in the first channel, 0 in others
 };
 
 // One connection that publishes one event at a time.
 class Publisher {
  public:
   virtual ~Publisher() = default;
-  virtual bool idle() const = 0;
   virtual void publish(const Publication& publication) = 0;
+
+  bool idle() const { return started_us == 0; }
+  std::int64_t started_us = 0;  // the event under way: when, and which
+  std::uint32_t sequence = 0;
 };
 
 class PublisherPool {
@@ -34,12 +39,21 @@ class PublisherPool {
     pump();
   }
 
-  // To be called by publishers when they become idle.
-  void on_done(std::int64_t took_us) {
+  // To be called by publishers when their event is confirmed: answered, or committed.
+  void on_done(Publisher& publisher) {
+    const std::int64_t now = wall_us();
     ++acknowledged_;
-    took_us_ += took_us;
+    took_us_ += now - publisher.started_us;
+    if (publisher.sequence != 0) {
+      if (confirmed_at_.size() <= publisher.sequence) confirmed_at_.resize(publisher.sequence + 1);
+      confirmed_at_[publisher.sequence] = now;
+    }
+    publisher.started_us = 0;
     pump();
   }
+
+  // When the events of the first channel were confirmed, by sequence number; 0: not yet.
+  const std::vector<std::int64_t>& confirmed_at() const { return confirmed_at_; }
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::size_t longest_queue() const { return longest_queue_; }
@@ -52,6 +66,8 @@ class PublisherPool {
       if (!publisher->idle()) continue;
       const Publication next = std::move(waiting_.front());
       waiting_.pop_front();
+      publisher->started_us = wall_us();
+      publisher->sequence = next.sequence;
       publisher->publish(next);
     }
     if (waiting_.size() > longest_queue_) longest_queue_ = waiting_.size();
@@ -59,6 +75,7 @@ class PublisherPool {
 
   std::vector<std::unique_ptr<Publisher>> publishers_;
   std::deque<Publication> waiting_;
+  std::vector<std::int64_t> confirmed_at_;
   std::uint64_t acknowledged_ = 0;
   std::int64_t took_us_ = 0;
   std::size_t longest_queue_ = 0;

@@ -9,8 +9,10 @@ const ms = (histogram, share) => (r) => (r[histogram].count > 0 ? r[histogram][s
 const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
 const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: true };
 const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
-const kCommitP50 = { title: 'from commit p50 ms', of: ms('commit_delay_us', 'p50'), digits: 2 };
-const kCommitP99 = { title: 'from commit p99 ms', of: ms('commit_delay_us', 'p99'), digits: 2 };
+const kTsP50 = { title: 'from ts p50 ms', of: ms('commit_delay_us', 'p50'), digits: 2 };
+const kTsP99 = { title: 'from ts p99 ms', of: ms('commit_delay_us', 'p99'), digits: 2 };
+const kConfirmedP50 = { title: 'after confirmation p50 ms', of: ms('confirmed_delay_us', 'p50'), digits: 2 };
+const kConfirmedP99 = { title: 'after confirmation p99 ms', of: ms('confirmed_delay_us', 'p99'), digits: 2 };
 const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: true };
 const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: true };
@@ -39,7 +41,7 @@ export const kScenarios = [
     load: { flavor: 'sse', subscribers: 1, rate: 100 },
     start: { envelope: true },
     seconds: { quick: 3, full: 10 },
-    figures: [kP50, kP99, kCommitP50, kCommitP99, kOwn],
+    figures: [kP50, kP99, kTsP50, kTsP99, kConfirmedP50, kConfirmedP99, kOwn],
   },
   {
     name: 'long-poll',

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "histogram.hpp"
 
@@ -22,6 +23,7 @@ struct Stats {
   std::int64_t measure_from = INT64_MAX;  // delays count for events published from this time on
   Histogram delay;                        // publisher's send to the subscriber's read
   Histogram commit_delay;                 // the event's `ts` to the subscriber's read, where the event carries one
+  std::vector<std::int64_t> probe;        // when the first subscriber got its events, by sequence number
 };
 
 // Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. Numbers further back than 63 that come

@@ -169,6 +169,10 @@ void Subscriber::note_events(std::string_view text) {
     if (setup_.flavor == Flavor::kLongPoll && sequence_.last() == 0) sequence_.start_at(sequence, stats);
     sequence_.note(sequence, stats);
     ++stats.events;
+    if (probe_) {
+      if (stats.probe.size() <= sequence) stats.probe.resize(sequence + 1);
+      stats.probe[sequence] = now;
+    }
     if (sent >= stats.measure_from) {
       stats.delay.add(now - sent);
       if (commit != std::string_view::npos) stats.commit_delay.add(now - number_at(text.substr(commit + 5)));

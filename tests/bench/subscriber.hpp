@@ -34,6 +34,8 @@ class Subscriber final : public Handler, private HttpSink {
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
+  // Its arrivals are noted one by one.
+  void be_probe() { probe_ = true; }
   void open();
   // Closes the connection; what arrives later is not counted.
   void close();
@@ -61,6 +63,7 @@ class Subscriber final : public Handler, private HttpSink {
   bool opened_ = false;
   bool accepted_ = false;  // the answer was 200
   bool stopped_ = false;
+  bool probe_ = false;
 };
 
 }  // namespace bench
