@@ -180,7 +180,12 @@ export class CgiServer {
     this.stderr = '';
     this.failures = [];
     this.running_ = new Set();
-    this.server_ = http.createServer((request, response) => this.serve_(request, response));
+    // Pipelined requests are executed one after the other, as by web servers; Node would start them all.
+    const last_of = new WeakMap();
+    this.server_ = http.createServer((request, response) => {
+      const earlier = last_of.get(request.socket) ?? Promise.resolve();
+      last_of.set(request.socket, earlier.then(() => this.serve_(request, response)));
+    });
   }
 
   async start() {

@@ -33,7 +33,10 @@ export class Response {
 // One request. `target` is { port } or { socketPath }, with { tls: true } for https without verification.
 export async function request({ port, socketPath, tls = false, method = 'GET', path = '/', headers = {}, body, agent,
   timeout = kTimeout }) {
-  const options = { host: '127.0.0.1', port, socketPath, method, path, headers, agent: agent ?? false };
+  // As bytes and with their length: Node would send the headers as UTF-8 too, and frames no body of a GET or DELETE.
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const all = bytes ? { 'Content-Length': bytes.length, ...headers } : headers;
+  const options = { host: '127.0.0.1', port, socketPath, method, path, headers: all, agent: agent ?? false };
   const answer = new Promise((resolve, reject) => {
     const outgoing = (tls ? https : http).request({ ...options, rejectUnauthorized: false }, (message) => {
       const chunks = [];
@@ -42,8 +45,7 @@ export async function request({ port, socketPath, tls = false, method = 'GET', p
       message.on('end', () => resolve(new Response(message, Buffer.concat(chunks))));
     });
     outgoing.on('error', reject);
-    // As bytes: text would make Node send the headers as UTF-8 too.
-    outgoing.end(typeof body === 'string' ? Buffer.from(body) : body);
+    outgoing.end(bytes);
   });
   return within(answer, timeout, `${method} ${path}`);
 }
