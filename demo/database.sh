@@ -84,8 +84,9 @@ SQL
 }
 
 need_database() {
-  run_psql -qtAc 'SELECT 1' >/dev/null 2>"$run_dir/log/psql.log" && return
-  cat "$run_dir/log/psql.log" >&2
+  local words
+  words=$(run_psql -qtAc 'SELECT 1' 2>&1 >/dev/null) && return
+  printf '%s\n' "$words" >&2
   [[ -z $database ]] || die "The database of PGEVENTS_DATABASE cannot be reached (psql says why above): $database"
   die "The demo's database cannot be reached. Is it running? ./run up"
 }

@@ -189,7 +189,8 @@ cmd_demo() {
   say "From another terminal:  ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   say "                        ./run module off      (and on)"
   say "Ctrl-C stops everything."
-  while nginx_pid >/dev/null && fallback_pid >/dev/null; do sleep 1; done
+  # In substitutions: a trap that fires while a function's output is redirected would speak to nobody.
+  while [[ -n $(nginx_pid) && -n $(fallback_pid) ]]; do sleep 1; done
   die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
 }
 

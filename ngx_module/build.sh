@@ -69,7 +69,10 @@ if [ ! -f "$work/.key" ] || [ "$key" != "$(cat "$work/.key")" ]; then
 fi
 cd "$work"
 make -f objs/Makefile -j"$(nproc)" modules
-cp objs/ngx_http_pgevents_module.so "$out/"
+
+# A new file, and only when it is another one: a running nginx has the old one mapped, and writing into that kills its workers.
+module=ngx_http_pgevents_module.so
+cmp -s "objs/$module" "$out/$module" || install -m 755 "objs/$module" "$out/$module"
 if [ -n "$source" ]; then
   make -f objs/Makefile -j"$(nproc)" >"$out/nginx-make.log" 2>&1
   cp objs/nginx "$out/nginx"
