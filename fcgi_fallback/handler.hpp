@@ -14,7 +14,7 @@ namespace pgevents::fallback {
 class Handler {
  public:
   // All three must outlive the handler.
-  Handler(const Options& options, const NamePattern& names, Database& database)
+  Handler(const ProgramOptions& options, const NamePattern& names, Database& database)
       : options_(options), names_(names), database_(database) {}
 
   // Answers one request. Whatever happens is answered or logged; nothing is thrown.
@@ -31,7 +31,7 @@ class Handler {
   void send_stream(Exchange& exchange, const Subscription& subscription);
   void publish(Exchange& exchange, const Publication& publication);
 
-  const Options& options_;
+  const ProgramOptions& options_;
   const NamePattern& names_;
   Database& database_;
   // The first time soon after the start, so that processes that are replaced often prune as well.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -42,12 +43,21 @@ bool somebody_listens(const sockaddr_un& address) {
   return connected;
 }
 
+// The workers of a master that was killed a moment ago are about to end: they get a second.
+bool somebody_stays(const sockaddr_un& address) {
+  for (int i = 0; i < 10; ++i) {
+    if (!somebody_listens(address)) return false;
+    poll(nullptr, 0, 100);
+  }
+  return true;
+}
+
 // Removes the file of a server that is gone. Anything else at this path stays.
 std::optional<std::string> remove_stale(const std::string& path, const sockaddr_un& address) {
   struct stat info {};
   if (lstat(path.c_str(), &info) != 0) return std::nullopt;
   if (!S_ISSOCK(info.st_mode)) return path + " exists and is not a socket";
-  if (somebody_listens(address)) return path + ": another program listens there";
+  if (somebody_stays(address)) return path + ": another program listens there";
   if (unlink(path.c_str()) != 0) return failure("Cannot remove the old socket " + path);
   return std::nullopt;
 }

@@ -22,19 +22,19 @@ int refuse(const std::string& text) {
   return kUsageError;
 }
 
-int work(const Options& options, const NamePattern& names, int fd) {
+int work(const ProgramOptions& options, const NamePattern& names, int fd) {
   Database database(options.database, true, kRetryAfter);
   Handler handler(options, names, database);
   return serve_fastcgi(fd, handler);
 }
 
-int run_cgi(const Options& options, const NamePattern& names) {
+int run_cgi(const ProgramOptions& options, const NamePattern& names) {
   Database database(options.database, false, kRetryAfter);
   Handler handler(options, names, database);
   return serve_cgi(handler);
 }
 
-int run_fastcgi(const Options& options, const NamePattern& names, int fd) {
+int run_fastcgi(const ProgramOptions& options, const NamePattern& names, int fd) {
   // spawn-fcgi and systemd watch over a single process themselves.
   if (options.listen.empty() && options.processes == 0) return work(options, names, fd);
   const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
@@ -52,7 +52,7 @@ bool arguments_may_come_from_client() {
 }
 
 int run(int argc, char** argv) {
-  Options options;
+  ProgramOptions options;
   const auto problem = arguments_may_come_from_client() ? read_environment(options) : read_options(argc, argv, options);
   if (problem) return refuse(*problem);
   if (options.help || options.version) {

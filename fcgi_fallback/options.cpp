@@ -11,7 +11,7 @@ namespace pgevents::fallback {
 
 namespace {
 
-using Apply = bool (*)(Options&, std::string_view);
+using Apply = bool (*)(ProgramOptions&, std::string_view);
 
 // Stores the value; false when it is not a good one.
 struct OptionSpec {
@@ -45,35 +45,36 @@ bool parse_size(std::string_view text, std::size_t& out) {
   return true;
 }
 
-template <std::string Options::*member>
-bool set_text(Options& options, std::string_view value) {
+template <std::string ProgramOptions::*member>
+bool set_text(ProgramOptions& options, std::string_view value) {
   options.*member = value;
   return true;
 }
 
 constexpr OptionSpec kOptions[] = {
-    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_text<&Options::listen>},
+    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_text<&ProgramOptions::listen>},
     {"socket-mode", nullptr, "MODE", "permissions of a unix socket, octal (660)",
-     [](Options& o, std::string_view v) { return parse_number(v, 0U, 0777U, o.socket_mode, 8); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_number(v, 0U, 0777U, o.socket_mode, 8); }},
     {"backlog", nullptr, "N", "connections that may wait at the own socket (511)",
-     [](Options& o, std::string_view v) { return parse_number(v, 1, 65535, o.backlog); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_number(v, 1, 65535, o.backlog); }},
     {"processes", nullptr, "N", "worker processes, restarted when they die (4 with --listen)",
-     [](Options& o, std::string_view v) { return parse_number(v, 1U, 1000U, o.processes); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_number(v, 1U, 1000U, o.processes); }},
     {"database", "PGEVENTS_DATABASE", "CONNINFO", "connection string or URI, as libpq takes it",
-     set_text<&Options::database>},
+     set_text<&ProgramOptions::database>},
     {"subscribe", "PGEVENTS_SUBSCRIBE", "PATTERNS",
-     "channels that may be listened to: names, exact or with a trailing *", set_text<&Options::subscribe>},
-    {"publish", "PGEVENTS_PUBLISH", "PATTERNS", "channels that may be published to", set_text<&Options::publish>},
+     "channels that may be listened to: names, exact or with a trailing *", set_text<&ProgramOptions::subscribe>},
+    {"publish", "PGEVENTS_PUBLISH", "PATTERNS", "channels that may be published to",
+     set_text<&ProgramOptions::publish>},
     {"base", "PGEVENTS_BASE", "PATH", "path prefix of all requests (default: what precedes the first /events/)",
-     set_text<&Options::base>},
+     set_text<&ProgramOptions::base>},
     {"channel-pattern", "PGEVENTS_CHANNEL_PATTERN", "REGEX", "PCRE2 pattern of channel names and event types",
-     set_text<&Options::channel_pattern>},
+     set_text<&ProgramOptions::channel_pattern>},
     {"max-channels", "PGEVENTS_MAX_CHANNELS", "N", "channels in one request (64)",
-     [](Options& o, std::string_view v) { return parse_number<std::size_t>(v, 1, 10000, o.max_channels); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_number<std::size_t>(v, 1, 10000, o.max_channels); }},
     {"max-event-size", "PGEVENTS_MAX_EVENT_SIZE", "SIZE", "largest publish body, in bytes or with k or m (2m)",
-     [](Options& o, std::string_view v) { return parse_size(v, o.max_event_size); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_size(v, o.max_event_size); }},
     {"poll-interval", "PGEVENTS_POLL_INTERVAL", "SECONDS", "when clients are told to ask again (5)",
-     [](Options& o, std::string_view v) { return parse_number(v, 1U, 86400U, o.poll_interval); }},
+     [](ProgramOptions& o, std::string_view v) { return parse_number(v, 1U, 86400U, o.poll_interval); }},
 };
 
 const OptionSpec* find_option(std::string_view name) {
@@ -96,7 +97,7 @@ std::string take_secret(char* value) {
 }
 
 // Reads the option at argv[i] and moves `i` to its last word.
-std::optional<std::string> read_argument(int argc, char** argv, int& i, Options& options) {
+std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramOptions& options) {
   const std::string_view word = argv[i];
   if (word.substr(0, 2) != "--") return "Unexpected argument. Try pgevents-fcgi --help";
   const std::size_t equals = word.find('=');
@@ -119,7 +120,7 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, Options&
 
 }  // namespace
 
-std::optional<std::string> read_environment(Options& options) {
+std::optional<std::string> read_environment(ProgramOptions& options) {
   for (const OptionSpec& spec : kOptions) {
     const char* const value = spec.environment != nullptr ? std::getenv(spec.environment) : nullptr;
     if (value != nullptr && *value != '\0' && !spec.apply(options, value)) return complaint(spec.environment);
@@ -127,7 +128,7 @@ std::optional<std::string> read_environment(Options& options) {
   return std::nullopt;
 }
 
-std::optional<std::string> read_options(int argc, char** argv, Options& options) {
+std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options) {
   std::optional<std::string> problem = read_environment(options);
   for (int i = 1; i < argc && !problem; ++i) problem = read_argument(argc, argv, i, options);
   return problem;

@@ -9,7 +9,7 @@
 
 namespace pgevents::fallback {
 
-struct Options {
+struct ProgramOptions {
   std::string listen;  // `unix:/path` or `host:port`; empty: inherited socket or CGI
   unsigned socket_mode = 0660;
   int backlog = 511;
@@ -28,10 +28,10 @@ struct Options {
 
 // Reads the environment (PGEVENTS_*), then the arguments, which win. Returns what is wrong, if anything is. The value
 // of --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
-std::optional<std::string> read_options(int argc, char** argv, Options& options);
+std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options);
 
 // The environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875, 4.4).
-std::optional<std::string> read_environment(Options& options);
+std::optional<std::string> read_environment(ProgramOptions& options);
 
 std::string usage();
 

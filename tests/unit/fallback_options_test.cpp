@@ -1,0 +1,187 @@
+// The fallback's options: environment, arguments, what is refused, and that no secret stays visible or is repeated.
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "checks.hpp"
+#include "database.hpp"
+#include "event_pages.hpp"
+#include "options.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+using fallback::ProgramOptions;
+
+namespace {
+
+// An argument vector that may be written to, as main's may.
+struct Arguments {
+  explicit Arguments(std::vector<std::string> words) : words(std::move(words)) {
+    this->words.insert(this->words.begin(), "pgevents-fcgi");
+    for (std::string& word : this->words) pointers.push_back(word.data());
+  }
+  std::vector<std::string> words;
+  std::vector<char*> pointers;
+};
+
+// What is wrong with these arguments, "" when nothing is.
+std::string read(Arguments& arguments, ProgramOptions& options) {
+  return fallback::read_options(static_cast<int>(arguments.pointers.size()), arguments.pointers.data(), options)
+      .value_or("");
+}
+
+std::string problem_of(std::vector<std::string> words) {
+  Arguments arguments(std::move(words));
+  ProgramOptions options;
+  return read(arguments, options);
+}
+
+// An environment variable for the time of a test.
+struct Variable {
+  Variable(const char* name, const char* value) : name(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name); }
+  const char* name;
+};
+
+START_TEST(without_options_nobody_has_access) {
+  ProgramOptions options;
+  Arguments none({});
+  assert_text(read(none, options), "");
+  assert_text(options.subscribe, "");
+  assert_text(options.publish, "");
+  assert_text(options.channel_pattern, kDefaultNamePattern);
+  ck_assert_uint_eq(options.max_channels, 64);
+  ck_assert_uint_eq(options.max_event_size, 2097152);
+  ck_assert_uint_eq(options.poll_interval, 5);
+}
+END_TEST
+
+START_TEST(values_follow_as_a_word_or_behind_an_equals_sign) {
+  ProgramOptions options;
+  Arguments arguments({"--listen", "unix:/run/x.sock", "--subscribe=a* b", "--publish", "", "--base=/rt",
+                       "--processes=3", "--socket-mode", "666", "--backlog=10", "--max-channels", "5",
+                       "--poll-interval=10", "--channel-pattern", "[0-9]=+"});
+  assert_text(read(arguments, options), "");
+  assert_text(options.listen, "unix:/run/x.sock");
+  assert_text(options.subscribe, "a* b");
+  assert_text(options.base, "/rt");
+  assert_text(options.channel_pattern, "[0-9]=+");
+  ck_assert_uint_eq(options.processes, 3);
+  ck_assert_uint_eq(options.socket_mode, 0666);
+  ck_assert_int_eq(options.backlog, 10);
+  ck_assert_uint_eq(options.max_channels, 5);
+  ck_assert_uint_eq(options.poll_interval, 10);
+}
+END_TEST
+
+START_TEST(the_environment_serves_and_arguments_win) {
+  const Variable database("PGEVENTS_DATABASE", "dbname=env"), subscribe("PGEVENTS_SUBSCRIBE", "env"),
+      size("PGEVENTS_MAX_EVENT_SIZE", "64k"), empty("PGEVENTS_POLL_INTERVAL", "");
+  ProgramOptions options;
+  Arguments arguments({"--subscribe", "argument"});
+  assert_text(read(arguments, options), "");
+  assert_text(options.database, "dbname=env");
+  assert_text(options.subscribe, "argument");
+  ck_assert_uint_eq(options.max_event_size, 65536);
+  ck_assert_uint_eq(options.poll_interval, 5);
+}
+END_TEST
+
+START_TEST(sizes_have_units) {
+  const struct {
+    const char* text;
+    std::size_t bytes;
+  } rows[] = {{"1", 1}, {"100k", 102400}, {"2M", 2097152}, {"1024m", 1073741824}};
+  for (const auto& row : rows) {
+    ProgramOptions options;
+    Arguments arguments({"--max-event-size", row.text});
+    assert_text(read(arguments, options), "");
+    ck_assert_uint_eq(options.max_event_size, row.bytes);
+  }
+}
+END_TEST
+
+START_TEST(bad_values_are_refused) {
+  const struct {
+    const char* name;
+    const char* value;
+  } rows[] = {{"processes", "0"},      {"processes", "-1"},     {"processes", "2x"},      {"processes", "1001"},
+              {"socket-mode", "999"},  {"socket-mode", "7777"}, {"backlog", "0"},         {"max-channels", "0"},
+              {"max-event-size", "0"}, {"max-event-size", "k"}, {"max-event-size", "2g"}, {"max-event-size", "1025m"},
+              {"poll-interval", "0"},  {"poll-interval", "1.5"}};
+  for (const auto& row : rows) {
+    const std::string option = std::string("--") + row.name;
+    assert_text(problem_of({option, row.value}), option + ": not a valid value. Try pgevents-fcgi --help", row.value);
+  }
+  const Variable variable("PGEVENTS_MAX_CHANNELS", "many");
+  assert_text(problem_of({}), "PGEVENTS_MAX_CHANNELS: not a valid value. Try pgevents-fcgi --help");
+}
+END_TEST
+
+START_TEST(unknown_and_stray_words_are_refused) {
+  assert_text(problem_of({"--databse", "x"}), "Unknown option --databse. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--databse=password=x"}), "Unknown option --databse. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--subscribe"}), "--subscribe needs a value");
+  assert_text(problem_of({"password=geheim"}), "Unexpected argument. Try pgevents-fcgi --help");
+}
+END_TEST
+
+START_TEST(the_connection_string_disappears_from_the_arguments) {
+  for (const bool one_word : {true, false}) {
+    ProgramOptions options;
+    Arguments arguments(one_word ? std::vector<std::string>{"--database=host=h password=geheim"}
+                                 : std::vector<std::string>{"--database", "host=h password=geheim"});
+    assert_text(read(arguments, options), "");
+    assert_text(options.database, "host=h password=geheim");
+    const std::string seen = arguments.words.back();
+    assert_text(seen, (one_word ? "--database=" : "") + std::string(22, 'x'));
+  }
+}
+END_TEST
+
+START_TEST(connection_strings_are_checked_before_use) {
+  for (const char* good : {"", "app", "host=h dbname=d password='x y'", "postgresql://u:p@h:5432/d", "service=s"}) {
+    assert_that(fallback::Database::conninfo_is_readable(good), good);
+  }
+  for (const char* bad : {"host=h nonsense", "nosuchword=1", "password='open", "postgresql://h:port/d?x=%zz"}) {
+    assert_that(!fallback::Database::conninfo_is_readable(bad), bad);
+  }
+}
+END_TEST
+
+START_TEST(help_names_every_option) {
+  ProgramOptions options;
+  Arguments arguments({"--help", "--version"});
+  assert_text(read(arguments, options), "");
+  ck_assert(options.help && options.version);
+  for (const char* name :
+       {"--listen", "--socket-mode", "--backlog", "--processes", "--database", "--subscribe", "--publish", "--base",
+        "--channel-pattern", "--max-channels", "--max-event-size", "--poll-interval", "PGEVENTS_DATABASE"}) {
+    assert_that(fallback::usage().find(name) != std::string::npos, name);
+  }
+}
+END_TEST
+
+START_TEST(channels_become_an_array_of_postgresql) {
+  assert_text(fallback::array_literal({"a"}), R"({"a"})");
+  assert_text(fallback::array_literal({"a", "b,c", "{}", "NULL"}), R"({"a","b,c","{}","NULL"})");
+  assert_text(fallback::array_literal({"a\"b\\c"}), R"({"a\"b\\c"})");
+}
+END_TEST
+
+}  // namespace
+
+int main() {
+  return run("fallback_options", {
+                                     without_options_nobody_has_access,
+                                     values_follow_as_a_word_or_behind_an_equals_sign,
+                                     the_environment_serves_and_arguments_win,
+                                     sizes_have_units,
+                                     bad_values_are_refused,
+                                     unknown_and_stray_words_are_refused,
+                                     the_connection_string_disappears_from_the_arguments,
+                                     connection_strings_are_checked_before_use,
+                                     help_names_every_option,
+                                     channels_become_an_array_of_postgresql,
+                                 });
+}
