@@ -122,7 +122,9 @@ void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
     if (array.size() >= kMaxArrayBytes || events >= kMaxArrayEvents) break;
   }
   array += ']';
-  const PollKind kind = subscription.flavor == Flavor::kPoll ? PollKind::kRequested : PollKind::kFallback;
+  // Whoever asked not to wait is told that, and not that the module is missing.
+  const bool asked = subscription.flavor == Flavor::kPoll || subscription.timeout == 0.0;
+  const PollKind kind = asked ? PollKind::kRequested : PollKind::kFallback;
   // There is more already: the client need not wait to come back for it.
   const unsigned interval = pages.at_end() ? options_.poll_interval : 0;
   send_reply(exchange, poll_reply(std::move(array), pages.cursor(), kind, interval), subscription.head_only);
