@@ -96,6 +96,7 @@ bool Ring::attach(void* memory, std::size_t size) noexcept {
 std::uint64_t Ring::physical(std::uint64_t pos) const noexcept {
 #ifdef __SIZEOF_INT128__
   __extension__ using Wide = unsigned __int128;
+  // cppcheck-suppress shiftTooManyBits ; it takes the type for one of 64 bits
   const auto quotient = static_cast<std::uint64_t>((Wide{pos} * reciprocal_) >> 64);
   const std::uint64_t rest = pos - quotient * data_size_;
   return rest >= data_size_ ? rest - data_size_ : rest;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +79,35 @@ class Child {
 
  private:
   pid_t pid_;
+};
+
+// A child that executes `action` as its owner lets it: one machine instruction at a time, or the rest at once.
+class Traced {
+ public:
+  template <typename Action>
+  explicit Traced(Action action)
+      : child_([&action] {
+          if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+          raise(SIGSTOP);
+          action();
+          raise(SIGSTOP);
+          return 0;
+        }) {
+    if (!stopped_by(SIGSTOP)) std::abort();  // ptrace is not allowed here
+  }
+
+  // False when `action` is over.
+  bool step() { return resume(PTRACE_SINGLESTEP) && stopped_by(SIGTRAP); }
+  bool finish() { return resume(PTRACE_CONT) && stopped_by(SIGSTOP); }
+
+ private:
+  bool resume(__ptrace_request how) const { return ptrace(how, child_.pid(), nullptr, nullptr) == 0; }
+  bool stopped_by(int signal) const {
+    int status = 0;
+    return waitpid(child_.pid(), &status, 0) == child_.pid() && WIFSTOPPED(status) && WSTOPSIG(status) == signal;
+  }
+
+  Child child_;
 };
 
 inline int sleep_for_ever() {

@@ -1,13 +1,12 @@
-// A writer of the ring may be killed at any instruction. Here he is: a traced child executes each writing call one machine
-// instruction at a time, and whenever it changed the memory, the parent looks at a copy as those do who are left behind.
-#include <check.h>
-#include <sys/ptrace.h>
-
+// A writer of the ring may be killed at any instruction. Here he is: a traced child executes each writing call one
+// machine instruction at a time, and whenever it changed the memory, the parent looks at a copy as those do who are
+// left behind.
 #include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "checks.hpp"
 #include "process_testing.hpp"
 #include "ring.hpp"
 #include "ring_testing.hpp"
@@ -17,34 +16,20 @@ using namespace pgevents::testing;
 
 namespace {
 
-// True when the child is stopped by `signal`.
-bool stopped_by(pid_t pid, int signal) {
-  int status = 0;
-  return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == signal;
-}
-
 // Calls `look` with the memory's content after every instruction of `action` that changed it; returns how many did.
 int step_through(const SharedMemory& memory, const std::function<void()>& action,
                  const std::function<void(const std::vector<char>&)>& look) {
-  const Child child([&action] {
-    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
-    raise(SIGSTOP);
-    action();
-    raise(SIGSTOP);
-    return 0;
-  });
-  ck_assert_msg(stopped_by(child.pid(), SIGSTOP), "this test needs ptrace");
+  Traced child(action);
   const auto* const bytes = static_cast<const char*>(memory.data());
   std::vector<char> seen(bytes, bytes + memory.size());
   int changes = 0;
-  for (;;) {
-    ck_assert(ptrace(PTRACE_SINGLESTEP, child.pid(), nullptr, nullptr) == 0);
-    if (!stopped_by(child.pid(), SIGTRAP)) return changes;
+  while (child.step()) {
     if (std::memcmp(seen.data(), bytes, seen.size()) == 0) continue;
     seen.assign(bytes, bytes + memory.size());
     ++changes;
     look(seen);
   }
+  return changes;
 }
 
 struct TestRing {
@@ -74,14 +59,16 @@ void assert_survived(const SharedMemory& copy, const std::vector<char>& content)
   assert_sound(ring, "after recover()");
   const Ring::Snapshot now = ring.snapshot();
   ck_assert(now.floor == left.floor && now.last_id == left.last_id && now.head_pos == left.head_pos);
+  other_history_from = left.last_id + 1;  // what comes next is not what was being written
   append_next(ring, 3);
   assert_sound(ring, "after the next writer's first events");
 
   std::memcpy(copy.data(), content.data(), content.size());
-  ck_assert(ring.attach(copy.data(), copy.size()));
-  append_next(ring);  // he forgot recover()
+  append_next(ring, 3);  // he forgot recover()
+  assert_sound(ring, "after the first events without recover()");
   append_next(ring, 200);
   assert_sound(ring, "after the whole ring was written again");
+  other_history_from = ~std::uint64_t{0};
 }
 
 void kill_everywhere(TestRing& test, const std::function<void(Ring&)>& action) {
@@ -141,8 +128,8 @@ START_TEST(a_reset_may_be_killed_anywhere) {
 }
 END_TEST
 
-// Some states of a killed append, among them the last ones, when the entry is linked; in each of them the one who mends is
-// killed as well. Few entries, because recover() walks them all.
+// Some states of a killed append, among them the last ones, when the entry is linked; in each of them the one who mends
+// is killed as well. Few entries, because recover() walks them all.
 START_TEST(recover_may_be_killed_anywhere) {
   TestRing test;
   append_next(test.ring, 20);
@@ -185,31 +172,17 @@ START_TEST(a_ring_whose_creation_was_killed_is_not_attached) {
 }
 END_TEST
 
-Suite* suite() {
-  Suite* const suite = suite_create("ring_kill");
-  TCase* const tests = tcase_create("ring_kill");
-  tcase_set_timeout(tests, 60);
-  for (const TTest* const test : {
-           an_append_to_an_empty_ring_may_be_killed_anywhere,
-           an_append_that_overwrites_may_be_killed_anywhere,
-           an_append_that_skips_the_end_of_the_memory_may_be_killed_anywhere,
-           an_append_too_large_for_the_ring_may_be_killed_anywhere,
-           a_reset_may_be_killed_anywhere,
-           recover_may_be_killed_anywhere,
-           a_ring_whose_creation_was_killed_is_not_attached,
-       }) {
-    tcase_add_test(tests, test);
-  }
-  suite_add_tcase(suite, tests);
-  return suite;
-}
-
 }  // namespace
 
 int main() {
-  SRunner* const runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? 0 : 1;
+  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for who runs this without CK_FORK=no
+  return run("ring_kill", {
+                              an_append_to_an_empty_ring_may_be_killed_anywhere,
+                              an_append_that_overwrites_may_be_killed_anywhere,
+                              an_append_that_skips_the_end_of_the_memory_may_be_killed_anywhere,
+                              an_append_too_large_for_the_ring_may_be_killed_anywhere,
+                              a_reset_may_be_killed_anywhere,
+                              recover_may_be_killed_anywhere,
+                              a_ring_whose_creation_was_killed_is_not_attached,
+                          });
 }

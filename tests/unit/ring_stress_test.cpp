@@ -1,7 +1,5 @@
-// The ring under load: a writer that overwrites as fast as it can, readers that check every byte and every id, writers that
-// are killed, stopped and replaced. The same readers run as threads, for ThreadSanitizer.
-#include <check.h>
-
+// The ring under load: a writer that overwrites as fast as it can, readers that check every byte and every id, writers
+// that are killed, stopped and replaced. The same readers run as threads, for ThreadSanitizer.
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "checks.hpp"
 #include "process_testing.hpp"
 #include "ring.hpp"
 #include "ring_testing.hpp"
@@ -185,7 +184,7 @@ START_TEST(readers_of_a_ring_that_is_overwritten_see_whole_events_in_order) {
   const Stage stage;
   std::vector<Child> readers = start_readers(stage);
   const Child writer([&stage] { return write_for_ever(stage, 3); });
-  const std::int64_t deadline = now_us() + 3 * kSecond;
+  const std::int64_t deadline = now_us() + 2 * kSecond;
   while (now_us() < deadline && stage.shared().problem[0] == '\0') usleep(10000);
   stop_readers(stage, readers, 2000);
   ck_assert_uint_gt(stage.ring.snapshot().head_pos, 100 * Ring::kMinDataBytes);
@@ -200,7 +199,7 @@ START_TEST(killed_writers_leave_a_sound_ring_and_no_reader_notices) {
   Random random(4);
   int kills = 0;
   int in_the_middle = 0;
-  for (const std::int64_t deadline = now_us() + 3 * kSecond; now_us() < deadline; ++kills) {
+  for (const std::int64_t deadline = now_us() + 2 * kSecond; now_us() < deadline; ++kills) {
     const std::uint64_t before = stage.ring.snapshot().last_id;
     Child writer([&] { return write_for_ever(stage, random.next()); });
     ck_assert(wait_until([&] { return stage.ring.snapshot().last_id > before; }));
@@ -307,28 +306,14 @@ START_TEST(threads_of_one_process_may_read_while_one_writes) {
 }
 END_TEST
 
-Suite* suite() {
-  Suite* const suite = suite_create("ring_stress");
-  TCase* const tests = tcase_create("ring_stress");
-  tcase_set_timeout(tests, 60);
-  for (const TTest* const test : {
-           readers_of_a_ring_that_is_overwritten_see_whole_events_in_order,
-           killed_writers_leave_a_sound_ring_and_no_reader_notices,
-           a_lease_passes_between_writers_that_are_stopped_and_killed,
-           threads_of_one_process_may_read_while_one_writes,
-       }) {
-    tcase_add_test(tests, test);
-  }
-  suite_add_tcase(suite, tests);
-  return suite;
-}
-
 }  // namespace
 
 int main() {
-  SRunner* const runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? 0 : 1;
+  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for who runs this without CK_FORK=no
+  return run("ring_stress", {
+                                readers_of_a_ring_that_is_overwritten_see_whole_events_in_order,
+                                killed_writers_leave_a_sound_ring_and_no_reader_notices,
+                                a_lease_passes_between_writers_that_are_stopped_and_killed,
+                                threads_of_one_process_may_read_while_one_writes,
+                            });
 }

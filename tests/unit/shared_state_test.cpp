@@ -1,12 +1,11 @@
 // The listener's lease and the table of wait ids, also with holders that were killed and with processes that race.
 #include "shared_state.hpp"
 
-#include <check.h>
-
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "checks.hpp"
 #include "process_testing.hpp"
 
 using namespace pgevents;
@@ -262,6 +261,40 @@ START_TEST(one_of_many_gets_a_wait_id) {
 }
 END_TEST
 
+struct Turnstile {
+  std::atomic<int> inside;
+  std::atomic<int> collisions;
+  std::atomic<std::uint64_t> passed;
+  std::atomic<bool> stop;
+};
+
+int pass_until_stopped(Table& table, Turnstile& turnstile) {
+  const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  while (!turnstile.stop.load()) {
+    std::uint32_t slot = 0;
+    if (table.ids.acquire("page", me, slot) != WaitIds::Result::kAcquired) continue;
+    if (turnstile.inside.fetch_add(1) != 0) turnstile.collisions.fetch_add(1);
+    turnstile.inside.fetch_sub(1);
+    turnstile.passed.fetch_add(1);
+    table.ids.release(slot, me);
+  }
+  return 0;
+}
+
+START_TEST(a_wait_id_is_held_by_one_at_a_time) {
+  Table table(16);
+  const SharedMemory memory(sizeof(Turnstile));
+  auto& turnstile = *static_cast<Turnstile*>(memory.data());
+  std::vector<Child> children;
+  for (int i = 0; i < kRacers; ++i) children.emplace_back([&] { return pass_until_stopped(table, turnstile); });
+  usleep(500000);
+  turnstile.stop = true;
+  for (Child& child : children) ck_assert_int_eq(child.wait(), 0);
+  ck_assert_uint_gt(turnstile.passed.load(), 1000);
+  ck_assert_int_eq(turnstile.collisions.load(), 0);
+}
+END_TEST
+
 // Acquires and releases wait ids of a small table as fast as it can.
 int churn(Table& table, std::atomic<std::uint64_t>& rounds) {
   const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
@@ -313,44 +346,30 @@ START_TEST(a_stopped_process_holds_nobody_up) {
 }
 END_TEST
 
-Suite* suite() {
-  Suite* const suite = suite_create("shared_state");
-  TCase* const tests = tcase_create("shared_state");
-  tcase_set_timeout(tests, 60);
-  for (const TTest* const test : {
-           a_holder_is_dead_when_its_process_is_gone,
-           numbers_that_kill_takes_for_groups_are_no_holders,
-           a_free_lease_is_given_to_the_first,
-           a_lease_is_kept_from_others_until_it_runs_out,
-           a_holder_renews_its_lease,
-           a_released_lease_is_free_at_once,
-           the_lease_of_a_dead_holder_is_free_at_once,
-           the_lease_of_a_former_process_of_our_number_is_free_at_once,
-           one_of_many_gets_a_lease_that_ran_out,
-           a_wait_id_in_use_is_busy_until_it_is_released,
-           a_wait_id_is_busy_for_all_processes,
-           only_the_holder_releases_a_wait_id,
-           the_wait_id_of_a_dead_process_is_free,
-           a_full_table_has_no_room_until_one_is_released,
-           a_table_full_of_dead_holders_has_room,
-           a_release_does_not_hide_those_who_came_later,
-           a_table_is_attached_by_its_size_only,
-           one_of_many_gets_a_wait_id,
-           killed_processes_leave_a_table_that_works,
-           a_stopped_process_holds_nobody_up,
-       }) {
-    tcase_add_test(tests, test);
-  }
-  suite_add_tcase(suite, tests);
-  return suite;
-}
-
 }  // namespace
 
 int main() {
-  SRunner* const runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? 0 : 1;
+  return run("shared_state", {
+                                 a_holder_is_dead_when_its_process_is_gone,
+                                 numbers_that_kill_takes_for_groups_are_no_holders,
+                                 a_free_lease_is_given_to_the_first,
+                                 a_lease_is_kept_from_others_until_it_runs_out,
+                                 a_holder_renews_its_lease,
+                                 a_released_lease_is_free_at_once,
+                                 the_lease_of_a_dead_holder_is_free_at_once,
+                                 the_lease_of_a_former_process_of_our_number_is_free_at_once,
+                                 one_of_many_gets_a_lease_that_ran_out,
+                                 a_wait_id_in_use_is_busy_until_it_is_released,
+                                 a_wait_id_is_busy_for_all_processes,
+                                 only_the_holder_releases_a_wait_id,
+                                 the_wait_id_of_a_dead_process_is_free,
+                                 a_full_table_has_no_room_until_one_is_released,
+                                 a_table_full_of_dead_holders_has_room,
+                                 a_release_does_not_hide_those_who_came_later,
+                                 a_table_is_attached_by_its_size_only,
+                                 one_of_many_gets_a_wait_id,
+                                 a_wait_id_is_held_by_one_at_a_time,
+                                 killed_processes_leave_a_table_that_works,
+                                 a_stopped_process_holds_nobody_up,
+                             });
 }
