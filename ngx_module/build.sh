@@ -75,5 +75,6 @@ module=ngx_http_pgevents_module.so
 cmp -s "objs/$module" "$out/$module" || install -m 755 "objs/$module" "$out/$module"
 if [ -n "$source" ]; then
   make -f objs/Makefile -j"$(nproc)" >"$out/nginx-make.log" 2>&1
-  cp objs/nginx "$out/nginx"
+  cp objs/nginx "$out/.new.nginx"
+  mv "$out/.new.nginx" "$out/nginx"
 fi

@@ -159,11 +159,7 @@ void Catchup::answer(const std::string& key, const QueryResult& result) {
       continue;
     }
     subscriber->waits_for_page({});
-    if (page && page->valid()) {
-      subscriber->page_arrived(*page);
-    } else {
-      subscriber->page_failed();
-    }
+    guarded(log_, [&] { page && page->valid() ? subscriber->page_arrived(*page) : subscriber->page_failed(); });
   }
   answering_ = outer;
 }

@@ -10,6 +10,8 @@ namespace {
 
 // Subscribers served before other connections get a turn.
 constexpr int kSliceBudget = 256;
+// And of those that are far behind: each may take several blocks.
+constexpr int kLateBudget = 16;
 
 Subscriber* from_all(ngx_queue_t* link) {
   return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, all_link));
@@ -103,6 +105,11 @@ void Database::on_wake(ngx_event_t* event) {
   });
 }
 
+void Database::exit() noexcept {
+  listener_.stop();
+  pool_.close();
+}
+
 void Database::shut_down() {
   if (std::exchange(leaving_, true)) {
     return;
@@ -112,6 +119,9 @@ void Database::shut_down() {
   stop_timer(second_);
   each_subscriber([](Subscriber& subscriber) { subscriber.close(); });
   pool_.shut_down();
+  if (wake_->read->posted) {
+    ngx_delete_posted_event(wake_->read);
+  }
   ngx_del_event(wake_->read, NGX_READ_EVENT, 0);
   wake_->fd = static_cast<ngx_socket_t>(-1);
   ngx_free_connection(wake_);
@@ -169,10 +179,11 @@ void Database::look() {
 }
 
 void Database::new_epoch(const Ring::Snapshot& now) {
+  const bool forced = root_.forced_epoch.load() > epoch_;
   epoch_ = now.epoch;
   pos_ = now.head_pos;
   seen_id_ = now.last_id;
-  if (root_.forced_epoch.load() == now.epoch) {
+  if (forced) {
     each_subscriber([](Subscriber& subscriber) { subscriber.forget_position(); });
   }
   mark_all();
@@ -221,12 +232,12 @@ bool Database::serve_channel(Channel& channel, int& budget) {
   return true;
 }
 
-void Database::slice() {
-  int budget = kSliceBudget;
+// The rounds of the marked channels, as far as the budget goes. False when it ran out.
+bool Database::serve_channels(int& budget) {
   while (queue_head_ < queue_.size()) {
     Channel& channel = *queue_[queue_head_];
     if (!serve_channel(channel, budget)) {
-      return schedule();
+      return false;
     }
     ++queue_head_;
     channel.queued = false;
@@ -241,22 +252,33 @@ void Database::slice() {
       channels_.drop_if_unused(channel);
     }
   }
-  queue_.clear();
-  queue_head_ = 0;
+  return true;
+}
+
+void Database::serve_late(int budget) {
   while (!ngx_queue_empty(&later_) && budget-- > 0) {
     Subscriber* subscriber = from_later(ngx_queue_head(&later_));
     ngx_queue_remove(&subscriber->later_link);
     subscriber->later = false;
     subscriber->pull();
   }
-  if (!ngx_queue_empty(&later_)) {
+}
+
+void Database::slice() {
+  int budget = kSliceBudget;
+  const bool all = serve_channels(budget);
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::exchange(queue_head_, 0)));
+  serve_late(kLateBudget);
+  if (!all || !ngx_queue_empty(&later_)) {
     schedule();
   }
 }
 
 void Database::on_slice(ngx_event_t* event) {
   auto* self = static_cast<Database*>(event->data);
-  guarded(self->log_, [self] { self->slice(); });
+  if (!guarded(self->log_, [self] { self->slice(); })) {
+    self->schedule();
+  }
 }
 
 void Database::on_second(ngx_event_t* event) {

@@ -22,7 +22,7 @@ class Database {
   void shut_down();
 
   // The process ends, whatever is still open: another worker may take the listener over.
-  void exit() noexcept { listener_.stop(); }
+  void exit() noexcept;
 
   // False while no listener follows the log: new requests are declined or get a 503.
   bool serving() const noexcept { return root_.connected.load(std::memory_order_acquire) != 0; }
@@ -62,7 +62,9 @@ class Database {
   void mark_all();
   void queue(Channel& channel);
   void slice();
+  bool serve_channels(int& budget);
   bool serve_channel(Channel& channel, int& budget);
+  void serve_late(int budget);
   void schedule() noexcept;
   void each_second();
 

@@ -103,7 +103,7 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
       return false;
     }
   }
-  while (!full(builder, wanted.format)) {
+  for (;;) {
     Head* first = nullptr;
     for (std::size_t i = 0; i < heads; ++i) {
       if (heads_[i].loaded && (first == nullptr || heads_[i].event.id < first->event.id)) {
@@ -112,6 +112,9 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
     }
     if (first == nullptr) {
       served.complete = true;
+      break;
+    }
+    if (full(builder, wanted.format)) {
       break;
     }
     const RingEvent& event = first->event;

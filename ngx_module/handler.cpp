@@ -46,16 +46,17 @@ ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
   return send_reply(r, reply);
 }
 
-ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const LocConf& conf, Subscription&& wanted) {
+ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const LocConf& conf,
+                             const Subscription& wanted) {
   const ngx_int_t rc = ngx_http_discard_request_body(r);
   if (rc != NGX_OK) {
     return rc;
   }
-  auto* subscriber = make_in_pool<Subscriber>(r->pool, r, database, conf, std::move(wanted));
+  auto* subscriber = make_in_pool<Subscriber>(r->pool, r, database, conf, wanted);
   if (subscriber == nullptr) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  subscriber->start();
+  subscriber->start(wanted);
   return NGX_DONE;
 }
 
@@ -93,13 +94,13 @@ ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) 
   if (std::holds_alternative<Options>(wanted)) {
     return reply_now(r, options_reply());
   }
-  if (!database.serving() && !database.leaving()) {
-    return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));
-  }
   if (auto* publication = std::get_if<Publication>(&wanted)) {
     return start_publication(r, database, conf, std::move(*publication));
   }
-  return start_subscription(r, database, conf, std::move(std::get<Subscription>(wanted)));
+  if (!database.serving() && !database.leaving()) {
+    return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));
+  }
+  return start_subscription(r, database, conf, std::get<Subscription>(wanted));
 }
 
 ngx_int_t handle(ngx_http_request_t* r) {

@@ -105,9 +105,12 @@ void Listener::pg_ready() {
       }
       step_ = Step::kStart;
       const std::uint64_t last = ring_.snapshot().last_id;
-      return connection_.send({sql::kListenerStart,
-                               {std::to_string(last), std::to_string(ring_.last_ts_us()),
-                                std::to_string(conf_.preload)}},
+      const std::int64_t ts_us = ring_.last_ts_us();
+      std::optional<std::string> last_ts;  // NULL: the ring knows the id, but not the event
+      if (ts_us != 0) {
+        last_ts = std::to_string(ts_us);
+      }
+      return connection_.send({sql::kListenerStart, {std::to_string(last), last_ts, std::to_string(conf_.preload)}},
                               false);
     }
     case Step::kStart:
@@ -132,12 +135,12 @@ void Listener::take_position(const PGresult* row) {
   const ZoneLock lock(conf_.zone);
   const Ring::Snapshot before = ring_.snapshot();
   if (before.last_id == 0 || before.last_id < pruned || !continuous) {
-    ring_.reset(start_after);
     if (!continuous) {
+      root_.forced_epoch.store(before.epoch + 1);  // first: a worker may look at any moment
       ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL)",
                     &conf_.name, before.last_id);
-      root_.forced_epoch.store(ring_.snapshot().epoch);
     }
+    ring_.reset(start_after);
     grown_ = true;
   }
 }
@@ -153,6 +156,7 @@ void Listener::read_more() {
 }
 
 void Listener::announce() {
+  unannounced_ = 0;
   if (std::exchange(grown_, false)) {
     wake_();
   }
@@ -204,8 +208,12 @@ void Listener::take_event(const PGresult* row) {
   // Another worker may have taken over while this one was stopped. Its events are the same as ours as long as it
   // went on from where we began; after a reset they are not.
   const Ring::Snapshot now = ring_.snapshot();
-  if (now.epoch == epoch_ && now.last_id >= base_) {
-    grown_ |= ring_.append(event, expires_ms);
+  if (now.epoch == epoch_ && now.last_id >= base_ && ring_.append(event, expires_ms)) {
+    grown_ = true;
+    unannounced_ += event.data.size();
+    if (unannounced_ > conf_.ring_size / 8) {  // before the ring overruns those who wait
+      announce();
+    }
   }
 }
 

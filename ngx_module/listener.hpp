@@ -60,6 +60,7 @@ class Listener final : private PgConnection::Owner {
   bool again_ = false;       // a NOTIFY came while a read was under way
   bool failed_ = false;      // the running statement was refused
   bool grown_ = false;       // rows were appended since the last wake
+  std::size_t unannounced_ = 0;  // bytes of events since then
   int rows_ = 0;             // of the running read
   std::uint64_t base_ = 0;   // the cursor of the running read
   std::uint64_t epoch_ = 0;  // of the ring when the position was taken

@@ -27,6 +27,7 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
   timeout_ = timeout;
   state_ = State::kConnecting;
   init_timer(timer_, this, &PgConnection::on_timeout, log_);
+  timer_.cancelable = 0;  // a leaving worker waits for the answer: a request may depend on it
   pg_ = PQconnectStartParams(keywords, values, 0);
   if (pg_ == nullptr) {
     return fail("out of memory");
@@ -135,14 +136,16 @@ void PgConnection::detach() noexcept {
   register_event(connection_->write, NGX_WRITE_EVENT, false);
 }
 
+// libpq closes its socket when the connection breaks; the kernel has then forgotten its events already.
 bool PgConnection::register_event(ngx_event_t* event, ngx_int_t which, bool wanted) {
   if (!wanted && event->posted) {
     ngx_delete_posted_event(event);
   }
+  const ngx_uint_t flags = PQsocket(pg_) == connection_->fd ? 0 : NGX_CLOSE_EVENT;
   if (wanted == static_cast<bool>(event->active)) {
     return true;
   }
-  return (wanted ? ngx_add_event(event, which, NGX_LEVEL_EVENT) : ngx_del_event(event, which, 0)) == NGX_OK;
+  return (wanted ? ngx_add_event(event, which, NGX_LEVEL_EVENT) : ngx_del_event(event, which, flags)) == NGX_OK;
 }
 
 // While connecting libpq wants one direction at a time; afterwards reading always, writing only while PQflush has more.

@@ -1,6 +1,8 @@
 // The worker's own database connections; see query_pool.hpp.
 #include "query_pool.hpp"
 
+#include <algorithm>
+
 namespace pgevents::nginx {
 namespace {
 
@@ -38,7 +40,15 @@ class QueryPool::Member final : private PgConnection::Owner {
 
   bool free() const noexcept { return query_ == nullptr && !opening_; }
   bool closed() const noexcept { return connection_.closed(); }
-  void close() noexcept { connection_.close(); }
+  bool connected() const noexcept { return !connection_.closed() && !opening_; }
+  // Its statement, if any, is somebody's who still waits for it.
+  bool needed() const noexcept { return query_ != nullptr && query_->done != nullptr; }
+  void close() noexcept {
+    stop_timer(idle_timer_);
+    connection_.close();
+    query_ = nullptr;
+    opening_ = false;
+  }
 
   void open() {
     opening_ = true;
@@ -83,7 +93,7 @@ class QueryPool::Member final : private PgConnection::Owner {
       ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why.c_str());
     }
     finish(query, away(why));
-    if (was_opening) {
+    if (was_opening && !pool_.any_connected()) {
       pool_.fail_queue(why);
     } else {
       pool_.dispatch();
@@ -113,7 +123,7 @@ QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), lo
 QueryPool::~QueryPool() = default;
 
 bool QueryPool::run(std::shared_ptr<Query> query) {
-  if (shutting_down_ || queue_.size() >= kMaxQueue) {
+  if (queue_.size() >= kMaxQueue) {
     return false;
   }
   queue_.push_back(std::move(query));
@@ -149,12 +159,23 @@ void QueryPool::fail_queue(const std::string& why) {
   }
 }
 
+bool QueryPool::any_connected() const noexcept {
+  return std::any_of(members_.begin(), members_.end(), [](const auto& member) { return member->connected(); });
+}
+
 void QueryPool::shut_down() {
   shutting_down_ = true;
+  const bool waiting = std::any_of(queue_.begin(), queue_.end(), [](const auto& query) { return query->done != nullptr; });
   for (auto& member : members_) {
-    if (member->free() && !member->closed()) {
+    if (!member->needed() && !waiting) {
       member->close();
     }
+  }
+}
+
+void QueryPool::close() noexcept {
+  for (auto& member : members_) {
+    member->close();
   }
 }
 

@@ -33,14 +33,17 @@ class QueryPool {
 
   // Runs `query` as soon as a connection is free. False when the queue is full: the answer is 503.
   bool run(std::shared_ptr<Query> query);
-  // No new statements; connections close as they become idle.
+  // Connections close as they become idle: the worker leaves.
   void shut_down();
+  // All connections, whatever is on them: the process ends.
+  void close() noexcept;
 
  private:
   class Member;
   static constexpr std::size_t kMaxQueue = 1024;
 
   void dispatch();
+  bool any_connected() const noexcept;
   void fail_queue(const std::string& why);
 
   const DatabaseConf& conf_;

@@ -3,7 +3,6 @@
 #include "subscriber.hpp"
 
 #include <cstdlib>
-#include <limits>
 
 #include "database.hpp"
 #include "respond.hpp"
@@ -13,6 +12,12 @@ namespace {
 
 // A subscriber that is far behind gives way to the others after this many blocks.
 constexpr int kBlocksPerTurn = 8;
+
+// A long poll shorter than this, in milliseconds, is a poll: the ring may be that far behind the log.
+constexpr ngx_msec_t kLeastHold = 50;
+
+// A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
+constexpr std::uint64_t kFarAhead = 9007199254740991;
 
 Format format_of(const Subscription& wanted) {
   if (wanted.flavor != Flavor::kEventSource || wanted.head_only) {
@@ -41,40 +46,41 @@ unsigned jittered(ngx_msec_t retry) {
 
 }  // namespace
 
-Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, Subscription&& wanted)
+Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf,
+                       const Subscription& wanted)
     : SubscriberLinks{}, r_(r), database_(database), conf_(conf), outlet_(r), hold_(hold_of(conf, wanted.timeout)),
-      mode_(Mode::kLongPoll), format_(format_of(wanted)), head_only_(wanted.head_only) {
-  if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold_ == 0)) {
+      mode_(Mode::kLongPoll), format_(format_of(wanted)) {
+  if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold_ < kLeastHold)) {
     mode_ = Mode::kPoll;
     poll_kind_ = PollKind::kRequested;
   } else if (wanted.flavor == Flavor::kEventSource) {
     mode_ = Mode::kStream;
   }
-  if (!wanted.filter.passes_all()) {
-    filter_ = std::make_unique<TypeFilter>(std::move(wanted.filter));
-  }
-  located_by_ = std::make_unique<Cursor>(wanted.cursor);
   init_timer(deadline_, this, &Subscriber::on_deadline, r->connection->log);
   database_.add(*this);
-  channels_.reserve(wanted.channels.size());
-  for (const std::string& name : wanted.channels) {
-    Channel& channel = database_.channels().join(name, this, database_.seen_id());
-    channels_.push_back({&channel, channel.members.size() - 1});
-  }
-  take_wait_id(wanted.wait_id);
 }
 
 Subscriber::~Subscriber() {
   if (gone_ != nullptr) {
     *gone_ = true;
   }
+  leave();
+}
+
+// The request may outlive its answer (nginx discards a body, lingers, or waits for a slow client): nothing of it must stay behind.
+void Subscriber::leave() noexcept {
+  if (std::exchange(ended_, true)) {
+    return;
+  }
   stop_timer(deadline_);
   if (!page_key_.empty()) {
     database_.catchup().leave(this, page_key_);
+    page_key_.clear();
   }
   for (const Membership& membership : channels_) {
     database_.channels().leave(membership);
   }
+  channels_.clear();
   if (has_wait_slot_) {
     database_.wait_ids().release(wait_slot_, database_.self());
   }
@@ -106,10 +112,24 @@ void Subscriber::take_wait_id(const std::string& wait_id) {
   }
 }
 
+void Subscriber::join(const Subscription& wanted) {
+  if (!wanted.filter.passes_all()) {
+    filter_ = std::make_unique<TypeFilter>(wanted.filter);
+  }
+  channels_.reserve(wanted.channels.size());
+  for (const std::string& name : wanted.channels) {
+    Channel& channel = database_.channels().join(name, this, database_.seen_id());
+    channels_.push_back({&channel, channel.members.size() - 1});
+  }
+  take_wait_id(wanted.wait_id);
+  located_by_ = std::make_unique<Cursor>(wanted.cursor);
+}
+
 // The request may be over, and this object gone, before any of these calls returns: `gone` tells.
-void Subscriber::start() {
+void Subscriber::start(const Subscription& wanted) {
   bool gone = false;
   gone_ = &gone;
+  join(wanted);
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
   r_->read_event_handler = &Subscriber::on_read;
   r_->write_event_handler = &Subscriber::on_write;
@@ -138,7 +158,9 @@ void Subscriber::locate() {
 }
 
 void Subscriber::ask_log(const Cursor& cursor) {
-  asked_epoch_ = database_.ring().snapshot().epoch;
+  const Ring::Snapshot ring = database_.ring().snapshot();
+  asked_epoch_ = ring.epoch;
+  asked_floor_ = ring.floor;
   if (!database_.catchup().request(this, cursor)) {
     page_failed();
   }
@@ -163,6 +185,9 @@ void Subscriber::pull() {
   if (ended_ || stalled_ || located_by_ != nullptr || !page_key_.empty() || outlet_.blocked()) {
     return;
   }
+  if (forgotten_) {
+    return ask_log({Cursor::Kind::kId, kFarAhead, 0});
+  }
   for (int turn = 0; turn < kBlocksPerTurn; ++turn) {
     const Ring::Snapshot ring = database_.ring().snapshot();
     const bool unknown = cursor_ > ring.last_id && checked_epoch_ != ring.epoch;
@@ -180,7 +205,7 @@ void Subscriber::pull() {
     cursor_ = served.cursor;
     if (served.block != nullptr) {
       if (mode_ != Mode::kStream) {
-        return answer(served.block, poll_kind_);
+        return answer(served.block, poll_kind_, !served.complete);
       }
       if (!deliver(served.block)) {
         return;
@@ -202,11 +227,15 @@ void Subscriber::nothing_more() {
   if (mode_ == Mode::kPoll && !served_) {
     return ask_log({Cursor::Kind::kId, cursor_, 0});
   }
-  mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_);
+  mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_, false);
 }
 
 void Subscriber::page_arrived(Page& page) {
+  if (asked_epoch_ != database_.ring().snapshot().epoch) {
+    return located_by_ != nullptr ? ask_log(*located_by_) : pull();  // the page is of a log that is no more
+  }
   served_ = true;
+  forgotten_ = false;
   checked_epoch_ = asked_epoch_;
   if (std::exchange(located_by_, nullptr) != nullptr) {
     cursor_ = page.opening_cursor();
@@ -217,12 +246,12 @@ void Subscriber::page_arrived(Page& page) {
   const BlockRef block = page.block(format_, filter_.get());
   cursor_ = page.cursor();
   if (block != nullptr && mode_ != Mode::kStream) {
-    return answer(block, poll_kind_);
+    return answer(block, poll_kind_, page.more());
   }
   if (block != nullptr && !deliver(block)) {
     return;
   }
-  if (!page.more() && cursor_ < database_.ring().snapshot().floor) {
+  if (!page.more() && cursor_ < asked_floor_) {
     stalled_ = true;  // the log is behind the ring: it was restored, and the listener has not noticed yet
     return;
   }
@@ -238,10 +267,7 @@ void Subscriber::page_failed() {
   }
 }
 
-void Subscriber::forget_position() noexcept {
-  cursor_ = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  checked_epoch_ = 0;
-}
+void Subscriber::forget_position() noexcept { forgotten_ = true; }
 
 // False when nothing more can be sent now: the client must read first, or the request is over.
 bool Subscriber::deliver(const BlockRef& block) {
@@ -257,13 +283,17 @@ bool Subscriber::after_send(Outlet::Sent sent) {
   return sent == Outlet::Sent::kAll;
 }
 
-void Subscriber::answer(const BlockRef& array, PollKind kind) {
-  const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()), cursor_, kind,
-                                 poll_interval(conf_));
+void Subscriber::answer(const BlockRef& array, PollKind kind, bool more) {
+  const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()),
+                                 forgotten_ ? kFarAhead : cursor_, kind, more ? 0 : poll_interval(conf_));
+  leave();  // before the client can know: it may come back at once with the same wait id
   finish(send_reply(r_, reply));
 }
 
-void Subscriber::refuse(const Error& error) { finish(send_reply(r_, error_reply(error))); }
+void Subscriber::refuse(const Error& error) {
+  leave();
+  finish(send_reply(r_, error_reply(error)));
+}
 
 void Subscriber::end_stream() { finish(ngx_http_send_special(r_, NGX_HTTP_LAST)); }
 
@@ -271,24 +301,35 @@ void Subscriber::close() {
   if (ended_) {
     return;
   }
-  if (mode_ == Mode::kStream && outlet_.blocked()) {
-    return finish(NGX_ERROR);  // whatever is cut off comes again: the client's cursor is before it
-  }
-  if (located_by_ != nullptr) {
-    if (located_by_->kind == Cursor::Kind::kTime) {
-      return refuse(database_away(1));
-    }
+  const bool located = located_by_ == nullptr || located_by_->kind != Cursor::Kind::kTime;
+  if (located_by_ != nullptr && located) {
     cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
   }
-  if (mode_ != Mode::kStream) {
-    return answer(nullptr, PollKind::kClosing);
+  if (mode_ == Mode::kStream) {
+    return close_stream(located);
   }
-  if (!open_stream(cursor_)) {
-    return;
+  located ? answer(nullptr, PollKind::kClosing, false) : refuse(database_away(1));
+}
+
+// What does not go out at once is cut off and comes again: the client's cursor is before it. A cursor that is still a time stays
+// with the client.
+void Subscriber::close_stream(bool located) {
+  if (outlet_.blocked()) {
+    return finish(NGX_ERROR);
   }
-  const std::string last = "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n";
-  if (deliver(text_block(last))) {
+  if (!header_sent_) {
+    header_sent_ = true;
+    if (send_stream_header(r_) != NGX_OK) {
+      return finish(NGX_ERROR);
+    }
+  }
+  const unsigned retry = jittered(conf_.retry);
+  const std::string last = located ? stream_opening(retry, forgotten_ ? kFarAhead : cursor_)
+                                   : "retry: " + std::to_string(retry) + "\n\n";
+  if (outlet_.send(text_block(last)) == Outlet::Sent::kAll) {
     end_stream();
+  } else {
+    finish(NGX_ERROR);
   }
 }
 
@@ -299,8 +340,9 @@ void Subscriber::tick(ngx_msec_t now, bool serving) {
   if (ended_ || mode_ != Mode::kStream || !header_sent_ || outlet_.blocked() || now - sent_at_ < conf_.heartbeat) {
     return;
   }
-  const BlockRef block = database_.heartbeat_block(cursor_, cursor_ != told_cursor_);
-  told_cursor_ = cursor_;
+  const bool moved = cursor_ != told_cursor_ && page_key_.empty() && !stalled_;
+  const BlockRef block = database_.heartbeat_block(cursor_, moved);
+  told_cursor_ = moved ? cursor_ : told_cursor_;
   if (deliver(block)) {
     pull();
   }
@@ -309,15 +351,20 @@ void Subscriber::tick(ngx_msec_t now, bool serving) {
 void Subscriber::finish(ngx_int_t rc) {
   ngx_connection_t* c = r_->connection;
   const bool from_event = running_;
-  ended_ = true;
-  stop_timer(deadline_);
+  leave();
   ngx_http_finalize_request(r_, rc);
   if (from_event) {
     ngx_http_run_posted_requests(c);
   }
 }
 
-void Subscriber::on_read(ngx_http_request_t* r) { ngx_http_test_reading(r); }
+// A reset HTTP/2 stream may linger in nginx with frames of it still queued, so it must leave here already.
+void Subscriber::on_read(ngx_http_request_t* r) {
+  if (r->stream != nullptr && r->connection->error) {
+    return of(r)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
+  }
+  ngx_http_test_reading(r);
+}
 
 void Subscriber::on_write(ngx_http_request_t* r) {
   Subscriber* self = of(r);
@@ -326,7 +373,7 @@ void Subscriber::on_write(ngx_http_request_t* r) {
     r->connection->timedout = 1;
     return self->finish(NGX_HTTP_REQUEST_TIME_OUT);
   }
-  if (!self->outlet_.blocked()) {
+  if (self->ended_ || !self->outlet_.blocked()) {
     return;
   }
   guarded(r->connection->log, [self] {
@@ -339,10 +386,13 @@ void Subscriber::on_write(ngx_http_request_t* r) {
 void Subscriber::on_deadline(ngx_event_t* event) {
   auto* self = static_cast<Subscriber*>(event->data);
   guarded(event->log, [self] {
+    if (self->ended_) {
+      return;
+    }
     if (self->located_by_ != nullptr) {
       self->refuse(database_away(poll_interval(self->conf_)));
     } else {
-      self->answer(nullptr, PollKind::kWaited);
+      self->answer(nullptr, PollKind::kWaited, false);
     }
   });
 }

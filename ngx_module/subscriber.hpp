@@ -27,13 +27,13 @@ struct SubscriberLinks {
 
 class Subscriber : public SubscriberLinks {
  public:
-  Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, Subscription&& wanted);
+  Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
   // Called once by the handler, which then returns NGX_DONE: the request is answered now or later.
-  void start();
+  void start(const Subscription& wanted);
 
   // Serves what is new, as far as the client takes it. May end the request and with it this object.
   void pull();
@@ -60,16 +60,19 @@ class Subscriber : public SubscriberLinks {
   static void on_write(ngx_http_request_t* r);
   static void on_deadline(ngx_event_t* event);
 
+  void join(const Subscription& wanted);
   void take_wait_id(const std::string& wait_id);
   void locate();
   void ask_log(const Cursor& cursor);
   bool open_stream(std::uint64_t cursor);
   void nothing_more();
   bool deliver(const BlockRef& block);
-  void answer(const BlockRef& array, PollKind kind);
+  void answer(const BlockRef& array, PollKind kind, bool more);
   void refuse(const Error& error);
   bool after_send(Outlet::Sent sent);
+  void close_stream(bool located);
   void end_stream();
+  void leave() noexcept;
   void finish(ngx_int_t rc);
 
   ngx_http_request_t* r_;
@@ -83,6 +86,7 @@ class Subscriber : public SubscriberLinks {
   std::uint64_t told_cursor_ = 0;    // the one that the client knows
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   std::uint64_t asked_epoch_ = 0;    // that in which the log was asked last
+  std::uint64_t asked_floor_ = 0;    // the ring's floor at that time
   bool* gone_ = nullptr;             // set by the destructor while start() runs
   std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
   ngx_msec_t sent_at_ = 0;
@@ -93,12 +97,12 @@ class Subscriber : public SubscriberLinks {
   PollKind poll_kind_ = PollKind::kWaited;
   Format format_;
   bool has_wait_slot_ = false;
-  bool head_only_ = false;
   bool header_sent_ = false;
   bool stalled_ = false;   // the log could not be asked; retry() goes on
+  bool forgotten_ = false;  // the log was found restored: the cursor is void
   bool served_ = false;    // something was answered: the request waits, it is no new one
   bool running_ = false;   // start() has returned: events drive the request from here on
-  bool ended_ = false;
+  bool ended_ = false;     // left everything; only nginx still holds the request
 };
 
 }  // namespace pgevents::nginx
