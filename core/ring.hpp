@@ -66,8 +66,7 @@ class Ring {
   // --- readers (what they put into their arguments counts only with kOk) ---
   // Sequential reading, all channels: copies the entry at `pos`. kEnd: nothing there yet; kLost: overwritten meanwhile.
   Read read(std::uint64_t pos, RingEvent& out) const noexcept;
-  // Header of the entry at `pos` only: its channel's hash and next_pos (cheap skip of channels nobody here wants).
-  Read peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept;
+  // Of the entry at `pos` only its channel's hash, id and next_pos (cheap skip of channels nobody here wants).
   Read peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& id, std::uint64_t& next_pos) const noexcept;
   // Finds the position of the oldest entry of `channel` with id > after. kOk: `pos`; kEnd: none up to now; kLost:
   // cursor below the floor. Walks back from the newest entry, so it costs as much as there are entries behind the

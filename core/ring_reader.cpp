@@ -100,11 +100,6 @@ Ring::Read Ring::read(std::uint64_t pos, RingEvent& out) const noexcept {
   return holds(asked, state) ? Read::kOk : Read::kLost;
 }
 
-Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& next_pos) const noexcept {
-  std::uint64_t id = 0;
-  return peek(pos, channel_hash, id, next_pos);
-}
-
 Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& id,
                       std::uint64_t& next_pos) const noexcept {
   const State state = load();

@@ -23,13 +23,14 @@ struct Answer {
   Ring::Read result;
   std::uint64_t pos;
   std::uint64_t id;
+  std::uint64_t hash;
   Ring::Snapshot snapshot;
   char json[1000];
 };
 
 bool same(const Answer& a, const Answer& b) {
   if (a.result != Ring::Read::kOk || b.result != Ring::Read::kOk) return a.result == b.result;
-  return a.pos == b.pos && a.id == b.id && a.snapshot.floor == b.snapshot.floor &&
+  return a.pos == b.pos && a.id == b.id && a.hash == b.hash && a.snapshot.floor == b.snapshot.floor &&
          a.snapshot.last_id == b.snapshot.last_id && a.snapshot.head_pos == b.snapshot.head_pos &&
          a.snapshot.epoch == b.snapshot.epoch && std::strcmp(a.json, b.json) == 0;
 }
@@ -248,7 +249,9 @@ END_TEST
 START_TEST(peek_while_the_ring_is_overwritten) {
   Scene scene(400);
   const std::uint64_t pos = small_event_behind(scene.ring, scene.last_id() - 200);
-  const Reading peek = [&](const Ring& ring, Answer& answer) { answer.result = ring.peek(pos, answer.id, answer.pos); };
+  const Reading peek = [&](const Ring& ring, Answer& answer) {
+    answer.result = ring.peek(pos, answer.hash, answer.id, answer.pos);
+  };
   interrupt_everywhere(scene, peek, append_many(300));
 }
 END_TEST

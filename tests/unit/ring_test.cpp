@@ -58,9 +58,9 @@ START_TEST(a_new_ring_is_empty) {
   ck_assert_uint_eq(now.last_id, 0);
   ck_assert_int_eq(ring.last_ts_us(), 0);
   RingEvent event;
-  std::uint64_t hash, next, pos;
+  std::uint64_t hash, id, next, pos;
   ck_assert(ring.read(now.head_pos, event) == Ring::Read::kEnd);
-  ck_assert(ring.peek(now.head_pos, hash, next) == Ring::Read::kEnd);
+  ck_assert(ring.peek(now.head_pos, hash, id, next) == Ring::Read::kEnd);
   ck_assert(ring.find_after("cheese", 0, pos) == Ring::Read::kEnd);
 }
 END_TEST
@@ -246,13 +246,13 @@ END_TEST
 START_TEST(a_position_that_was_overwritten_is_lost) {
   TestRing test;
   test.ring.append(small_event(10, "a"), 0);
-  std::uint64_t pos, hash, next;
+  std::uint64_t pos, hash, other, next;
   ck_assert(test.ring.find_after("a", kFirstId, pos) == Ring::Read::kOk);
   std::uint64_t id = 10;
   while (test.ring.snapshot().floor < 10) test.ring.append(small_event(++id, "a"), 0);
   RingEvent event;
   ck_assert(test.ring.read(pos, event) == Ring::Read::kLost);
-  ck_assert(test.ring.peek(pos, hash, next) == Ring::Read::kLost);
+  ck_assert(test.ring.peek(pos, hash, other, next) == Ring::Read::kLost);
   ck_assert(test.ring.next_in_channel(pos, "a", next) == Ring::Read::kLost);
 }
 END_TEST
@@ -363,13 +363,14 @@ void call_everything(const Ring& ring, Random& random, const std::vector<std::ui
   for (int i = 0; i < 20; ++i) {
     std::uint64_t a = 0;
     std::uint64_t b = 0;
+    std::uint64_t c = 0;
     const std::uint64_t pos =
         i % 2 == 0 ? positions[random.below(positions.size())] : now.head_pos - 8 * random.below(9000);
     const std::string channel = channel_name(random.below(kChannels));
     if (ring.read(pos, event) == Ring::Read::kOk) {
       ck_assert_uint_le(event.data.data_offset + event.data.data_size, event.json.size());
     }
-    (void)ring.peek(pos, a, b);
+    (void)ring.peek(pos, a, b, c);
     (void)ring.next_in_channel(pos, channel, a);
     (void)ring.find_after(channel, i % 3 == 0 ? now.floor : now.last_id - random.below(200), a);
   }

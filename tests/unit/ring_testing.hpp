@@ -140,8 +140,9 @@ class Inspection {
     for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id)) {
       if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id) return complain("sequence broken", id);
       std::uint64_t hash = 0;
+      std::uint64_t peeked = 0;
       std::uint64_t next = 0;
-      if (ring_.peek(pos, hash, next) != Ring::Read::kOk || next != event_.next_pos ||
+      if (ring_.peek(pos, hash, peeked, next) != Ring::Read::kOk || peeked != id || next != event_.next_pos ||
           hash != Ring::hash(event_.channel)) {
         return complain("peek differs", id);
       }
