@@ -1,7 +1,7 @@
 -- pgevents.append(channel, type, data, expires_at): puts one event at the end of the log. The only place that gives ids.
 -- Parameters: as in pgevents.log, already checked.
 -- Returns:    the event's id.
--- Errors:     none of its own (lock_timeout and statement_timeout of the session hold).
+-- Errors:     none of its own. At COMMIT, the session's lock_timeout holds; statement_timeout does not.
 -- Tables:     log (insert).
 -- The lock is kept until the transaction is visible to everybody (PostgreSQL releases locks after that), so whoever
 -- takes the next id commits later: ids are in commit order. Two statements, because the id must be drawn under the lock.

@@ -1,4 +1,6 @@
-# A private PostgreSQL cluster for the SQL tests; sourced by run.sh. PostgreSQL refuses to run as root: then it runs as user postgres.
+# shellcheck shell=bash disable=SC2154 # work, prefix: set by run.sh
+# A private PostgreSQL cluster for the SQL tests; sourced by run.sh. PostgreSQL refuses to run as root: then it runs as user
+# postgres.
 
 pg_bin=${PGEVENTS_PG_BIN:-}
 if [[ -z $pg_bin ]]; then
@@ -50,7 +52,7 @@ stop_cluster() {
 # Splits a connection string into PG* variables, so that the tests can put other database names beside it.
 use_server() {
   local host port user
-  IFS='|' read -r host port user < <(echo '\\echo :HOST|:PORT|:USER' | psql -XAtq -d "$1") || {
+  IFS='|' read -r host port user < <(printf '%s\n' '\echo :HOST|:PORT|:USER' | psql -XAtq -d "$1") || {
     echo "sql: cannot connect to $1" >&2
     exit 2
   }
@@ -61,7 +63,12 @@ use_server() {
 
 drop_databases() {
   local name
+  psql -XAtq -c "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+    WHERE database LIKE '$prefix%' AND NOT active" >/dev/null
   for name in $(psql -XAtq -c "SELECT datname FROM pg_database WHERE datname LIKE '$prefix%'"); do
     psql -Xq -c "DROP DATABASE \"$name\" WITH (FORCE)" || true
+  done
+  for name in $(psql -XAtq -c "SELECT rolname FROM pg_roles WHERE rolname LIKE '$prefix%'"); do
+    psql -Xq -c "DROP ROLE \"$name\"" || true
   done
 }

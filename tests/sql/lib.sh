@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # work, prefix, pattern and others: set by run.sh
 # What the SQL tests are written with; sourced by run.sh.
 
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
@@ -8,6 +9,9 @@ q() {
   shift
   sql -d "$database" -c "$*"
 }
+
+# promptly DATABASE SQL…: the same, but it must not have to wait for another transaction
+promptly() { PGOPTIONS="-c lock_timeout=3s" q "$@"; }
 
 install_schema() {
   local database=$1

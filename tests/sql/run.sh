@@ -21,7 +21,11 @@ prefix=pgevents_test_$$
 # shellcheck source=tests/sql/lib.sh
 . "$here/lib.sh"
 
+# Nothing here waits that long for a lock, unless nobody gives it back. (statement_timeout does not count during COMMIT.)
+export PGOPTIONS="-c lock_timeout=60s"
+
 finish() {
+  trap '' INT TERM # a second one must not leave the cluster running
   close_sessions
   if [[ $url == - ]]; then stop_cluster; else drop_databases; fi
   rm -rf -- "$work"

@@ -322,8 +322,8 @@ BEGIN
   IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 THEN
     seconds := (ttl::text)::numeric;
   END IF;
-  IF seconds IS NULL OR seconds <= 0 OR seconds > 3153600000 THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: a number of seconds, more than 0, at most 100 years');
+  IF seconds IS NULL OR seconds < 0.001 OR seconds > 3153600000 THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: a number of seconds, from 0.001 to 100 years');
   END IF;
   expires_at := clock_timestamp() + seconds * interval '1 second';
 END

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
 # What a crash of the server leaves. Runs last, because it stops the private cluster.
 
 crash() {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
 # Installing and upgrading. Runs first: the roles do not exist yet in a private cluster.
 
 roles_exist() { [[ $(q postgres "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgevents\\_%er'") != 0 ]]; }

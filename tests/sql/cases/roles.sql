@@ -1,5 +1,4 @@
 -- test: a publisher can insert and publish, and nothing else
-GRANT pgevents_publisher TO CURRENT_USER;
 SET ROLE pgevents_publisher;
 INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","data":1}');
 SELECT pgevents.publish('c', 't', '2');
@@ -18,7 +17,6 @@ RESET ROLE;
 SELECT pg_temp.equal(string_agg(data, ' '), '1 2 3', 'events') FROM pgevents.log_after(0, 10);
 
 -- test: a server can call its functions, and nothing else
-GRANT pgevents_server TO CURRENT_USER;
 SET ROLE pgevents_server;
 SELECT pg_temp.equal(pgevents.http_publish('{}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'http_publish');
 SELECT pg_temp.equal(pgevents.head()::text, '2', 'head');
@@ -53,7 +51,6 @@ CREATE SCHEMA evil;
 CREATE FUNCTION evil.octet_length(text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
 CREATE TABLE evil.log (id int);
 GRANT ALL ON SCHEMA evil TO PUBLIC;
-GRANT pgevents_publisher TO CURRENT_USER;
 SET ROLE pgevents_publisher;
 SET search_path = evil, pg_catalog;
 CREATE TEMP TABLE staging (id int);

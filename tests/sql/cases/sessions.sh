@@ -1,16 +1,20 @@
+# shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
 # What happens between transactions that overlap.
+
+insert_event() { printf "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"t\",\"data\":\"%s\"}');" "$1"; }
 
 long_transaction() {
   local database
   fresh_database database
   session long "$database"
-  run_in long "BEGIN; SELECT pgevents.publish('c', 't', '\"long\"');"
-  q "$database" "SET statement_timeout = '2s'; SELECT pgevents.publish('c', 't', '\"short\"')" >/dev/null
-  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" '"short"' "while it is open"
-  q "$database" "SET statement_timeout = '2s'; SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\",\"data\":\"http\"}', 'k')" >/dev/null
-  is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 2 "events while it is open"
+  run_in long "BEGIN; SELECT pgevents.publish('c', 't', '\"long1\"'); $(insert_event long2)"
+  promptly "$database" "$(insert_event insert)"
+  promptly "$database" "SELECT pgevents.publish('c', 't', '\"publish\"')" >/dev/null
+  promptly "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\",\"data\":\"http\"}', 'k')" >/dev/null
+  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" '"insert" "publish" "http"' "while it is open"
   run_in long "COMMIT;"
-  is "$(q "$database" "SELECT string_agg(id || data, ' ') FROM pgevents.log_after(0, 10)")" '2"short" 3"http" 4"long"' "ids in commit order"
+  is "$(q "$database" "SELECT string_agg(id || data, ' ') FROM pgevents.log_after(0, 10)")" \
+    '2"insert" 3"publish" 4"http" 5"long1" 6"long2"' "ids in commit order"
 }
 it "a transaction that published and stays open delays nobody, and gets its ids when it commits" long_transaction
 
@@ -26,7 +30,7 @@ deferred_key() {
   run_in child "BEGIN; SELECT pgevents.publish('c', 't', '\"child\"'); INSERT INTO child VALUES (1);"
   send child "COMMIT;"
   wait_for "$database" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-  q "$database" "SET statement_timeout = '2s'; SELECT pgevents.publish('c', 't', '\"other\"')" >/dev/null
+  promptly "$database" "SELECT pgevents.publish('c', 't', '\"other\"')" >/dev/null
   run_in locker "SELECT pgevents.publish('c', 't', '\"locker\"'); COMMIT;"
   await child
   is "$(output child)$(output locker)" "" "errors"
@@ -146,7 +150,7 @@ other_key() {
   fresh_database database
   session one "$database"
   run_in one "BEGIN; SELECT pgevents.publish('c', 't', '1');"
-  is "$(q "$database" "SET statement_timeout = '2s'; SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'other') ->> 'id'")" 2 "id"
+  is "$(promptly "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'other') ->> 'id'")" 2 "id"
 }
 it "a request over HTTP does not wait for applications' open transactions" other_key
 
@@ -157,7 +161,7 @@ one_prunes() {
   session one "$database"
   run_in one "BEGIN; SELECT pgevents.prune(1);"
   is "$(output one)" 10 "pruned by the first"
-  is "$(q "$database" "SET statement_timeout = '2s'; SELECT pgevents.prune()")" 0 "pruned by the second meanwhile"
+  is "$(promptly "$database" "SELECT pgevents.prune()")" 0 "pruned by the second meanwhile"
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT pgevents.prune()")" 10 "pruned afterwards"
 }
@@ -168,7 +172,7 @@ in_flight() {
   fresh_database database
   session one "$database"
   run_in one "BEGIN; SELECT pgevents.publish('c', 't', '1');"
-  is "$(q "$database" "SET statement_timeout = '2s'; SELECT pgevents.prune()")" 0 "pruned"
+  is "$(promptly "$database" "SELECT pgevents.prune()")" 0 "pruned"
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
