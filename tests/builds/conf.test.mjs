@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http2 from 'node:http2';
-import net from 'node:net';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
 
@@ -67,11 +66,18 @@ async function startExample(name, places) {
   return { dir, port };
 }
 
+// A module that has just been started says 503 until its first connection to the database stands.
+async function firstAnswer(port, location, { tls } = {}) {
+  let answer;
+  await waitFor(async () => (answer = await request({ port, path: location, tls })).status !== 503, { what: 'the database is there' });
+  assert.equal(answer.status, 200, answer.body);
+  return answer;
+}
+
 // One request per path of the front-end: granted, refused, published.
 async function assertServes(port, { publishes }) {
   await database.publish('news', 'headline', { text: 'Käse' });
-  const heard = await request({ port, path: '/rt/events/news?last_event_id=0&flavor=poll' });
-  assert.equal(heard.status, 200, heard.body);
+  const heard = await firstAnswer(port, '/rt/events/news?last_event_id=0&flavor=poll');
   assert.match(heard.body, /"type":"headline","data":\{"text":"Käse"\}/);
   assert.equal((await request({ port, path: '/rt/events/stream:7?flavor=poll' })).status, 200);
   assert.equal((await request({ port, path: '/rt/events/secret?flavor=poll' })).status, 403);
@@ -140,6 +146,7 @@ describe('conf/tls-http2.conf', () => {
         '/etc/ssl/private/app.example.com.key': `${where}/key.pem`,
       };
     });
+    await firstAnswer(port, '/rt/events/news?flavor=poll', { tls: true });
     const session = http2.connect(`https://localhost:${port}`, {
       ca: fs.readFileSync(path.join(dir, 'cert.pem')), servername: 'app.example.com',
     });
@@ -184,22 +191,26 @@ describe('conf/systemd', () => {
     execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { stdio: ['ignore', 'inherit', 'inherit'] });
   });
 
-  // As systemd does it (sd_listen_fds(3)): the socket is descriptor 3, LISTEN_FDS and LISTEN_PID say so.
+  // As systemd does it (sd_listen_fds(3)): the socket is descriptor 3, LISTEN_FDS and LISTEN_PID say so. Perl makes the
+  // socket, because Node would accept connections itself.
+  const kActivate = `
+    $^F = 10;
+    my $socket = IO::Socket::UNIX->new(Local => shift, Listen => 511) or die "socket: $!";
+    POSIX::dup2(fileno($socket), 3);
+    $ENV{LISTEN_PID} = $$;
+    exec @ARGV;`;
+
   async function startActivated(command, conninfo) {
     const socket = path.join(tempDir('unit'), 'fcgi.sock');
-    const server = net.createServer();
-    await new Promise((resolve) => server.listen(socket, resolve));
-    fs.chmodSync(socket, 0o666);
-    const [program, ...args] = command;
-    const child = spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', program, ...args], {
+    const child = spawn('perl', ['-MIO::Socket::UNIX', '-MPOSIX', '-e', kActivate, socket, ...command], {
       env: { PATH: process.env.PATH, LISTEN_FDS: '1', PGEVENTS_DATABASE: conninfo },
-      stdio: ['ignore', 'inherit', 'inherit', server._handle.fd],
+      stdio: ['ignore', 'inherit', 'inherit'],
     });
     atEnd(async () => {
       signalIfAlive(child.pid, 'SIGTERM');
       await waitGone([child.pid], 'the fallback', 15_000);
-      server.close();
     });
+    await waitFor(() => fs.existsSync(socket), { what: 'the socket' });
     return { child, socket };
   }
 
