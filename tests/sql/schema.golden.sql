@@ -88,19 +88,19 @@ BEGIN
         SELECT * FROM pgevents.log l
          WHERE (l.channel_id, l.id) > (wanted.name, page.start_id) AND l.channel_id <= wanted.name
            AND (l.expires_at IS NULL OR l.expires_at > statement_timestamp())
-         ORDER BY l.channel_id, l.id LIMIT row_limit) l
-     ORDER BY l.id LIMIT row_limit
+         ORDER BY l.channel_id, l.id LIMIT row_limit + 1) l
+     ORDER BY l.id LIMIT row_limit + 1  -- one more, to know whether there is one
   LOOP
+    IF id IS NOT NULL AND (row_limit <= 0 OR bytes_left <= 0) THEN
+      RETURN QUERY SELECT id, NULL, NULL::bigint, 'more', NULL, NULL::bigint;
+      RETURN;
+    END IF;
     -- Only here is data read from where long values are kept: a row beyond the page costs nothing.
     id := event.id; channel_id := event.channel_id; ts_us := pgevents.us(event.ts); type := event.type;
     data := event.data::text; ttl_ms := (pgevents.us(event.expires_at) - now_us) / 1000;
     RETURN NEXT;
     row_limit := row_limit - 1;
     bytes_left := bytes_left - octet_length(data);
-    IF row_limit <= 0 OR bytes_left <= 0 THEN
-      RETURN QUERY SELECT event.id, NULL, NULL::bigint, 'more', NULL, NULL::bigint;
-      RETURN;
-    END IF;
   END LOOP;
   RETURN QUERY SELECT page.head, NULL, NULL::bigint, 'end', NULL, NULL::bigint;
 END
