@@ -60,7 +60,7 @@ export class Database {
   pool_(user) {
     let pool = this.pools_.get(user);
     if (!pool) {
-      pool = new pg.Pool({ ...this.options_(user), max: 4 });
+      pool = new pg.Pool({ ...this.options_(user), max: 4, allowExitOnIdle: true });
       pool.on('error', () => {}); // an idle connection of a stopped server; the next query says so itself
       this.pools_.set(user, pool);
     }

@@ -22,5 +22,16 @@ export async function endAll() {
   if (errors.length === 1) throw errors[0];
 }
 
+// No file takes nearly as long; one that hangs is to fail by itself.
+const kFileLimit = 15 * 60_000;
+
+function giveUp() {
+  console.error(`${process.argv[1]}: not done after ${kFileLimit / 1000} s`);
+  process.exit(1);
+}
+
 // Registered while modules load, that is for the whole file; inside a hook it would belong to that hook.
-if (/\.test\.m?js$/.test(process.argv[1] ?? '')) after(endAll);
+if (/\.test\.m?js$/.test(process.argv[1] ?? '')) {
+  after(endAll);
+  setTimeout(giveUp, kFileLimit).unref();
+}

@@ -1,0 +1,72 @@
+// An nginx with the module in front of a database, as most tests of the module want it: one location, some workers, every
+// answer naming the worker that gave it.
+import { EventStream } from './event_stream.mjs';
+import { startNginx } from './nginx.mjs';
+import { Poller } from './poller.mjs';
+import { request } from './http.mjs';
+
+// What stands in a server block. `location` is more for the location /rt/.
+export function locationText({ location = '', subscribe = '*', publish = '*' } = {}) {
+  return `
+    add_header X-Worker $pid always;
+    location /rt/ {
+      pgevents main;
+      pgevents_subscribe "${subscribe}";
+      pgevents_publish "${publish}";
+      ${location}
+    }`;
+}
+
+export class ModuleServer {
+  constructor(nginx) {
+    this.nginx = nginx;
+  }
+
+  get port() {
+    return this.nginx.port;
+  }
+
+  path_(channels, query = {}) {
+    const text = new URLSearchParams(query).toString();
+    return `/rt/events/${channels}${text ? `?${text}` : ''}`;
+  }
+
+  get(channels, { query, ...options } = {}) {
+    return request({ port: this.port, path: this.path_(channels, query), ...options });
+  }
+
+  // An event stream; wait for its opened() before publishing what it must see.
+  stream(channels, { query = {}, ...options } = {}) {
+    return new EventStream({ port: this.port, path: this.path_(channels, query), envelope: query.envelope === '1', ...options });
+  }
+
+  poller(channels, { query, ...options } = {}) {
+    return new Poller({ port: this.port, path: this.path_(channels, query), ...options });
+  }
+
+  // A request that is under way: { answer (a promise), done() (is it there?) }.
+  pending(channels, options) {
+    const state = { answer: this.get(channels, options), over: false, done: () => state.over };
+    const mark = () => (state.over = true);
+    state.answer.then(mark, mark);
+    return state;
+  }
+}
+
+// database: a Database; location, subscribe, publish: see locationText; server, http: more text; the rest as startNginx takes it.
+export async function startModuleServer({ database, workers = 2, ring = '4m', server = '', http = '', location, subscribe, publish,
+  ...options }) {
+  const nginx = await startNginx({
+    workers,
+    ...options,
+    http: (n) => `
+      pgevents_database main "${database.conninfo()}" ring=${ring};
+      ${http}
+      server {
+        listen ${n.listen()};
+        ${server}
+        ${locationText({ location, subscribe, publish })}
+      }`,
+  });
+  return new ModuleServer(nginx);
+}
