@@ -9,7 +9,7 @@ packages_for() {
     demo) echo "$demo" ;;
     test) echo "$demo clang chromium fonts-dejavu-core openssl curl nghttp2-client spawn-fcgi procps $(node_packages)" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
-    bench) echo "$demo libnginx-mod-nchan procps" ;;
+    bench) echo "$demo libnginx-mod-nchan procps $(node_packages)" ;;
   esac
 }
 

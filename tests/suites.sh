@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
 
-all_suites=(unit sql lib conformance module faults builds demo browser)
+all_suites=(unit sql lib conformance module faults builds demo browser bench)
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -45,9 +45,12 @@ run_suite() {
   case $suite in
     unit) run_unit ;;
     sql) bash tests/sql/run.sh ;;
+    bench) build_bench >"$run_dir/log/build-bench.log" && run_node bench ;;
     *) run_node "$suite" ;;
   esac 2>&1 9>&- | tee -- "$log" || status=1
   read -r passed failed skipped < <(count_"$(suite_kind "$suite")" "$log")
+  # A program that crashed has counted nothing.
+  ((status == 0 || failed > 0)) || failed=1
   total_passed=$((total_passed + passed))
   total_failed=$((total_failed + failed))
   total_skipped=$((total_skipped + skipped))
@@ -65,6 +68,11 @@ suite_kind() {
 }
 
 run_unit() { ctest --test-dir "$build_dir" --output-on-failure --no-tests=error -V; }
+
+# The benchmark's load generator is tested as well: a measurement is worth what its instrument is.
+build_bench() {
+  cmake -S tests/bench -B build/bench -DCMAKE_BUILD_TYPE=Release && cmake --build build/bench -j "$(nproc)"
+}
 
 # Suites that measure time or start many servers get the machine for themselves.
 run_node() {
@@ -119,4 +127,43 @@ cmd_lint() {
   ((${#problems[@]} == 0)) || say '' "failed: ${problems[*]}"
   print_total lint "$passed" "${#problems[@]}" 0
   ((${#problems[@]} == 0))
+}
+
+# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. Debian's nginx has no sanitizer of its
+# own, so its runtime is loaded before; nginx keeps its memory until its end, so leaks are looked for elsewhere only.
+cmd_asan() {
+  local suites=("$@") asan=$repo/build/asan
+  ((${#suites[@]})) || suites=(unit lib conformance module faults)
+  need_packages test
+  need_npm
+  step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_SANITIZE=ON
+  step "core, fallback, tests (sanitizers)" compile-asan cmake --build "$asan" -j "$(nproc)"
+  step "nginx module (sanitizers)" module-asan "$repo/ngx_module/build.sh" "$asan" --asan
+  write_nginx_wrapper "$asan/nginx-with-asan"
+  build_dir=$asan
+  export PGEVENTS_NGINX=$asan/nginx-with-asan PGEVENTS_MODULE=$asan/ngx_http_pgevents_module.so PGEVENTS_FCGI=$asan/pgevents-fcgi
+  run_suites "${suites[@]}"
+}
+
+write_nginx_wrapper() {
+  cat >"$1" <<EOF
+#!/bin/sh
+export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
+export ASAN_OPTIONS="\$ASAN_OPTIONS:detect_leaks=0"
+exec /usr/sbin/nginx "\$@"
+EOF
+  chmod +x "$1"
+}
+
+cmd_bench() {
+  need_packages bench
+  need_npm
+  build_release
+  node tests/bench/bench.mjs "$@"
+}
+
+cmd_fuzz() {
+  [[ -d tests/fuzz ]] || die "Fuzzing comes with a later issue: there is no tests/fuzz yet."
+  need_packages test
+  bash tests/fuzz/run.sh "$@"
 }
