@@ -1,7 +1,8 @@
 // `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
 // interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=1 also writes docs/benchmarks/first.md.
-import { pathToFileURL } from 'node:url';
+import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { endAll } from '../lib/lifetime.mjs';
@@ -69,10 +70,12 @@ const sayRun = (scenario, peer, round, result) => {
 
 async function measureAll({ mode, rounds, scenarios, peers }) {
   const configs = {};
+  const loads = [];
   const sections = kScenarios.filter(({ name }) => scenarios.includes(name)).map((scenario) => ({ scenario, results: {} }));
   for (let round = 0; round < rounds; round++) {
     for (const { scenario, results } of sections) {
       for (const peer of peers.filter((name) => kPeers[name].flavors.includes(scenario.load.flavor))) {
+        loads.push(os.loadavg()[0]);
         const { result, config } = await measure(scenario, peer, mode);
         (results[peer] ??= []).push(result);
         configs[peer] ??= config;
@@ -80,12 +83,12 @@ async function measureAll({ mode, rounds, scenarios, peers }) {
       }
     }
   }
-  return { configs, sections };
+  return { configs, sections, load: [Math.min(...loads), Math.max(...loads)] };
 }
 
-function isFaulty({ results }) {
-  return Object.values(results).flat().some((one) => one.missing + one.duplicates + one.reordered + one.closed > 0);
-}
+// What the peers lose under their load is theirs to answer for; the tables show it.
+const isFaulty = ({ results }) =>
+  (results.pgevents ?? []).some((one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0);
 
 async function main() {
   const wanted = options();
@@ -93,16 +96,19 @@ async function main() {
   if (missing) throw new Error(`bench: ${missing} is not there: apt-get install libnginx-mod-nchan`);
   await build();
   console.log(machine().join('\n'));
-  const { configs, sections } = await measureAll(wanted);
+  const { configs, sections, load } = await measureAll(wanted);
+  // Our own share: one core for the servers, half of one for the load generator.
+  const others = `load average before the runs: ${load.map((one) => one.toFixed(1)).join(' to ')}; above 1.5 others were busy here`;
   for (const section of sections) {
     section.rows = scenarioTable(section.scenario, section.results);
     console.log(`\n${section.scenario.title}\n${asText(section.rows)}`);
   }
+  console.log(`\n${others}`);
   if (process.env.PGEVENTS_BENCH_WRITE === '1') {
     const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', 'first.md'));
-    writePage(page, { ...wanted, sections, configs, notes: kNotes });
+    writePage(page, { ...wanted, sections, configs, notes: [...kNotes, others] });
   }
-  if (sections.some(isFaulty)) throw new Error('bench: events were lost, came twice or in disorder: see the tables');
+  if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');
 }
 
 try {

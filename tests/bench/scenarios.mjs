@@ -13,6 +13,7 @@ const kTsP50 = { title: 'from ts p50 ms', of: ms('commit_delay_us', 'p50'), digi
 const kTsP99 = { title: 'from ts p99 ms', of: ms('commit_delay_us', 'p99'), digits: 2 };
 const kConfirmedP50 = { title: 'after confirmation p50 ms', of: ms('confirmed_delay_us', 'p50'), digits: 2 };
 const kConfirmedP99 = { title: 'after confirmation p99 ms', of: ms('confirmed_delay_us', 'p99'), digits: 2 };
+const kPublish = { title: 'publish, mean ms', of: (r) => r.publish_us / 1000, digits: 2 };
 const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: true };
 const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: true };
@@ -41,7 +42,7 @@ export const kScenarios = [
     load: { flavor: 'sse', subscribers: 1, rate: 100 },
     start: { envelope: true },
     seconds: { quick: 3, full: 10 },
-    figures: [kP50, kP99, kTsP50, kTsP99, kConfirmedP50, kConfirmedP99, kOwn],
+    figures: [kPublish, kP50, kP99, kTsP50, kTsP99, kConfirmedP50, kConfirmedP99, kOwn],
   },
   {
     name: 'long-poll',
