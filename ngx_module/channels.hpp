@@ -15,6 +15,12 @@ namespace pgevents::nginx {
 
 class Subscriber;
 
+// The last entry that a subscriber of one channel got. While it is behind, the next one is found from there, not from the newest.
+struct Place {
+  std::uint64_t id = 0;
+  std::uint64_t pos = 0;
+};
+
 struct Channel {
   // Where the events begin that a subscriber with low <= cursor < first_id wants.
   struct Fresh {
@@ -28,7 +34,7 @@ struct Channel {
     std::uint64_t seen_id = 0;  // what the worker had seen when the block was made
     std::uint64_t cursor = 0;
     bool complete = false;
-    unsigned events = 0;
+    Place place;
     BlockRef block;
   };
 

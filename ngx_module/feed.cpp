@@ -21,13 +21,17 @@ bool full(const BlockBuilder& builder, Format format) {
 
 }  // namespace
 
-Ring::Read Feed::find(const Channel& channel, std::uint64_t cursor, std::uint64_t& pos) const {
+Ring::Read Feed::find(const Channel& channel, const Wanted& wanted, std::uint64_t& pos) const {
+  const std::uint64_t cursor = wanted.cursor;
   if (cursor >= channel.last_id) {
     return Ring::Read::kEnd;
   }
   if (channel.fresh.first_id != 0 && channel.fresh.low <= cursor && cursor < channel.fresh.first_id) {
     pos = channel.fresh.first_pos;
     return Ring::Read::kOk;
+  }
+  if (wanted.channels.size() == 1 && wanted.place.id == cursor && cursor != 0) {
+    return ring_.next_in_channel(wanted.place.pos, channel.name, pos);
   }
   return ring_.find_after(channel.name, cursor, pos);
 }
@@ -36,7 +40,7 @@ Served Feed::next(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_
   std::size_t heads = 0;
   for (const Membership& membership : wanted.channels) {
     std::uint64_t pos = 0;
-    switch (find(*membership.channel, wanted.cursor, pos)) {
+    switch (find(*membership.channel, wanted, pos)) {
       case Ring::Read::kLost: {
         Served served;
         served.lost = true;
@@ -68,11 +72,11 @@ Served Feed::next(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_
   if (made.block == nullptr || made.first_pos != first_pos || made.seen_id != seen_id) {
     const Served served = build(wanted, seen_id, now_ms, heads);
     if (served.block != nullptr) {
-      made = {first_pos, seen_id, served.cursor, served.complete, served.events, served.block};
+      made = {first_pos, seen_id, served.cursor, served.complete, served.place, served.block};
     }
     return served;
   }
-  return {made.block, made.cursor, made.events, made.complete, false};
+  return {made.block, made.cursor, made.place, made.complete, false};
 }
 
 Served Feed::build(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads) {
@@ -123,6 +127,7 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
       builder.add(event);
     }
     served.cursor = std::max(served.cursor, event.id);
+    served.place = {event.id, event.pos};
     std::uint64_t next = 0;
     const Ring::Read read = ring_.next_in_channel(event.pos, first->channel->name, next);
     if (read == Ring::Read::kLost) {
@@ -136,7 +141,6 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
       }
     }
   }
-  served.events = builder.events();
   if (!builder.empty()) {
     served.block = builder.finish();
   }

@@ -15,12 +15,13 @@ struct Wanted {
   const TypeFilter* filter;  // null: all types
   Format format;
   std::uint64_t cursor;
+  Place place;
 };
 
 struct Served {
   BlockRef block;            // null when there is nothing to send
   std::uint64_t cursor = 0;  // to go on from
-  unsigned events = 0;
+  Place place;            // of the last event in the block
   bool complete = false;  // everything that the worker has seen is in the block or before it
   bool lost = false;      // the ring has moved past the cursor: the log must be asked
 };
@@ -39,7 +40,7 @@ class Feed {
     RingEvent event;
   };
 
-  Ring::Read find(const Channel& channel, std::uint64_t cursor, std::uint64_t& pos) const;
+  Ring::Read find(const Channel& channel, const Wanted& wanted, std::uint64_t& pos) const;
   bool collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads, Served& served);
   bool load(Head& head, std::uint64_t seen_id);
   Served build(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads);

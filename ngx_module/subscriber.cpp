@@ -2,7 +2,7 @@
 // the cursor is looked at, so that no event falls between.
 #include "subscriber.hpp"
 
-#include <cstdlib>
+#include <algorithm>
 
 #include "database.hpp"
 #include "respond.hpp"
@@ -147,12 +147,14 @@ void Subscriber::start(const Subscription& wanted) {
   }
 }
 
+// A poll asks the log itself: the ring is a moment behind, and who does not wait must be told of everything that was
+// committed before the question.
 void Subscriber::locate() {
   const Cursor::Kind kind = located_by_->kind;
-  if (kind == Cursor::Kind::kTime || (kind == Cursor::Kind::kNow && mode_ == Mode::kPoll)) {
+  if (kind == Cursor::Kind::kTime || mode_ == Mode::kPoll) {
     return ask_log(*located_by_);
   }
-  cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
+  cursor_ = kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
   located_by_.reset();
   pull();
 }
@@ -197,12 +199,13 @@ void Subscriber::pull() {
     if (mode_ == Mode::kStream && !open_stream(cursor_)) {
       return;
     }
-    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_}, database_.seen_id(),
+    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_, place_}, database_.seen_id(),
                                                 static_cast<std::int64_t>(ngx_current_msec));
     if (served.lost) {
       return ask_log({Cursor::Kind::kId, cursor_, 0});
     }
     cursor_ = served.cursor;
+    place_ = served.place;
     if (served.block != nullptr) {
       if (mode_ != Mode::kStream) {
         return answer(served.block, poll_kind_, !served.complete);
@@ -218,14 +221,10 @@ void Subscriber::pull() {
   database_.serve_later(*this);
 }
 
-// All that there is has been sent. Who waits goes on waiting, the others are through. A poll that finds nothing asks the log itself: the
-// ring is a moment behind, and an answer of "nothing" must count everything that was committed before the question.
+// All that there is has been sent. Who waits goes on waiting, the others are through.
 void Subscriber::nothing_more() {
   if (poll_kind_ == PollKind::kWaited) {
     return;
-  }
-  if (mode_ == Mode::kPoll && !served_) {
-    return ask_log({Cursor::Kind::kId, cursor_, 0});
   }
   mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_, false);
 }
@@ -237,8 +236,9 @@ void Subscriber::page_arrived(Page& page) {
   served_ = true;
   forgotten_ = false;
   checked_epoch_ = asked_epoch_;
-  if (std::exchange(located_by_, nullptr) != nullptr) {
-    cursor_ = page.opening_cursor();
+  if (located_by_ != nullptr) {
+    cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : page.opening_cursor();
+    located_by_.reset();
   }
   if (mode_ == Mode::kStream && !open_stream(cursor_)) {
     return;  // the page is asked for again when the client takes more
@@ -297,10 +297,24 @@ void Subscriber::refuse(const Error& error) {
 
 void Subscriber::end_stream() { finish(ngx_http_send_special(r_, NGX_HTTP_LAST)); }
 
+// With nothing new in its channels the cursor goes along with what the worker has seen, so that the client comes back with a recent one.
+void Subscriber::advance() noexcept {
+  if (!page_key_.empty() || located_by_ != nullptr || stalled_ || forgotten_ || outlet_.blocked()) {
+    return;
+  }
+  for (const Membership& membership : channels_) {
+    if (cursor_ < membership.channel->last_id) {
+      return;
+    }
+  }
+  cursor_ = std::max(cursor_, database_.seen_id());
+}
+
 void Subscriber::close() {
   if (ended_) {
     return;
   }
+  advance();
   const bool located = located_by_ == nullptr || located_by_->kind != Cursor::Kind::kTime;
   if (located_by_ != nullptr && located) {
     cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
@@ -323,10 +337,8 @@ void Subscriber::close_stream(bool located) {
       return finish(NGX_ERROR);
     }
   }
-  const unsigned retry = jittered(conf_.retry);
-  const std::string last = located ? stream_opening(retry, forgotten_ ? kFarAhead : cursor_)
-                                   : "retry: " + std::to_string(retry) + "\n\n";
-  if (outlet_.send(text_block(last)) == Outlet::Sent::kAll) {
+  const std::string cursor = located ? stream_cursor(forgotten_ ? kFarAhead : cursor_) : std::string();
+  if (outlet_.send(text_block(cursor + "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n")) == Outlet::Sent::kAll) {
     end_stream();
   } else {
     finish(NGX_ERROR);
@@ -340,6 +352,7 @@ void Subscriber::tick(ngx_msec_t now, bool serving) {
   if (ended_ || mode_ != Mode::kStream || !header_sent_ || outlet_.blocked() || now - sent_at_ < conf_.heartbeat) {
     return;
   }
+  advance();
   const bool moved = cursor_ != told_cursor_ && page_key_.empty() && !stalled_;
   const BlockRef block = database_.heartbeat_block(cursor_, moved);
   told_cursor_ = moved ? cursor_ : told_cursor_;
@@ -392,6 +405,7 @@ void Subscriber::on_deadline(ngx_event_t* event) {
     if (self->located_by_ != nullptr) {
       self->refuse(database_away(poll_interval(self->conf_)));
     } else {
+      self->advance();
       self->answer(nullptr, PollKind::kWaited, false);
     }
   });

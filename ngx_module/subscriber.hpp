@@ -70,6 +70,7 @@ class Subscriber : public SubscriberLinks {
   void answer(const BlockRef& array, PollKind kind, bool more);
   void refuse(const Error& error);
   bool after_send(Outlet::Sent sent);
+  void advance() noexcept;
   void close_stream(bool located);
   void end_stream();
   void leave() noexcept;
@@ -83,6 +84,7 @@ class Subscriber : public SubscriberLinks {
   std::unique_ptr<TypeFilter> filter_;
   std::string page_key_;  // of the catch-up query waited for; empty: none
   std::uint64_t cursor_ = 0;
+  Place place_;
   std::uint64_t told_cursor_ = 0;    // the one that the client knows
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   std::uint64_t asked_epoch_ = 0;    // that in which the log was asked last
