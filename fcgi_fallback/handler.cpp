@@ -15,9 +15,10 @@ namespace pgevents::fallback {
 
 namespace {
 
-constexpr std::size_t kMaxArrayBytes = 1024 * 1024;
+constexpr std::size_t kMegabyte = 1 << 20;
+constexpr std::size_t kMaxArrayBytes = kMegabyte;
 constexpr std::size_t kMaxArrayEvents = 1000;
-constexpr std::size_t kMaxStreamBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxStreamBytes = 64 * kMegabyte;
 constexpr std::size_t kMaxPages = 200;  // of events that the filter may drop
 constexpr Statement kPublish{"pgevents_publish", sql::kPublish};
 constexpr Statement kPrune{"pgevents_prune", sql::kPrune};

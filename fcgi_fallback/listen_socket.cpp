@@ -62,9 +62,10 @@ std::optional<std::string> remove_stale(const std::string& path, const sockaddr_
   return std::nullopt;
 }
 
-int pid_in_environment(const char* name) {
+// A whole number in the environment, 0 when there is none.
+long number_in_environment(const char* name) {
   const char* const text = std::getenv(name);
-  return text != nullptr ? std::atoi(text) : 0;
+  return text != nullptr ? std::strtol(text, nullptr, 10) : 0;
 }
 
 }  // namespace
@@ -131,7 +132,7 @@ std::optional<std::string> ListenSocket::open_tcp(const std::string& address, in
 }
 
 bool ListenSocket::inherit() {
-  const bool from_systemd = pid_in_environment("LISTEN_PID") == getpid() && pid_in_environment("LISTEN_FDS") >= 1;
+  const bool from_systemd = number_in_environment("LISTEN_PID") == getpid() && number_in_environment("LISTEN_FDS") >= 1;
   if (from_systemd && is_listening(kSystemdFirstFd)) {
     fd_ = kSystemdFirstFd;
   } else if (is_listening(STDIN_FILENO)) {

@@ -35,10 +35,10 @@ bool parse_number(std::string_view text, Number min, Number max, Number& out, in
 // Bytes, or with `k` or `m` as in nginx's configuration.
 bool parse_size(std::string_view text, std::size_t& out) {
   std::size_t unit = 1;
-  if (!text.empty() && (text.back() == 'k' || text.back() == 'K')) unit = 1024;
-  if (!text.empty() && (text.back() == 'm' || text.back() == 'M')) unit = 1024 * 1024;
+  if (!text.empty() && (text.back() == 'k' || text.back() == 'K')) unit = 1 << 10;
+  if (!text.empty() && (text.back() == 'm' || text.back() == 'M')) unit = 1 << 20;
   if (unit > 1) text.remove_suffix(1);
-  constexpr std::size_t kMax = 1024 * 1024 * 1024;
+  constexpr std::size_t kMax = 1 << 30;
   std::size_t number = 0;
   if (!parse_number<std::size_t>(text, 1, kMax / unit, number)) return false;
   out = number * unit;

@@ -20,8 +20,8 @@ struct ProgramOptions {
   std::string base;
   std::string channel_pattern = kDefaultNamePattern;
   std::size_t max_channels = 64;
-  std::size_t max_event_size = 2 * 1024 * 1024;  // bytes of a publish body
-  unsigned poll_interval = 5;                    // seconds until clients ask again
+  std::size_t max_event_size = 2 << 20;  // bytes of a publish body
+  unsigned poll_interval = 5;            // seconds until clients ask again
   bool help = false;
   bool version = false;
 };
