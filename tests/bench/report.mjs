@@ -3,8 +3,6 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 
-const kReferences = ['nchan', 'bare loop'];
-
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -46,7 +44,7 @@ export function scenarioTable(scenario, results) {
     const values = peers.map((peer) => cell(results[peer], figure));
     if (values.every((text) => text === '–')) continue;
     rows.push([figure.title, ...values]);
-    const references = figure.ratio ? kReferences.filter((name) => results[name]) : [];
+    const references = (figure.ratio ?? []).filter((name) => results[name]);
     for (const reference of references) {
       const cells = peers.map((peer) => (peer === reference ? '1' : ratio(results[peer], results[reference], figure)));
       if (cells.some((text) => text !== '–' && text !== '1')) rows.push([`… to ${reference}`, ...cells]);
