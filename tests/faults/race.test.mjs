@@ -1,0 +1,76 @@
+// The race: many publishers whose transactions overlap in every way, many subscribers of every kind, some of them late.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { judgeLog, summarise } from '../lib/checker.mjs';
+import { sleep } from '../lib/conditions.mjs';
+import { randomSource } from '../lib/publishers.mjs';
+import { Crowd, describeFigures, startFlow } from './crowd.mjs';
+import { kFallbackBase, kModuleBase, startService } from './service.mjs';
+
+const kSeconds = Number(process.env.PGEVENTS_RACE_SECONDS ?? 30);
+const kChannels = ['cheese', 'wine', 'bread', 'butter', 'salt', 'honey'];
+const service = await startService();
+const { database } = service;
+
+// One to three channels, for every fifth subscriber all of them.
+function channelsFor(n, random) {
+  if (n % 5 === 0) return kChannels;
+  const first = Math.floor(random() * kChannels.length);
+  return Array.from({ length: 1 + (n % 3) }, (_, i) => kChannels[(first + i) % kChannels.length]);
+}
+
+// The kinds of cursor with which somebody may come: all there is, the head, a moment ago, none (streams only).
+async function cursorFor(n, mayBeNow) {
+  switch (n % 4) {
+    case 0:
+      return 0;
+    case 1:
+      return database.head();
+    case 2:
+      return `rt-${(Date.now() / 1000 - 2).toFixed(6)}`;
+    default:
+      return mayBeNow ? undefined : database.head();
+  }
+}
+
+const kKinds = [
+  { count: 20, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor }), mayBeNow: true },
+  { count: 16, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor }) },
+  { count: 12, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor, base: kFallbackBase }), mayBeNow: true },
+  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor, base: kFallbackBase, flavor: 'poll' }) },
+  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor, base: kModuleBase, flavor: 'poll' }) },
+];
+
+// Half of them are there from the beginning, the others come one after the other.
+async function gather(crowd, random) {
+  const all = kKinds.flatMap((kind) => Array.from({ length: kind.count }, (_, n) => ({ ...kind, n })));
+  const late = all.filter(({ n }) => n % 2 === 1);
+  const comes = async ({ join, mayBeNow, n }) => join(crowd, channelsFor(n, random), await cursorFor(n >> 1, mayBeNow));
+  for (const one of all.filter(({ n }) => n % 2 === 0)) await comes(one);
+  return async () => {
+    for (const one of late) {
+      await sleep((0.8 * kSeconds * 1000) / late.length);
+      await comes(one);
+    }
+  };
+}
+
+test(`20 publishers for ${kSeconds} s and 60 subscribers: each gets what was committed on its channels`, async (t) => {
+  const crowd = new Crowd(service);
+  const publishers = startFlow(database, { count: 20, channels: kChannels, sleepMs: [0, 50], pauseMs: [0, 5] });
+  t.diagnostic(`seed ${publishers.seed}`);
+  const ends_at = Date.now() + kSeconds * 1000;
+  const theLate = await gather(crowd, randomSource(publishers.seed));
+  await theLate();
+  await sleep(Math.max(0, ends_at - Date.now()));
+  const record = await publishers.stop();
+  assert.deepEqual(publishers.failures, []);
+  assert.equal(summarise(judgeLog(await database.log(), record)), '');
+  assert.equal(crowd.members.length, 60);
+  const rolled_back = record.rolledBack.length / (record.committed.length + record.rolledBack.length);
+  assert.ok(rolled_back > 0.02 && rolled_back < 0.3, `${rolled_back}`);
+  t.diagnostic(`${record.committed.length} transactions committed, ${record.rolledBack.length} rolled back`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+  await service.nginx.stop();
+});

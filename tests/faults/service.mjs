@@ -1,0 +1,85 @@
+// What the fault tests put on the table: a cluster, a database, the fallback, and an nginx that serves the same paths twice:
+// under /rt through the module (with or without the fallback behind it), under /fb through the fallback alone.
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { startFallback } from '../lib/fallback.mjs';
+import { request } from '../lib/http.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+
+export const kModuleBase = '/rt';
+export const kFallbackBase = '/fb';
+
+// Short pauses, so that a test of reconnecting clients does not wait for default settings.
+const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
+
+export class Service {
+  constructor({ database, fallback, ring, parameters, location, server, tcp, behind }) {
+    Object.assign(this, { database, fallback, ring_: ring, parameters_: parameters, location_: location, server_: server });
+    this.tcp_ = tcp;
+    this.behind_ = behind;
+  }
+
+  get port() {
+    return this.nginx.port;
+  }
+
+  // The text within `http { }`; `module: false` leaves out every directive of the module.
+  http(nginx, { module = true } = {}) {
+    const conninfo = this.database.conninfo({ tcp: this.tcp_ });
+    const own = `pgevents $events; pgevents_subscribe "*"; pgevents_publish "*"; ${this.location_}`;
+    const behind = this.behind_ || !module ? this.fallback.nginxLines({ base: kModuleBase }) : '';
+    return `
+      ${module ? `pgevents_database main "${conninfo}" ring=${this.ring_} ${this.parameters_};` : ''}
+      server {
+        listen ${nginx.listen()};
+        ${this.server_}
+        set $events main;
+        if (-f ${this.flag(nginx)}) { set $events off; }
+        location ${kModuleBase}/ { ${module ? own : ''} ${behind} }
+        ${this.fallback ? `location ${kFallbackBase}/ { ${this.fallback.nginxLines({ base: kFallbackBase })} }` : ''}
+      }`;
+  }
+
+  // While this file exists the module declines.
+  flag(nginx = this.nginx) {
+    return path.join(nginx.dir, 'off');
+  }
+
+  switchModule(on) {
+    if (on) fs.rmSync(this.flag());
+    else fs.writeFileSync(this.flag(), '');
+  }
+
+  poll(channels, { cursor, base = kModuleBase, query = '', headers = {} } = {}) {
+    const all = cursor === undefined ? headers : { ...headers, 'Last-Event-ID': String(cursor) };
+    return request({ port: this.port, path: `${base}/events/${channels}?flavor=poll${query}`, headers: all });
+  }
+
+  // Who answers now: 'module', 'fallback' or a status. To a short long poll the two say different things.
+  async whoAnswers(base = kModuleBase) {
+    const answer = await request({ port: this.port, path: `${base}/events/probe?timeout=0.01` });
+    if (answer.status !== 200) return answer.status;
+    return answer.headers['x-shortpoll-info'] === 'fallback' ? 'fallback' : 'module';
+  }
+
+  async waitAnsweredBy(who, timeout = 30_000) {
+    await waitFor(async () => (await this.whoAnswers()) === who, { what: `answers by ${who}`, timeout, interval: 20 });
+  }
+}
+
+// cluster: a running one, or options for a new one. behind: is the fallback behind the module, in the same location?
+export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '',
+  main = '', events = '', fallback = true, behind = true, tcp = false, allow = [] } = {}) {
+  const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
+  const database = await running.createDatabase();
+  const program = fallback ? await startFallback({ conninfo: database.conninfo({ tcp }), args: ['--poll-interval', '1'] }) : undefined;
+  const options = { database, fallback: program, ring, parameters, location, server, tcp, behind: behind && fallback };
+  const service = new Service(options);
+  service.cluster = running;
+  service.nginx = await startNginx({ workers, main, events, allow, http: (nginx) => service.http(nginx) });
+  await service.waitAnsweredBy('module');
+  return service;
+}
