@@ -34,7 +34,7 @@ BEGIN
          ORDER BY l.channel_id, l.id LIMIT row_limit + 1) l
      ORDER BY l.id LIMIT row_limit + 1  -- one more, to know whether there is one
   LOOP
-    IF row_limit <= 0 OR bytes_left <= 0 THEN
+    IF id IS NOT NULL AND (row_limit <= 0 OR bytes_left <= 0) THEN
       RETURN QUERY SELECT id, NULL, NULL::bigint, 'more', NULL, NULL::bigint;
       RETURN;
     END IF;

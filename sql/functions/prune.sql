@@ -1,6 +1,6 @@
 -- pgevents.prune(max_rows): removes one batch of what is no longer needed; called now and then by the front-ends.
 -- Parameters: max_rows: at most so many rows of each kind (staging: ten times as many).
--- Returns:    number of rows removed; 0: nothing is left to do, or another session is at it.
+-- Returns:    number of rows removed; 0: nothing is left to do, another session is at it, or this is a standby.
 -- Errors:     none.
 -- Tables:     log, staging, idempotency_keys (delete), history (update), settings (read).
 -- Takes row locks only, on rows that nobody else writes. Staged rows are small change and each event makes two: ten times as many.
@@ -10,7 +10,7 @@ DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);

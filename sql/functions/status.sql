@@ -4,14 +4,24 @@
 --             there, number of events (an estimate beyond 10,000), rows that prune() will remove from staging (at most 10,000).
 -- Errors:     none.
 -- Tables:     migrations, log, history, staging (read).
+-- PL/pgSQL, because a query on an unlogged table cannot even be planned on a standby.
 CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT jsonb_build_object(
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  events bigint := (SELECT count(*) FROM (SELECT FROM pgevents.log LIMIT 10000) l);
+  staged bigint := 0;
+BEGIN
+  IF events = 10000 THEN
+    events := greatest(events, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass));
+  END IF;
+  IF NOT pg_is_in_recovery() THEN
+    staged := (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s);
+  END IF;
+  RETURN jsonb_build_object(
     'version', (SELECT max(version) FROM pgevents.migrations),
     'head', pgevents.head(),
     'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
-    'events', CASE WHEN counted.n < 10000 THEN counted.n
-              ELSE greatest(counted.n, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass)) END,
-    'staged', (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s))
-    FROM (SELECT count(*) AS n FROM (SELECT FROM pgevents.log LIMIT 10000) l) counted
+    'events', events,
+    'staged', staged);
+END
 $$;

@@ -60,6 +60,8 @@ COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they
 
 CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
+-- ALWAYS: what is published by a trigger in the apply worker of logical replication must not be stranded here.
+ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 
 -- ALWAYS: it also fires in the apply worker of logical replication, so that servers can LISTEN on a replica.
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log

@@ -231,7 +231,7 @@ DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);
@@ -366,17 +366,26 @@ BEGIN
 END
 $$;
 CREATE FUNCTION pgevents.status() RETURNS jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT jsonb_build_object(
+DECLARE
+  events bigint := (SELECT count(*) FROM (SELECT FROM pgevents.log LIMIT 10000) l);
+  staged bigint := 0;
+BEGIN
+  IF events = 10000 THEN
+    events := greatest(events, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass));
+  END IF;
+  IF NOT pg_is_in_recovery() THEN
+    staged := (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s);
+  END IF;
+  RETURN jsonb_build_object(
     'version', (SELECT max(version) FROM pgevents.migrations),
     'head', pgevents.head(),
     'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
-    'events', CASE WHEN counted.n < 10000 THEN counted.n
-              ELSE greatest(counted.n, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass)) END,
-    'staged', (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s))
-    FROM (SELECT count(*) AS n FROM (SELECT FROM pgevents.log LIMIT 10000) l) counted
+    'events', events,
+    'staged', staged);
+END
 $$;
 CREATE FUNCTION pgevents.us(ts timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -461,6 +470,7 @@ CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.even
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
 ALTER TABLE pgevents.log ENABLE ALWAYS TRIGGER log_notify;
 CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
+ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_server;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;

@@ -83,6 +83,14 @@ notify_replica() {
 }
 it "a row that replication puts into the log sends a notification" notify_replica
 
+publish_in_replica_role() {
+  local database
+  fresh_database database
+  q "$database" "SET session_replication_role = replica; SELECT pgevents.publish('c', 't', '1')" >/dev/null
+  is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
+}
+it "publish() works where triggers are off, as in a replication worker" publish_in_replica_role
+
 replication() {
   local source copy
   fresh_database source
