@@ -41,7 +41,7 @@ print_total() {
 
 # One suite with its output shown and kept. Fails when a test failed, when the runner failed, and when no test ran.
 run_suite() {
-  local suite=$1 log=$2 status=0 passed failed skipped
+  local suite=$1 log=$2 status=0 passed failed skipped from=$SECONDS
   case $suite in
     unit) run_unit ;;
     sql) bash tests/sql/run.sh ;;
@@ -54,7 +54,7 @@ run_suite() {
   total_passed=$((total_passed + passed))
   total_failed=$((total_failed + failed))
   total_skipped=$((total_skipped + skipped))
-  print_total "$suite" "$passed" "$failed" "$skipped"
+  say "-- $(print_total "$suite" "$passed" "$failed" "$skipped") ($((SECONDS - from)) s)"
   ((passed + failed > 0)) || say "$suite: no test was run"
   ((status == 0 && failed == 0 && passed > 0))
 }
