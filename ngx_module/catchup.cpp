@@ -63,7 +63,9 @@ Page::Page(const PGresult* rows) {
   valid_ = true;
 }
 
-std::uint64_t Page::opening_cursor() const noexcept { return events_.empty() ? cursor_ : events_.front().id - 1; }
+std::uint64_t Page::opening_cursor() const noexcept {
+  return events_.empty() ? cursor_ : events_.front().id - 1;
+}
 
 BlockRef Page::block(Format format, const TypeFilter* filter) {
   BlockRef& made = made_[static_cast<int>(format)];

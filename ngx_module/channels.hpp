@@ -47,7 +47,7 @@ struct Channel {
   std::size_t to_serve = 0;  // members below this index wait in the round under way
   bool queued = false;
   bool started = false;  // the round has begun
-  Made made[3];  // by Format
+  Made made[3];          // by Format
 };
 
 // A subscriber's place in a channel's members.

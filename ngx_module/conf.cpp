@@ -10,7 +10,9 @@
 namespace pgevents::nginx {
 namespace {
 
-char* conf_error() { return static_cast<char*>(NGX_CONF_ERROR); }
+char* conf_error() {
+  return static_cast<char*>(NGX_CONF_ERROR);
+}
 
 bool starts_with(const ngx_str_t& text, std::string_view prefix, ngx_str_t& rest) {
   if (view(text).substr(0, prefix.size()) != prefix) {

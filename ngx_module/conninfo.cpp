@@ -22,7 +22,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 // What is added unless the operator said otherwise. GSS negotiation blocks in libpq; the keepalive figures let a half-open
 // connection be noticed within about half a minute.
 constexpr std::pair<const char*, const char*> kDefaults[] = {
-    {"application_name", "pgevents"}, {"client_encoding", "UTF8"}, {"gssencmode", "disable"},
+    {"application_name", "pgevents"}, {"client_encoding", "UTF8"},  {"gssencmode", "disable"},
     {"keepalives_idle", "10"},        {"keepalives_interval", "5"}, {"keepalives_count", "3"},
     {"tcp_user_timeout", "20000"},
 };
@@ -52,7 +52,9 @@ std::string resolve(const std::string& host) {
   return text;
 }
 
-bool is_socket_path(std::string_view host) { return host.empty() || host.front() == '/' || host.front() == '@'; }
+bool is_socket_path(std::string_view host) {
+  return host.empty() || host.front() == '/' || host.front() == '@';
+}
 
 // Fills `hostaddr` for the comma-separated names in `host`, so that libpq asks no resolver later.
 bool resolve_hosts(ngx_conf_t* cf, Pairs& pairs) {

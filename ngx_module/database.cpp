@@ -38,9 +38,14 @@ void Database::each_subscriber(Visit&& visit) {
 }
 
 Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
-    : conf_(conf), log_(cycle->log), root_(*zone_root(conf.zone)),
-      self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)), pool_(conf, cycle->log),
-      listener_(conf, root_, ring_, pool_, self_, [this] { wake_all(); }, cycle->log), feed_(ring_),
+    : conf_(conf),
+      log_(cycle->log),
+      root_(*zone_root(conf.zone)),
+      self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
+      pool_(conf, cycle->log),
+      listener_(
+          conf, root_, ring_, pool_, self_, [this] { wake_all(); }, cycle->log),
+      feed_(ring_),
       catchup_(pool_, cycle->log) {
   ngx_queue_init(&subscribers_);
   ngx_queue_init(&later_);
@@ -127,7 +132,9 @@ void Database::shut_down() {
   ngx_free_connection(wake_);
 }
 
-void Database::add(Subscriber& subscriber) { ngx_queue_insert_tail(&subscribers_, &subscriber.all_link); }
+void Database::add(Subscriber& subscriber) {
+  ngx_queue_insert_tail(&subscribers_, &subscriber.all_link);
+}
 
 void Database::remove(Subscriber& subscriber) noexcept {
   ngx_queue_remove(&subscriber.all_link);

@@ -100,7 +100,8 @@ bool Feed::load(Head& head, std::uint64_t seen_id) {
 }
 
 // Merges the channels' chains in the order of their ids. False when the ring overtook us.
-bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads, Served& served) {
+bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads,
+                   Served& served) {
   BlockBuilder builder(wanted.format);
   for (std::size_t i = 0; i < heads; ++i) {
     if (!load(heads_[i], seen_id)) {

@@ -21,9 +21,9 @@ struct Wanted {
 struct Served {
   BlockRef block;            // null when there is nothing to send
   std::uint64_t cursor = 0;  // to go on from
-  Place place;            // of the last event in the block
-  bool complete = false;  // everything that the worker has seen is in the block or before it
-  bool lost = false;      // the ring has moved past the cursor: the log must be asked
+  Place place;               // of the last event in the block
+  bool complete = false;     // everything that the worker has seen is in the block or before it
+  bool lost = false;         // the ring has moved past the cursor: the log must be asked
 };
 
 class Feed {

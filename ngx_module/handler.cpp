@@ -17,8 +17,7 @@ bool evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value, ngx_str_t&
 
 // A prefix location's name is the base of the paths in it. Regular expressions and named locations have none.
 std::string_view base_of(ngx_http_request_t* r) {
-  const auto* clcf =
-      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
 #if (NGX_PCRE)
   if (clcf->regex != nullptr) {
     return {};
@@ -36,7 +35,9 @@ std::string_view base_of(ngx_http_request_t* r) {
   return name;
 }
 
-bool has_content_handler(ngx_http_request_t* r) { return r->content_handler != nullptr; }
+bool has_content_handler(ngx_http_request_t* r) {
+  return r->content_handler != nullptr;
+}
 
 ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
   const ngx_int_t rc = ngx_http_discard_request_body(r);

@@ -29,14 +29,22 @@ std::string_view text(const PGresult* rows, int column) {
 
 Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, QueryPool& pool, std::uint64_t self,
                    std::function<void()> wake, ngx_log_t* log)
-    : conf_(conf), root_(root), ring_(ring), pool_(pool), self_(self), wake_(std::move(wake)), log_(log),
+    : conf_(conf),
+      root_(root),
+      ring_(ring),
+      pool_(pool),
+      self_(self),
+      wake_(std::move(wake)),
+      log_(log),
       connection_(*this, log) {
   init_timer(tick_, this, &Listener::on_tick, log);
   init_timer(sweep_, this, &Listener::on_sweep, log);
   init_timer(prune_timer_, this, &Listener::on_prune, log);
 }
 
-Listener::~Listener() { stop(); }
+Listener::~Listener() {
+  stop();
+}
 
 void Listener::start() {
   look();
@@ -137,8 +145,9 @@ void Listener::take_position(const PGresult* row) {
   if (before.last_id == 0 || before.last_id < pruned || !continuous) {
     if (!continuous) {
       root_.forced_epoch.store(before.epoch + 1);  // first: a worker may look at any moment
-      ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL)",
-                    &conf_.name, before.last_id);
+      ngx_log_error(NGX_LOG_WARN, log_, 0,
+                    "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL)", &conf_.name,
+                    before.last_id);
     }
     ring_.reset(start_after);
     grown_ = true;

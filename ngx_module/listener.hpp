@@ -57,13 +57,13 @@ class Listener final : private PgConnection::Owner {
   std::shared_ptr<Query> prune_query_;
   Step step_ = Step::kIdle;
   bool holder_ = false;
-  bool again_ = false;       // a NOTIFY came while a read was under way
-  bool failed_ = false;      // the running statement was refused
-  bool grown_ = false;       // rows were appended since the last wake
+  bool again_ = false;           // a NOTIFY came while a read was under way
+  bool failed_ = false;          // the running statement was refused
+  bool grown_ = false;           // rows were appended since the last wake
   std::size_t unannounced_ = 0;  // bytes of events since then
-  int rows_ = 0;             // of the running read
-  std::uint64_t base_ = 0;   // the cursor of the running read
-  std::uint64_t epoch_ = 0;  // of the ring when the position was taken
+  int rows_ = 0;                 // of the running read
+  std::uint64_t base_ = 0;       // the cursor of the running read
+  std::uint64_t epoch_ = 0;      // of the ring when the position was taken
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

@@ -24,14 +24,14 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, publish), nullptr},
     {ngx_string("pgevents_timeout"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, timeout), nullptr},
-    {ngx_string("pgevents_heartbeat"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot,
-     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, heartbeat), nullptr},
+    {ngx_string("pgevents_heartbeat"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, heartbeat), nullptr},
     {ngx_string("pgevents_retry"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, retry), nullptr},
     {ngx_string("pgevents_poll_interval"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, poll_interval), nullptr},
-    {ngx_string("pgevents_max_channels"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_num_slot,
-     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_channels), nullptr},
+    {ngx_string("pgevents_max_channels"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_num_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, max_channels), nullptr},
     {ngx_string("pgevents_channel_pattern"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, channel_pattern), nullptr},
     {ngx_string("pgevents_max_event_size"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_size_slot,
@@ -40,10 +40,8 @@ ngx_command_t commands[] = {
 };
 
 ngx_int_t add_handler(ngx_conf_t* cf) {
-  auto* cmcf =
-      static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-  auto* handler =
-      static_cast<ngx_http_handler_pt*>(ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers));
+  auto* cmcf = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  auto* handler = static_cast<ngx_http_handler_pt*>(ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers));
   if (handler == nullptr) {
     return NGX_ERROR;
   }

@@ -21,7 +21,9 @@ Outlet::Sent Outlet::send(const BlockRef& block) {
   return send_filtered(&link);
 }
 
-Outlet::Sent Outlet::resume() { return direct_ && !rest_.empty() ? send_direct() : send_filtered(nullptr); }
+Outlet::Sent Outlet::resume() {
+  return direct_ && !rest_.empty() ? send_direct() : send_filtered(nullptr);
+}
 
 Outlet::Sent Outlet::send_direct() {
   ngx_connection_t* c = r_->connection;
@@ -39,7 +41,9 @@ Outlet::Sent Outlet::send_direct() {
   return all_sent();
 }
 
-Outlet::Sent Outlet::send_filtered(ngx_chain_t* chain) { return after_filter(ngx_http_output_filter(r_, chain)); }
+Outlet::Sent Outlet::send_filtered(ngx_chain_t* chain) {
+  return after_filter(ngx_http_output_filter(r_, chain));
+}
 
 Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
   if (rc == NGX_ERROR || r_->connection->error) {

@@ -30,10 +30,10 @@ class Outlet {
   Sent all_sent() noexcept;
 
   ngx_http_request_t* r_;
-  BlockRef held_;           // keeps the bytes in flight alive
-  std::string_view rest_;   // direct: what is still to be sent of held_
+  BlockRef held_;          // keeps the bytes in flight alive
+  std::string_view rest_;  // direct: what is still to be sent of held_
   ngx_buf_t buf_{};
-  bool direct_ = false;     // straight to the socket, past nginx's body filters
+  bool direct_ = false;  // straight to the socket, past nginx's body filters
   bool decided_ = false;
 };
 

@@ -76,13 +76,15 @@ void PgConnection::close() noexcept {
   state_ = State::kClosed;
 }
 
-void PgConnection::fail(std::string why) {
+void PgConnection::fail(const std::string& why) {
   close();
   state_ = State::kClosed;
   owner_.pg_failed(why);
 }
 
-void PgConnection::arm_timer() { ngx_add_timer(&timer_, timeout_); }
+void PgConnection::arm_timer() {
+  ngx_add_timer(&timer_, timeout_);
+}
 
 // The socket may change between two calls, even under the same number: its events are removed before each call and
 // registered afresh behind it.
@@ -214,16 +216,12 @@ bool PgConnection::deliver_notifications() {
 
 void PgConnection::on_read(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  guarded(self->log_, [self] {
-    self->state_ == State::kConnecting ? self->continue_connecting() : self->receive();
-  });
+  guarded(self->log_, [self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->receive(); });
 }
 
 void PgConnection::on_write(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  guarded(self->log_, [self] {
-    self->state_ == State::kConnecting ? self->continue_connecting() : self->flush();
-  });
+  guarded(self->log_, [self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->flush(); });
 }
 
 void PgConnection::on_timeout(ngx_event_t* event) {

@@ -23,9 +23,9 @@ class PgConnection {
   // Told what happens. Every call may close() the connection or send() the next statement.
   class Owner {
    public:
-    virtual void pg_ready() = 0;                        // connected, or the statement's last result was delivered
+    virtual void pg_ready() = 0;                         // connected, or the statement's last result was delivered
     virtual void pg_result(const PGresult* result) = 0;  // one result (in single-row mode: one row, or the end)
-    virtual void pg_notified() {}                       // at least one NOTIFY arrived
+    virtual void pg_notified() {}                        // at least one NOTIFY arrived
     virtual void pg_failed(const std::string& why) = 0;  // the connection is closed
    protected:
     ~Owner() = default;
@@ -62,7 +62,7 @@ class PgConnection {
   bool deliver_notifications();
   void flush();
   void arm_timer();
-  void fail(std::string why);
+  void fail(const std::string& why);
 
   Owner& owner_;
   ngx_log_t* log_;

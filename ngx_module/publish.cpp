@@ -122,8 +122,7 @@ void on_body(ngx_http_request_t* r) {
 
 }  // namespace
 
-ngx_int_t start_publication(ngx_http_request_t* r, Database& database, const LocConf& conf,
-                            Publication&& publication) {
+ngx_int_t start_publication(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication) {
   auto* publisher = make_in_pool<Publisher>(r->pool, r, database, conf, std::move(publication));
   if (publisher == nullptr) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -165,7 +165,8 @@ bool QueryPool::any_connected() const noexcept {
 
 void QueryPool::shut_down() {
   shutting_down_ = true;
-  const bool waiting = std::any_of(queue_.begin(), queue_.end(), [](const auto& query) { return query->done != nullptr; });
+  const bool waiting =
+      std::any_of(queue_.begin(), queue_.end(), [](const auto& query) { return query->done != nullptr; });
   for (auto& member : members_) {
     if (!member->needed() && !waiting) {
       member->close();

@@ -37,7 +37,9 @@ Subscriber* of(ngx_http_request_t* r) {
   return static_cast<Subscriber*>(ngx_http_get_module_ctx(r, ngx_http_pgevents_module));
 }
 
-unsigned poll_interval(const LocConf& conf) { return static_cast<unsigned>(conf.poll_interval); }
+unsigned poll_interval(const LocConf& conf) {
+  return static_cast<unsigned>(conf.poll_interval);
+}
 
 // When a worker leaves, its clients come back spread over twice the usual time.
 unsigned jittered(ngx_msec_t retry) {
@@ -46,11 +48,17 @@ unsigned jittered(ngx_msec_t retry) {
 
 }  // namespace
 
-Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf,
-                       const Subscription& wanted)
-    : SubscriberLinks{}, r_(r), database_(database), conf_(conf), outlet_(r), hold_(hold_of(conf, wanted.timeout)),
-      mode_(Mode::kLongPoll), format_(format_of(wanted)) {
-  if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold_ < kLeastHold)) {
+Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
+    : SubscriberLinks{},
+      r_(r),
+      database_(database),
+      conf_(conf),
+      outlet_(r),
+      hold_(hold_of(conf, wanted.timeout)),
+      mode_(Mode::kLongPoll),
+      format_(format_of(wanted)) {
+  if (wanted.flavor == Flavor::kPoll || wanted.head_only ||
+      (wanted.flavor == Flavor::kLongPoll && hold_ < kLeastHold)) {
     mode_ = Mode::kPoll;
     poll_kind_ = PollKind::kRequested;
   } else if (wanted.flavor == Flavor::kEventSource) {
@@ -199,8 +207,8 @@ void Subscriber::pull() {
     if (mode_ == Mode::kStream && !open_stream(cursor_)) {
       return;
     }
-    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_, place_}, database_.seen_id(),
-                                                static_cast<std::int64_t>(ngx_current_msec));
+    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_, place_},
+                                                database_.seen_id(), static_cast<std::int64_t>(ngx_current_msec));
     if (served.lost) {
       return ask_log({Cursor::Kind::kId, cursor_, 0});
     }
@@ -267,7 +275,9 @@ void Subscriber::page_failed() {
   }
 }
 
-void Subscriber::forget_position() noexcept { forgotten_ = true; }
+void Subscriber::forget_position() noexcept {
+  forgotten_ = true;
+}
 
 // False when nothing more can be sent now: the client must read first, or the request is over.
 bool Subscriber::deliver(const BlockRef& block) {
@@ -295,7 +305,9 @@ void Subscriber::refuse(const Error& error) {
   finish(send_reply(r_, error_reply(error)));
 }
 
-void Subscriber::end_stream() { finish(ngx_http_send_special(r_, NGX_HTTP_LAST)); }
+void Subscriber::end_stream() {
+  finish(ngx_http_send_special(r_, NGX_HTTP_LAST));
+}
 
 // With nothing new in its channels the cursor goes along with what the worker has seen, so that the client comes back with a recent one.
 void Subscriber::advance() noexcept {
@@ -338,7 +350,8 @@ void Subscriber::close_stream(bool located) {
     }
   }
   const std::string cursor = located ? stream_cursor(forgotten_ ? kFarAhead : cursor_) : std::string();
-  if (outlet_.send(text_block(cursor + "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n")) == Outlet::Sent::kAll) {
+  if (outlet_.send(text_block(cursor + "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n")) ==
+      Outlet::Sent::kAll) {
     end_stream();
   } else {
     finish(NGX_ERROR);

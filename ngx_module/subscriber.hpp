@@ -85,11 +85,11 @@ class Subscriber : public SubscriberLinks {
   std::string page_key_;  // of the catch-up query waited for; empty: none
   std::uint64_t cursor_ = 0;
   Place place_;
-  std::uint64_t told_cursor_ = 0;    // the one that the client knows
-  std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
-  std::uint64_t asked_epoch_ = 0;    // that in which the log was asked last
-  std::uint64_t asked_floor_ = 0;    // the ring's floor at that time
-  bool* gone_ = nullptr;             // set by the destructor while start() runs
+  std::uint64_t told_cursor_ = 0;       // the one that the client knows
+  std::uint64_t checked_epoch_ = 0;     // the ring epoch in which the log confirmed the cursor
+  std::uint64_t asked_epoch_ = 0;       // that in which the log was asked last
+  std::uint64_t asked_floor_ = 0;       // the ring's floor at that time
+  bool* gone_ = nullptr;                // set by the destructor while start() runs
   std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
   ngx_msec_t sent_at_ = 0;
   ngx_msec_t hold_ = 0;  // long poll: how long
@@ -100,11 +100,11 @@ class Subscriber : public SubscriberLinks {
   Format format_;
   bool has_wait_slot_ = false;
   bool header_sent_ = false;
-  bool stalled_ = false;   // the log could not be asked; retry() goes on
+  bool stalled_ = false;    // the log could not be asked; retry() goes on
   bool forgotten_ = false;  // the log was found restored: the cursor is void
-  bool served_ = false;    // something was answered: the request waits, it is no new one
-  bool running_ = false;   // start() has returned: events drive the request from here on
-  bool ended_ = false;     // left everything; only nginx still holds the request
+  bool served_ = false;     // something was answered: the request waits, it is no new one
+  bool running_ = false;    // start() has returned: events drive the request from here on
+  bool ended_ = false;      // left everything; only nginx still holds the request
 };
 
 }  // namespace pgevents::nginx

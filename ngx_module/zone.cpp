@@ -12,13 +12,17 @@ namespace {
 // Bump with every change of SharedRoot's, the ring's or the wait ids' layout: old and new workers must not share such a zone.
 constexpr char kLayoutVersion[] = "1";
 
-std::size_t align(std::size_t bytes) { return (bytes + 63) & ~std::size_t{63}; }
+std::size_t align(std::size_t bytes) {
+  return (bytes + 63) & ~std::size_t{63};
+}
 
 std::size_t block_bytes(std::size_t ring_size) {
   return align(sizeof(SharedRoot)) + align(Ring::memory_size(ring_size)) + align(WaitIds::memory_size(kWaitIdSlots));
 }
 
-ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) { return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr); }
+ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) {
+  return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
+}
 
 ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   if (old_data != nullptr) {  // a reload: the same memory again
@@ -86,9 +90,15 @@ ngx_shm_zone_t* add_zone(ngx_conf_t* cf, const ngx_str_t& database, const char* 
   return zone;
 }
 
-SharedRoot* zone_root(ngx_shm_zone_t* zone) noexcept { return static_cast<SharedRoot*>(zone->data); }
+SharedRoot* zone_root(ngx_shm_zone_t* zone) noexcept {
+  return static_cast<SharedRoot*>(zone->data);
+}
 
-ZoneLock::ZoneLock(ngx_shm_zone_t* zone) noexcept : mutex_(&slab(zone)->mutex) { ngx_shmtx_lock(mutex_); }
-ZoneLock::~ZoneLock() { ngx_shmtx_unlock(mutex_); }
+ZoneLock::ZoneLock(ngx_shm_zone_t* zone) noexcept : mutex_(&slab(zone)->mutex) {
+  ngx_shmtx_lock(mutex_);
+}
+ZoneLock::~ZoneLock() {
+  ngx_shmtx_unlock(mutex_);
+}
 
 }  // namespace pgevents::nginx

@@ -16,9 +16,9 @@ inline constexpr std::size_t kWaitIdSlots = 16384;
 
 // The fixed part at the start of the block; ring and wait ids follow. Counters only grow.
 struct SharedRoot {
-  int wake_fd;                            // eventfd, inherited by every worker of every generation
-  std::atomic<std::uint32_t> starts;      // numbers the processes, for holder words
-  std::atomic<std::uint32_t> connected;   // 1 while a listener follows the log
+  int wake_fd;                              // eventfd, inherited by every worker of every generation
+  std::atomic<std::uint32_t> starts;        // numbers the processes, for holder words
+  std::atomic<std::uint32_t> connected;     // 1 while a listener follows the log
   std::atomic<std::uint64_t> forced_epoch;  // ring epoch at which the log was found restored to an earlier state
   Lease lease;
   void* ring;
