@@ -1,0 +1,124 @@
+// The database goes away and comes back, while events flow: those who wait go on waiting, those who come are told to come later,
+// and afterwards everybody has everything once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { judgeLog, summarise } from '../lib/checker.mjs';
+import { range, sleep, waitFor } from '../lib/conditions.mjs';
+import { request } from '../lib/http.mjs';
+import { childrenOf } from '../lib/processes.mjs';
+import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
+import { startService } from './service.mjs';
+
+const kResumes = 20_000;
+const kAwaySeconds = 30;
+const location = 'pgevents_retry 300ms; pgevents_poll_interval 3s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
+const service = await startService({ location, behind: false });
+const { nginx, database, cluster } = service;
+
+// A crowd and a flow; `strike` hits the database and leaves it usable again.
+async function strikeUnderFlow(t, strike, { rounds = 1 } = {}) {
+  const crowd = new Crowd(service);
+  await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels, ['wine']]);
+  const before = await database.head();
+  const flow = startFlow(database);
+  const times = [];
+  for (let round = 0; round < rounds; round++) {
+    await sleep(1000);
+    await strike(crowd, round);
+    await service.waitAnsweredBy('module');
+    const { committedEvents } = flow;
+    await waitFor(() => flow.committedEvents > committedEvents + 20, { what: 'events after the fault' });
+    times.push(Math.round(await crowd.caughtUp({ timeout: kResumes })));
+  }
+  const record = await flow.stop();
+  assert.equal(summarise(judgeLog(await database.log({ after: before }), record)), '');
+  t.diagnostic(`all clients caught up ${times.join(', ')} ms after the database was back`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+}
+
+for (const mode of ['fast', 'immediate']) {
+  test(`PostgreSQL is restarted (${mode}), twice`, async (t) => {
+    await strikeUnderFlow(t, () => cluster.restart(mode), { rounds: 2 });
+  });
+}
+
+test('the postmaster is killed with all its processes and started again', async (t) => {
+  await strikeUnderFlow(t, async () => {
+    await cluster.kill9();
+    await cluster.start();
+  });
+});
+
+test('every connection of the front-ends is cut, five times', async (t) => {
+  await strikeUnderFlow(t, async () => {
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgevents%'`);
+    await sleep(200);
+  }, { rounds: 5 });
+});
+
+test('the database stands still for four seconds without closing a connection', async (t) => {
+  await strikeUnderFlow(t, async () => {
+    const pids = [cluster.pid, ...childrenOf(cluster.pid)];
+    pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+    await sleep(4000);
+    pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
+  });
+});
+
+// What a request gets while the database is away, from both front-ends.
+async function assertSaidAway() {
+  const requests = [
+    { path: '/events/cheese?flavor=poll' },
+    { path: '/events/cheese', headers: { 'Last-Event-ID': '0' } },
+    { path: '/events/cheese', headers: { Accept: 'text/event-stream' } },
+    { path: '/events/cheese', method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"type":"made","data":1}' },
+  ];
+  for (const base of ['/rt', '/fb']) {
+    for (const { path, ...options } of requests) {
+      const answer = await request({ port: service.port, path: base + path, ...options });
+      const seen = [answer.status, answer.headers['content-type'], answer.json().code];
+      assert.deepEqual(seen, [503, 'application/json', 'SERVICE_UNAVAILABLE'], `${base}${path}`);
+      assert.match(answer.headers['retry-after'], /^[1-9][0-9]*$/);
+    }
+  }
+}
+
+test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, new ones are told 503 with Retry-After`, async (t) => {
+  const crowd = new Crowd(service);
+  await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels], { fallback: false });
+  const cursor = await database.head();
+  for (const n of range(1, 5)) await database.publish('cheese', 'made', { n });
+  await crowd.caughtUp();
+  const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
+  const polls = crowd.members.filter(({ kind }) => kind === 'long-poll').map(({ client }) => client);
+  await sleep(500); // the long polls have been answered and wait again
+  const answers = polls.map((client) => client.answers.length);
+
+  await cluster.stop('fast');
+  await service.waitAnsweredBy(503);
+  const late = [crowd.stream(['cheese'], { cursor }), crowd.poller(['bread', 'cheese'], { cursor }),
+    crowd.poller(['cheese'], { cursor, base: '/fb', flavor: 'poll' })];
+  const back_at = Date.now() + kAwaySeconds * 1000;
+  while (Date.now() < back_at) {
+    await assertSaidAway();
+    await sleep(3000);
+  }
+  assert.deepEqual(streams.map(({ connections }) => connections.length), streams.map(() => 1));
+  assert.deepEqual(polls.map((client) => client.answers.length), answers);
+  for (const stream of streams) {
+    const beats = stream.blocks.filter(({ kind }) => kind === 'heartbeat').length;
+    assert.ok(beats >= kAwaySeconds / 5, `${beats} heartbeats`);
+  }
+  assert.ok(late.every(({ client }) => client.events.length === 0));
+
+  await cluster.start();
+  const started = performance.now();
+  await service.waitAnsweredBy('module');
+  t.diagnostic(`served again ${Math.round(performance.now() - started)} ms after the database was back`);
+  for (const channel of kChannels) await database.publish(channel, 'made', null);
+  await crowd.caughtUp({ timeout: kResumes });
+  assert.deepEqual(streams.map(({ connections }) => connections.length), streams.map(() => 1));
+  t.diagnostic(describeFigures(await crowd.judge()));
+  await nginx.stop();
+});
