@@ -29,7 +29,6 @@ need_packages() {
     installed "$package" || missing+=("$package")
   done
   ((${#missing[@]} == 0)) && return
-  say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
   local root=()
   if ((EUID != 0)); then
     command -v sudo >/dev/null || die "These packages are missing, and there is no sudo to install them with." \
@@ -37,6 +36,7 @@ need_packages() {
     sudo -v || die "sudo was refused. As root: apt-get install ${missing[*]}"
     root=(sudo)
   fi
+  say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
   step "package lists" apt-update "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 update -q
   step "Debian packages" apt-install "${root[@]}" bash "$repo/demo/install-packages.sh" "${missing[@]}"
 }
