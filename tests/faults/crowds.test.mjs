@@ -1,0 +1,108 @@
+// Costs follow events, not subscribers; and a crowd goes away and comes back without a stampede: statements are counted in
+// PostgreSQL's own log.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { range, sleep, waitFor } from '../lib/conditions.mjs';
+import { Crowd, describeFigures } from './crowd.mjs';
+import { startService } from './service.mjs';
+
+const kCrowd = 2000;
+const kEvents = 40;
+// Default settings but for the log; no fallback, whose polls would be statements of their own.
+const service = await startService({
+  cluster: { settings: { log_statement: 'all' } }, fallback: false, location: '', parameters: 'sweep=1h prune=off', ring: '32m',
+});
+const { nginx, database, cluster } = service;
+
+// The statements of the front-end's user since `mark` (a length of the log), by kind.
+function statementsSince(mark) {
+  const lines = cluster.logText().slice(mark).split('\n').filter((line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line));
+  const kinds = { log_after: 0, fetch: 0, other: 0 };
+  for (const line of lines) kinds[/pgevents\.(log_after|fetch)\(/.exec(line)?.[1] ?? 'other']++;
+  return kinds;
+}
+
+const markLog = () => cluster.logText().length;
+
+// kCrowd subscribers, four of five streams, on one channel each of four.
+async function gather(cursor, options = {}) {
+  const crowd = new Crowd(service);
+  for (const n of range(1, kCrowd)) {
+    const channels = [`c${n % 4}`];
+    if (n % 5 === 0) crowd.poller(channels, { cursor, ...options });
+    else crowd.stream(channels, { cursor, ...options });
+    if (n % 100 === 0) await sleep(1);
+  }
+  await crowd.opened();
+  return crowd;
+}
+
+async function publishAll() {
+  for (const n of range(1, kEvents)) {
+    await database.query(`SELECT pgevents.publish($1, 'made', $2::json)`, [`c${n % 4}`, JSON.stringify({ n })]);
+    await sleep(10);
+  }
+}
+
+// What the connections of the front-end's user did last. Every listener has sent LISTEN or log_after() last.
+async function assertOneListener() {
+  const last = await database.query(`SELECT query FROM pg_stat_activity WHERE usename = 'test_server' AND query <> ''`);
+  const listening = last.filter(({ query }) => /LISTEN|pgevents\.log_after|pgevents\.listener_start/.test(query));
+  assert.equal(listening.length, 1, JSON.stringify(last));
+}
+
+test('four workers have one listening connection', async () => {
+  assert.equal(nginx.workers().length, 4);
+  await assertOneListener();
+});
+
+test(`events fan out to ${kCrowd} subscribers without a statement but the listener's`, async (t) => {
+  const crowd = await gather(await database.head());
+  await crowd.caughtUp();
+  const mark = markLog();
+  await publishAll();
+  await crowd.caughtUp();
+  const statements = statementsSince(mark);
+  t.diagnostic(`${kEvents} events to ${kCrowd} subscribers: statements ${JSON.stringify(statements)}`);
+  assert.deepEqual([statements.fetch, statements.other], [0, 0]);
+  assert.ok(statements.log_after > 0 && statements.log_after <= 2 * kEvents, `${statements.log_after}`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+test(`${kCrowd} clients that reconnect at once with recent cursors after a reload cause at most 10 statements`, async (t) => {
+  // Long retries are capped here to no wait at all, so that all of them come back at the same time.
+  const crowd = await gather(await database.head(), { maxDelay: 0 });
+  await publishAll();
+  await crowd.caughtUp();
+  const mark = markLog();
+  const old = await nginx.reload();
+  await publishAll();
+  await nginx.waitGone(old, 5000);
+  await crowd.caughtUp();
+  const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
+  await waitFor(() => streams.every(({ connections }) => connections.length >= 2), { what: 'all streams are back' });
+  const statements = statementsSince(mark);
+  t.diagnostic(`besides the listener's reads for ${kEvents} events: ${JSON.stringify(statements)}`);
+  assert.ok(statements.fetch + statements.other <= 10, JSON.stringify(statements));
+  assert.ok(statements.log_after <= 2 * kEvents, JSON.stringify(statements));
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+test('after a reload the old workers are gone within 5 s, with 1,000 streams open', async (t) => {
+  const crowd = new Crowd(service);
+  for (const n of range(1, 1000)) crowd.stream([`c${n % 4}`]);
+  await crowd.opened();
+  await publishAll();
+  const started = performance.now();
+  const old = await nginx.reload();
+  await nginx.waitGone(old, 5000);
+  t.diagnostic(`old workers gone ${Math.round(performance.now() - started)} ms after the reload`);
+  await publishAll();
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+test('after all that there is still one listening connection', async () => {
+  await assertOneListener();
+  await nginx.stop();
+});
