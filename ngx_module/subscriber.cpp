@@ -343,15 +343,19 @@ void Subscriber::close_stream(bool located) {
   if (outlet_.blocked()) {
     return finish(NGX_ERROR);
   }
-  if (!header_sent_) {
-    header_sent_ = true;
-    if (send_stream_header(r_) != NGX_OK) {
-      return finish(NGX_ERROR);
-    }
+  const unsigned retry = jittered(conf_.retry);
+  const std::uint64_t cursor = forgotten_ ? kFarAhead : cursor_;
+  std::string last = "retry: " + std::to_string(retry) + "\n\n";
+  if (header_sent_) {
+    last.insert(0, stream_cursor(cursor));
+  } else if (located) {
+    last = stream_opening(retry, cursor);
   }
-  const std::string cursor = located ? stream_cursor(forgotten_ ? kFarAhead : cursor_) : std::string();
-  if (outlet_.send(text_block(cursor + "retry: " + std::to_string(jittered(conf_.retry)) + "\n\n")) ==
-      Outlet::Sent::kAll) {
+  if (!header_sent_ && send_stream_header(r_) != NGX_OK) {
+    return finish(NGX_ERROR);
+  }
+  header_sent_ = true;
+  if (outlet_.send(text_block(last)) == Outlet::Sent::kAll) {
     end_stream();
   } else {
     finish(NGX_ERROR);
