@@ -1,24 +1,35 @@
 #!/usr/bin/env bash
-# Builds the module as OUT_DIR/ngx_http_pgevents_module.so against the nginx source or Debian's nginx-dev.
-#   ngx_module/build.sh OUT_DIR [--asan] [--nginx-source DIR]
-# With --nginx-source also links OUT_DIR/nginx, a server with the same options, to load the module into.
+# Builds the module as OUT_DIR/ngx_http_pgevents_module.so, against Debian's nginx-dev or an nginx source.
+#   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan]
+# With --nginx-source also links OUT_DIR/nginx, a server with the same options to load the module into; with --static it has
+# the module inside, and there is no .so. CC names the compiler (gcc). Nothing is built again that is as it was.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-out=${1:?usage: ngx_module/build.sh OUT_DIR [--asan] [--nginx-source DIR]}
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+usage='usage: ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan]'
+out=${1:?$usage}
 shift
+cc=${CC:-gcc}
+add=--add-dynamic-module
 sanitize=
 source=
 while [ $# -gt 0 ]; do
   case $1 in
     --asan) sanitize=yes ;;
-    --nginx-source) source=${2:?--nginx-source needs a directory}; shift ;;
-    *) echo "ngx_module/build.sh: unknown option $1" >&2; exit 2 ;;
+    --static) add=--add-module ;;
+    --nginx-source) source=$(cd -- "${2:?$usage}" && pwd); shift ;;
+    *) echo "$usage" >&2; exit 2 ;;
   esac
   shift
 done
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+if [ "$add" = --add-module ] && [ -z "$source" ]; then
+  echo "ngx_module/build.sh: --static needs the whole nginx: --nginx-source DIR" >&2
+  exit 2
+fi
+mkdir -p -- "$out"
+out=$(cd -- "$out" && pwd)
+exec 8>"$out/.lock"
+flock 8
 
 # nginx itself is not free of undefined behaviour (memcpy of nothing from nowhere), so that sanitizer looks at the module only. NGX_DEBUG_PALLOC
 # makes every allocation from a pool one of its own, which the address sanitizer can watch.
@@ -46,35 +57,55 @@ else
   flags=("${NGX_CONF_FLAGS[@]}")
 fi
 
-# configure writes into its working directory, so it gets a copy; it runs again only when something about it changes.
-work=$out/nginx-build
-key=$(
-  cd "$root"
-  echo "$tree $sanitize ${flags[*]} ${CC:-}"
+# What configure's result depends on: nginx as it is now (Debian updates it in place), compiler, options, the module's files.
+configure_key() {
+  cd -- "$root"
+  echo "$tree $add $sanitize $cc_opt $ld_opt ${flags[*]}"
+  find "$tree" -type f -printf '%P %s %T@\n' | sort | sha256sum
+  sh -c "$cc --version" | head -n 1
   cat config config.make
   ls core/*.cpp core/*.hpp ngx_module/*.cpp ngx_module/*.hpp
-)
-if [ ! -f "$work/.key" ] || [ "$key" != "$(cat "$work/.key")" ]; then
-  rm -rf "$work"
-  mkdir -p "$work"
-  cp -r "$tree/." "$work/"
-  cd "$work"
-  ./configure --builddir=objs "${flags[@]}" --add-dynamic-module="$root" \
-    --with-cc="${CC:-gcc}" --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" >"$out/configure.log" 2>&1 || {
+}
+
+# configure writes into its working directory, so it gets a copy. nginx's lists of files are separated by spaces: the module is
+# added by a link without any, wherever it lies.
+configure() {
+  rm -rf -- "$work"
+  mkdir -p -- "$work"
+  cp -r -- "$tree/." "$work/"
+  cd -- "$work"
+  ln -s -- "$root" pgevents
+  ./configure --builddir=objs "${flags[@]}" "$add=pgevents" --with-cc="$cc" --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" \
+    >"$out/configure.log" 2>&1 || {
     echo "ngx_module/build.sh: configure failed; the end of $out/configure.log:" >&2
-    tail -5 "$out/configure.log" >&2
+    tail -n 6 -- "$out/configure.log" >&2
     exit 1
   }
+}
+
+# put FILE: into OUT_DIR as a new file, and only when it is another one: a running nginx has the old one mapped, and writing into
+# that kills its workers.
+put() {
+  local name=${1##*/}
+  cmp -s -- "$1" "$out/$name" && return
+  install -m 755 -- "$1" "$out/.new.$name"
+  mv -- "$out/.new.$name" "$out/$name"
+}
+
+work=$out/nginx-build
+key=$(configure_key)
+if [ ! -f "$work/.key" ] || [ "$key" != "$(cat -- "$work/.key")" ]; then
+  configure
   echo "$key" >"$work/.key"
 fi
-cd "$work"
-make -f objs/Makefile -j"$(nproc)" modules
-
-# A new file, and only when it is another one: a running nginx has the old one mapped, and writing into that kills its workers.
-module=ngx_http_pgevents_module.so
-cmp -s "objs/$module" "$out/$module" || install -m 755 "objs/$module" "$out/$module"
+cd -- "$work"
+ln -sfn -- "$root" pgevents
+jobs=$(nproc)
+if [ "$add" = --add-dynamic-module ]; then
+  make -f objs/Makefile -j"$jobs" modules
+  put objs/ngx_http_pgevents_module.so
+fi
 if [ -n "$source" ]; then
-  make -f objs/Makefile -j"$(nproc)" >"$out/nginx-make.log" 2>&1
-  cp objs/nginx "$out/.new.nginx"
-  mv "$out/.new.nginx" "$out/nginx"
+  make -f objs/Makefile -j"$jobs" binary
+  put objs/nginx
 fi
