@@ -5,6 +5,7 @@ import http from 'node:http';
 import https from 'node:https';
 
 import { Hopeless, kDefaultTimeout, sleep, waitFor } from './conditions.mjs';
+import { atEnd } from './lifetime.mjs';
 import { StreamParser } from './stream_parser.mjs';
 
 const kRetryWithoutWord = 1000;
@@ -23,6 +24,7 @@ export class EventStream {
     this.connections = [];
     this.stopped_ = false;
     this.finished = this.run_();
+    atEnd(() => this.close());
   }
 
   get connection() {

@@ -6,6 +6,7 @@ import https from 'node:https';
 
 import { kDefaultTimeout, sleep, waitFor } from './conditions.mjs';
 import { request } from './http.mjs';
+import { atEnd } from './lifetime.mjs';
 import { parsePollBody } from './wire.mjs';
 
 export class Poller {
@@ -21,6 +22,7 @@ export class Poller {
     this.stopped_ = false;
     this.agent_ = new (tls ? https : http).Agent({ keepAlive: true, maxSockets: 1 });
     this.finished = this.run_();
+    atEnd(() => this.close());
   }
 
   async run_() {

@@ -1,6 +1,7 @@
 // Applications at work: concurrent transactions that publish, sleep, roll back now and then, and keep a record of what they
 // committed, so that the log itself can be judged. They survive a database that goes away.
 import { sleep } from './conditions.mjs';
+import { atEnd } from './lifetime.mjs';
 
 // A small seeded generator (mulberry32), so that a failing run can be had again.
 export function randomSource(seed) {
@@ -29,6 +30,7 @@ export class Publishers {
     this.record = { committed: [], rolledBack: [], unsure: [] };
     this.failures = [];
     this.running_ = Array.from({ length: count }, (_, publisher) => this.run_(publisher));
+    atEnd(() => this.stop());
   }
 
   get committedEvents() {

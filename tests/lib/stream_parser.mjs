@@ -71,6 +71,8 @@ export class StreamParser {
     }
     if (raw.includes(0x0d) || raw.includes(0)) this.blame_('CR or NUL', raw);
     const block = { ...readBlock(text), at: performance.now(), raw };
+    // The closing block may carry the cursor, and then looks like an opening.
+    if (block.kind === 'opening' && this.count_ > 0) block.kind = 'closing';
     this.check_(block);
     this.count_++;
     this.onBlock_(block);

@@ -28,6 +28,15 @@ describe('the strict stream reader', () => {
     assert.equal(blocks[5].retry, 40);
   });
 
+  test('takes a later retry for the closing block, with or without the cursor', () => {
+    for (const closing of ['retry: 40\n\n', 'retry: 40\nid: 8\n\n']) {
+      const { blocks, violations } = parse(opening + event + closing);
+      assert.deepEqual(violations, []);
+      assert.deepEqual([blocks[2].kind, blocks[2].retry], ['closing', 40]);
+    }
+    assert.match(parse(`${opening}retry: 40\nid: 4\n\n`).violations[0], /id after 5/);
+  });
+
   test('does not mind where the bytes are cut', () => {
     const whole = parse(opening + event);
     for (let cut = 1; cut < opening.length + event.length; cut++) {
@@ -39,7 +48,7 @@ describe('the strict stream reader', () => {
 
   const faults = {
     'a missing opening': event,
-    'two openings': opening + opening,
+    'two openings': opening + opening + event,
     'two data lines': `${opening}event: a\ndata: 1\ndata: 2\nid: 6\n\n`,
     'a missing id': `${opening}event: a\ndata: 1\n\n`,
     'a foreign field': `${opening}event: a\nfoo: b\ndata: 1\nid: 6\n\n`,
