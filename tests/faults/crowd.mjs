@@ -88,10 +88,10 @@ export class Crowd {
     return performance.now() - started;
   }
 
-  // Judges all clients against the log (after the last commit) and closes them. Gives the figures.
-  async judge({ resets = false } = {}) {
+  // Judges all clients against the log (after the last commit; given, if it has been pruned) and closes them. Gives the figures.
+  async judge({ resets = false, log: given } = {}) {
     const late = await this.caughtUp().then(() => '', (error) => error.message);
-    const log = await this.service_.database.log();
+    const log = given ?? (await this.service_.database.log());
     const figures = { clients: this.members.length, events: log.length, expected: 0, delivered: 0 };
     const verdicts = [];
     for (const member of this.members) {
