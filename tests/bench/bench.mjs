@@ -54,7 +54,7 @@ async function measure(scenario, peer, mode) {
   const server = await kPeers[peer].start({ buffers: 'small', ...scenario.start });
   try {
     const load = ['--flavor', flavor, '--subscribers', subscribers, '--rate', rate, '--warmup', warmup,
-      '--seconds', scenario.seconds[mode], ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore])];
+      '--seconds', scenario.seconds[mode], '--drain', mode === 'quick' ? 4 : 10, ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore])];
     const { stdout } = await run(path.join(kBuild, 'load'), [...server.args, ...load.map(String)]);
     return { result: JSON.parse(stdout), config: server.config };
   } finally {

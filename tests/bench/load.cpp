@@ -71,6 +71,7 @@ class Run {
   std::uint64_t in_window_ = 0;
   std::uint64_t measured_ = 0;
   std::uint64_t reads_ = 0;
+  std::uint64_t responses_ = 0;
   std::uint64_t missing_ = 0;
   std::vector<Snapshot> before_, opened_, start_, end_;
 };
@@ -159,6 +160,7 @@ void Run::execute() {
   const double own_start = own_cpu_seconds();
   const std::uint64_t events = stats_.events;
   const std::uint64_t reads = stats_.reads;
+  const std::uint64_t responses = stats_.responses;
   stats_.measure_from = wall_us();
   loop_.run_for(us(options_.seconds));
   ticker.stop();
@@ -175,6 +177,7 @@ void Run::execute() {
   end_ = look();
   measured_ = stats_.events - events;
   reads_ = stats_.reads - reads;
+  responses_ = stats_.responses - responses;
   missing_ = stats_.missing;
   for (std::uint32_t i = 0; i < options_.subscribers; ++i) {
     missing_ += sequences_[i % options_.channels] - subscribers_[i]->last_sequence();
@@ -209,7 +212,7 @@ void Run::print() const {
   print_delays("commit_delay_us", stats_.commit_delay);
   print_delays("confirmed_delay_us", confirmed_delays());
   std::printf("\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,",
-              pool_.mean_us(), pool_.longest_queue(), reads_, stats_.responses, stats_.bytes);
+              pool_.mean_us(), pool_.longest_queue(), reads_, responses_, stats_.bytes);
   print_watched();
   std::printf("\"own_cpu_s\":%.2f,\"own_cpu_share\":%.3f}\n", own_cpu_s_, own_cpu_s_ / (window_s_ + drain_s_));
 }

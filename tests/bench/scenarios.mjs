@@ -17,6 +17,8 @@ const kConfirmedP50 = { title: 'after confirmation p50 ms', of: ms('confirmed_de
 const kConfirmedP99 = { title: 'after confirmation p99 ms', of: ms('confirmed_delay_us', 'p99'), digits: 2 };
 const kPublish = { title: 'publish, mean ms', of: (r) => r.publish_us / 1000, digits: 2 };
 const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: kBoth };
+const kAnswers = { title: 'events per answer', of: (r) => r.deliveries / r.responses, digits: 2 };
+const kCpuAnswer = { title: 'server CPU s/million answers', of: (r) => (r.watched.server.cpu_s * 1e6) / r.responses, digits: 2, ratio: kBoth };
 const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
 const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
@@ -27,7 +29,7 @@ export const kScenarios = [
     name: 'fan-out',
     title: '10,000 event-stream subscribers, 1 channel, 10 events/s of 200 bytes',
     load: { flavor: 'sse', subscribers: 10000, rate: 10 },
-    seconds: { quick: 4, full: 10 },
+    seconds: { quick: 3, full: 10 },
     figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kIdle, kAfter, kOwn],
   },
   {
@@ -35,7 +37,7 @@ export const kScenarios = [
     title: '10,000 event-stream subscribers waiting, nginx with its own default buffers',
     load: { flavor: 'sse', subscribers: 10000, rate: 1, warmup: 0 },
     start: { buffers: 'default' },
-    seconds: { quick: 2, full: 2 },
+    seconds: { quick: 1, full: 2 },
     figures: [kIdle, kAfter],
   },
   {
@@ -43,14 +45,14 @@ export const kScenarios = [
     title: '1 event-stream subscriber, 100 events/s (pgevents: envelope=1, to know the time of commit)',
     load: { flavor: 'sse', subscribers: 1, rate: 100 },
     start: { envelope: true },
-    seconds: { quick: 3, full: 10 },
+    seconds: { quick: 2, full: 10 },
     figures: [kPublish, kP50, kP99, kTsP50, kTsP99, kConfirmedP50, kConfirmedP99, kOwn],
   },
   {
     name: 'long-poll',
     title: '1,000 long-poll clients, 1 channel, 50 events/s',
     load: { flavor: 'long-poll', subscribers: 1000, rate: 50 },
-    seconds: { quick: 3, full: 10 },
-    figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kOwn],
+    seconds: { quick: 2, full: 10 },
+    figures: [kDelivered, kP50, kP99, kCpu, kAnswers, kCpuAnswer, kPgCpu, kOwn],
   },
 ];
