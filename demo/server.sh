@@ -175,6 +175,15 @@ cmd_down() {
   stop_all
 }
 
+# What to type elsewhere, with the run directory when it is not the usual one.
+say_hints() {
+  local run=./run
+  [[ $run_dir == "$repo/.run" ]] || run="PGEVENTS_RUN_DIR=$(printf %q "$run_dir") ./run"
+  say "From another terminal:  $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+  say "                        $run module off      (and on)"
+  say "Ctrl-C stops everything."
+}
+
 # In the foreground: stops what it started, however it ends.
 cmd_demo() {
   need_packages demo
@@ -186,9 +195,7 @@ cmd_demo() {
   trap 'trap "" INT TERM HUP; printf "\n"; stop_all' EXIT
   start_all
   say '' "Swiss cheese is delivered at   http://127.0.0.1:$port/" ''
-  say "From another terminal:  ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
-  say "                        ./run module off      (and on)"
-  say "Ctrl-C stops everything."
+  say_hints
   # In substitutions: a trap that fires while a function's output is redirected would speak to nobody.
   while [[ -n $(nginx_pid) && -n $(fallback_pid) ]]; do sleep 1; done
   die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
