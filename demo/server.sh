@@ -5,7 +5,7 @@
 # As root, PostgreSQL and the web side run as Debian's own users; otherwise everything runs as whoever calls.
 if ((EUID == 0)); then
   db_user=postgres
-  web_user=www-data
+  web_user='www-data'
 else
   db_user=$(id -un)
   web_user=$db_user
@@ -201,18 +201,23 @@ cmd_demo() {
   die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
 }
 
+# What nginx looks at, whoever made or removed the file.
+module_flag() { printf '%s\n' "$place/switch/module-off"; }
+
+module_state() {
+  if [[ -e $(module_flag) ]]; then say "off: the fallback answers"; else say on; fi
+}
+
 cmd_module() {
-  local flag
   find_place
-  flag=$place/switch/module-off
-  [[ -d ${flag%/*} ]] || die "There is no demo in $run_dir yet: ./run up"
+  [[ -d $place/switch ]] || die "There is no demo in $run_dir yet: ./run up"
   case ${1:-} in
-    off) : >"$flag" ;;
-    on) rm -f -- "$flag" ;;
+    off) : >"$(module_flag)" ;;
+    on) rm -f -- "$(module_flag)" ;;
     '') ;;
     *) die "Usage: ./run module on|off" ;;
   esac
-  if [[ -e $flag ]]; then say "module off: the fallback answers"; else say "module on"; fi
+  say "module $(module_state)"
 }
 
 cmd_status() {
@@ -220,7 +225,7 @@ cmd_status() {
   find_place
   if pid=$(nginx_pid); then
     say "nginx       process $pid, $(sed -n 's/^ *listen \(.*\);$/http:\/\/\1\//p' "$place/nginx.conf")"
-    say "$(cmd_module | sed 's/^module /module      /')"
+    say "module      $(module_state)"
   else
     say "nginx       not running"
   fi

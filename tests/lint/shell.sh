@@ -3,4 +3,4 @@
 set -euo pipefail
 mapfile -t files < <(git ls-files -- run .ci/run '*.sh' | grep -v '^demo/[a-z]*\.sh$' | grep -v '^tests/suites.sh$')
 # The parts of ./run are checked with it, where their variables are known.
-shellcheck -x "${files[@]}"
+shellcheck -a -x "${files[@]}"
