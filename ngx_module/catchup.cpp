@@ -95,16 +95,34 @@ Catchup::~Catchup() {
   }
 }
 
-bool Catchup::request(Subscriber* subscriber, const Cursor& cursor) {
+// The key under which a job may be joined or made.
+std::string Catchup::find_key(std::string key, bool strict) {
+  if (!strict) {
+    return key;
+  }
+  for (;;) {
+    std::string numbered = key + "!" + std::to_string(strict_serial_);
+    const auto found = jobs_.find(numbered);
+    if (found == jobs_.end() || !found->second.query->sent) {
+      return numbered;
+    }
+    ++strict_serial_;
+  }
+}
+
+bool Catchup::request(Subscriber* subscriber, const Cursor& cursor, bool strict) {
   std::optional<std::string> after;
   std::optional<std::string> since;
+  std::string channels = "{}";  // "now" is the same place for all channels
   if (cursor.kind == Cursor::Kind::kId) {
     after = std::to_string(cursor.id);
   } else if (cursor.kind == Cursor::Kind::kTime) {
     since = std::to_string(cursor.time_us);
   }
-  const std::string channels = array_literal(subscriber->channels());
-  const std::string key = after.value_or("") + "/" + since.value_or("") + "/" + channels;
+  if (cursor.kind != Cursor::Kind::kNow) {
+    channels = array_literal(subscriber->channels());
+  }
+  const std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, strict);
   const auto found = jobs_.find(key);
   if (found != jobs_.end()) {
     found->second.waiting.push_back(subscriber);

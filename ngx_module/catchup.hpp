@@ -51,8 +51,9 @@ class Catchup {
   ~Catchup();
 
   // Asks for the page behind `cursor`; the subscriber's page_arrived() or page_failed() is called later, unless it
-  // leaves before. False when too much is waiting already.
-  bool request(Subscriber* subscriber, const Cursor& cursor);
+  // leaves before. False when too much is waiting already. `strict`: the page must hold all that was committed before this
+  // call, so that a query which is under way cannot be shared.
+  bool request(Subscriber* subscriber, const Cursor& cursor, bool strict);
   void leave(Subscriber* subscriber, const std::string& key);
 
  private:
@@ -60,11 +61,13 @@ class Catchup {
     std::shared_ptr<Query> query;
     std::vector<Subscriber*> waiting;
   };
+  std::string find_key(std::string key, bool strict);
   void answer(const std::string& key, const QueryResult& result);
 
   QueryPool& pool_;
   ngx_log_t* log_;
   std::unordered_map<std::string, Job> jobs_;
+  std::uint64_t strict_serial_ = 0;
   std::vector<Subscriber*>* answering_ = nullptr;  // whose turn is still to come in answer()
 };
 

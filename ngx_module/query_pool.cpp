@@ -58,6 +58,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   void start(std::shared_ptr<Query> query) {
     stop_timer(idle_timer_);
     query_ = std::move(query);
+    query_->sent = true;
     connection_.send(query_->statement, false);
   }
 

@@ -22,6 +22,7 @@ struct QueryResult {
 
 struct Query {
   Statement statement;
+  bool sent = false;                             // the database may have taken its snapshot
   std::function<void(const QueryResult&)> done;  // called at most once; cancel() drops it
   void cancel() noexcept { done = nullptr; }
 };

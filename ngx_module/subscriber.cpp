@@ -155,14 +155,13 @@ void Subscriber::start(const Subscription& wanted) {
   }
 }
 
-// A poll asks the log itself: the ring is a moment behind, and who does not wait must be told of everything that was
-// committed before the question.
+// The ring is a moment behind the log. So the log itself is asked where that would show: by who wants to hear from now on, and by
+// who does not wait and must be told of everything that was committed before the question.
 void Subscriber::locate() {
-  const Cursor::Kind kind = located_by_->kind;
-  if (kind == Cursor::Kind::kTime || mode_ == Mode::kPoll) {
+  if (located_by_->kind != Cursor::Kind::kId || mode_ == Mode::kPoll) {
     return ask_log(*located_by_);
   }
-  cursor_ = kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
+  cursor_ = located_by_->id;
   located_by_.reset();
   pull();
 }
@@ -171,7 +170,7 @@ void Subscriber::ask_log(const Cursor& cursor) {
   const Ring::Snapshot ring = database_.ring().snapshot();
   asked_epoch_ = ring.epoch;
   asked_floor_ = ring.floor;
-  if (!database_.catchup().request(this, cursor)) {
+  if (!database_.catchup().request(this, cursor, located_by_ != nullptr)) {
     page_failed();
   }
 }
@@ -329,7 +328,8 @@ void Subscriber::close() {
   advance();
   const bool located = located_by_ == nullptr || located_by_->kind != Cursor::Kind::kTime;
   if (located_by_ != nullptr && located) {
-    cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : database_.ring().snapshot().last_id;
+    const bool now = located_by_->kind == Cursor::Kind::kNow;
+    cursor_ = now ? database_.ring().snapshot().last_id : located_by_->id;
   }
   if (mode_ == Mode::kStream) {
     return close_stream(located);
