@@ -4,16 +4,26 @@ import { EventSource as ReferenceEventSource } from 'eventsource';
 import { events as fetchEvents } from 'fetch-event-stream';
 import LaunchDarklyModule from 'launchdarkly-eventsource';
 import { fetchEventSource } from '@microsoft/fetch-event-source';
-import { EventSource as UndiciEventSource } from 'undici';
+import { Agent, EventSource as UndiciEventSource, fetch as undiciFetch } from 'undici';
 
 import { within } from './conditions.mjs';
 
 const kLimit = 60_000;
 
+// fetch() with connections of its own, which end with `use`; otherwise idle ones would keep nginx from ending.
+async function withFetch(use) {
+  const dispatcher = new Agent();
+  try {
+    return await use((url, options) => undiciFetch(url, { ...options, dispatcher }), dispatcher);
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
 // For the three that have the interface of browsers: a listener for each type.
 function browserLike(EventSource) {
-  return async (url, types, count) => {
-    const source = new EventSource(url);
+  return (url, types, count) => withFetch(async (fetch, dispatcher) => {
+    const source = new EventSource(url, { fetch, dispatcher });
     const events = [];
     try {
       const all = new Promise((resolve, reject) => {
@@ -30,10 +40,10 @@ function browserLike(EventSource) {
       source.close();
     }
     return events;
-  };
+  });
 }
 
-async function fetchEventStream(url, types, count) {
+async function fetchEventStream(fetch, url, types, count) {
   const abort = new AbortController();
   const response = await fetch(url, { headers: { Accept: 'text/event-stream' }, signal: abort.signal });
   const events = [];
@@ -46,7 +56,7 @@ async function fetchEventStream(url, types, count) {
   return events;
 }
 
-async function microsoft(url, types, count) {
+async function microsoft(fetch, url, types, count) {
   // All that it needs of a browser.
   globalThis.window ??= globalThis;
   globalThis.document ??= { hidden: false, addEventListener: () => {}, removeEventListener: () => {} };
@@ -55,7 +65,7 @@ async function microsoft(url, types, count) {
   const finished = fetchEventSource(url, {
     openWhenHidden: true,
     signal: abort.signal,
-    fetch: globalThis.fetch,
+    fetch,
     onmessage: ({ event, data, id }) => {
       if (event === '' && data === '') return; // the block with the cursor, which browsers do not dispatch
       events.push({ type: event, data, id });
@@ -79,6 +89,6 @@ export const kClients = {
   eventsource: browserLike(ReferenceEventSource),
   'launchdarkly-eventsource': browserLike(LaunchDarklyModule.EventSource ?? LaunchDarklyModule),
   undici: browserLike(UndiciEventSource),
-  'fetch-event-stream': fetchEventStream,
-  '@microsoft/fetch-event-source': microsoft,
+  'fetch-event-stream': (...args) => withFetch((fetch) => fetchEventStream(fetch, ...args)),
+  '@microsoft/fetch-event-source': (...args) => withFetch((fetch) => microsoft(fetch, ...args)),
 };
