@@ -12,10 +12,11 @@ const kRetryWithoutWord = 1000;
 
 export class EventStream {
   // port, path: where; cursor: first Last-Event-ID; reconnect: go on after an end, as a browser does;
-  // maxDelay: caps what the server says about waiting (ms); envelope: events carry their whole object.
+  // maxDelay: caps what the server says about waiting (ms); envelope: events carry their whole object;
+  // through: gets the bytes instead of the parser (for an encoded stream).
   constructor({ port, path, tls = false, headers = {}, cursor, reconnect = false, maxDelay = 5000, envelope = false,
-    onEvent = () => {} }) {
-    this.options_ = { port, path, tls, headers, reconnect, maxDelay, envelope, onEvent };
+    onEvent = () => {}, through }) {
+    this.options_ = { port, path, tls, headers, reconnect, maxDelay, envelope, onEvent, through };
     this.cursor = cursor === undefined ? undefined : String(cursor);
     this.retry = kRetryWithoutWord;
     this.blocks = [];
@@ -82,7 +83,8 @@ export class EventStream {
     connection.headers = message.headers;
     message.on('data', (chunk) => {
       connection.bytes += chunk.length;
-      if (message.statusCode === 200) parser.push(chunk);
+      if (message.statusCode === 200 && this.options_.through) this.options_.through(chunk);
+      else if (message.statusCode === 200) parser.push(chunk);
       else connection.body += chunk.toString();
     });
     message.on('end', () => finish('end'));
