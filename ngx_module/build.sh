@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # Builds the module as OUT_DIR/ngx_http_pgevents_module.so, against Debian's nginx-dev or an nginx source.
-#   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan]
+#   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]
 # With --nginx-source also links OUT_DIR/nginx, a server with the same options to load the module into; with --static it has
-# the module inside, and there is no .so. CC names the compiler (gcc). Nothing is built again that is as it was.
+# the module inside, and there is no .so. After -- stand options of nginx's configure, in place of Debian's or a usual set.
+# CC names the compiler (gcc). Nothing is built again that is as it was.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-usage='usage: ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan]'
+usage='usage: ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]'
 out=${1:?$usage}
 shift
 cc=${CC:-gcc}
 add=--add-dynamic-module
 sanitize=
 source=
+flags=()
 while [ $# -gt 0 ]; do
   case $1 in
     --asan) sanitize=yes ;;
     --static) add=--add-module ;;
     --nginx-source) source=$(cd -- "${2:?$usage}" && pwd); shift ;;
+    --) shift; flags=("$@"); break ;;
     *) echo "$usage" >&2; exit 2 ;;
   esac
   shift
@@ -44,7 +47,7 @@ fi
 # Debian ships its nginx's configure, headers and flags in nginx-dev; a source tree brings its own.
 if [ -n "$source" ]; then
   tree=$source
-  flags=(--with-compat --with-debug --with-http_ssl_module --with-http_v2_module --with-http_dav_module
+  usual=(--with-compat --with-debug --with-http_ssl_module --with-http_v2_module --with-http_dav_module
     --with-http_auth_request_module --with-http_stub_status_module --with-threads)
 else
   tree=/usr/share/nginx/src
@@ -54,8 +57,9 @@ else
   fi
   # shellcheck disable=SC1091
   . "$tree/conf_flags"
-  flags=("${NGX_CONF_FLAGS[@]}")
+  usual=("${NGX_CONF_FLAGS[@]}")
 fi
+[ ${#flags[@]} -gt 0 ] || flags=("${usual[@]}")
 
 # What configure's result depends on: nginx as it is now (Debian updates it in place), compiler, options, the module's files.
 configure_key() {
@@ -63,7 +67,7 @@ configure_key() {
   echo "$tree $add $sanitize $cc_opt $ld_opt ${flags[*]}"
   find "$tree" -type f -printf '%P %s %T@\n' | sort | sha256sum
   sh -c "$cc --version" | head -n 1
-  cat config config.make
+  cat config config.make ngx_module/exports.map
   ls core/*.cpp core/*.hpp ngx_module/*.cpp ngx_module/*.hpp
 }
 

@@ -1,0 +1,134 @@
+// The module builds in every way that docs/building.md tells, without a warning, and what was built serves: a small part of the
+// conformance suite on each.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { before, describe, test } from 'node:test';
+
+import { assertError, Backend, newChannel } from '../lib/backends.mjs';
+import { sharedCluster } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+import { run } from '../lib/processes.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+import { eventObject, pollBody, streamFrame } from '../lib/wire.mjs';
+import { compile, moduleSources, nginxSource } from './compile.mjs';
+
+const kDebianNginx = '/usr/sbin/nginx';
+
+const database = await (await sharedCluster()).createDatabase();
+
+// A path to this repository with a space in it.
+function spacedRoot() {
+  const link = path.join(tempDir('builds'), 'with space');
+  fs.symlinkSync(kRoot, link);
+  return link;
+}
+
+// As little as an nginx may have: no debugging log, no TLS, no HTTP/2, no threads, no regular expressions.
+const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-http_gzip_module'];
+
+const kBuilds = {
+  'dynamic, for the nginx of Debian, by gcc': () => compile({ name: 'debian gcc', root: spacedRoot() }),
+  'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang' }),
+  'dynamic, for an nginx from source, by gcc': async () => compile({ name: 'source-dynamic', source: await nginxSource() }),
+  'static, in an nginx from source, by clang': async () =>
+    compile({ name: 'source-static', compiler: 'clang', source: await nginxSource(), isStatic: true, options: kBare }),
+};
+
+// make's commands, each on one line.
+const commandsOf = (log) => log.replace(/\\\n/g, ' ').split('\n').map((line) => line.replace(/\s+/g, ' '));
+
+function assertCompiledCleanly({ log }, compiler) {
+  const text = fs.readFileSync(log, 'utf8');
+  assert.doesNotMatch(text, /(warning|note|error):/i);
+  const commands = commandsOf(text);
+  for (const source of moduleSources()) {
+    const [command] = commands.filter((line) => line.endsWith(`/${source}`));
+    assert.ok(command, `${source} is compiled`);
+    assert.match(command, new RegExp(`^${compiler} -c `));
+    for (const flag of ['-std=c++17', '-Wall', '-Werror', '-fvisibility=hidden']) assert.ok(command.includes(` ${flag} `), command);
+  }
+}
+
+// Of the module's names only those are seen by others that nginx asks for.
+async function assertExportsNothingElse({ module }) {
+  const { stdout } = await run('nm', ['-D', '--defined-only', '--format=posix', module]);
+  const names = stdout.split('\n').filter(Boolean).map((line) => line.split(' ')[0]);
+  assert.deepEqual(names.sort(), ['ngx_module_names', 'ngx_module_order', 'ngx_modules']);
+}
+
+const httpText = (server) => `
+  pgevents_database main "${database.conninfo()}" ring=4m;
+  server {
+    listen ${server.listen()};
+    location /rt/ {
+      pgevents main;
+      pgevents_subscribe "c.*";
+      pgevents_publish "c.*";
+    }
+  }`;
+
+const modulesOf = ({ module }) => (module ? [`"${module}"`] : []);
+
+function startServer(built) {
+  return startNginx({ binary: built.nginx ?? kDebianNginx, loadModule: false, modules: modulesOf(built), http: httpText });
+}
+
+async function assertServes({ port }) {
+  const backend = new Backend('module', port);
+  const channel = newChannel();
+  await waitFor(async () => (await backend.send(`/events/${channel}?flavor=poll`)).status !== 503, { what: 'the database is there' });
+  const stream = await new EventStream({ port, path: `/rt/events/${channel}` }).opened();
+  const { cursor } = await backend.poll(channel);
+  const waiting = backend.send(`/events/${channel}`, { headers: { 'Last-Event-ID': cursor } });
+
+  const published = await backend.publish(channel, '{"type":"made","data":{"pieces":92}}');
+  const [row] = await database.log({ channels: [channel] });
+  assert.deepEqual([published.status, published.body], [201, `{"result":"success","id":${row.id}}`]);
+
+  assert.equal((await waiting).body, pollBody([row]));
+  assert.equal((await backend.poll(channel, { cursor })).body, `[${eventObject(row)}]`);
+  await stream.waitForEvents(1);
+  assert.equal(stream.events[0].raw.toString(), streamFrame(row));
+  await stream.close();
+  assertError(await backend.send('/events/secret'), 403, 'FORBIDDEN', "Not authorized for channel 'secret'");
+  assertError(await backend.send(`/events/${channel}?last_event_id=x`), 400, 'BAD_REQUEST', 'Invalid Last-Event-ID');
+}
+
+for (const [name, build] of Object.entries(kBuilds)) {
+  describe(name, () => {
+    let built;
+    before(async () => {
+      built = await build();
+    });
+
+    test('compiles without a warning, as C++17', () => assertCompiledCleanly(built, name.split(' ').at(-1)));
+
+    test('serves streams, long polls, polls, publications and errors, also after a reload', async () => {
+      const nginx = await startServer(built);
+      await assertServes(nginx);
+      await nginx.waitGone(await nginx.reload());
+      await assertServes(nginx);
+      await nginx.stop();
+    });
+
+    if (name.startsWith('static')) return;
+
+    test('shows nothing but what nginx asks for', () => assertExportsNothingElse(built));
+
+    test('leaves the master when it is taken out of the configuration, and comes back', async () => {
+      const nginx = await startServer(built);
+      const isMapped = () => fs.readFileSync(`/proc/${nginx.master()}/maps`, 'utf8').includes(built.module);
+      for (const round of [1, 2]) {
+        assert.ok(isMapped(), `round ${round}`);
+        await nginx.reload((server) => `server { listen ${server.listen()}; }`, { modules: [] });
+        await waitFor(() => !isMapped(), { what: `the module is gone, round ${round}` });
+        await nginx.waitGone(await nginx.reload(httpText, { modules: modulesOf(built) }));
+      }
+      await assertServes(nginx);
+      await nginx.stop();
+    });
+  });
+}

@@ -1,0 +1,65 @@
+// Builds of the module for the tests of this folder, made by ngx_module/build.sh and the nginx source of nginx-source.sh.
+// They are kept in build/builds/<name>/ and made again only when what they are made of is not the same, to the byte.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { run } from '../lib/processes.mjs';
+import { kRoot } from '../lib/scratch.mjs';
+
+const kLimit = 10 * 60_000;
+const kBuilds = path.join(kRoot, 'build', 'builds');
+const kSourceFolders = ['core', 'ngx_module'];
+
+// The directory of the nginx source (of another release of Debian, if `suite` names one).
+export async function nginxSource(suite) {
+  const script = path.join(kRoot, 'tests', 'builds', 'nginx-source.sh');
+  const { stdout } = await run(script, suite ? [suite] : [], { timeout: kLimit });
+  return stdout.trim();
+}
+
+// Names of the module's C++ files, as `core/url.cpp`.
+export function moduleSources() {
+  const inFolder = (folder) => fs.readdirSync(path.join(kRoot, folder)).map((name) => `${folder}/${name}`);
+  return kSourceFolders.flatMap(inFolder).filter((name) => name.endsWith('.cpp'));
+}
+
+// Everything that the result depends on, as one number.
+function contentOf(compiler, args, source) {
+  const inFolder = (folder) => fs.readdirSync(path.join(kRoot, folder)).map((name) => path.join(kRoot, folder, name));
+  const files = [...kSourceFolders.flatMap(inFolder), path.join(kRoot, 'config'), path.join(kRoot, 'config.make')];
+  const hash = createHash('sha256').update(JSON.stringify(args)).update(execFileSync(compiler, ['--version']));
+  if (source) files.push(path.join(source, 'src', 'core', 'nginx.h'));
+  else hash.update(execFileSync('dpkg-query', ['-W', 'nginx-dev']));
+  for (const file of files.sort()) hash.update(file).update('\0').update(fs.readFileSync(file)).update('\0');
+  return hash.digest('hex');
+}
+
+// make goes by times; with the objects gone all of the module is compiled, and its log is about all of it. nginx's own stay.
+function removeObjects(dir) {
+  const objects = path.join(dir, 'nginx-build', 'objs', 'addon');
+  for (const name of fs.existsSync(objects) ? fs.readdirSync(objects, { recursive: true }) : []) {
+    if (name.endsWith('.o')) fs.rmSync(path.join(objects, name));
+  }
+}
+
+// compiler: gcc or clang; source: directory of an nginx source (Debian's nginx-dev without one); isStatic: into the nginx.
+// options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx, log }: files, and what make said.
+export async function compile({ name, compiler = 'gcc', source, isStatic = false, options = [], root = kRoot }) {
+  const dir = path.join(kBuilds, name);
+  const args = [dir, ...(source ? ['--nginx-source', source] : []), ...(isStatic ? ['--static'] : []), '--', ...options];
+  const made = { dir, log: path.join(dir, 'make.log') };
+  if (source) made.nginx = path.join(dir, 'nginx');
+  if (!isStatic) made.module = path.join(dir, 'ngx_http_pgevents_module.so');
+  const mark = path.join(dir, 'content');
+  const content = contentOf(compiler, args, source);
+  if (fs.existsSync(mark) && fs.readFileSync(mark, 'utf8') === content) return made;
+  removeObjects(dir);
+  fs.rmSync(mark, { force: true });
+  const command = path.join(root, 'ngx_module', 'build.sh');
+  const { stdout, stderr } = await run(command, args, { env: { ...process.env, CC: compiler }, timeout: kLimit });
+  fs.writeFileSync(made.log, stdout + stderr);
+  fs.writeFileSync(mark, content);
+  return made;
+}
