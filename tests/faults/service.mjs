@@ -16,10 +16,11 @@ export const kFallbackBase = '/fb';
 const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
 
 export class Service {
-  constructor({ database, fallback, ring, parameters, location, server, tcp, behind }) {
+  constructor({ database, fallback, ring, parameters, location, server, tcp, behind, listenFlags }) {
     Object.assign(this, { database, fallback, ring_: ring, parameters_: parameters, location_: location, server_: server });
     this.tcp_ = tcp;
     this.behind_ = behind;
+    this.listen_flags_ = listenFlags;
   }
 
   get port() {
@@ -34,7 +35,7 @@ export class Service {
     return `
       ${module ? `pgevents_database main "${conninfo}" ring=${this.ring_} ${this.parameters_};` : ''}
       server {
-        listen ${nginx.listen()};
+        listen ${nginx.listen()} ${this.listen_flags_};
         ${this.server_}
         set $events main;
         if (-f ${this.flag(nginx)}) { set $events off; }
@@ -72,14 +73,17 @@ export class Service {
 
 // cluster: a running one, or options for a new one. behind: is the fallback behind the module, in the same location?
 export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '',
-  main = '', events = '', fallback = true, behind = true, tcp = false, allow = [] } = {}) {
+  main = '', events = '', fallback = true, behind = true, tcp = false, allow = [], listenFlags = '' } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
   const database = await running.createDatabase();
-  const program = fallback ? await startFallback({ conninfo: database.conninfo({ tcp }), args: ['--poll-interval', '1'] }) : undefined;
-  const options = { database, fallback: program, ring, parameters, location, server, tcp, behind: behind && fallback };
-  const service = new Service(options);
+  const conninfo = database.conninfo({ tcp });
+  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1'] }) : undefined;
+  const service = new Service({
+    database, fallback: program, ring, parameters, location, server, tcp, behind: behind && fallback, listenFlags,
+  });
   service.cluster = running;
   service.nginx = await startNginx({ workers, main, events, allow, http: (nginx) => service.http(nginx) });
-  await service.waitAnsweredBy('module');
+  if (listenFlags === 'http2') await waitFor(() => service.nginx.logText().includes('listening to'), { what: 'the listener' });
+  else await service.waitAnsweredBy('module');
   return service;
 }
