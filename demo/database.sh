@@ -44,10 +44,19 @@ EOF
   mv -- "$new" "$place/pg/data"
 }
 
-# PostgreSQL clears a stale pid file itself, unless its number belongs to some other process of the same user by now.
-drop_foreign_pid_file() {
-  local file=$place/pg/data/postmaster.pid pid
-  if [[ -e $file ]] && read -r pid <"$file" && [[ -e /proc/$pid ]]; then rm -f -- "$file"; fi
+# PostgreSQL clears stale lock files itself, unless their number belongs to some other process of the same user by now (or
+# to a dead one that nobody has waited for).
+drop_foreign_lock_files() {
+  local file pid
+  for file in "$place/pg/data/postmaster.pid" "$place/pg/.s.PGSQL.5432.lock"; do
+    if [[ -e $file ]] && read -r pid <"$file" && [[ -e /proc/$pid ]]; then rm -f -- "$file"; fi
+  done
+}
+
+run_cluster() {
+  as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log" && return
+  tail -n 20 "$place/pg/server.log"
+  return 1
 }
 
 cluster_pid() { pid_of "$place/pg/data/postmaster.pid" "$place/pg/data"; }
@@ -61,8 +70,8 @@ start_cluster() {
   fi
   [[ -e $place/pg/data/PG_VERSION ]] || step "private PostgreSQL cluster in $place/pg/data" initdb make_cluster
   write_access_rules "$place/pg/data"
-  drop_foreign_pid_file
-  step "PostgreSQL" postgresql as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log"
+  drop_foreign_lock_files
+  step "PostgreSQL" postgresql run_cluster
 }
 
 stop_cluster() { stop_process PostgreSQL "$place/pg/data/postmaster.pid" "$place/pg/data" INT:20 QUIT:5; }

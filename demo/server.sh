@@ -91,7 +91,20 @@ nginx_conf() {
 fallback_pid() { pid_of "$place/fcgi.pid" "$place/web/fcgi.sock"; }
 nginx_pid() { pid_of "$place/nginx.pid" "$place/nginx.conf"; }
 stop_fallback() { stop_process fallback "$place/fcgi.pid" "$place/web/fcgi.sock" TERM:5 KILL:5; }
-stop_nginx() { stop_process nginx "$place/nginx.pid" "$place/nginx.conf" QUIT:5 TERM:5; }
+stop_nginx() {
+  stop_process nginx "$place/nginx.pid" "$place/nginx.conf" QUIT:5 TERM:5
+  stop_orphans
+}
+
+# Workers whose master was killed go on and keep the port; all that names their nginx is the log they write to.
+stop_orphans() {
+  local process name
+  for process in /proc/[0-9]*; do
+    read -r name 2>/dev/null <"$process/comm" || continue
+    [[ $name == nginx && $(readlink "$process/fd/2") == "$place/nginx.log" ]] || continue
+    kill -s KILL "${process#/proc/}" && say "  a worker without its nginx stopped"
+  done
+}
 
 # A server that runs is left alone, unless what it runs was built anew.
 start_fallback() {
@@ -121,6 +134,7 @@ start_nginx() {
     say "The module or the configuration of nginx is another one."
     stop_nginx
   fi
+  stop_orphans
   ! port_open "$port" || port_taken
   (umask 077 && printf '%s\n' "$conf" >"$place/nginx.conf")
   step nginx nginx nginx -e "$place/nginx.log" -c "$place/nginx.conf"

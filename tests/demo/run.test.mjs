@@ -17,15 +17,18 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 const kEvents = '/rt/events/cheese?last_event_id=0&flavor=poll';
 const get = (demo, location) => request({ port: demo.port, path: location });
 
-// Every process whose command line names the directory: what a run left behind.
+// Every process whose command line or log is in the directory: what a run left behind.
 function processesIn(dir) {
-  return fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).map(Number).filter((pid) => {
+  const belongs = (pid) => {
     try {
-      return pid !== process.pid && isAlive(pid) && fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`${dir}/`);
+      const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      return words.includes(`${dir}/`) || fs.readlinkSync(`/proc/${pid}/fd/2`).startsWith(`${dir}/`);
     } catch {
       return false;
     }
-  });
+  };
+  return fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).map(Number)
+    .filter((pid) => pid !== process.pid && isAlive(pid) && belongs(pid));
 }
 
 const statusOf = async (demo) => Object.fromEntries((await demo.run(['status'], { expect: null })).stdout.trim().split('\n')
@@ -101,6 +104,18 @@ describe('./run', () => {
     assert.equal((await get(demo, kEvents)).status, 200);
   });
 
+  test('starts again beside workers that outlived their nginx', async () => {
+    const demo = await newDemo();
+    await demo.run(['up']);
+    const before = processesIn(demo.dir);
+    signalIfAlive(Number(/process ([0-9]+)/.exec((await statusOf(demo)).nginx)[1]), 'SIGKILL');
+    await demo.run(['up']);
+    assert.equal((await get(demo, kEvents)).status, 200);
+    await demo.run(['down']);
+    assert.deepEqual(before.filter(isAlive), []);
+    assert.deepEqual(processesIn(demo.dir), []);
+  });
+
   test('runs twice beside each other', async () => {
     const [one, other] = [await newDemo(), await newDemo()];
     await one.run(['up']);
@@ -125,7 +140,7 @@ describe('./run', () => {
   test('switches the module without a reload', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
-    const long_poll = async () => (await get(demo, '/rt/events/cheese?last_event_id=0&timeout=0')).headers['x-shortpoll-info'];
+    const long_poll = async () => (await get(demo, '/rt/events/cheese?timeout=0.2')).headers['x-shortpoll-info'];
     const nginx = (await statusOf(demo)).nginx;
     assert.notEqual(await long_poll(), 'fallback');
     assert.equal((await demo.run(['module', 'off'])).stdout, 'module off: the fallback answers\n');
