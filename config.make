@@ -11,7 +11,6 @@ done
 
 cat << END >> $NGX_MAKEFILE
 
-$pgevents_objs: \
-	CFLAGS += -std=c++17 -fvisibility=hidden -fvisibility-inlines-hidden $PGEVENTS_CXXFLAGS
+$pgevents_objs: CFLAGS += -std=c++17 -fvisibility=hidden -fvisibility-inlines-hidden $PGEVENTS_CXXFLAGS
 
 END

@@ -1,0 +1,88 @@
+// What nginx's configure says about the module: where it may lie, and what is missing. docs/building.md quotes these words.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+
+import { run } from '../lib/processes.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+import { moduleSources, nginxSource } from './compile.mjs';
+
+const source = await nginxSource();
+const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-http_gzip_module'];
+
+// Runs configure in a copy of the source, which lies beside a link to this repository.
+async function configure(options, env = {}) {
+  const dir = tempDir('configure');
+  const nginx = path.join(dir, 'nginx');
+  fs.cpSync(source, nginx, { recursive: true });
+  fs.symlinkSync(kRoot, path.join(dir, 'pgevents'));
+  const all = { env: { ...process.env, ...env }, cwd: nginx, expect: null };
+  return { nginx, ...(await run('./configure', [...kBare, ...options], all)) };
+}
+
+async function assertConfigured(options, env) {
+  const { nginx, status, stdout, stderr } = await configure(options, env);
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, /^ \+ ngx_http_pgevents_module was configured$/m);
+  return fs.readFileSync(path.join(nginx, 'objs', 'Makefile'), 'utf8');
+}
+
+async function assertRefused(need, packages, options, env) {
+  const { status, stdout } = await configure(options, env);
+  assert.equal(status, 1, stdout);
+  const words = `./configure: error: the pgevents module requires ${need} (Debian: apt-get install ${packages}).`;
+  assert.ok(stdout.split('\n').includes(words), stdout);
+}
+
+// A folder for the front of PATH in which these programs are not to be had.
+function without(...programs) {
+  const dir = tempDir('path');
+  for (const name of programs) fs.writeFileSync(path.join(dir, name), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+  return { PATH: `${dir}:${process.env.PATH}` };
+}
+
+// A pkg-config file of a library that is not here.
+function brokenPackage(name) {
+  const dir = tempDir('pkgconfig');
+  fs.writeFileSync(path.join(dir, `${name}.pc`), `Name: ${name}\nDescription: none\nVersion: 1\nLibs: -l${name}-of-nowhere\n`);
+  return { PKG_CONFIG_PATH: dir };
+}
+
+// Mostly small compilations, one after the other: two runs of configure fill two processors.
+describe('configure', { concurrency: 2 }, () => {
+  test('a relative path to the module does as well', async () => {
+    const makefile = await assertConfigured(['--add-module=../pgevents']);
+    const [flags] = makefile.split('\n').filter((line) => line.includes(': CFLAGS += -std=c++17'));
+    const objects = moduleSources().map((name) => `objs/addon/${name.replace('.cpp', '.o')}`);
+    assert.deepEqual(flags.split(':')[0].trim().split(' ').sort(), objects.sort());
+  });
+
+  test('neither pkg-config nor pg_config is needed where the libraries are in their usual places', async () => {
+    await assertConfigured(['--add-dynamic-module=../pgevents'], without('pkg-config', 'pg_config'));
+  });
+
+  test('a missing libpq is said', async () => {
+    const need = "libpq, PostgreSQL's client library";
+    await assertRefused(need, 'libpq-dev pkg-config', ['--add-module=../pgevents'], brokenPackage('libpq'));
+  });
+
+  test('a missing PCRE2 is said', async () => {
+    const need = 'PCRE2, whatever nginx itself uses';
+    await assertRefused(need, 'libpcre2-dev pkg-config', ['--add-module=../pgevents'], brokenPackage('libpcre2-8'));
+  });
+
+  test('a C compiler without C++ is said', async () => {
+    const need = 'a C++17 compiler beside the C compiler, and libstdc++';
+    await assertRefused(need, 'g++', ['--add-dynamic-module=../pgevents', '--with-cc-opt=-nostdinc++']);
+  });
+
+  test('build.sh says that a static module needs the whole nginx, and which options it knows', async () => {
+    const script = path.join(kRoot, 'ngx_module', 'build.sh');
+    const out = tempDir('out');
+    const bare = await run(script, [out, '--static'], { expect: 2 });
+    assert.match(bare.stderr, /--static needs the whole nginx: --nginx-source DIR/);
+    const unknown = await run(script, [out, '--fast'], { expect: 2 });
+    assert.match(unknown.stderr, /^usage: ngx_module\/build\.sh OUT_DIR /);
+  });
+});
