@@ -51,10 +51,13 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
   ngx_queue_init(&later_);
   init_timer(slice_event_, this, &Database::on_slice, log_);
   init_timer(second_, this, &Database::on_second, log_);
+  init_timer(leave_, this, &Database::on_leave, log_);
+  leave_.cancelable = 0;
 }
 
 Database::~Database() {
   stop_timer(second_);
+  stop_timer(leave_);
   if (slice_event_.posted) {
     ngx_delete_posted_event(&slice_event_);
   }
@@ -103,7 +106,7 @@ void Database::on_wake(ngx_event_t* event) {
   auto* self = static_cast<Database*>(c->data);
   guarded(self->log_, [c, self] {
     if (c->close) {
-      return self->shut_down();
+      return self->leave_soon();
     }
     self->look();
     self->listener_.look();
@@ -115,10 +118,21 @@ void Database::exit() noexcept {
   pool_.close();
 }
 
-void Database::shut_down() {
-  if (std::exchange(leaving_, true)) {
-    return;
+// nginx is in the middle of its list of connections: those of HTTP/2 that come later in it must first be told to say GOAWAY, or they would be taken for
+// idle when their streams end, and keep the worker. The timer does not let the worker exit before.
+void Database::leave_soon() {
+  if (!std::exchange(leaving_, true)) {
+    wake_->idle = 0;
+    ngx_add_timer(&leave_, 1);
   }
+}
+
+void Database::on_leave(ngx_event_t* event) {
+  auto* self = static_cast<Database*>(event->data);
+  guarded(self->log_, [self] { self->shut_down(); });
+}
+
+void Database::shut_down() {
   listener_.stop();
   wake_all();  // another worker may take the listener over
   stop_timer(second_);

@@ -18,8 +18,6 @@ class Database {
   ~Database();
 
   bool start();
-  // Every waiting long poll is answered, every stream ends, connections close. Called once, when the worker is told to leave.
-  void shut_down();
 
   // The process ends, whatever is still open: another worker may take the listener over.
   void exit() noexcept;
@@ -52,11 +50,15 @@ class Database {
   static void on_wake(ngx_event_t* event);
   static void on_slice(ngx_event_t* event);
   static void on_second(ngx_event_t* event);
+  static void on_leave(ngx_event_t* event);
 
   template <typename Visit>
   void each_subscriber(Visit&& visit);
   bool watch_wake_fd();
   void wake_all() noexcept;
+  void leave_soon();
+  // Every waiting long poll is answered, every stream ends, connections close. Once, when the worker is told to leave.
+  void shut_down();
   void new_epoch(const Ring::Snapshot& now);
   void mark(Channel& channel, std::uint64_t id, std::uint64_t pos);
   void mark_all();
@@ -82,6 +84,7 @@ class Database {
   ngx_connection_t* wake_ = nullptr;
   ngx_event_t slice_event_{};
   ngx_event_t second_{};
+  ngx_event_t leave_{};
   ngx_queue_t subscribers_;
   ngx_queue_t marker_;  // of each_subscriber()
   ngx_queue_t later_;
