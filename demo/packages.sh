@@ -3,7 +3,7 @@
 
 # What each kind of work needs; a later one includes demo.
 packages_for() {
-  local demo="g++ make cmake pkg-config nginx nginx-dev postgresql postgresql-contrib libpq-dev libpcre2-dev
+  local demo="g++ make cmake pkg-config nginx nginx-dev postgresql libpq-dev libpcre2-dev
     libfcgi-dev check ca-certificates"
   case $1 in
     demo) echo "$demo" ;;

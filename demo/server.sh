@@ -106,13 +106,15 @@ stop_orphans() {
   done
 }
 
+fallback_database() { tr '\0' '\n' <"/proc/$(fallback_pid)/environ" | sed -n 's/^PGEVENTS_DATABASE=//p'; }
+
 # A server that runs is left alone, unless what it runs was built anew.
 start_fallback() {
   local program become
   program=$(usable_by_web "$build_dir" "$place/bin" pgevents-fcgi)/pgevents-fcgi
   if fallback_pid >/dev/null; then
-    [[ $program -nt $place/fcgi.pid ]] || return 0
-    say "The fallback was built anew."
+    [[ $program -nt $place/fcgi.pid || $(fallback_database) != "$(conninfo pgevents_demo)" ]] || return 0
+    say "The fallback or its database is another one."
     stop_fallback
   fi
   rm -f -- "$place/web/fcgi.sock"

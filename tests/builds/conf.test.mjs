@@ -50,11 +50,12 @@ function commonPlaces(dir) {
   };
 }
 
-async function startExample(name, places) {
+const startExample = (name, places) => startText(fs.readFileSync(path.join(kConf, name), 'utf8'), places);
+
+async function startText(example, places) {
   const dir = tempDir('conf');
   const port = await freePort();
   const file = path.join(dir, 'nginx.conf');
-  const example = fs.readFileSync(path.join(kConf, name), 'utf8');
   fs.writeFileSync(file, localise(example, { ...commonPlaces(dir), ...places(dir, port) }));
   await run(kNginx, ['-p', dir, '-c', file, '-e', path.join(dir, 'error.log')]);
   const pid = Number(fs.readFileSync(path.join(dir, 'nginx.pid'), 'latin1'));
@@ -89,6 +90,17 @@ async function assertServes(port, { publishes }) {
 }
 
 const kListen80 = 'listen 80;';
+
+describe('README.md', () => {
+  // It leaves out what nginx has defaults for, and what this nginx beside others needs.
+  const kLeftOut = 'user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n';
+
+  test('shows an nginx.conf that works', async () => {
+    const [, example] = /```nginx\n([^`]*)```/.exec(fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8'));
+    const { port } = await startText(kLeftOut + example, (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
+    await assertServes(port, { publishes: false });
+  });
+});
 
 describe('conf/minimal.conf', () => {
   test('serves the channels that it names, and lets nobody publish', async () => {

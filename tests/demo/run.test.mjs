@@ -172,6 +172,13 @@ describe('./run', () => {
     await demo.run(['publish', 'cheese', 'elsewhere', '1'], { env });
     assert.match((await get(demo, kEvents)).body, /elsewhere/);
     assert.equal(fs.existsSync(path.join(demo.dir, 'pg/data')), false);
+
+    // The same run directory, another database: both servers follow.
+    const other = await cluster.createDatabase({ install: false });
+    await demo.run(['up'], { env: { PGEVENTS_DATABASE: other.conninfo({ user: 'postgres' }) } });
+    for (const front_end of ['rt', 'fallback']) {
+      assert.equal((await get(demo, kEvents.replace('rt', front_end))).body, '[]', front_end);
+    }
     await demo.run(['down'], { env });
     await database.query('SELECT pgevents.head()');
   });
