@@ -53,6 +53,7 @@ export class ModuleServer {
   }
 }
 
+// The kernel spreads connections over the workers (reuseport); otherwise a lone one might take them all.
 // database: a Database; location, subscribe, publish: see locationText; server, http: more text; the rest as startNginx takes it.
 export async function startModuleServer({ database, workers = 2, ring = '4m', server = '', http = '', location, subscribe, publish,
   ...options }) {
@@ -63,7 +64,7 @@ export async function startModuleServer({ database, workers = 2, ring = '4m', se
       pgevents_database main "${database.conninfo()}" ring=${ring};
       ${http}
       server {
-        listen ${n.listen()};
+        listen ${n.listen()} reuseport;
         ${server}
         ${locationText({ location, subscribe, publish })}
       }`,
