@@ -8,7 +8,7 @@ import { judge, summarise } from '../lib/checker.mjs';
 import { range, sleep, waitFor, within } from '../lib/conditions.mjs';
 import { memoryOf } from '../lib/processes.mjs';
 import { StreamParser } from '../lib/stream_parser.mjs';
-import { startService } from './service.mjs';
+import { memoryIsMeaningful, startService } from './service.mjs';
 
 const service = await startService({ fallback: false, workers: 1, ring: '1m', listenFlags: 'http2' });
 const { nginx, database } = service;
@@ -68,7 +68,7 @@ test('a stream that is not read costs no memory and is resumed; one that lives l
     client.session.destroy();
   }
   t.diagnostic(`the worker grew by ${grown.toFixed(1)} MB while 30 MB and then 400 small blocks passed`);
-  assert.ok(grown < 6, `${grown} MB`);
+  if (memoryIsMeaningful(worker)) assert.ok(grown < 6, `${grown} MB`);
 });
 
 test('a reload with open streams: every client is told to use a new connection, and the old worker goes within 5 s', async (t) => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { memoryOf } from '../lib/processes.mjs';
 import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
-import { startService } from './service.mjs';
+import { memoryIsMeaningful, startService } from './service.mjs';
 
 const small = await startService({ ring: '64k', workers: 2 });
 
@@ -88,6 +88,6 @@ test('a client that stops reading for ten seconds while 50 MB pass costs no memo
   most = Math.max(most, ...memoryOfAll(service).map((now, i) => now - before[i]));
   t.diagnostic(`workers grew by ${most.toFixed(1)} MB at most; then it had everything within ${Math.round(took)} ms`);
   t.diagnostic(describeFigures(await crowd.judge()));
-  assert.ok(most < 12, `${most} MB`);
+  if (memoryIsMeaningful(service.nginx.workers()[0])) assert.ok(most < 12, `${most} MB`);
   await service.nginx.stop();
 });
