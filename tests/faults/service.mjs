@@ -86,7 +86,7 @@ export async function startService({ cluster = {}, workers = 4, ring = '8m', par
   });
   service.cluster = running;
   service.nginx = await startNginx({ workers, main, events, allow, http: (nginx) => service.http(nginx) });
-  if (listenFlags === 'http2') await waitFor(() => service.nginx.logText().includes('listening to'), { what: 'the listener' });
+  if (listenFlags) await waitFor(() => service.nginx.logText().includes('listening to'), { what: 'the listener' });
   else await service.waitAnsweredBy('module');
   return service;
 }
