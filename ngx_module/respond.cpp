@@ -93,11 +93,11 @@ ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
   return ngx_http_output_filter(r, &out);
 }
 
-// A frame must not wait until the client has acknowledged the one before (Nagle's algorithm, RFC 1122, section 4.2.3.4). HTTP/2 sets this for its
-// connections itself.
+// A frame must not wait until the client has acknowledged the one before (Nagle's algorithm, RFC 1122, section 4.2.3.4).
+// HTTP/2 and HTTP/3 see to that for their connections themselves.
 ngx_int_t send_stream_header(ngx_http_request_t* r) {
   const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-  if (r->stream == nullptr && clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
+  if (r->http_version <= NGX_HTTP_VERSION_11 && clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
     return NGX_ERROR;
   }
   r->headers_out.status = NGX_HTTP_OK;
