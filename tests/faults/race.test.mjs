@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { judgeLog, summarise } from '../lib/checker.mjs';
+import { assertDelivered, expectedRows, judgeLog, summarise } from '../lib/checker.mjs';
 import { sleep } from '../lib/conditions.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { Crowd, describeFigures, startFlow } from './crowd.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
@@ -72,5 +73,42 @@ test(`20 publishers for ${kSeconds} s and 60 subscribers: each gets what was com
   assert.ok(rolled_back > 0.02 && rolled_back < 0.3, `${rolled_back}`);
   t.diagnostic(`${record.committed.length} transactions committed, ${record.rolledBack.length} rolled back`);
   t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+// A client that comes with a cursor up to a few hundred events back and leaves soon: what it got must be a run without a hole.
+async function visit(random, log, channels) {
+  const cursor = Math.max(1, log.last - Math.floor(random() * 300));
+  const path = `${kModuleBase}/events/${channels.join(',')}`;
+  const stream = new EventStream({ port: service.port, path, cursor });
+  await stream.opened();
+  await sleep(random() * 150);
+  await stream.close();
+  return { stream, channels, cursor };
+}
+
+test('hundreds of short visits with cursors that the ring still has, at any moment of a fast flow', async (t) => {
+  const flow = startFlow(database, { count: 12, channels: kChannels, sleepMs: [0, 0], pauseMs: [0, 10], perTransaction: [1, 3] });
+  const log = { last: await database.head() };
+  const until = Date.now() + 8000;
+  const visits = [];
+  const visitors = Array.from({ length: 16 }, async (_, n) => {
+    const random = randomSource(n);
+    while (Date.now() < until) visits.push(await visit(random, log, channelsFor(n, random)));
+  });
+  while (Date.now() < until) {
+    await sleep(50);
+    log.last = await database.head();
+  }
+  await Promise.all(visitors);
+  await flow.stop();
+  const rows = await database.log();
+  let events = 0;
+  for (const { stream, channels, cursor } of visits) {
+    const last = stream.events.at(-1)?.id ?? cursor;
+    assertDelivered(stream, expectedRows(rows, { channels, after: cursor, until: last }));
+    events += stream.events.length;
+  }
+  assert.ok(visits.length > 200 && events > 5000, `${visits.length} visits, ${events} events`);
+  t.diagnostic(`${visits.length} visits, ${events} events, no hole, none twice`);
   await service.nginx.stop();
 });
