@@ -130,8 +130,8 @@ cmd_lint() {
   ((${#problems[@]} == 0))
 }
 
-# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. Debian's nginx has no sanitizer of its
-# own, so its runtime is loaded before; nginx keeps its memory until its end, so leaks are looked for elsewhere only.
+# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. nginx is built from its source, so that
+# its pools are watched too and leaks have names; what nginx itself never frees stands in tests/lsan.supp.
 cmd_asan() {
   local suites=("$@") asan=$repo/build/asan
   ((${#suites[@]})) || suites=(unit lib conformance module faults)
@@ -139,21 +139,13 @@ cmd_asan() {
   need_npm
   step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_SANITIZE=ON
   step "core, fallback, tests (sanitizers)" compile-asan cmake --build "$asan" -j "$(nproc)"
-  step "nginx module (sanitizers)" module-asan "$repo/ngx_module/build.sh" "$asan" --asan
-  write_nginx_wrapper "$asan/nginx-with-asan"
+  step "nginx source" nginx-source bash tests/builds/nginx-source.sh
+  step "nginx and module (sanitizers)" module-asan \
+    ngx_module/build.sh "$asan" --asan --nginx-source "$(bash tests/builds/nginx-source.sh)"
   build_dir=$asan
-  export PGEVENTS_NGINX=$asan/nginx-with-asan PGEVENTS_MODULE=$asan/ngx_http_pgevents_module.so PGEVENTS_FCGI=$asan/pgevents-fcgi
+  export PGEVENTS_NGINX=$asan/nginx PGEVENTS_MODULE=$asan/ngx_http_pgevents_module.so PGEVENTS_FCGI=$asan/pgevents-fcgi
+  export LSAN_OPTIONS="suppressions=$repo/tests/lsan.supp:print_suppressions=0"
   run_suites "${suites[@]}"
-}
-
-write_nginx_wrapper() {
-  cat >"$1" <<EOF
-#!/bin/sh
-export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)"
-export ASAN_OPTIONS="\$ASAN_OPTIONS:detect_leaks=0"
-exec /usr/sbin/nginx "\$@"
-EOF
-  chmod +x "$1"
 }
 
 cmd_bench() {

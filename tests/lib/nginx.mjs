@@ -98,7 +98,9 @@ ${http}
   // nginx -t: [true or false, what it says].
   async test() {
     const args = ['-t', '-p', this.dir, '-c', this.conf, '-e', this.errorLog];
-    const { status, stderr } = await run(this.binary_, args, { env: this.env_, expect: null });
+    // nginx -t ends without freeing its first pool: that is no leak to report.
+    const env = { ...this.env_, ASAN_OPTIONS: `${this.env_.ASAN_OPTIONS}:detect_leaks=0` };
+    const { status, stderr } = await run(this.binary_, args, { env, expect: null });
     return [status === 0, stderr];
   }
 
