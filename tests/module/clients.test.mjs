@@ -1,12 +1,16 @@
-// Five event-stream clients from npm, our strict reader and a bare parse of the recorded bytes see the same events, in
-// the same order: every payload and every type that is hard on a parser.
+// Five event-stream clients from npm, Chromium's EventSource, our strict reader and a bare parse of the recorded bytes
+// see the same events, in the same order: every payload and every type that is hard on a parser.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
 
 import { sharedCluster } from '../lib/cluster.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
 import { kOddTypes, kPayloads } from '../lib/payloads.mjs';
 import { kClients, kQuirks } from '../lib/sse_clients.mjs';
+
+const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--no-first-run'];
 
 const database = await (await sharedCluster()).createDatabase();
 const server = await startModuleServer({ database });
@@ -53,7 +57,35 @@ function assertSame(events, wanted = expected) {
   assert.ok(events.every((event, i) => event.data === wanted[i].data), 'data differs behind its first 60 characters');
 }
 
+/* global EventSource */
+// Runs in a page of the server's own origin.
+function readInPage({ path, names, count }) {
+  return new Promise((resolve, reject) => {
+    const events = [];
+    const source = new EventSource(path);
+    source.onerror = () => reject(new Error(`the stream ended behind ${events.length} events`));
+    for (const name of new Set(names)) {
+      source.addEventListener(name, ({ type, data, lastEventId: id }) => {
+        if (events.push({ type, data, id }) === count) resolve(events);
+      });
+    }
+  });
+}
+
+async function readWithChromium() {
+  const executablePath = process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium';
+  const browser = await chromium.launch({ executablePath, args: kFlags });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${server.port}/rt/events/none?flavor=poll`);
+    return await page.evaluate(readInPage, { path: '/rt/events/odd?last_event_id=0', names: types, count: log.length });
+  } finally {
+    await browser.close();
+  }
+}
+
 describe('the same events are seen by', () => {
+  test("Chromium's EventSource", async () => assertSame(await readWithChromium()));
   test('a bare parse of the recorded bytes', () => assertSame(bareParse(recording)));
 
   for (const [name, read] of Object.entries(kClients)) {
