@@ -25,11 +25,13 @@ function statementsSince(mark) {
 
 const markLog = () => cluster.logText().length;
 
-// kCrowd subscribers, four of five streams, on one channel each of four.
+const channelOf = (n) => `c${n % 4}`;
+
+// kCrowd subscribers, four of five streams, on one channel each.
 async function gather(cursor, options = {}) {
   const crowd = new Crowd(service);
   for (const n of range(1, kCrowd)) {
-    const channels = [`c${n % 4}`];
+    const channels = [channelOf(n)];
     if (n % 5 === 0) crowd.poller(channels, { cursor, ...options });
     else crowd.stream(channels, { cursor, ...options });
     if (n % 100 === 0) await sleep(1);
@@ -38,16 +40,20 @@ async function gather(cursor, options = {}) {
   return crowd;
 }
 
+const publish = (n) =>
+  database.query(`SELECT pgevents.publish($1, 'made', $2::json)`, [channelOf(n), JSON.stringify({ n })]);
+
 async function publishAll() {
   for (const n of range(1, kEvents)) {
-    await database.query(`SELECT pgevents.publish($1, 'made', $2::json)`, [`c${n % 4}`, JSON.stringify({ n })]);
+    await publish(n);
     await sleep(10);
   }
 }
 
 // What the connections of the front-end's user did last. Every listener has sent LISTEN or log_after() last.
 async function assertOneListener() {
-  const last = await database.query(`SELECT query FROM pg_stat_activity WHERE usename = 'test_server' AND query <> ''`);
+  const last = await database.query(`SELECT query FROM pg_stat_activity
+    WHERE usename = 'test_server' AND datname = $1 AND query <> ''`, [database.name]);
   const listening = last.filter(({ query }) => /LISTEN|pgevents\.log_after|pgevents\.listener_start/.test(query));
   assert.equal(listening.length, 1, JSON.stringify(last));
 }
@@ -91,7 +97,7 @@ test(`${kCrowd} clients that reconnect at once with recent cursors after a reloa
 
 test('after a reload the old workers are gone within 5 s, with 1,000 streams open', async (t) => {
   const crowd = new Crowd(service);
-  for (const n of range(1, 1000)) crowd.stream([`c${n % 4}`]);
+  for (const n of range(1, 1000)) crowd.stream([channelOf(n)]);
   await crowd.opened();
   await publishAll();
   const started = performance.now();
@@ -100,6 +106,31 @@ test('after a reload the old workers are gone within 5 s, with 1,000 streams ope
   t.diagnostic(`old workers gone ${Math.round(performance.now() - started)} ms after the reload`);
   await publishAll();
   t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+// A worker hands an event out in slices. What is committed between two of them must not wait for the next event (or for the
+// heartbeat after 15 s).
+test('an event that comes while the one before is being handed out arrives at once', async (t) => {
+  const one = await startService({ cluster, fallback: false, workers: 1, location: '' });
+  const crowd = new Crowd(one);
+  for (const n of range(1, 1200)) {
+    crowd.stream(['town']);
+    if (n % 100 === 0) await sleep(1);
+  }
+  await crowd.opened();
+  const took = [];
+  for (const round of range(1, 40)) {
+    await one.database.publish('town', 'made', round);
+    await sleep((round % 8) * 2);
+    const id = await one.database.publish('town', 'made', round);
+    const started = performance.now();
+    const behind = () => crowd.members.some(({ client }) => client.events.at(-1)?.id !== id);
+    await waitFor(() => !behind(), { what: 'the second event everywhere', timeout: 5000, interval: 5 });
+    took.push(Math.round(performance.now() - started));
+  }
+  t.diagnostic(`the second event had reached everybody within ${Math.max(...took)} ms`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+  await one.nginx.stop();
 });
 
 test('after all that there is still one listening connection', async () => {

@@ -54,6 +54,24 @@ test(`a transaction that published and stays open for ${kLongSeconds} s delays n
     t.diagnostic(describeFigures(await crowd.judge()));
   });
 
+test('no event waits for the next one, however close together the COMMITs are', async (t) => {
+  const crowd = new Crowd(service);
+  await crowd.oneOfEach([['cheese'], ['wine', 'cheese']], { fallback: false });
+  const clients = await Promise.all(range(1, 8).map(() => database.connect()));
+  const took = [];
+  for (const round of range(1, 60)) {
+    await Promise.all(clients.map(async (client, n) => {
+      await sleep(n % 4); // close together, but not at the same time
+      await publish(client, n % 2 ? 'cheese' : 'wine', `close-${round}-${n}`);
+    }));
+    took.push(await crowd.caughtUp());
+  }
+  await Promise.all(clients.map((client) => client.end()));
+  t.diagnostic(`the last event of each group arrived within ${Math.round(Math.max(...took))} ms`);
+  assert.ok(Math.max(...took) < 3000, 'the safety sweep, every 10 s, had nothing to do');
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
 // Each transaction updates some rows and publishes, in the order that `steps` gives. Gives { committed, deadlocks } with the
 // statement that was the victim of each deadlock.
 async function run(count, seconds, steps) {
