@@ -103,8 +103,12 @@ stop_orphans() {
     read -r name 2>/dev/null <"$process/comm" || continue
     [[ $name == nginx && $(readlink "$process/fd/2") == "$place/nginx.log" ]] || continue
     kill -s KILL "${process#/proc/}" && say "  a worker without its nginx stopped"
+    wait_until 5 no_link "$process/fd/2" || true
   done
 }
+
+# The kernel closes what a killed process had open a moment later.
+no_link() { ! readlink "$1" >/dev/null 2>&1; }
 
 fallback_database() { tr '\0' '\n' <"/proc/$(fallback_pid)/environ" | sed -n 's/^PGEVENTS_DATABASE=//p'; }
 
