@@ -8,6 +8,7 @@ packages_for() {
   case $1 in
     demo) echo "$demo" ;;
     test) echo "$demo clang chromium fonts-dejavu-core openssl curl nghttp2-client spawn-fcgi procps $(node_packages)" ;;
+    asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
     bench) echo "$demo libnginx-mod-nchan procps $(node_packages)" ;;
   esac

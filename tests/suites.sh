@@ -131,12 +131,14 @@ cmd_lint() {
 }
 
 # The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. nginx is built from its source, so that
-# its pools are watched too and leaks have names; what nginx itself never frees stands in tests/lsan.supp.
+# its pools are watched too and leaks have names; what nginx itself never frees stands in tests/lsan.supp. The suite memcheck runs
+# the usual build.
 cmd_asan() {
   local suites=("$@") asan=$repo/build/asan
-  ((${#suites[@]})) || suites=(unit lib conformance module faults)
-  need_packages test
+  ((${#suites[@]})) || suites=(unit lib conformance module faults memcheck)
+  need_packages asan
   need_npm
+  [[ " ${suites[*]} " != *" memcheck "* ]] || build_release
   step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_SANITIZE=ON
   step "core, fallback, tests (sanitizers)" compile-asan cmake --build "$asan" -j "$(nproc)"
   step "nginx source" nginx-source bash tests/builds/nginx-source.sh
