@@ -51,6 +51,8 @@ const char* info_text(PollKind kind) {
       return "fallback";
     case PollKind::kClosing:
       return "closing";
+    case PollKind::kExpired:
+      return "expired";
   }
   return nullptr;
 }
@@ -94,8 +96,9 @@ Reply error_reply(const Error& error) {
   Reply reply;
   reply.status = error.status;
   reply.headers = {{"Content-Type", kJson}, {"Cache-Control", "no-store"}};
-  if (error.status == 405) reply.headers.push_back({"Allow", kAllowedMethods});
+  if (!error.allow.empty()) reply.headers.push_back({"Allow", error.allow});
   if (error.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
+  if (!error.challenge.empty()) reply.headers.push_back({"WWW-Authenticate", error.challenge});
   reply.body = "{\"result\":\"error\",\"code\":\"";
   append_json_escaped(reply.body, error.code.empty() ? usual_code(error.status) : error.code);
   reply.body += "\",\"msg\":\"";
@@ -115,6 +118,14 @@ Error error_from_sql(std::string_view sqlstate, std::string_view message, std::s
   error.msg = message;
   take_detail(detail, error);
   if (error.status == 429 || error.status == 503) error.retry_after = retry_after;
+  return error;
+}
+
+Error method_not_allowed(const std::string& methods) {
+  Error error;
+  error.status = 405;
+  error.msg = "Method not allowed";
+  error.allow = methods + ", OPTIONS";
   return error;
 }
 
@@ -141,7 +152,7 @@ Error database_away(unsigned retry_after) {
 }
 
 Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigned poll_interval) {
-  const bool at_once = kind == PollKind::kWaited || kind == PollKind::kClosing;
+  const bool at_once = kind == PollKind::kWaited || kind == PollKind::kClosing || kind == PollKind::kExpired;
   Reply reply;
   reply.headers = {{"Content-Type", kJson},
                    {"Cache-Control", "no-store"},
@@ -164,10 +175,27 @@ std::string stream_cursor(std::uint64_t cursor) {
   return "id: " + std::to_string(cursor) + "\n\n";
 }
 
-Reply options_reply() {
+std::string stream_expired(std::uint64_t cursor, std::string_view reason, bool envelope, std::string_view channel,
+                           std::int64_t ts_us) {
+  EventView event;
+  event.id = cursor;
+  event.channel = channel;
+  event.ts_us = ts_us;
+  event.type = "pgevents.expired";
+  const std::string data = "{\"reason\":\"" + std::string(reason) + "\"}";
+  event.data = data;
+  std::string object;
+  if (envelope) append_json(object, event);
+  std::string frame;
+  append_sse(frame, event.type, envelope ? object : data, cursor);
+  return frame;
+}
+
+Reply options_reply(const std::string& methods, const std::vector<Header>& headers) {
   Reply reply;
   reply.status = 204;
-  reply.headers = {{"Allow", kAllowedMethods}};
+  reply.headers = {{"Allow", methods + ", OPTIONS"}};
+  reply.headers.insert(reply.headers.end(), headers.begin(), headers.end());
   return reply;
 }
 

@@ -26,9 +26,10 @@ struct Error {
   std::string code;          // empty: the status's usual code, e.g. BAD_REQUEST
   std::string extra;         // further members of the body, JSON without braces, e.g. `"var_name":"op"`
   unsigned retry_after = 0;  // seconds, for 429 and 503
+  std::string challenge;     // WWW-Authenticate, for 401 (RFC 6750, section 3)
+  std::string allow;         // methods, for 405
+  std::string log;           // for the operator's log, when there is more to say than `msg`
 };
-
-inline constexpr char kAllowedMethods[] = "GET, HEAD, POST, OPTIONS";
 
 Reply error_reply(const Error& error);
 
@@ -42,13 +43,14 @@ Error database_away(unsigned retry_after);
 
 // A publish body beyond the operator's limit (bytes).
 Error body_too_large(std::size_t limit);
-Error internal_error();  // 500; what went wrong is in the server's log
+Error method_not_allowed(const std::string& methods);  // 405; `methods` but OPTIONS
+Error internal_error();                                // 500; what went wrong is in the server's log
 
 // How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.
-enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing };
+enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing, kExpired };
 
 // The 200 answer of a long poll or poll. `array` is the JSON array, `cursor` the one to use next; `poll_interval`
-// seconds go into X-PS-Reconnect-In, 0 for kWaited and kClosing.
+// seconds go into X-PS-Reconnect-In, 0 for kWaited, kClosing and kExpired.
 Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigned poll_interval);
 
 // Headers of an event stream, and its first block: `retry: <ms>`, `id: <cursor>`, blank line.
@@ -58,7 +60,13 @@ std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
 // A block that only moves the client's last event id; the client dispatches nothing.
 std::string stream_cursor(std::uint64_t cursor);
 
-Reply options_reply();
+// The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"}, and
+// the cursor to come back with. `channel` and `ts_us` are for the envelope form.
+std::string stream_expired(std::uint64_t cursor, std::string_view reason, bool envelope, std::string_view channel,
+                           std::int64_t ts_us);
+
+// The answer to OPTIONS; `methods` are the others, `headers` those of a preflight.
+Reply options_reply(const std::string& methods, const std::vector<Header>& headers);
 
 // The 201 answer to a publication. `result` is what `pgevents.http_publish` returned: a JSON object with the member
 // `id` (jsonb, so that PostgreSQL decided on its spaces and the order of its members).

@@ -14,6 +14,7 @@ namespace pgevents {
 namespace {
 
 constexpr std::string_view kEventsSegment = "events";
+constexpr char kEventsMethods[] = "GET, HEAD, POST";
 constexpr std::size_t kMaxWaitIdBytes = 128;
 constexpr std::size_t kMaxFilterTypes = 64;
 constexpr std::size_t kMaxKeyBytes = 255;
@@ -25,10 +26,12 @@ Error complain(int status, std::string msg) {
   return error;
 }
 
-// `what 'value'`, or only `what` when the value is too long or not printable enough to be repeated.
+// `what 'value'`, or only `what` when the value is too long or not printable enough to be repeated. A token that has got
+// into the wrong place is too long: its signature alone has 43 characters.
 std::string naming(std::string_view what, std::string_view value) {
+  constexpr std::size_t kMostRepeated = 40;
   std::string msg(what);
-  if (value.size() <= kMaxNameBytes && utf8_valid(value)) msg.append(" '").append(value).append("'");
+  if (value.size() <= kMostRepeated && utf8_valid(value)) msg.append(" '").append(value).append("'");
   return msg;
 }
 
@@ -66,25 +69,22 @@ bool accepts_event_stream(std::string_view accept) {
   });
 }
 
-// What is left of `path` behind the base, beginning with the segment `events`. Nothing when the path is not ours.
-std::optional<std::string_view> behind_base(std::string_view path, std::string_view base) {
+// The segments of `path` behind the base. Nothing when the path is not ours.
+std::optional<std::vector<std::string_view>> behind_base(std::string_view path, std::string_view base) {
   while (!base.empty() && base.back() == '/') base.remove_suffix(1);
   if (!base.empty() && base.front() == '/') base.remove_prefix(1);
   if (path.empty() || path.front() != '/') return std::nullopt;
   path.remove_prefix(1);
-  if (base.empty()) return path;
+  if (base.empty()) return split(path, '/');
   if (path.substr(0, base.size()) != base || path.size() <= base.size() || path[base.size()] != '/')
     return std::nullopt;
-  return path.substr(base.size() + 1);
+  return split(path.substr(base.size() + 1), '/');
 }
 
 // The segments behind `events`: channel list, and perhaps a wait id.
-std::optional<std::vector<std::string_view>> event_segments(std::string_view path, std::string_view base) {
-  const auto rest = behind_base(path, base);
-  if (!rest) return std::nullopt;
-  auto segments = split(*rest, '/');
+std::optional<std::vector<std::string_view>> event_segments(std::vector<std::string_view> segments, bool anywhere) {
   auto events = segments.begin();
-  if (base.empty()) events = std::find(segments.begin(), segments.end(), kEventsSegment);
+  if (anywhere) events = std::find(segments.begin(), segments.end(), kEventsSegment);
   if (events == segments.end() || *events != kEventsSegment) return std::nullopt;
   segments.erase(segments.begin(), events + 1);
   if (segments.size() > 2) return std::nullopt;
@@ -92,7 +92,7 @@ std::optional<std::vector<std::string_view>> event_segments(std::string_view pat
 }
 
 // Checks the channel list in the order of the request (so that errors name the first bad one) and sorts it then.
-std::optional<Error> read_channels(std::string_view list, const Settings& settings, std::string_view grants,
+std::optional<Error> read_channels(std::string_view list, const Settings& settings, const Caller& caller, Action action,
                                    std::vector<std::string>& channels) {
   if (list.empty()) return complain(400, "No channel given");
   const auto names = split(list, ',');
@@ -107,7 +107,7 @@ std::optional<Error> read_channels(std::string_view list, const Settings& settin
     return complain(400, "Too many channels (at most " + std::to_string(settings.max_channels) + ")");
   }
   for (const std::string_view name : names) {
-    if (!granted(grants, name)) return complain(403, naming("Not authorized for channel", name));
+    if (auto error = check_grant(caller, settings.access, action, name)) return error;
   }
   return std::nullopt;
 }
@@ -195,11 +195,13 @@ std::optional<Error> read_timeout(const Query& query, Subscription& out) {
   return std::nullopt;
 }
 
-Route subscription(const Request& request, const Settings& settings, const std::vector<std::string_view>& segments) {
+Route subscription(const Request& request, const Settings& settings, const Caller& caller,
+                   const std::vector<std::string_view>& segments) {
   Subscription out;
+  out.session = caller.session;
   out.head_only = request.method == "HEAD";
   const std::string_view list = segments.empty() ? std::string_view() : segments[0];
-  if (auto error = read_channels(list, settings, settings.subscribe, out.channels)) return *error;
+  if (auto error = read_channels(list, settings, caller, Action::kSubscribe, out.channels)) return *error;
   if (segments.size() > 1) {
     if (!wait_id_is_good(segments[1])) return complain(400, "Invalid wait id");
     out.wait_id = segments[1];
@@ -215,18 +217,25 @@ Route subscription(const Request& request, const Settings& settings, const std::
   return out;
 }
 
-Route publication(const Request& request, const Settings& settings, const std::vector<std::string_view>& segments) {
+// Whether the body is a form; nothing said means JSON.
+std::optional<Error> read_body_form(const Request& request, const char* verb, bool& form) {
+  const std::string_view type = media_type(request.content_type);
+  form = equals_ignoring_case(type, "application/x-www-form-urlencoded");
+  if (form || type.empty() || equals_ignoring_case(type, "application/json")) return std::nullopt;
+  return complain(415, std::string(verb) + " application/json or application/x-www-form-urlencoded");
+}
+
+Route publication(const Request& request, const Settings& settings, const Caller& caller,
+                  const std::vector<std::string_view>& segments) {
+  if (auto error = check_origin(request, caller, settings.access)) return *error;
   if (segments.size() > 1) return complain(400, "A wait id makes no sense when publishing");
   std::vector<std::string> channels;
   const std::string_view list = segments.empty() ? std::string_view() : segments[0];
-  if (auto error = read_channels(list, settings, settings.publish, channels)) return *error;
+  if (auto error = read_channels(list, settings, caller, Action::kPublish, channels)) return *error;
   if (channels.size() != 1) return complain(400, "Publish to exactly one channel");
-  const std::string_view type = media_type(request.content_type);
   Publication out;
-  out.form = equals_ignoring_case(type, "application/x-www-form-urlencoded");
-  if (!out.form && !type.empty() && !equals_ignoring_case(type, "application/json")) {
-    return complain(415, "Publish application/json or application/x-www-form-urlencoded");
-  }
+  out.session = caller.session;
+  if (auto error = read_body_form(request, "Publish", out.form)) return *error;
   const std::string_view key = request.idempotency_key;
   if (!key.empty() && (key.size() > kMaxKeyBytes || has_control(key) || !utf8_valid(key))) {
     return complain(400, "Invalid Idempotency-Key");
@@ -236,32 +245,77 @@ Route publication(const Request& request, const Settings& settings, const std::v
   return out;
 }
 
-}  // namespace
-
-Route route(const Request& request, const Settings& settings) {
-  const auto segments = event_segments(request.path, settings.base);
-  if (!segments) return complain(404, "Not found");
-  if (request.method == "GET" || request.method == "HEAD") return subscription(request, settings, *segments);
-  if (request.method == "POST") return publication(request, settings, *segments);
-  if (request.method == "OPTIONS") return Options{};
-  return complain(405, "Method not allowed");
+// Whoever has no name is refused here already, and told whether a token would help.
+std::optional<Error> check_name(const Caller& caller, const AccessRules& rules) {
+  if (!caller.session.identity.user.empty()) return std::nullopt;
+  Error error = complain(401, "Authentication required");
+  if (rules.token.keys != nullptr && !rules.token.keys->empty()) error.challenge = "Bearer";
+  return error;
 }
 
-bool granted(std::string_view patterns, std::string_view name) noexcept {
-  constexpr char kSpace[] = " \t\r\n";
-  while (true) {
-    const std::size_t start = patterns.find_first_not_of(kSpace);
-    if (start == std::string_view::npos) return false;
-    patterns.remove_prefix(start);
-    std::string_view pattern = patterns.substr(0, patterns.find_first_of(kSpace));
-    patterns.remove_prefix(pattern.size());
-    if (pattern.back() == '*') {
-      pattern.remove_suffix(1);
-      if (name.substr(0, pattern.size()) == pattern) return true;
-    } else if (pattern == name) {
-      return true;
-    }
+Route call(const Request& request, const Settings& settings, const Caller& caller, const Resource& resource) {
+  const bool writes = request.method == resource.write_method;
+  if (writes) {
+    if (auto error = check_origin(request, caller, settings.access)) return *error;
   }
+  if (auto error = check_name(caller, settings.access)) return *error;
+  Call out;
+  out.endpoint = writes ? *resource.write : *resource.read;
+  out.session = caller.session;
+  out.has_body = writes;
+  out.head_only = request.method == "HEAD";
+  if (!writes) {
+    out.user = resource.user == "me" ? out.session.identity.user : resource.user;
+    if (!resource.user.empty() && !name_is_sane(out.user)) return complain(400, "No such user");
+    out.query = request.query;
+  } else if (auto error = read_body_form(request, "Send", out.form)) {
+    return *error;
+  }
+  return out;
+}
+
+// What is to be done with a request, as far as path and method tell.
+struct Target {
+  std::optional<std::vector<std::string_view>> events;  // segments behind `events`
+  std::optional<Resource> resource;
+  std::string methods;  // but OPTIONS
+
+  bool allows(std::string_view method) const {
+    const bool reads = method == "GET" || method == "HEAD";
+    if (events) return reads || method == "POST";
+    return reads ? resource->read.has_value() : resource->write && method == resource->write_method;
+  }
+};
+
+std::optional<Target> find_target(const Request& request, const Settings& settings) {
+  const bool anywhere = settings.base.empty();
+  const auto segments = behind_base(request.path, settings.base);
+  if (!segments) return std::nullopt;
+  if (auto events = event_segments(*segments, anywhere)) return Target{std::move(events), {}, kEventsMethods};
+  auto resource = find_resource(*segments, anywhere);
+  if (!resource) return std::nullopt;
+  return Target{{}, resource, methods_of(*resource)};
+}
+
+// A preflight brings no credentials: the request that follows it will (Fetch standard, "CORS-preflight fetch").
+Options options(const Request& request, const Settings& settings, const std::string& methods) {
+  if (request.preflight_method.empty()) return {methods, {}};
+  return {methods, preflight_headers(settings.access.origins, request.origin, methods)};
+}
+
+}  // namespace
+
+Route route(const Request& request, const Settings& settings, double now) {
+  const auto target = find_target(request, settings);
+  if (!target) return complain(404, "Not found");
+  if (request.method == "OPTIONS") return options(request, settings, target->methods);
+  if (!target->allows(request.method)) return method_not_allowed(target->methods);
+  const auto caller = identify(request, settings.access, now);
+  if (const auto* error = std::get_if<Error>(&caller)) return *error;
+  const auto& known = std::get<Caller>(caller);
+  if (target->resource) return call(request, settings, known, *target->resource);
+  return request.method == "POST" ? publication(request, settings, known, *target->events)
+                                  : subscription(request, settings, known, *target->events);
 }
 
 }  // namespace pgevents

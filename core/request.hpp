@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "access.hpp"
+#include "call.hpp"
 #include "cursor.hpp"
 #include "name_pattern.hpp"
 #include "reply.hpp"
@@ -26,20 +28,27 @@ struct Request {
   std::string_view flavor;  // the `Flavor` header
   std::string_view content_type;
   std::string_view idempotency_key;
+  std::string_view authorization;
+  std::string_view cookie;  // several `Cookie` headers joined by "; "
+  std::string_view origin;
+  std::string_view host;
+  std::string_view sec_fetch_site;
+  std::string_view preflight_method;  // `Access-Control-Request-Method`
+  bool https = false;                 // as far as the web server knows
 };
 
-// What the operator decided. Patterns are space separated names, exact or with a trailing `*`.
+// What the operator decided.
 struct Settings {
-  std::string_view base;  // path prefix; empty: ends before the first segment `events`
+  std::string_view base;  // path prefix; empty: whatever is in front of a path that we know
   const NamePattern* names = nullptr;
   std::size_t max_channels = 64;
-  std::string_view subscribe;  // who may listen where: nothing given, nobody
-  std::string_view publish;
+  AccessRules access;  // nothing given: nobody gets in
 };
 
 enum class Flavor { kLongPoll, kEventSource, kPoll };
 
 struct Subscription {
+  Session session;
   std::vector<std::string> channels;  // sorted, each once
   Cursor cursor;
   Flavor flavor = Flavor::kLongPoll;
@@ -51,24 +60,26 @@ struct Subscription {
 };
 
 struct Publication {
+  Session session;
   std::string channel;
   std::string idempotency_key;
   bool form = false;  // the body is application/x-www-form-urlencoded
 };
 
-struct Options {};
+struct Options {
+  std::string methods;          // but OPTIONS
+  std::vector<Header> headers;  // of a preflight's answer
+};
 
-using Route = std::variant<Error, Subscription, Publication, Options>;
+using Route = std::variant<Error, Subscription, Publication, Call, Options>;
 
-// Decides what `request` wants. Access is checked here too (403 names the first refused channel).
-Route route(const Request& request, const Settings& settings);
+// Decides what `request` wants. Access is checked here too (the first refused channel is named). `now` is in seconds
+// since the Unix epoch.
+Route route(const Request& request, const Settings& settings, double now);
 
 // Turns a publish body into the JSON text that `pgevents.http_publish` takes, and checks what can be checked without
 // the database: JSON syntax, the event type against the pattern. Sets `json` or returns the error.
 std::optional<Error> publish_body(const Publication& publication, std::string_view body, const NamePattern& names,
                                   std::string& json);
-
-// True when `name` is matched by one of the space separated `patterns`.
-bool granted(std::string_view patterns, std::string_view name) noexcept;
 
 }  // namespace pgevents

@@ -4,10 +4,12 @@
 # What each kind of work needs; a later one includes demo.
 packages_for() {
   local demo="g++ make cmake pkg-config nginx nginx-dev postgresql libpq-dev libpcre2-dev
-    libfcgi-dev check ca-certificates"
+    libfcgi-dev libjose-dev libjansson-dev libssl-dev jose check ca-certificates"
+  local fuzz="clang libclang-rt-dev llvm"
   case $1 in
     demo) echo "$demo" ;;
-    test) echo "$demo clang chromium fonts-dejavu-core openssl curl nghttp2-client spawn-fcgi procps $(node_packages)" ;;
+    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl curl nghttp2-client spawn-fcgi procps $(node_packages)" ;;
+    fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
     bench) echo "$demo libnginx-mod-nchan procps $(node_packages)" ;;

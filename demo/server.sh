@@ -59,7 +59,7 @@ usable_by_web() {
     printf '%s\n' "$from"
   else
     mkdir -p -- "$copy"
-    (cd -- "$from" && cp -p -- "$@" "$copy")
+    (cd -- "$from" && cp -rp -- "$@" "$copy")
     chmod -R a+rX "$copy"
     printf '%s\n' "$copy"
   fi
@@ -74,8 +74,9 @@ lock() {
 
 # The text of demo/nginx.conf.in with this run's values.
 nginx_conf() {
-  local text www database_line user_line=''
-  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js transports.js cheese.svg)
+  local text www client database_line user_line=''
+  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js transports.js cheese.svg chat.html chat.css chat)
+  client=$(usable_by_web "$repo/client/src" "$place/client" .)
   database_line=$(conninfo pgevents_demo)
   database_line=${database_line//\\/\\\\}
   ((EUID != 0)) || user_line="user $web_user;"
@@ -84,6 +85,7 @@ nginx_conf() {
   text=${text//@user_line@/"$user_line"}
   text=${text//@module@/"$build_dir/ngx_http_pgevents_module.so"}
   text=${text//@www@/"$www"}
+  text=${text//@client@/"$client"}
   text=${text//@port@/"$port"}
   printf '%s\n' "${text//@place@/"$place"}"
 }
@@ -110,20 +112,34 @@ stop_orphans() {
 # The kernel closes what a killed process had open a moment later.
 no_link() { ! readlink "$1" >/dev/null 2>&1; }
 
-fallback_database() { tr '\0' '\n' <"/proc/$(fallback_pid)/environ" | sed -n 's/^PGEVENTS_DATABASE=//p'; }
+# What the fallback is told through its environment: the same access rules as stand in nginx.conf.in for the module.
+fallback_settings() {
+  printf '%s\n' "PGEVENTS_DATABASE=$(conninfo pgevents_demo)" "PGEVENTS_JWT_KEY=$place/jwt.key alg=HS256" \
+    'PGEVENTS_JWT_COOKIE=pgevents_token' 'PGEVENTS_ANONYMOUS=cheese demo.*' 'PGEVENTS_PUBLISH=cheese'
+}
 
-# A server that runs is left alone, unless what it runs was built anew.
+fallback_has() { tr '\0' '\n' <"/proc/$(fallback_pid)/environ" | grep -Fqx -- "$1"; }
+
+fallback_is_current() {
+  local setting
+  [[ ! $program -nt $place/fcgi.pid && ! $place/jwt.key -nt $place/fcgi.pid ]] || return 1
+  for setting in "${settings[@]}"; do fallback_has "$setting" || return 1; done
+}
+
+# A server that runs is left alone, unless what it runs was built anew or it is to be told something else.
 start_fallback() {
-  local program become
+  local program become settings
   program=$(usable_by_web "$build_dir" "$place/bin" pgevents-fcgi)/pgevents-fcgi
+  mapfile -t settings < <(fallback_settings)
   if fallback_pid >/dev/null; then
-    [[ $program -nt $place/fcgi.pid || $(fallback_database) != "$(conninfo pgevents_demo)" ]] || return 0
-    say "The fallback or its database is another one."
+    ! fallback_is_current || return 0
+    say "The fallback, its key or its database is another one."
     stop_fallback
   fi
   rm -f -- "$place/web/fcgi.sock"
   become_words "$web_user"
-  PGEVENTS_DATABASE=$(conninfo pgevents_demo) "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2 \
+  # Not by `env`: everybody may read the arguments of a process, and the database's password may be among the settings.
+  (export "${settings[@]}" && exec "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2) \
     </dev/null >>"$place/fallback.log" 2>&1 9>&- &
   printf '%s\n' "$!" >"$place/fcgi.pid"
   wait_until 10 test -S "$place/web/fcgi.sock" || {
@@ -136,8 +152,9 @@ start_nginx() {
   local conf
   conf=$(nginx_conf)
   if nginx_pid >/dev/null; then
-    [[ $conf != "$(<"$place/nginx.conf")" || $build_dir/ngx_http_pgevents_module.so -nt $place/nginx.pid ]] || return 0
-    say "The module or the configuration of nginx is another one."
+    [[ $conf != "$(<"$place/nginx.conf")" || $build_dir/ngx_http_pgevents_module.so -nt $place/nginx.pid ||
+      $place/jwt.key -nt $place/nginx.pid ]] || return 0
+    say "The module, its key or the configuration of nginx is another one."
     stop_nginx
   fi
   stop_orphans
@@ -166,10 +183,13 @@ answers() { [[ $(http_status "$1") == 200 ]]; }
 
 start_all() {
   make_place
+  place_key
   start_cluster
   [[ -n $database ]] || step "database" database make_database
   need_database
   step "schema" schema install_schema
+  step "people and rooms of the chat" chat run_psql -q -v ON_ERROR_STOP=1 -f "$repo/demo/chat.sql"
+  write_people
   start_fallback
   start_nginx
   check_servers
@@ -201,6 +221,7 @@ say_hints() {
   [[ $run_dir == "$repo/.run" ]] || run="PGEVENTS_RUN_DIR=$(printf %q "$run_dir") ./run"
   say "From another terminal:  $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   say "                        $run module off      (and on)"
+  say "                        curl -H \"Authorization: Bearer \$($run token --user 10)\" http://127.0.0.1:$port/rt/events/user:10"
   say "Ctrl-C stops everything."
 }
 

@@ -22,6 +22,8 @@ class CgiExchange : public Exchange {
     return value;
   }
 
+  std::string cookies() const override { return std::string(param("HTTP_COOKIE").value_or("")); }
+
   std::size_t read(char* buffer, std::size_t size) override {
     ssize_t got = 0;
     do {
@@ -67,6 +69,7 @@ int serve_cgi(Handler& handler) {
   exchange.flush();
   // The answer is complete for the web server when its pipe is closed; what follows costs the client nothing.
   close(STDOUT_FILENO);
+  handler.idle();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   if (static_cast<unsigned>(now.tv_nsec / 1000) % kPruneOneIn == 0) handler.prune();

@@ -95,6 +95,10 @@ bool Database::connect(Outcome& outcome) {
   return false;
 }
 
+bool Database::is_connected() {
+  return connection_ != nullptr && kept_connection_lives();
+}
+
 // A server that ended has closed the socket: libpq finds that out without a round trip. Its farewell comes first, the
 // end only with the next read.
 bool Database::kept_connection_lives() {
@@ -143,7 +147,7 @@ void Database::explain(const PGresult* result, Outcome& outcome) {
 
 Outcome Database::run(const Statement& statement, const char* const* values, int count, bool repeatable) {
   Outcome outcome;
-  bool kept = connection_ != nullptr && kept_connection_lives();
+  bool kept = is_connected();
   while (true) {
     outcome.rows.reset();
     if (!kept && !connect(outcome)) return outcome;
@@ -153,10 +157,25 @@ Outcome Database::run(const Statement& statement, const char* const* values, int
     if (!kept || !worth_repeating(outcome.rows.get(), repeatable)) break;
     kept = false;
   }
+  settle_failure(outcome);
+  return outcome;
+}
+
+Outcome Database::run_if_connected(const Statement& statement, const char* const* values, int count) {
+  Outcome outcome;
+  outcome.error = database_away(retry_after_);
+  if (!is_connected()) return outcome;
+  outcome.rows = execute(statement, values, count);
+  if (!succeeded(outcome.rows.get())) settle_failure(outcome);
+  return outcome;
+}
+
+// A connection that is of no further use is given up; the next request makes another.
+void Database::settle_failure(Outcome& outcome) {
+  const bool useless = worth_repeating(outcome.rows.get(), true);
   explain(outcome.rows.get(), outcome);
   outcome.rows.reset();
-  if (PQstatus(connection_) != CONNECTION_OK) disconnect();
-  return outcome;
+  if (useless) disconnect();
 }
 
 }  // namespace pgevents::fallback

@@ -42,9 +42,15 @@ class Database {
   // Whether libpq can read the connection string. (Its complaint is not repeated: it may quote a password.)
   static bool conninfo_is_readable(const std::string& conninfo);
 
+  // Whether there is a connection, and not known to be dead. Makes none.
+  bool is_connected();
+
   // Runs a statement of `count` text parameters (null: NULL) and waits for its result. When a kept connection turns out
   // dead, connects once more and repeats the statement if it surely was not executed, or if `repeatable`.
   Outcome run(const Statement& statement, const char* const* values, int count, bool repeatable);
+
+  // Runs a statement that may as well be left out: not without a connection that is there, and not twice.
+  Outcome run_if_connected(const Statement& statement, const char* const* values, int count);
 
  private:
   bool connect(Outcome& outcome);
@@ -52,6 +58,7 @@ class Database {
   void disconnect();
   ResultPtr execute(const Statement& statement, const char* const* values, int count);
   bool worth_repeating(const PGresult* result, bool repeatable) const;
+  void settle_failure(Outcome& outcome);
   void explain(const PGresult* result, Outcome& outcome);
 
   std::string conninfo_;

@@ -39,6 +39,19 @@ class FcgiExchange : public Exchange {
     return value;
   }
 
+  // nginx before 1.23 passes each header on as it came: several parameters of one name.
+  std::string cookies() const override {
+    constexpr std::string_view kName = "HTTP_COOKIE=";
+    std::string all;
+    for (char** entry = request_.envp; entry != nullptr && *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      if (text.substr(0, kName.size()) != kName) continue;
+      if (!all.empty()) all += "; ";
+      all += text.substr(kName.size());
+    }
+    return all;
+  }
+
   std::size_t read(char* buffer, std::size_t size) override {
     const int got = FCGX_GetStr(buffer, static_cast<int>(std::min<std::size_t>(size, INT_MAX)), request_.in);
     return got > 0 ? static_cast<std::size_t>(got) : 0;
@@ -102,11 +115,13 @@ class FcgiServer {
   }
 
  private:
-  // Waits. Returns a connection with something to read; -1 when a new one was accepted, or a signal came.
+  // Waits. Returns a connection with something to read; -1 when a new one was accepted, a signal came, or the time was up.
   int next_connection() {
     std::vector<pollfd> entries{{listen_fd_, POLLIN, 0}};
     for (const int fd : idle_) entries.push_back({fd, POLLIN, 0});
-    if (ppoll(entries.data(), entries.size(), nullptr, &waiting_mask_) <= 0) return -1;
+    const int count = wait(entries);
+    if (count == 0) handler_.idle();
+    if (count <= 0) return -1;
     const auto ready = std::find_if(entries.begin() + 1, entries.end(), [](const pollfd& e) { return e.revents != 0; });
     // New connections and those we have take turns: neither starves, and no process hoards what others could serve.
     const bool take_new = entries[0].revents != 0 && (ready == entries.end() || !took_new_);
@@ -115,6 +130,14 @@ class FcgiServer {
     if (take_new || ready == entries.end()) return -1;
     idle_.erase(std::find(idle_.begin(), idle_.end(), ready->fd));
     return ready->fd;
+  }
+
+  // For events, a signal, or until the handler has something to do.
+  int wait(std::vector<pollfd>& entries) const {
+    const auto idle_in = handler_.until_idle();
+    timespec limit{};
+    if (idle_in) limit = {idle_in->count() / 1000, idle_in->count() % 1000 * 1000000};
+    return ppoll(entries.data(), entries.size(), idle_in ? &limit : nullptr, &waiting_mask_);
   }
 
   // A new connection waits among the idle ones until it is readable: one that stays silent occupies nobody.

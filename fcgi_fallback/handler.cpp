@@ -2,7 +2,7 @@
 // page.
 #include "handler.hpp"
 
-#include <array>
+#include <algorithm>
 #include <exception>
 
 #include "event.hpp"
@@ -10,6 +10,7 @@
 #include "reply.hpp"
 #include "response.hpp"
 #include "sql.hpp"
+#include "url.hpp"
 
 namespace pgevents::fallback {
 
@@ -21,11 +22,29 @@ constexpr std::size_t kMaxArrayEvents = 1000;
 constexpr std::size_t kMaxStreamBytes = 64 * kMegabyte;
 constexpr std::size_t kMaxPages = 200;  // of events that the filter may drop
 constexpr Statement kPublish{"pgevents_publish", sql::kPublish};
+constexpr Statement kTokenRevoked{"pgevents_token_revoked", sql::kTokenRevoked};
 constexpr Statement kPrune{"pgevents_prune", sql::kPrune};
 constexpr char kPruneRows[] = "5000";
 constexpr std::chrono::seconds kPruneInterval{60};
-// Tokens will say who publishes; until then the web server's access rules do.
-constexpr char kIdentity[] = "{}";
+
+// The prepared statements' names.
+const char* call_name(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kRegister:
+      return "pgevents_register";
+    case Endpoint::kReportPresence:
+      return "pgevents_report_presence";
+    case Endpoint::kUserPresence:
+      return "pgevents_user_presence";
+    case Endpoint::kRealmPresence:
+      return "pgevents_realm_presence";
+    case Endpoint::kTyping:
+      return "pgevents_typing";
+    case Endpoint::kSettings:
+      return "pgevents_settings";
+  }
+  return nullptr;
+}
 
 std::string_view text_or_empty(const Exchange& exchange, const char* name) {
   return exchange.param(name).value_or(std::string_view());
@@ -41,7 +60,8 @@ std::string_view path_of(const Exchange& exchange) {
   return text_or_empty(exchange, "SCRIPT_NAME");
 }
 
-Request request_of(const Exchange& exchange) {
+// `cookies` must outlive the request.
+Request request_of(const Exchange& exchange, const std::string& cookies) {
   Request request;
   request.method = text_or_empty(exchange, "REQUEST_METHOD");
   request.path = path_of(exchange);
@@ -51,11 +71,32 @@ Request request_of(const Exchange& exchange) {
   request.flavor = text_or_empty(exchange, "HTTP_FLAVOR");
   request.content_type = text_or_empty(exchange, "CONTENT_TYPE");
   request.idempotency_key = text_or_empty(exchange, "HTTP_IDEMPOTENCY_KEY");
+  request.authorization = text_or_empty(exchange, "HTTP_AUTHORIZATION");
+  request.cookie = cookies;
+  request.origin = text_or_empty(exchange, "HTTP_ORIGIN");
+  request.host = text_or_empty(exchange, "HTTP_HOST");
+  request.sec_fetch_site = text_or_empty(exchange, "HTTP_SEC_FETCH_SITE");
+  request.preflight_method = text_or_empty(exchange, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
+  const std::string_view https = text_or_empty(exchange, "HTTPS");
+  request.https = (!https.empty() && https != "off") || text_or_empty(exchange, "REQUEST_SCHEME") == "https";
   return request;
 }
 
-void report(Exchange& exchange, const std::string& text) {
-  if (!text.empty()) exchange.log(text);
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// Whether the query holds a token, or cannot be told not to.
+bool query_has_token(const Exchange& exchange) {
+  const auto fields = parse_form(text_or_empty(exchange, "QUERY_STRING"));
+  return !fields ||
+         std::any_of(fields->begin(), fields->end(), [](const auto& field) { return field.first == "access_token"; });
+}
+
+// nginx writes the request line behind what a FastCGI program says: where that holds a token, it is told nothing.
+void report(Exchange& exchange, std::string_view text) {
+  if (text.empty()) return;
+  query_has_token(exchange) ? log_line(text) : exchange.log(text);
 }
 
 void append_frame(std::string& out, const EventView& event, bool envelope) {
@@ -75,35 +116,86 @@ void Handler::handle(Exchange& exchange) noexcept {
     answer(exchange);
   } catch (const std::exception& problem) {
     // No memory, most likely. If a part of the answer is out already, the client's cursor covers the rest.
-    exchange.log(std::string_view(problem.what()));
+    log_line(problem.what());
   }
 }
 
 void Handler::answer(Exchange& exchange) {
-  const Request request = request_of(exchange);
+  const std::string cookies = exchange.cookies();
+  const Request request = request_of(exchange, cookies);
   const bool head = request.method == "HEAD";
-  const Route wanted = route(request, settings_for(exchange));
+  cors_ = cors_headers(files_.origins.get(), request.origin);
+  const Route wanted = route(request, settings_for(exchange), unix_time());
   if (const auto* subscription = std::get_if<Subscription>(&wanted)) {
     const bool stream = subscription->flavor == Flavor::kEventSource;
     stream ? send_stream(exchange, *subscription) : send_array(exchange, *subscription);
+    if (!subscription->head_only) presence_.polled(subscription->session.identity);
   } else if (const auto* publication = std::get_if<Publication>(&wanted)) {
     publish(exchange, *publication);
+  } else if (const auto* to_call = std::get_if<Call>(&wanted)) {
+    call(exchange, *to_call);
+    presence_.called();
   } else if (const auto* error = std::get_if<Error>(&wanted)) {
-    send_reply(exchange, error_reply(*error), head);
+    refuse(exchange, *error, head);
   } else {
-    send_reply(exchange, options_reply(), head);
+    const auto& options = std::get<Options>(wanted);
+    reply(exchange, options_reply(options.methods, options.headers), head);
   }
 }
 
+// What clients do wrong is no error of the server's: the web server's log, where it would be one, is not told.
+void Handler::refuse(Exchange& exchange, const Error& error, bool head_only) {
+  std::string text = "refused: " + error.msg + ": " + error.log;
+  if (!error.log.empty() && refused_log_.pass(text)) log_line(text);
+  reply(exchange, error_reply(error), head_only);
+}
+
+void Handler::reply(Exchange& exchange, Reply answer, bool head_only) {
+  answer.headers.insert(answer.headers.end(), cors_.begin(), cors_.end());
+  send_reply(exchange, answer, head_only);
+}
+
 // What the web server says about this request wins over the options, also when it says "nobody" (an empty value).
-Settings Handler::settings_for(const Exchange& exchange) const {
+Settings Handler::settings_for(Exchange& exchange) {
   Settings settings;
   settings.names = &names_;
   settings.max_channels = options_.max_channels;
   settings.base = exchange.param("PGEVENTS_BASE").value_or(options_.base);
-  settings.subscribe = exchange.param("PGEVENTS_SUBSCRIBE").value_or(options_.subscribe);
-  settings.publish = exchange.param("PGEVENTS_PUBLISH").value_or(options_.publish);
+  settings.access = access_for(exchange);
   return settings;
+}
+
+AccessRules Handler::access_for(Exchange& exchange) {
+  AccessRules rules;
+  rules.token.keys = files_.keys.get();
+  rules.token.cookie = options_.jwt_cookie;
+  rules.token.query = options_.jwt_query;
+  rules.token.audience = options_.jwt_audience;
+  rules.token.issuer = options_.jwt_issuer;
+  rules.token.leeway = options_.jwt_leeway;
+  rules.token.require_exp = options_.jwt_require_exp;
+  rules.origins = files_.origins.get();
+  rules.user = text_or_empty(exchange, "PGEVENTS_USER");
+  rules.realm = exchange.param("PGEVENTS_REALM").value_or(options_.realm);
+  rules.subscribe = exchange.param("PGEVENTS_SUBSCRIBE").value_or(options_.subscribe);
+  rules.publish = exchange.param("PGEVENTS_PUBLISH").value_or(options_.publish);
+  rules.anonymous = exchange.param("PGEVENTS_ANONYMOUS").value_or(options_.anonymous);
+  rules.revoked = [this, &exchange](std::string_view user, std::int64_t issued_us) {
+    return check_revoked(exchange, user, issued_us);
+  };
+  return rules;
+}
+
+// The database itself is asked, for each request with a token: what it knows counts at once.
+std::optional<Error> Handler::check_revoked(Exchange& exchange, std::string_view user, std::int64_t issued_us) {
+  const std::string name(user);
+  const std::string issued = std::to_string(issued_us);
+  const char* const values[] = {name.c_str(), issued.c_str()};
+  const Outcome outcome = database_.run(kTokenRevoked, values, 2, true);
+  report(exchange, outcome.log);
+  if (!outcome.rows || PQntuples(outcome.rows.get()) != 1) return outcome.error;
+  if (std::string_view(PQgetvalue(outcome.rows.get(), 0, 0)) == "t") return token_revoked();
+  return std::nullopt;
 }
 
 void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
@@ -119,7 +211,7 @@ void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
         },
         log);
     report(exchange, log);
-    if (error) return send_reply(exchange, error_reply(*error), subscription.head_only);
+    if (error) return refuse(exchange, *error, subscription.head_only);
     if (array.size() >= kMaxArrayBytes || events >= kMaxArrayEvents) break;
   }
   array += ']';
@@ -128,7 +220,7 @@ void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
   const PollKind kind = asked ? PollKind::kRequested : PollKind::kFallback;
   // There is more already: the client need not wait to come back for it.
   const unsigned interval = pages.at_end() ? options_.poll_interval : 0;
-  send_reply(exchange, poll_reply(std::move(array), pages.cursor(), kind, interval), subscription.head_only);
+  reply(exchange, poll_reply(std::move(array), pages.cursor(), kind, interval), subscription.head_only);
 }
 
 void Handler::send_stream(Exchange& exchange, const Subscription& subscription) {
@@ -143,12 +235,14 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
   for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && sent < kMaxStreamBytes; ++count) {
     const auto error = pages.next(visit, log);
     report(exchange, log);
-    if (error && count == 0) return send_reply(exchange, error_reply(*error), false);
+    if (error && count == 0) return refuse(exchange, *error);
     if (error) break;  // the client comes back with the cursor that it has got to
     if (count == 0) {
       if (client_cursor == 0) client_cursor = pages.first_cursor();
       const std::string opening = stream_opening(options_.poll_interval * 1000, pages.first_cursor());
-      if (!send_head(exchange, 200, stream_headers_here())) return;
+      auto headers = stream_headers_here();
+      headers.insert(headers.end(), cors_.begin(), cors_.end());
+      if (!send_head(exchange, 200, headers)) return;
       if (!exchange.write(opening)) return;
     }
     if (!exchange.write(out) || !exchange.flush()) return;
@@ -158,29 +252,51 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
   if (client_cursor != pages.cursor()) exchange.write(stream_cursor(pages.cursor()));
 }
 
+// The body, from whoever may still send one: reading it may have taken the client a long time.
+std::optional<Error> Handler::receive(Exchange& exchange, const Session& session, std::string& body) {
+  if (auto error = read_body(exchange, options_.max_event_size, body)) return error;
+  return check_session(session, access_for(exchange).revoked, unix_time());
+}
+
 void Handler::publish(Exchange& exchange, const Publication& publication) {
   std::string body, json;
-  if (const auto error = read_body(exchange, options_.max_event_size, body)) {
-    return send_reply(exchange, error_reply(*error), false);
-  }
+  if (const auto error = receive(exchange, publication.session, body)) return refuse(exchange, *error);
   if (const auto error = publish_body(publication, body, names_, json)) {
-    return send_reply(exchange, error_reply(*error), false);
+    return refuse(exchange, *error);
   }
+  const std::string identity = identity_json(publication.session.identity);
   const bool has_key = !publication.idempotency_key.empty();
-  const char* const values[] = {kIdentity, publication.channel.c_str(), json.c_str(),
+  const char* const values[] = {identity.c_str(), publication.channel.c_str(), json.c_str(),
                                 has_key ? publication.idempotency_key.c_str() : nullptr};
   const Outcome outcome = database_.run(kPublish, values, 4, has_key);
   report(exchange, outcome.log);
   if (!outcome.rows || PQntuples(outcome.rows.get()) != 1) {
-    return send_reply(exchange, error_reply(outcome.error), false);
+    return refuse(exchange, outcome.error);
   }
-  send_reply(exchange, publish_reply(PQgetvalue(outcome.rows.get(), 0, 0)), false);
+  reply(exchange, publish_reply(PQgetvalue(outcome.rows.get(), 0, 0)));
+}
+
+void Handler::call(Exchange& exchange, const Call& call) {
+  std::string body, params;
+  if (call.has_body) {
+    if (const auto error = receive(exchange, call.session, body)) return refuse(exchange, *error);
+  }
+  if (const auto error = call_params(call, body, params)) return refuse(exchange, *error, call.head_only);
+  const std::string identity = identity_json(call.session.identity);
+  const char* const values[] = {identity.c_str(), params.c_str()};
+  const Statement statement{call_name(call.endpoint), call_statement(call.endpoint)};
+  const Outcome outcome = database_.run(statement, values, 2, call_is_repeatable(call.endpoint));
+  report(exchange, outcome.log);
+  if (!outcome.rows || PQntuples(outcome.rows.get()) != 1) return refuse(exchange, outcome.error, call.head_only);
+  const PGresult* const rows = outcome.rows.get();
+  const std::string_view result(PQgetvalue(rows, 0, 0), static_cast<std::size_t>(PQgetlength(rows, 0, 0)));
+  reply(exchange, call_reply(result), call.head_only);
 }
 
 void Handler::idle() noexcept {
-  if (std::chrono::steady_clock::now() < next_prune_) return;
   try {
-    prune();
+    presence_.catch_up();
+    if (std::chrono::steady_clock::now() >= next_prune_ && database_.is_connected()) prune();
   } catch (const std::exception& problem) {
     log_line(problem.what());
   }

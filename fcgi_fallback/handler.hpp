@@ -4,36 +4,52 @@
 #include <chrono>
 #include <string>
 
+#include "access_files.hpp"
 #include "database.hpp"
 #include "exchange.hpp"
 #include "options.hpp"
+#include "presence.hpp"
 #include "request.hpp"
 
 namespace pgevents::fallback {
 
 class Handler {
  public:
-  // All three must outlive the handler.
-  Handler(const ProgramOptions& options, const NamePattern& names, Database& database)
-      : options_(options), names_(names), database_(database) {}
+  // All four must outlive the handler.
+  Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, Database& database)
+      : options_(options), files_(files), names_(names), database_(database), presence_(options, database) {}
 
   // Answers one request. Whatever happens is answered or logged; nothing is thrown.
   void handle(Exchange& exchange) noexcept;
 
-  // To be called between requests, when nobody waits for an answer: prunes the log now and then.
+  // To be called behind each request, when its answer is complete, and when until_idle() is over: does what presence needs, and
+  // prunes the log now and then.
   void idle() noexcept;
   void prune();
 
+  // How long to wait for a request before idle() is to be called; nothing: for ever.
+  std::optional<std::chrono::milliseconds> until_idle() const { return presence_.until_due(); }
+
  private:
   void answer(Exchange& exchange);
-  Settings settings_for(const Exchange& exchange) const;
+  Settings settings_for(Exchange& exchange);
+  AccessRules access_for(Exchange& exchange);
+  std::optional<Error> check_revoked(Exchange& exchange, std::string_view user, std::int64_t issued_us);
+  void refuse(Exchange& exchange, const Error& error, bool head_only = false);
+  void reply(Exchange& exchange, Reply answer, bool head_only = false);
   void send_array(Exchange& exchange, const Subscription& subscription);
   void send_stream(Exchange& exchange, const Subscription& subscription);
+  std::optional<Error> receive(Exchange& exchange, const Session& session, std::string& body);
   void publish(Exchange& exchange, const Publication& publication);
+  void call(Exchange& exchange, const Call& call);
 
   const ProgramOptions& options_;
+  const AccessFiles& files_;
   const NamePattern& names_;
   Database& database_;
+  Presence presence_;
+  std::vector<Header> cors_;  // of the request at work, for all its answers
+  LogLimit refused_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.
   std::chrono::steady_clock::time_point next_prune_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);
 };

@@ -22,25 +22,36 @@ int refuse(const std::string& text) {
   return kUsageError;
 }
 
-int work(const ProgramOptions& options, const NamePattern& names, int fd) {
+// The master reads the keys, and its workers inherit them: so all have the same, and when a file cannot be read the last
+// good ones stay, not older ones that may have been taken out of use.
+void renew(const ProgramOptions& options, AccessFiles& files) noexcept {
+  try {
+    if (const auto problem = read_access_files(options, files)) log_line(*problem + "; the keys stay as they were");
+  } catch (const std::exception& problem) {
+    log_line(problem.what());
+  }
+}
+
+int work(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, int fd) {
   Database database(options.database, true, kRetryAfter);
-  Handler handler(options, names, database);
+  Handler handler(options, files, names, database);
   return serve_fastcgi(fd, handler);
 }
 
-int run_cgi(const ProgramOptions& options, const NamePattern& names) {
+int run_cgi(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names) {
   Database database(options.database, false, kRetryAfter);
-  Handler handler(options, names, database);
+  Handler handler(options, files, names, database);
   return serve_cgi(handler);
 }
 
-int run_fastcgi(const ProgramOptions& options, const NamePattern& names, int fd) {
+int run_fastcgi(const ProgramOptions& options, AccessFiles& files, const NamePattern& names, int fd) {
   // spawn-fcgi and systemd watch over a single process themselves.
-  if (options.listen.empty() && options.processes == 0) return work(options, names, fd);
+  if (options.listen.empty() && options.processes == 0) return work(options, files, names, fd);
   const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
   log_line("version " PGEVENTS_VERSION ", " + std::to_string(count) + " processes, " +
            (options.listen.empty() ? std::string("inherited socket") : "listening at " + options.listen));
-  ProcessManager manager(count, [&] { return work(options, names, fd); });
+  ProcessManager manager(
+      count, [&] { return work(options, files, names, fd); }, [&] { renew(options, files); });
   manager.run();
   return 0;
 }
@@ -63,15 +74,17 @@ int run(int argc, char** argv) {
   const auto names = NamePattern::compile(options.channel_pattern, error);
   if (!names) return refuse("--channel-pattern: " + error);
   if (!Database::conninfo_is_readable(options.database)) return refuse("--database: not a valid connection string");
+  AccessFiles files;
+  if (const auto failure = read_access_files(options, files)) return refuse(*failure);
   block_signals();
   ListenSocket socket;
   if (!options.listen.empty()) {
     if (const auto failure = socket.open(options.listen, options.socket_mode, options.backlog)) return refuse(*failure);
   } else if (!socket.inherit()) {
-    if (started_as_cgi()) return run_cgi(options, *names);
+    if (started_as_cgi()) return run_cgi(options, files, *names);
     return refuse("No FastCGI socket was handed over, and this is no CGI request. Try --listen, or --help");
   }
-  return run_fastcgi(options, *names, socket.fd());
+  return run_fastcgi(options, files, *names, socket.fd());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string_view>
 
 namespace pgevents::fallback {
@@ -51,6 +52,33 @@ bool set_text(ProgramOptions& options, std::string_view value) {
   return true;
 }
 
+template <bool ProgramOptions::*member>
+bool set_switch(ProgramOptions& options, std::string_view value) {
+  options.*member = value == "on";
+  return value == "on" || value == "off";
+}
+
+// Adds the parts of `value`, between any of `separators`, to what was given before: such options may be repeated.
+template <std::vector<std::string> ProgramOptions::*member>
+bool add_parts(ProgramOptions& options, std::string_view value, const char* separators) {
+  while (true) {
+    const std::size_t start = value.find_first_not_of(separators);
+    if (start == std::string_view::npos) return true;
+    value.remove_prefix(start);
+    const std::string_view part = value.substr(0, value.find_first_of(separators));
+    (options.*member).emplace_back(part);
+    value.remove_prefix(part.size());
+  }
+}
+
+// A token of RFC 9110, section 5.6.2, as names of cookies are.
+bool set_cookie_name(ProgramOptions& options, std::string_view value) {
+  options.jwt_cookie = value;
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return c > ' ' && c < 127 && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
+  });
+}
+
 constexpr OptionSpec kOptions[] = {
     {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_text<&ProgramOptions::listen>},
     {"socket-mode", nullptr, "MODE", "permissions of a unix socket, octal (660)",
@@ -65,17 +93,39 @@ constexpr OptionSpec kOptions[] = {
      "channels that may be listened to: names, exact or with a trailing *", set_text<&ProgramOptions::subscribe>},
     {"publish", "PGEVENTS_PUBLISH", "PATTERNS", "channels that may be published to",
      set_text<&ProgramOptions::publish>},
+    {"anonymous", "PGEVENTS_ANONYMOUS", "PATTERNS", "channels that anyone may listen to",
+     set_text<&ProgramOptions::anonymous>},
+    {"realm", "PGEVENTS_REALM", "NAME", "the realm of all users; tokens of another one are refused",
+     set_text<&ProgramOptions::realm>},
+    {"jwt-key", "PGEVENTS_JWT_KEY", "FILE [kid=ID] [alg=ALG]", "key for tokens; may be repeated, or separated by ;",
+     [](ProgramOptions& o, std::string_view v) { return add_parts<&ProgramOptions::jwt_keys>(o, v, ";"); }},
+    {"jwt-cookie", "PGEVENTS_JWT_COOKIE", "NAME", "cookie that may hold a token", set_cookie_name},
+    {"jwt-query", "PGEVENTS_JWT_QUERY", "on|off", "take tokens from access_token in the query (off)",
+     set_switch<&ProgramOptions::jwt_query>},
+    {"jwt-audience", "PGEVENTS_JWT_AUDIENCE", "NAME", "what must be among the claim aud",
+     set_text<&ProgramOptions::jwt_audience>},
+    {"jwt-issuer", "PGEVENTS_JWT_ISSUER", "NAME", "what the claim iss must be", set_text<&ProgramOptions::jwt_issuer>},
+    {"jwt-leeway", "PGEVENTS_JWT_LEEWAY", "SECONDS", "by how much clocks may differ (0)",
+     [](ProgramOptions& o, std::string_view v) { return parse_number(v, 0U, 86400U, o.jwt_leeway); }},
+    {"jwt-require-exp", "PGEVENTS_JWT_REQUIRE_EXP", "on|off", "refuse tokens that never expire (on)",
+     set_switch<&ProgramOptions::jwt_require_exp>},
+    {"allow-origin", "PGEVENTS_ALLOW_ORIGIN", "ORIGIN", "https://app.example, ~REGEX or *; may be repeated",
+     [](ProgramOptions& o, std::string_view v) { return add_parts<&ProgramOptions::allow_origins>(o, v, " "); }},
     {"base", "PGEVENTS_BASE", "PATH", "path prefix of all requests (default: what precedes the first /events/)",
      set_text<&ProgramOptions::base>},
     {"channel-pattern", "PGEVENTS_CHANNEL_PATTERN", "REGEX", "PCRE2 pattern of channel names and event types",
      set_text<&ProgramOptions::channel_pattern>},
     {"max-channels", "PGEVENTS_MAX_CHANNELS", "N", "channels in one request (64)",
      [](ProgramOptions& o, std::string_view v) { return parse_number<std::size_t>(v, 1, 10000, o.max_channels); }},
-    {"max-event-size", "PGEVENTS_MAX_EVENT_SIZE", "SIZE", "largest publish body, in bytes or with k or m (2m)",
+    {"max-event-size", "PGEVENTS_MAX_EVENT_SIZE", "SIZE", "largest body, in bytes or with k or m (2m)",
      [](ProgramOptions& o, std::string_view v) { return parse_size(v, o.max_event_size); }},
     {"poll-interval", "PGEVENTS_POLL_INTERVAL", "SECONDS", "when clients are told to ask again (5)",
      [](ProgramOptions& o, std::string_view v) { return parse_number(v, 1U, 86400U, o.poll_interval); }},
+    {"presence", "PGEVENTS_PRESENCE", "on|off", "polls count as contact of their users (on)",
+     set_switch<&ProgramOptions::presence>},
 };
+
+using Given = std::set<const OptionSpec*>;
 
 const OptionSpec* find_option(std::string_view name) {
   for (const OptionSpec& spec : kOptions) {
@@ -97,7 +147,7 @@ std::string take_secret(char* value) {
 }
 
 // Reads the option at argv[i] and moves `i` to its last word.
-std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramOptions& options) {
+std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramOptions& options, Given& given) {
   const std::string_view word = argv[i];
   if (word.substr(0, 2) != "--") return "Unexpected argument. Try pgevents-fcgi --help";
   const std::size_t equals = word.find('=');
@@ -115,23 +165,32 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramO
   }
   const std::string copy = name == "database" ? take_secret(value) : value;
   if (!spec->apply(options, copy)) return complaint("--" + name);
+  given.insert(spec);
+  return std::nullopt;
+}
+
+// What was given as an argument is left alone: a list in the environment must not be added to one of the arguments.
+std::optional<std::string> read_environment_but(const Given& given, ProgramOptions& options) {
+  for (const OptionSpec& spec : kOptions) {
+    const char* const value = spec.environment != nullptr ? std::getenv(spec.environment) : nullptr;
+    if (value == nullptr || *value == '\0' || given.count(&spec) > 0) continue;
+    if (!spec.apply(options, value)) return complaint(spec.environment);
+  }
   return std::nullopt;
 }
 
 }  // namespace
 
 std::optional<std::string> read_environment(ProgramOptions& options) {
-  for (const OptionSpec& spec : kOptions) {
-    const char* const value = spec.environment != nullptr ? std::getenv(spec.environment) : nullptr;
-    if (value != nullptr && *value != '\0' && !spec.apply(options, value)) return complaint(spec.environment);
-  }
-  return std::nullopt;
+  return read_environment_but({}, options);
 }
 
 std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options) {
-  std::optional<std::string> problem = read_environment(options);
-  for (int i = 1; i < argc && !problem; ++i) problem = read_argument(argc, argv, i, options);
-  return problem;
+  Given given;
+  for (int i = 1; i < argc; ++i) {
+    if (auto problem = read_argument(argc, argv, i, options, given)) return problem;
+  }
+  return read_environment_but(given, options);
 }
 
 std::string usage() {
@@ -150,8 +209,9 @@ std::string usage() {
       "  --help, --version\n\n"
       "[NAME] is the environment variable for the same. Passwords belong into it, or better into a service or "
       "password\n"
-      "file of libpq. FastCGI parameters PGEVENTS_SUBSCRIBE, PGEVENTS_PUBLISH and PGEVENTS_BASE win, per request.\n"
-      "Signals: TERM, INT, QUIT end after the requests at work; HUP replaces the worker processes.\n";
+      "file of libpq. FastCGI parameters PGEVENTS_BASE, PGEVENTS_SUBSCRIBE, PGEVENTS_PUBLISH, PGEVENTS_ANONYMOUS and\n"
+      "PGEVENTS_REALM win, per request; PGEVENTS_USER is the user that the web server found out.\n"
+      "Signals: TERM, INT, QUIT end after the requests at work; HUP reads the key files and replaces the workers.\n";
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "name_pattern.hpp"
 
@@ -17,16 +18,27 @@ struct ProgramOptions {
   std::string database;    // conninfo; empty: libpq's own environment variables
   std::string subscribe;
   std::string publish;
+  std::string anonymous;
+  std::string realm;
+  std::vector<std::string> jwt_keys;  // each `FILE [kid=ID] [alg=ALG]`
+  std::string jwt_cookie;
+  bool jwt_query = false;
+  std::string jwt_audience;
+  std::string jwt_issuer;
+  unsigned jwt_leeway = 0;  // seconds
+  bool jwt_require_exp = true;
+  std::vector<std::string> allow_origins;
   std::string base;
   std::string channel_pattern = kDefaultNamePattern;
   std::size_t max_channels = 64;
-  std::size_t max_event_size = 2 << 20;  // bytes of a publish body
+  std::size_t max_event_size = 2 << 20;  // bytes of a body
   unsigned poll_interval = 5;            // seconds until clients ask again
+  bool presence = true;                  // polls count as contact of their users
   bool help = false;
   bool version = false;
 };
 
-// Reads the environment (PGEVENTS_*), then the arguments, which win. Returns what is wrong, if anything is. The value
+// Reads the arguments, and the environment (PGEVENTS_*) for what they leave open. Returns what is wrong, if anything is. The value
 // of --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
 std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options);
 

@@ -46,7 +46,8 @@ void block_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error of write()
 }
 
-ProcessManager::ProcessManager(unsigned count, std::function<int()> work) : work_(std::move(work)), slots_(count) {}
+ProcessManager::ProcessManager(unsigned count, std::function<int()> work, std::function<void()> renew)
+    : work_(std::move(work)), renew_(std::move(renew)), slots_(count) {}
 
 void ProcessManager::run() {
   while (true) {
@@ -59,6 +60,7 @@ void ProcessManager::run() {
         return;
       case SIGHUP:
         log_line("replacing the workers");
+        renew_();
         signal_all(SIGTERM);
         break;
       default:

@@ -14,8 +14,9 @@ void block_signals();
 
 class ProcessManager {
  public:
-  // `work` is what a worker does, in its own process; what it returns is the exit status.
-  ProcessManager(unsigned count, std::function<int()> work);
+  // `work` is what a worker does, in its own process; what it returns is the exit status. `renew` is called in the master
+  // on HUP, before the first worker that comes after it.
+  ProcessManager(unsigned count, std::function<int()> work, std::function<void()> renew);
 
   // Returns when TERM, INT or QUIT came and all workers are gone. HUP lets each worker finish and replaces it.
   void run();
@@ -41,6 +42,7 @@ class ProcessManager {
   std::chrono::milliseconds until_next_start() const;
 
   std::function<int()> work_;
+  std::function<void()> renew_;
   std::vector<Slot> slots_;
 };
 

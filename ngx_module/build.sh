@@ -3,7 +3,7 @@
 #   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]
 # With --nginx-source also links OUT_DIR/nginx, a server with the same options to load the module into; with --static it has
 # the module inside, and there is no .so. After -- stand options of nginx's configure, in place of Debian's or a usual set.
-# CC names the compiler (gcc). Nothing is built again that is as it was.
+# CC names the compiler (gcc), CC_OPT its options (-g -O2). Nothing is built again that is as it was.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -36,7 +36,7 @@ flock 8
 
 # nginx itself is not free of undefined behaviour (memcpy of nothing from nowhere), so that sanitizer looks at the module only. NGX_DEBUG_PALLOC
 # makes every allocation from a pool one of its own, which the address sanitizer can watch.
-cc_opt='-g -O2'
+cc_opt=${CC_OPT:--g -O2}
 ld_opt=
 if [ -n "$sanitize" ]; then
   cc_opt='-g -O1 -fno-omit-frame-pointer -fsanitize=address -DNGX_DEBUG_PALLOC=1'

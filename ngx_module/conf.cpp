@@ -67,6 +67,10 @@ bool parse_parameter(const ngx_str_t& text, DatabaseConf& database) {
     database.prune = 0;
     return view(rest) == "off" || parse_time(rest, database.prune);
   }
+  if (starts_with(text, "presence=", rest)) {
+    database.presence = view(rest) == "on";
+    return database.presence != 0 || view(rest) == "off";
+  }
   return false;
 }
 
@@ -86,8 +90,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
     return nullptr;
   }
   conf->database = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
-  conf->subscribe = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
-  conf->publish = static_cast<ngx_http_complex_value_t*>(NGX_CONF_UNSET_PTR);
+  init_access_conf(conf->access);
   conf->timeout = NGX_CONF_UNSET_MSEC;
   conf->heartbeat = NGX_CONF_UNSET_MSEC;
   conf->retry = NGX_CONF_UNSET_MSEC;
@@ -129,8 +132,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   auto* prev = static_cast<LocConf*>(parent);
   auto* conf = static_cast<LocConf*>(child);
   ngx_conf_merge_ptr_value(conf->database, prev->database, nullptr);
-  ngx_conf_merge_ptr_value(conf->subscribe, prev->subscribe, nullptr);
-  ngx_conf_merge_ptr_value(conf->publish, prev->publish, nullptr);
+  merge_access_conf(prev->access, conf->access);
   ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 30'000);
   ngx_conf_merge_msec_value(conf->heartbeat, prev->heartbeat, 15'000);
   ngx_conf_merge_msec_value(conf->retry, prev->retry, 2'000);
@@ -172,6 +174,7 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   database->preload = 10'000;
   database->sweep = 10'000;
   database->prune = 60'000;
+  database->presence = 1;
   for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
     if (!parse_parameter(args[i], *database)) {
       ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: invalid parameter \"%V\"", &args[i]);

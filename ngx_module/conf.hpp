@@ -4,6 +4,7 @@
 #include "nginx.hpp"
 
 #include "../core/name_pattern.hpp"
+#include "access_conf.hpp"
 
 namespace pgevents::nginx {
 
@@ -19,7 +20,8 @@ struct DatabaseConf {
   size_t ring_size;
   ngx_uint_t preload;
   ngx_msec_t sweep;
-  ngx_msec_t prune;  // 0: off
+  ngx_msec_t prune;     // 0: off
+  ngx_flag_t presence;  // connections count as contact
   ngx_shm_zone_t* zone;
   Database* worker;  // this process's object, null outside workers
 };
@@ -30,8 +32,7 @@ struct MainConf {
 
 struct LocConf {
   ngx_http_complex_value_t* database;
-  ngx_http_complex_value_t* subscribe;
-  ngx_http_complex_value_t* publish;
+  AccessConf access;
   ngx_msec_t timeout;
   ngx_msec_t heartbeat;
   ngx_msec_t retry;
@@ -46,7 +47,7 @@ void* create_main_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
 
-// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off]`.
+// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off] [presence=on|off]`.
 char* set_database(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 
 DatabaseConf* find_database(MainConf* main, const ngx_str_t& name);

@@ -3,6 +3,7 @@
 
 #include <sys/eventfd.h>
 
+#include "../core/control.hpp"
 #include "subscriber.hpp"
 
 namespace pgevents::nginx {
@@ -22,29 +23,26 @@ Subscriber* from_later(ngx_queue_t* link) {
 
 }  // namespace
 
-// Visits every subscriber. The marker walks behind the one whose turn it is, so that the place in the list stays right
-// whoever leaves it meanwhile. Not to be nested.
+// Not to be nested.
 template <typename Visit>
 void Database::each_subscriber(Visit&& visit) {
-  ngx_queue_insert_head(&subscribers_, &marker_);
-  for (ngx_queue_t* link = ngx_queue_next(&marker_); link != ngx_queue_sentinel(&subscribers_);
-       link = ngx_queue_next(&marker_)) {
-    ngx_queue_remove(&marker_);
-    ngx_queue_insert_after(link, &marker_);
-    Subscriber& subscriber = *from_all(link);
-    guarded(log_, [&] { visit(subscriber); });
-  }
-  ngx_queue_remove(&marker_);
+  each_link(subscribers_, marker_, [&](ngx_queue_t* link) { guarded(log_, [&] { visit(*from_all(link)); }); });
 }
 
 Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
     : conf_(conf),
       log_(cycle->log),
       root_(*zone_root(conf.zone)),
+      revocations_(root_),
       self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
       pool_(conf, cycle->log),
       listener_(
-          conf, root_, ring_, pool_, self_, [this] { wake_all(); }, cycle->log),
+          conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
+      reports_(pool_),
+      contacts_(
+          pool_, [this] { return serving(); }, cycle->log),
+      ticker_(
+          pool_, [this] { return serving(); }, [this] { return listener_.listening(); }, cycle->log),
       feed_(ring_),
       catchup_(pool_, cycle->log) {
   ngx_queue_init(&subscribers_);
@@ -63,8 +61,14 @@ Database::~Database() {
   }
 }
 
+bool Database::attach() noexcept {
+  const ZoneLock lock(conf_.zone);
+  revocations_.attach();
+  return ring_.attach(root_.ring, root_.ring_bytes) && wait_ids_.attach(root_.wait_ids, kWaitIdSlots);
+}
+
 bool Database::start() {
-  if (!ring_.attach(root_.ring, root_.ring_bytes) || !wait_ids_.attach(root_.wait_ids, kWaitIdSlots)) {
+  if (!attach()) {
     ngx_log_error(NGX_LOG_EMERG, log_, 0, "pgevents: the shared memory of \"%V\" has another layout", &conf_.name);
     return false;
   }
@@ -72,10 +76,15 @@ bool Database::start() {
   pos_ = now.head_pos;
   seen_id_ = now.last_id;
   epoch_ = now.epoch;
+  seen_control_ = root_.last_control.load();
+  seen_loads_ = revocations_.loads();
   if (!watch_wake_fd()) {
     return false;
   }
   listener_.start();
+  if (conf_.presence != 0) {
+    ticker_.start();
+  }
   ngx_add_timer(&second_, 1000);
   return true;
 }
@@ -136,7 +145,9 @@ void Database::shut_down() {
   listener_.stop();
   wake_all();  // another worker may take the listener over
   stop_timer(second_);
-  each_subscriber([](Subscriber& subscriber) { subscriber.close(); });
+  ticker_.stop();
+  each_subscriber([](Subscriber& subscriber) { subscriber.end(Ending::kLeaving); });
+  contacts_.shut_down();
   pool_.shut_down();
   if (wake_->read->posted) {
     ngx_delete_posted_event(wake_->read);
@@ -171,23 +182,26 @@ void Database::schedule() noexcept {
 }
 
 void Database::look() {
+  look_at_ring();
+  // The listener has asked the database: while it was away, events may have gone that nobody read.
+  const std::uint64_t loads = revocations_.loads();
+  if (std::exchange(seen_loads_, loads) != loads) {
+    users_.obey(revocations_);
+  }
+}
+
+void Database::look_at_ring() {
   const Ring::Snapshot now = ring_.snapshot();
   if (now.epoch != epoch_) {
     return new_epoch(now);
   }
+  static const std::uint64_t control = Ring::hash(kControlChannel);
   while (pos_ != now.head_pos) {
     std::uint64_t hash = 0;
     std::uint64_t id = 0;
     std::uint64_t next = 0;
-    if (ring_.peek(pos_, hash, id, next) != Ring::Read::kOk) {
-      // Overtaken: whatever was skipped is behind the cursors of those that it concerns.
-      const Ring::Snapshot later = ring_.snapshot();
-      if (later.epoch != epoch_) {
-        return new_epoch(later);
-      }
-      pos_ = later.head_pos;
-      seen_id_ = later.last_id;
-      return mark_all();
+    if (ring_.peek(pos_, hash, id, next) != Ring::Read::kOk || (hash == control && !obey(pos_, id))) {
+      return overtaken();
     }
     channels_.with_hash(hash, [&](Channel& channel) { mark(channel, id, pos_); });
     pos_ = next;
@@ -199,6 +213,20 @@ void Database::look() {
   }
 }
 
+// Whatever was skipped is behind the cursors of those that it concerns.
+void Database::overtaken() {
+  const Ring::Snapshot later = ring_.snapshot();
+  if (later.epoch != epoch_) {
+    return new_epoch(later);
+  }
+  pos_ = later.head_pos;
+  seen_id_ = later.last_id;
+  missed_control();
+  mark_all();
+}
+
+// There is a gap before the ring's first event. What was in it is in the log, and who was to be put out by it must come back to be
+// looked at.
 void Database::new_epoch(const Ring::Snapshot& now) {
   const bool forced = root_.forced_epoch.load() > epoch_;
   epoch_ = now.epoch;
@@ -207,7 +235,41 @@ void Database::new_epoch(const Ring::Snapshot& now) {
   if (forced) {
     each_subscriber([](Subscriber& subscriber) { subscriber.forget_position(); });
   }
+  seen_control_ = root_.last_control.load();
+  users_.send_away();
   mark_all();
+}
+
+// An event in the ring that may say who is to be put out. False when it has been overwritten.
+bool Database::obey(std::uint64_t pos, std::uint64_t id) {
+  RingEvent event;
+  if (ring_.read(pos, event) != Ring::Read::kOk) {
+    return false;
+  }
+  if (event.channel != kControlChannel) {
+    return true;
+  }
+  const std::string_view data = std::string_view(event.json).substr(event.data.data_offset, event.data.data_size);
+  if (const auto control = parse_control(event.type, data)) {
+    users_.obey(*control);
+  }
+  seen_control_ = id;
+  return true;
+}
+
+// Who was to be put out is not known here: all that may be meant come back, and are looked at then.
+void Database::missed_control() {
+  const std::uint64_t last = root_.last_control.load();
+  if (std::exchange(seen_control_, last) != last) {
+    users_.send_away();
+  }
+}
+
+std::optional<Error> Database::refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const {
+  if (revocations_.loads() == 0) {
+    return database_away(retry_after);
+  }
+  return revocations_.refuses(user, issued_us) ? std::optional(token_revoked()) : std::nullopt;
 }
 
 void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) {
@@ -315,6 +377,7 @@ void Database::each_second() {
   look();
   const bool serves = serving();
   each_subscriber([serves](Subscriber& subscriber) { subscriber.tick(ngx_current_msec, serves); });
+  contacts_.each_second();
 }
 
 BlockRef Database::heartbeat_block(std::uint64_t cursor, bool moved) {

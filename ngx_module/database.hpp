@@ -5,9 +5,14 @@
 #include "catchup.hpp"
 #include "channels.hpp"
 #include "conf.hpp"
+#include "contacts.hpp"
 #include "feed.hpp"
 #include "listener.hpp"
 #include "query_pool.hpp"
+#include "reports.hpp"
+#include "shared_revocations.hpp"
+#include "ticker.hpp"
+#include "users.hpp"
 #include "zone.hpp"
 
 namespace pgevents::nginx {
@@ -34,12 +39,19 @@ class Database {
   QueryPool& pool() noexcept { return pool_; }
   Channels& channels() noexcept { return channels_; }
   WaitIds& wait_ids() noexcept { return wait_ids_; }
+  Users& users() noexcept { return users_; }
+  Reports& reports() noexcept { return reports_; }
+  // Null when connections do not count as presence.
+  Contacts* contacts() noexcept { return conf_.presence != 0 ? &contacts_ : nullptr; }
   std::uint64_t self() const noexcept { return self_; }
 
   // All subscribers, for heartbeats and the end; `later` is a turn in the next slice.
   void add(Subscriber& subscriber);
   void remove(Subscriber& subscriber) noexcept;
   void serve_later(Subscriber& subscriber);
+
+  // The answer to a user with a token of that time, if it was revoked or nobody can tell yet; see RevocationCheck.
+  std::optional<Error> refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const;
 
   // Reads what is new in the ring, so that seen_id() is as fresh as it gets.
   void look();
@@ -54,12 +66,17 @@ class Database {
 
   template <typename Visit>
   void each_subscriber(Visit&& visit);
+  bool attach() noexcept;
   bool watch_wake_fd();
   void wake_all() noexcept;
   void leave_soon();
   // Every waiting long poll is answered, every stream ends, connections close. Once, when the worker is told to leave.
   void shut_down();
   void new_epoch(const Ring::Snapshot& now);
+  void look_at_ring();
+  void overtaken();
+  bool obey(std::uint64_t pos, std::uint64_t id);
+  void missed_control();
   void mark(Channel& channel, std::uint64_t id, std::uint64_t pos);
   void mark_all();
   void queue(Channel& channel);
@@ -75,10 +92,15 @@ class Database {
   SharedRoot& root_;
   Ring ring_;
   WaitIds wait_ids_;
+  SharedRevocations revocations_;
   const std::uint64_t self_;
   QueryPool pool_;
   Listener listener_;
   Channels channels_;
+  Users users_;
+  Reports reports_;
+  Contacts contacts_;
+  Ticker ticker_;
   Feed feed_;
   Catchup catchup_;
   ngx_connection_t* wake_ = nullptr;
@@ -93,6 +115,8 @@ class Database {
   std::uint64_t pos_ = 0;      // how far the ring has been read
   std::uint64_t seen_id_ = 0;  // the newest id up to there
   std::uint64_t epoch_ = 0;
+  std::uint64_t seen_control_ = 0;  // the newest event on kControlChannel that was obeyed
+  std::uint64_t seen_loads_ = 0;    // of revocations_
   bool leaving_ = false;
   std::uint64_t heartbeat_cursor_ = 0;
   BlockRef heartbeat_moved_;

@@ -1,19 +1,16 @@
 // See handler.hpp.
 #include "handler.hpp"
 
+#include "call.hpp"
 #include "conf.hpp"
 #include "database.hpp"
 #include "publish.hpp"
+#include "request_access.hpp"
 #include "respond.hpp"
 #include "subscriber.hpp"
 
 namespace pgevents::nginx {
 namespace {
-
-bool evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value, ngx_str_t& result) {
-  result = ngx_null_string;
-  return value == nullptr || ngx_http_complex_value(r, value, &result) == NGX_OK;
-}
 
 // A prefix location's name is the base of the paths in it. Regular expressions and named locations have none.
 std::string_view base_of(ngx_http_request_t* r) {
@@ -63,8 +60,8 @@ ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const Lo
 
 // Finds the database named by `pgevents`. Null: not served here.
 Database* find_serving(ngx_http_request_t* r, const LocConf& conf) {
-  ngx_str_t name;
-  if (!evaluate(r, conf.database, name) || name.len == 0 || view(name) == "off") {
+  ngx_str_t name = ngx_null_string;
+  if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || name.len == 0 || view(name) == "off") {
     return nullptr;
   }
   auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
@@ -76,27 +73,48 @@ Database* find_serving(ngx_http_request_t* r, const LocConf& conf) {
   return database->worker;
 }
 
-ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) {
-  ngx_str_t subscribe;
-  ngx_str_t publish;
-  if (!evaluate(r, conf.subscribe, subscribe) || !evaluate(r, conf.publish, publish)) {
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+// What a client is not told about a bad token.
+void log_refusal(ngx_http_request_t* r, const Error& error) {
+  if (!error.log.empty()) {
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", error.msg.c_str(), error.log.c_str());
   }
+}
+
+// Nothing when a variable could not be evaluated. Nobody needs the token afterwards, and a log must not show it, also not that of
+// an exception.
+std::optional<Route> find_route(ngx_http_request_t* r, const Database& database, const LocConf& conf) {
+  struct Mask {
+    ngx_http_request_t* r;
+    ~Mask() { mask_token(r); }
+  } const mask{r};
   Settings settings;
+  if (!read_rules(r, database, conf, settings.access)) {
+    return std::nullopt;
+  }
   settings.base = base_of(r);
   settings.names = conf.names;
   settings.max_channels = conf.max_channels;
-  settings.subscribe = view(subscribe);
-  settings.publish = view(publish);
-  Route wanted = route(read_request(r), settings);
+  return route(read_request(r), settings, now_seconds());
+}
+
+ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) {
+  std::optional<Route> found = find_route(r, database, conf);
+  if (!found) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  Route& wanted = *found;
   if (auto* error = std::get_if<Error>(&wanted)) {
+    log_refusal(r, *error);
     return reply_now(r, error_reply(*error));
   }
-  if (std::holds_alternative<Options>(wanted)) {
-    return reply_now(r, options_reply());
+  if (auto* options = std::get_if<Options>(&wanted)) {
+    return reply_now(r, options_reply(options->methods, options->headers));
   }
   if (auto* publication = std::get_if<Publication>(&wanted)) {
     return start_publication(r, database, conf, std::move(*publication));
+  }
+  if (auto* call = std::get_if<Call>(&wanted)) {
+    return start_call(r, database, conf, std::move(*call));
   }
   if (!database.serving() && !database.leaving()) {
     return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));

@@ -3,7 +3,9 @@
 #include "listener.hpp"
 
 #include <cstdlib>
+#include <limits>
 
+#include "../core/control.hpp"
 #include "../core/sql.hpp"
 
 namespace pgevents::nginx {
@@ -21,17 +23,18 @@ std::uint64_t number(const PGresult* rows, int column) {
   return std::strtoull(PQgetvalue(rows, 0, column), nullptr, 10);
 }
 
-std::string_view text(const PGresult* rows, int column) {
-  return {PQgetvalue(rows, 0, column), static_cast<std::size_t>(PQgetlength(rows, 0, column))};
+std::string_view text(const PGresult* rows, int column, int row = 0) {
+  return {PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column))};
 }
 
 }  // namespace
 
-Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, QueryPool& pool, std::uint64_t self,
-                   std::function<void()> wake, ngx_log_t* log)
+Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations,
+                   QueryPool& pool, std::uint64_t self, std::function<void()> wake, ngx_log_t* log)
     : conf_(conf),
       root_(root),
       ring_(ring),
+      revocations_(revocations),
       pool_(pool),
       self_(self),
       wake_(std::move(wake)),
@@ -122,6 +125,9 @@ void Listener::pg_ready() {
                               false);
     }
     case Step::kStart:
+      step_ = Step::kRevocations;
+      return connection_.send({sql::kRevocations, {}}, false);
+    case Step::kRevocations:
       return read_more();
     case Step::kRead:
       if (rows_ == kRowsPerRead || again_) {
@@ -140,6 +146,7 @@ void Listener::take_position(const PGresult* row) {
   const std::uint64_t pruned = number(row, 1);
   const std::uint64_t start_after = number(row, 2);
   const bool continuous = *PQgetvalue(row, 0, 3) == 't';
+  head_ = number(row, 0);
   const ZoneLock lock(conf_.zone);
   const Ring::Snapshot before = ring_.snapshot();
   if (before.last_id == 0 || before.last_id < pruned || !continuous) {
@@ -152,6 +159,19 @@ void Listener::take_position(const PGresult* row) {
     ring_.reset(start_after);
     grown_ = true;
   }
+}
+
+// Whoever is not the listener any more may have read them before the new one did.
+void Listener::take_revocations(const PGresult* rows) {
+  const ZoneLock lock(conf_.zone);
+  if (!root_.lease.held_by(self_)) {
+    return;
+  }
+  revocations_.replace([rows](Revocations& table) {
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      table.set(text(rows, 0, row), std::strtoll(PQgetvalue(rows, row, 1), nullptr, 10));
+    }
+  });
 }
 
 void Listener::read_more() {
@@ -176,9 +196,9 @@ void Listener::caught_up() {
   backoff_ = 0;
   announce();
   if (root_.connected.load() == 0) {
+    set_connected(true);
     ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: listening to \"%V\" behind id %uL", &conf_.name,
                   ring_.snapshot().last_id);
-    set_connected(true);
   }
   ngx_add_timer(&sweep_, conf_.sweep);
 }
@@ -188,8 +208,10 @@ void Listener::pg_result(const PGresult* result) {
     case PGRES_SINGLE_TUPLE:
       return take_event(result);
     case PGRES_TUPLES_OK:
-      if (PQntuples(result) == 1) {
+      if (step_ == Step::kStart && PQntuples(result) == 1) {
         take_position(result);
+      } else if (step_ == Step::kRevocations) {
+        take_revocations(result);
       }
       return;
     case PGRES_COMMAND_OK:
@@ -217,13 +239,30 @@ void Listener::take_event(const PGresult* row) {
   // Another worker may have taken over while this one was stopped. Its events are the same as ours as long as it
   // went on from where we began; after a reset they are not.
   const Ring::Snapshot now = ring_.snapshot();
-  if (now.epoch == epoch_ && now.last_id >= base_ && ring_.append(event, expires_ms)) {
-    grown_ = true;
-    unannounced_ += event.data.size();
-    if (unannounced_ > conf_.ring_size / 8) {  // before the ring overruns those who wait
-      announce();
-    }
+  if (now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
+    return;
   }
+  if (event.channel == kControlChannel && !guarded(log_, [&] { note_control(event); })) {
+    failed_ = true;  // a new connection reads it again
+    base_ = std::numeric_limits<std::uint64_t>::max();
+    return;
+  }
+  ring_.append(event, expires_ms);
+  grown_ = true;
+  unannounced_ += event.data.size();
+  if (unannounced_ > conf_.ring_size / 8) {  // before the ring overruns those who wait
+    announce();
+  }
+}
+
+// Before the event is in the ring: who has seen it there finds the table changed already. A listener killed in between has
+// done no harm, for the next one reads the event again.
+void Listener::note_control(const EventView& event) {
+  const auto control = parse_control(event.type, event.data);
+  if (control && control->kind == Control::Kind::kRevoked && event.id > head_) {
+    revocations_.set(control->user, control->before_us);
+  }
+  root_.last_control.store(event.id);
 }
 
 void Listener::pg_notified() {
@@ -287,7 +326,7 @@ void Listener::prune() {
                     result.message.c_str());
     }
   };
-  pool_.run(prune_query_);
+  pool_.post(prune_query_);
 }
 
 }  // namespace pgevents::nginx

@@ -4,6 +4,7 @@
 
 #include "pg_connection.hpp"
 #include "query_pool.hpp"
+#include "shared_revocations.hpp"
 #include "zone.hpp"
 
 namespace pgevents::nginx {
@@ -11,8 +12,8 @@ namespace pgevents::nginx {
 class Listener final : private PgConnection::Owner {
  public:
   // `wake` tells all workers of the instance, this one included, that the ring has grown.
-  Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, QueryPool& pool, std::uint64_t self,
-           std::function<void()> wake, ngx_log_t* log);
+  Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, QueryPool& pool,
+           std::uint64_t self, std::function<void()> wake, ngx_log_t* log);
   ~Listener();
 
   void start();
@@ -20,9 +21,11 @@ class Listener final : private PgConnection::Owner {
   void stop() noexcept;
   // The lease may have become free: look now instead of at the next tick.
   void look();
+  // Whether this worker has the role, and the connection that goes with it.
+  bool listening() const noexcept { return holder_ && !connection_.closed(); }
 
  private:
-  enum class Step { kIdle, kListen, kPosition, kStart, kRead };
+  enum class Step { kIdle, kListen, kPosition, kStart, kRevocations, kRead };
 
   static void on_tick(ngx_event_t* event);
   static void on_sweep(ngx_event_t* event);
@@ -36,7 +39,9 @@ class Listener final : private PgConnection::Owner {
   void connect();
   void read_more();
   void take_position(const PGresult* row);
+  void take_revocations(const PGresult* rows);
   void take_event(const PGresult* row);
+  void note_control(const EventView& event);
   void announce();
   void caught_up();
   void prune();
@@ -46,6 +51,7 @@ class Listener final : private PgConnection::Owner {
   const DatabaseConf& conf_;
   SharedRoot& root_;
   Ring& ring_;
+  SharedRevocations& revocations_;
   QueryPool& pool_;
   const std::uint64_t self_;
   std::function<void()> wake_;
@@ -64,6 +70,7 @@ class Listener final : private PgConnection::Owner {
   int rows_ = 0;                 // of the running read
   std::uint64_t base_ = 0;       // the cursor of the running read
   std::uint64_t epoch_ = 0;      // of the ring when the position was taken
+  std::uint64_t head_ = 0;       // of the log at that time: the revocations hold what was said up to there
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

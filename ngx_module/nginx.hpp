@@ -80,4 +80,24 @@ inline void stop_timer(ngx_event_t& event) noexcept {
   }
 }
 
+// Visits every link of a queue. The marker walks behind the one whose turn it is, so that the place in the queue stays right
+// whoever leaves it meanwhile; it outlives the call. Not to be nested for one queue or marker. `visit` does not throw.
+template <typename Visit>
+void each_link(ngx_queue_t& queue, ngx_queue_t& marker, Visit&& visit) {
+  ngx_queue_insert_head(&queue, &marker);
+  for (ngx_queue_t* link = ngx_queue_next(&marker); link != ngx_queue_sentinel(&queue);
+       link = ngx_queue_next(&marker)) {
+    ngx_queue_remove(&marker);
+    ngx_queue_insert_after(link, &marker);
+    visit(link);
+  }
+  ngx_queue_remove(&marker);
+}
+
+// Seconds since the Unix epoch, as of this turn of the event loop.
+inline double now_seconds() noexcept {
+  const ngx_time_t* now = ngx_timeofday();
+  return static_cast<double>(now->sec) + static_cast<double>(now->msec) / 1e3;
+}
+
 }  // namespace pgevents::nginx

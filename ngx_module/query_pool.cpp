@@ -30,6 +30,18 @@ QueryResult away(const std::string& why) {
 
 }  // namespace
 
+Answer answer_of(const QueryResult& result) {
+  Answer answer;
+  if (result.rows != nullptr && PQntuples(result.rows) == 1 && PQgetisnull(result.rows, 0, 0) == 0) {
+    answer.text.emplace(PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0)));
+    return answer;
+  }
+  answer.sqlstate = result.rows != nullptr ? "XX000" : result.sqlstate;  // no row: not what the function promises
+  answer.message = result.message;
+  answer.detail = result.detail;
+  return answer;
+}
+
 // One connection and the statement that is on it.
 class QueryPool::Member final : private PgConnection::Owner {
  public:
@@ -127,9 +139,13 @@ bool QueryPool::run(std::shared_ptr<Query> query) {
   if (queue_.size() >= kMaxQueue) {
     return false;
   }
+  post(std::move(query));
+  return true;
+}
+
+void QueryPool::post(std::shared_ptr<Query> query) {
   queue_.push_back(std::move(query));
   dispatch();
-  return true;
 }
 
 void QueryPool::dispatch() {

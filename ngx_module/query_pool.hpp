@@ -20,6 +20,15 @@ struct QueryResult {
   std::string detail;
 };
 
+// What a statement with one row and one column came to. Without `text` it failed: see QueryResult.
+struct Answer {
+  std::optional<std::string_view> text;  // lives as long as the result
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+};
+Answer answer_of(const QueryResult& result);
+
 struct Query {
   Statement statement;
   bool sent = false;                             // the database may have taken its snapshot
@@ -34,6 +43,8 @@ class QueryPool {
 
   // Runs `query` as soon as a connection is free. False when the queue is full: the answer is 503.
   bool run(std::shared_ptr<Query> query);
+  // The same for the worker's own statements, of which there are few: never refused.
+  void post(std::shared_ptr<Query> query);
   // Connections close as they become idle: the worker leaves.
   void shut_down();
   // All connections, whatever is on them: the process ends.

@@ -1,6 +1,11 @@
 // Requests and responses at the border to nginx; see respond.hpp.
 #include "respond.hpp"
 
+#include <algorithm>
+
+#include "../core/origin.hpp"
+#include "conf.hpp"
+
 namespace pgevents::nginx {
 namespace {
 
@@ -9,16 +14,58 @@ bool equal(const ngx_str_t& name, std::string_view wanted) {
          ngx_strncasecmp(name.data, reinterpret_cast<u_char*>(const_cast<char*>(wanted.data())), name.len) == 0;
 }
 
-std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
+template <typename Visit>
+void each_header(ngx_http_request_t* r, Visit&& visit) {
   for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
     const auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (headers[i].hash != 0 && equal(headers[i].key, wanted)) {
-        return view(headers[i].value);
+      if (headers[i].hash != 0) {
+        visit(headers[i]);
       }
     }
   }
-  return {};
+}
+
+// The first one of that name.
+std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
+  std::string_view found;
+  each_header(r, [&](const ngx_table_elt_t& header) {
+    if (found.data() == nullptr && equal(header.key, wanted)) {
+      found = view(header.value);
+    }
+  });
+  return found;
+}
+
+// All Cookie headers as one. (What HTTP/2 and HTTP/3 split, nginx has joined already.) Without memory for it there is none.
+std::string_view join_cookies(ngx_http_request_t* r) {
+  constexpr std::string_view kBetween = "; ";
+  std::string_view only;
+  std::size_t size = 0;
+  const auto each_cookie = [r](auto&& visit) {
+    each_header(r, [&visit](const ngx_table_elt_t& header) {
+      if (equal(header.key, "Cookie")) {
+        visit(view(header.value));
+      }
+    });
+  };
+  each_cookie([&](std::string_view value) {
+    only = value;
+    size += value.size() + kBetween.size();
+  });
+  if (size <= only.size() + kBetween.size()) {
+    return only;
+  }
+  auto* const text = static_cast<char*>(ngx_pnalloc(r->pool, size));
+  if (text == nullptr) {
+    return {};
+  }
+  char* end = text;
+  each_cookie([&](std::string_view value) {
+    end = std::copy(value.begin(), value.end(), end);
+    end = std::copy(kBetween.begin(), kBetween.end(), end);
+  });
+  return {text, size - kBetween.size()};
 }
 
 ngx_int_t set_header(ngx_http_request_t* r, const Header& header) {
@@ -54,6 +101,24 @@ ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers)
   return NGX_OK;
 }
 
+// `headers`, and those that tell a browser whether a page of another origin may read the answer.
+ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
+  const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
+  if (set_headers(r, headers) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  return conf->access.origins == nullptr ? NGX_OK
+                                         : set_headers(r, cors_headers(conf->access.origins, find_header(r, "Origin")));
+}
+
+bool is_https(ngx_http_request_t* r) {
+#if (NGX_SSL || NGX_COMPAT)
+  return r->connection->ssl != nullptr;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 Request read_request(ngx_http_request_t* r) {
@@ -66,6 +131,16 @@ Request read_request(ngx_http_request_t* r) {
   request.flavor = find_header(r, "Flavor");
   request.content_type = find_header(r, "Content-Type");
   request.idempotency_key = find_header(r, "Idempotency-Key");
+  request.authorization = find_header(r, "Authorization");
+  request.cookie = join_cookies(r);
+  request.origin = find_header(r, "Origin");
+  request.host = find_header(r, "Host");
+  if (request.host.empty()) {
+    request.host = view(r->headers_in.server);  // HTTP/3 has it only there
+  }
+  request.sec_fetch_site = find_header(r, "Sec-Fetch-Site");
+  request.preflight_method = find_header(r, "Access-Control-Request-Method");
+  request.https = is_https(r);
   return request;
 }
 
@@ -75,7 +150,7 @@ ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
   if (reply.status == NGX_HTTP_NO_CONTENT) {
     r->header_only = 1;
   }
-  if (set_headers(r, reply.headers) != NGX_OK) {
+  if (set_all_headers(r, reply.headers) != NGX_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r);
@@ -101,7 +176,7 @@ ngx_int_t send_stream_header(ngx_http_request_t* r) {
     return NGX_ERROR;
   }
   r->headers_out.status = NGX_HTTP_OK;
-  if (set_headers(r, stream_headers()) != NGX_OK) {
+  if (set_all_headers(r, stream_headers()) != NGX_OK) {
     return NGX_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r);

@@ -16,9 +16,6 @@ constexpr int kBlocksPerTurn = 8;
 // A long poll shorter than this, in milliseconds, is a poll: the ring may be that far behind the log.
 constexpr ngx_msec_t kLeastHold = 50;
 
-// A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
-constexpr std::uint64_t kFarAhead = 9007199254740991;
-
 Format format_of(const Subscription& wanted) {
   if (wanted.flavor != Flavor::kEventSource || wanted.head_only) {
     return Format::kArray;
@@ -37,15 +34,6 @@ Subscriber* of(ngx_http_request_t* r) {
   return static_cast<Subscriber*>(ngx_http_get_module_ctx(r, ngx_http_pgevents_module));
 }
 
-unsigned poll_interval(const LocConf& conf) {
-  return static_cast<unsigned>(conf.poll_interval);
-}
-
-// When a worker leaves, its clients come back spread over twice the usual time.
-unsigned jittered(ngx_msec_t retry) {
-  return static_cast<unsigned>(retry) + static_cast<unsigned>(ngx_random()) % (static_cast<unsigned>(retry) + 1);
-}
-
 }  // namespace
 
 Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
@@ -54,11 +42,11 @@ Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf&
       database_(database),
       conf_(conf),
       outlet_(r),
-      hold_(hold_of(conf, wanted.timeout)),
       mode_(Mode::kLongPoll),
       format_(format_of(wanted)) {
-  if (wanted.flavor == Flavor::kPoll || wanted.head_only ||
-      (wanted.flavor == Flavor::kLongPoll && hold_ < kLeastHold)) {
+  const ngx_msec_t hold = hold_of(conf, wanted.timeout);
+  hold_until_ = ngx_current_msec + hold;
+  if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold < kLeastHold)) {
     mode_ = Mode::kPoll;
     poll_kind_ = PollKind::kRequested;
   } else if (wanted.flavor == Flavor::kEventSource) {
@@ -75,26 +63,6 @@ Subscriber::~Subscriber() {
   leave();
 }
 
-// The request may outlive its answer (nginx discards a body, lingers, or waits for a slow client): nothing of it must stay behind.
-void Subscriber::leave() noexcept {
-  if (std::exchange(ended_, true)) {
-    return;
-  }
-  stop_timer(deadline_);
-  if (!page_key_.empty()) {
-    database_.catchup().leave(this, page_key_);
-    page_key_.clear();
-  }
-  for (const Membership& membership : channels_) {
-    database_.channels().leave(membership);
-  }
-  channels_.clear();
-  if (has_wait_slot_) {
-    database_.wait_ids().release(wait_slot_, database_.self());
-  }
-  database_.remove(*this);
-}
-
 void Subscriber::moved(const Channel& channel, std::size_t index) noexcept {
   for (Membership& membership : channels_) {
     if (membership.channel == &channel) {
@@ -104,12 +72,27 @@ void Subscriber::moved(const Channel& channel, std::size_t index) noexcept {
   }
 }
 
-// Somebody waits with this id already: answered at once with what there is, to come back later.
-void Subscriber::take_wait_id(const std::string& wait_id) {
-  if (wait_id.empty() || mode_ == Mode::kPoll) {
+void Subscriber::introduce(const Session& session, bool counts_as_contact) {
+  if (session.identity.user.empty() && !session.expires_at) {
     return;
   }
-  switch (database_.wait_ids().acquire(wait_id, database_.self(), wait_slot_)) {
+  const auto now_us = static_cast<std::int64_t>(now_seconds() * 1e6);
+  guest_ = std::make_unique<Guest>(Guest{{{}, this}, session, session.by_token ? session.issued_us : now_us});
+  database_.users().join(*guest_);
+  if (Contacts* contacts = database_.contacts(); contacts != nullptr && counts_as_contact) {
+    contact_ = &contacts->join(session.identity);
+  }
+}
+
+// Somebody waits with this id already: answered at once with what there is, to come back later. Each user has ids of his own,
+// so that nobody keeps another from waiting; so have those of a realm who have no name.
+void Subscriber::take_wait_id(const Subscription& wanted) {
+  if (wanted.wait_id.empty() || mode_ == Mode::kPoll) {
+    return;
+  }
+  const Identity& who = wanted.session.identity;
+  const std::string key = who.realm + '\0' + who.user + '\0' + wanted.wait_id;
+  switch (database_.wait_ids().acquire(key, database_.self(), wait_slot_)) {
     case WaitIds::Result::kAcquired:
       has_wait_slot_ = true;
       return;
@@ -129,7 +112,8 @@ void Subscriber::join(const Subscription& wanted) {
     Channel& channel = database_.channels().join(name, this, database_.seen_id());
     channels_.push_back({&channel, channel.members.size() - 1});
   }
-  take_wait_id(wanted.wait_id);
+  introduce(wanted.session, !wanted.head_only && !wanted.session.identity.user.empty());
+  take_wait_id(wanted);
   located_by_ = std::make_unique<Cursor>(wanted.cursor);
 }
 
@@ -141,11 +125,9 @@ void Subscriber::start(const Subscription& wanted) {
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
   r_->read_event_handler = &Subscriber::on_read;
   r_->write_event_handler = &Subscriber::on_write;
-  if (mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited) {
-    ngx_add_timer(&deadline_, hold_);
-  }
+  set_deadline();
   if (database_.leaving()) {
-    close();
+    end(Ending::kLeaving);
   } else {
     locate();
   }
@@ -270,7 +252,7 @@ void Subscriber::page_failed() {
   if (served_) {
     stalled_ = true;
   } else {
-    refuse(database_away(poll_interval(conf_)));
+    refuse(database_away(poll_interval()));
   }
 }
 
@@ -292,76 +274,6 @@ bool Subscriber::after_send(Outlet::Sent sent) {
   return sent == Outlet::Sent::kAll;
 }
 
-void Subscriber::answer(const BlockRef& array, PollKind kind, bool more) {
-  const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()),
-                                 forgotten_ ? kFarAhead : cursor_, kind, more ? 0 : poll_interval(conf_));
-  leave();  // before the client can know: it may come back at once with the same wait id
-  finish(send_reply(r_, reply));
-}
-
-void Subscriber::refuse(const Error& error) {
-  leave();
-  finish(send_reply(r_, error_reply(error)));
-}
-
-void Subscriber::end_stream() {
-  finish(ngx_http_send_special(r_, NGX_HTTP_LAST));
-}
-
-// With nothing new in its channels the cursor goes along with what the worker has seen, so that the client comes back with a recent one.
-void Subscriber::advance() noexcept {
-  if (!page_key_.empty() || located_by_ != nullptr || stalled_ || forgotten_ || outlet_.blocked()) {
-    return;
-  }
-  for (const Membership& membership : channels_) {
-    if (cursor_ < membership.channel->last_id) {
-      return;
-    }
-  }
-  cursor_ = std::max(cursor_, database_.seen_id());
-}
-
-void Subscriber::close() {
-  if (ended_) {
-    return;
-  }
-  advance();
-  const bool located = located_by_ == nullptr || located_by_->kind != Cursor::Kind::kTime;
-  if (located_by_ != nullptr && located) {
-    const bool now = located_by_->kind == Cursor::Kind::kNow;
-    cursor_ = now ? database_.ring().snapshot().last_id : located_by_->id;
-  }
-  if (mode_ == Mode::kStream) {
-    return close_stream(located);
-  }
-  located ? answer(nullptr, PollKind::kClosing, false) : refuse(database_away(1));
-}
-
-// What does not go out at once is cut off and comes again: the client's cursor is before it. A cursor that is still a time stays
-// with the client.
-void Subscriber::close_stream(bool located) {
-  if (outlet_.blocked()) {
-    return finish(NGX_ERROR);
-  }
-  const unsigned retry = jittered(conf_.retry);
-  const std::uint64_t cursor = forgotten_ ? kFarAhead : cursor_;
-  std::string last = "retry: " + std::to_string(retry) + "\n\n";
-  if (header_sent_) {
-    last.insert(0, stream_cursor(cursor));
-  } else if (located) {
-    last = stream_opening(retry, cursor);
-  }
-  if (!header_sent_ && send_stream_header(r_) != NGX_OK) {
-    return finish(NGX_ERROR);
-  }
-  header_sent_ = true;
-  if (outlet_.send(text_block(last)) == Outlet::Sent::kAll) {
-    end_stream();
-  } else {
-    finish(NGX_ERROR);
-  }
-}
-
 void Subscriber::tick(ngx_msec_t now, bool serving) {
   if (serving && std::exchange(stalled_, false)) {
     return pull();
@@ -375,16 +287,6 @@ void Subscriber::tick(ngx_msec_t now, bool serving) {
   told_cursor_ = moved ? cursor_ : told_cursor_;
   if (deliver(block)) {
     pull();
-  }
-}
-
-void Subscriber::finish(ngx_int_t rc) {
-  ngx_connection_t* c = r_->connection;
-  const bool from_event = running_;
-  leave();
-  ngx_http_finalize_request(r_, rc);
-  if (from_event) {
-    ngx_http_run_posted_requests(c);
   }
 }
 
@@ -409,21 +311,6 @@ void Subscriber::on_write(ngx_http_request_t* r) {
   guarded(r->connection->log, [self] {
     if (self->after_send(self->outlet_.resume())) {
       self->pull();
-    }
-  });
-}
-
-void Subscriber::on_deadline(ngx_event_t* event) {
-  auto* self = static_cast<Subscriber*>(event->data);
-  guarded(event->log, [self] {
-    if (self->ended_) {
-      return;
-    }
-    if (self->located_by_ != nullptr) {
-      self->refuse(database_away(poll_interval(self->conf_)));
-    } else {
-      self->advance();
-      self->answer(nullptr, PollKind::kWaited, false);
     }
   });
 }

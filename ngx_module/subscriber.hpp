@@ -10,8 +10,10 @@
 #include "../core/request.hpp"
 #include "channels.hpp"
 #include "conf.hpp"
+#include "contacts.hpp"
 #include "feed.hpp"
 #include "outlet.hpp"
+#include "users.hpp"
 
 namespace pgevents::nginx {
 
@@ -23,6 +25,14 @@ struct SubscriberLinks {
   ngx_queue_t all_link;
   ngx_queue_t later_link;
   bool later;
+};
+
+// Why a subscriber is ended before it has got what it came for.
+enum class Ending {
+  kLeaving,   // the worker leaves
+  kSentAway,  // it shall come back, and show who it is
+  kExpired,   // its permission is over
+  kRevoked,   // likewise, before its time
 };
 
 class Subscriber : public SubscriberLinks {
@@ -37,8 +47,8 @@ class Subscriber : public SubscriberLinks {
 
   // Serves what is new, as far as the client takes it. May end the request and with it this object.
   void pull();
-  // The worker leaves: answer or end now.
-  void close();
+  // Answers or ends it now; it may come back with the cursor that it gets.
+  void end(Ending ending) noexcept;
   // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
   void forget_position() noexcept;
   // Once a second: a heartbeat when it is due, and another try where the log could not be asked. `now` in milliseconds.
@@ -50,18 +60,24 @@ class Subscriber : public SubscriberLinks {
   void page_arrived(Page& page);
   void page_failed();
 
+  // Null for who is nobody in particular and may stay.
+  const Guest* guest() const noexcept { return guest_.get(); }
+
   // For Channels: the index of the membership changed.
   void moved(const Channel& channel, std::size_t index) noexcept;
 
  private:
   enum class Mode { kStream, kLongPoll, kPoll };
+  // A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
+  static constexpr std::uint64_t kFarAhead = 9007199254740991;
 
   static void on_read(ngx_http_request_t* r);
   static void on_write(ngx_http_request_t* r);
   static void on_deadline(ngx_event_t* event);
 
   void join(const Subscription& wanted);
-  void take_wait_id(const std::string& wait_id);
+  void introduce(const Session& session, bool counts_as_contact);
+  void take_wait_id(const Subscription& wanted);
   void locate();
   void ask_log(const Cursor& cursor);
   bool open_stream(std::uint64_t cursor);
@@ -71,10 +87,20 @@ class Subscriber : public SubscriberLinks {
   void refuse(const Error& error);
   bool after_send(Outlet::Sent sent);
   void advance() noexcept;
-  void close_stream(bool located);
+  bool settle_cursor() noexcept;
+  void end_now(Ending ending);
+  void end_stream_for(Ending ending, bool settled);
+  std::string last_words(Ending ending, bool settled) const;
   void end_stream();
+  ngx_msec_t linger() const noexcept;
   void leave() noexcept;
   void finish(ngx_int_t rc);
+
+  bool holds() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
+  bool expired() const noexcept;
+  void set_deadline() noexcept;
+  void time_is_up();
+  unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
   ngx_http_request_t* r_;
   Database& database_;
@@ -82,7 +108,9 @@ class Subscriber : public SubscriberLinks {
   Outlet outlet_;
   std::vector<Membership> channels_;
   std::unique_ptr<TypeFilter> filter_;
-  std::string page_key_;  // of the catch-up query waited for; empty: none
+  std::unique_ptr<Guest> guest_;
+  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
+  std::string page_key_;                  // of the catch-up query waited for; empty: none
   std::uint64_t cursor_ = 0;
   Place place_;
   std::uint64_t told_cursor_ = 0;       // the one that the client knows
@@ -92,7 +120,7 @@ class Subscriber : public SubscriberLinks {
   bool* gone_ = nullptr;                // set by the destructor while start() runs
   std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
   ngx_msec_t sent_at_ = 0;
-  ngx_msec_t hold_ = 0;  // long poll: how long
+  ngx_msec_t hold_until_ = 0;  // long poll: when it is answered, whatever there is
   ngx_event_t deadline_{};
   std::uint32_t wait_slot_ = 0;
   Mode mode_;

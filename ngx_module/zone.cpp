@@ -6,18 +6,37 @@
 #include <cstring>
 #include <string>
 
+#include "../core/revocations.hpp"
+
 namespace pgevents::nginx {
 namespace {
 
-// Bump with every change of SharedRoot's, the ring's or the wait ids' layout: old and new workers must not share such a zone.
-constexpr char kLayoutVersion[] = "1";
+// Bump with every change of the layout, be it SharedRoot's, the ring's, the wait ids' or the revocations': old and new workers must
+// not share such a zone.
+constexpr char kLayoutVersion[] = "2";
 
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) & ~std::size_t{63};
 }
 
 std::size_t block_bytes(std::size_t ring_size) {
-  return align(sizeof(SharedRoot)) + align(Ring::memory_size(ring_size)) + align(WaitIds::memory_size(kWaitIdSlots));
+  return align(sizeof(SharedRoot)) + align(Ring::memory_size(ring_size)) + align(WaitIds::memory_size(kWaitIdSlots)) +
+         2 * align(Revocations::memory_size(kRevocationSlots));
+}
+
+// Lays the parts out behind the root. `root` is zeroed.
+void lay_out(SharedRoot& root, std::size_t ring_size) {
+  auto* memory = reinterpret_cast<char*>(&root) + align(sizeof(SharedRoot));
+  const auto take = [&memory](std::size_t bytes) { return std::exchange(memory, memory + align(bytes)); };
+  root.ring_bytes = Ring::memory_size(ring_size);
+  root.ring = take(root.ring_bytes);
+  Ring{}.create(root.ring, root.ring_bytes);
+  root.wait_ids = take(WaitIds::memory_size(kWaitIdSlots));
+  WaitIds{}.create(root.wait_ids, kWaitIdSlots);
+  for (void*& table : root.revocations) {
+    table = take(Revocations::memory_size(kRevocationSlots));
+    Revocations{}.create(table, kRevocationSlots);
+  }
 }
 
 ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) {
@@ -40,12 +59,7 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
     return NGX_ERROR;
   }
   new (root) SharedRoot{};
-  auto* memory = reinterpret_cast<char*>(root) + align(sizeof(SharedRoot));
-  root->ring = memory;
-  root->ring_bytes = Ring::memory_size(ring_size);
-  root->wait_ids = memory + align(root->ring_bytes);
-  Ring{}.create(root->ring, root->ring_bytes);
-  WaitIds{}.create(root->wait_ids, kWaitIdSlots);
+  lay_out(*root, ring_size);
   root->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (root->wake_fd == -1) {
     ngx_log_error(NGX_LOG_EMERG, zone->shm.log, ngx_errno, "pgevents: eventfd() failed");

@@ -1,4 +1,4 @@
-// The shared memory of one database: the ring, the listener's lease, the wait ids and the eventfd that wakes every worker.
+// The shared memory of one database: the ring, the listener's lease, the wait ids, the revocations and the eventfd that wakes every worker.
 // It lives as long as the instance's master process and survives reloads.
 #pragma once
 
@@ -13,17 +13,21 @@
 namespace pgevents::nginx {
 
 inline constexpr std::size_t kWaitIdSlots = 16384;
+inline constexpr std::size_t kRevocationSlots = 16384;
 
-// The fixed part at the start of the block; ring and wait ids follow. Counters only grow.
+// The fixed part at the start of the block; ring, wait ids and revocations follow. Counters only grow, unless said.
 struct SharedRoot {
   int wake_fd;                              // eventfd, inherited by every worker of every generation
   std::atomic<std::uint32_t> starts;        // numbers the processes, for holder words
   std::atomic<std::uint32_t> connected;     // 1 while a listener follows the log
   std::atomic<std::uint64_t> forced_epoch;  // ring epoch at which the log was found restored to an earlier state
+  std::atomic<std::uint64_t> last_control;  // id of the newest event on kControlChannel; smaller again after a restore
+  std::atomic<std::uint64_t> revocation_loads;  // how often the revocations were read from the database
   Lease lease;
   void* ring;
   std::size_t ring_bytes;
   void* wait_ids;
+  void* revocations[2];  // see SharedRevocations
 };
 
 // Adds the zone for a database to the configuration; its size follows from the ring's. Null on failure.

@@ -4,7 +4,7 @@
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 2
+\set latest 4
 \if :{?to}
 \else
 \set to :latest
@@ -37,10 +37,42 @@ SELECT :installed < 2 AND :to >= 2 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (2, 'idempotency_keys');
 \endif
 
+SELECT :installed < 3 AND :to >= 3 AS is_due \gset
+\if :is_due
+\ir migrations/0003_revocations.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (3, 'revocations');
+\endif
+
+SELECT :installed < 4 AND :to >= 4 AS is_due \gset
+\if :is_due
+\ir migrations/0004_presence.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (4, 'presence');
+\endif
+
+-- What an application may replace by functions of its own: an upgrade leaves these alone.
+SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
+\if :is_due
+\ir functions/user_channel.sql
+\endif
+SELECT to_regprocedure('pgevents.presence_channel(text)') IS NULL AS is_due \gset
+\if :is_due
+\ir functions/presence_channel.sql
+\endif
+SELECT to_regprocedure('pgevents.stream_channel(text)') IS NULL AS is_due \gset
+\if :is_due
+\ir functions/stream_channel.sql
+\endif
+SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS is_due \gset
+\if :is_due
+\ir functions/change_settings.sql
+\endif
+
 \ir functions/raise_error.sql
 \ir functions/us.sql
 \ir functions/json_member.sql
+\ir functions/name_is_sane.sql
 \ir functions/check_event.sql
+\ir functions/check_user.sql
 \ir functions/split_data.sql
 \ir functions/split_body.sql
 \ir functions/append.sql
@@ -55,7 +87,69 @@ INSERT INTO pgevents.migrations (version, name) VALUES (2, 'idempotency_keys');
 \ir functions/listener_start.sql
 \ir functions/publish.sql
 \ir functions/http_publish.sql
+\ir functions/publish_control.sql
+\ir functions/revocation_us.sql
+\ir functions/revoke.sql
+\ir functions/disconnect.sql
+\ir functions/revocations.sql
+\ir functions/token_revoked.sql
+\ir functions/timing.sql
+\ir functions/timing_ms.sql
+\ir functions/timing_seconds.sql
+\ir functions/epoch.sql
+\ir functions/server_timestamp.sql
+\ir functions/param_missing.sql
+\ir functions/param_text.sql
+\ir functions/param_id.sql
+\ir functions/param_value.sql
+\ir functions/param_boolean.sql
+\ir functions/param_integer.sql
+\ir functions/param_list.sql
+\ir functions/answer.sql
+\ir functions/json_members.sql
+\ir functions/success.sql
+\ir functions/directory_user.sql
+\ir functions/caller.sql
+\ir functions/stage.sql
+\ir functions/presence_active_at.sql
+\ir functions/presence_slim.sql
+\ir functions/presence_status.sql
+\ir functions/presence_legacy.sql
+\ir functions/presence_slack.sql
+\ir functions/presence_rows.sql
+\ir functions/presence_since.sql
+\ir functions/presence_state.sql
+\ir functions/presence_changes.sql
+\ir functions/presence_realm_key.sql
+\ir functions/presence_lock_realms.sql
+\ir functions/presence_lock.sql
+\ir functions/connections_write.sql
+\ir functions/presence_flush.sql
+\ir functions/presence_tell.sql
+\ir functions/presence_write.sql
+\ir functions/presence_report.sql
+\ir functions/presence_request.sql
+\ir functions/presence_answer.sql
+\ir functions/http_report_presence.sql
+\ir functions/http_report_presence_many.sql
+\ir functions/http_user_presence.sql
+\ir functions/http_realm_presence.sql
+\ir functions/typing_direct.sql
+\ir functions/typing_stream.sql
+\ir functions/http_typing.sql
+\ir functions/presence_switch.sql
+\ir functions/http_settings.sql
+\ir functions/client_timings.sql
+\ir functions/http_register.sql
+\ir functions/holder_open.sql
+\ir functions/holder_close.sql
+\ir functions/presence_contacts.sql
+\ir functions/presence_poll.sql
+\ir functions/presence_disconnect.sql
+\ir functions/presence_sweep.sql
+\ir functions/presence_tick.sql
 \ir functions/prune_log.sql
+\ir functions/prune_revocations.sql
 \ir functions/prune.sql
 \ir functions/status.sql
 \ir roles.sql

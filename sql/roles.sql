@@ -1,13 +1,16 @@
 -- Called by install.sql, last: the roles, and every right that they have. Nothing is granted anywhere else.
 --   pgevents_server     what the nginx module and the fallback need: execute its functions, read no table
 --   pgevents_publisher  what an application needs: publish, nothing else
--- Both are groups without login: GRANT pgevents_publisher TO my_application.
+--   pgevents_admin      who the users are: fill the directory, revoke tokens, end streams, nothing else
+-- All are groups without login: GRANT pgevents_publisher TO my_application.
 DO $$
 DECLARE
-  wanted text;
+  missing text[] := ARRAY(
+    SELECT wanted FROM unnest(ARRAY['pgevents_server', 'pgevents_publisher', 'pgevents_admin']) wanted
+     WHERE wanted NOT IN (SELECT rolname FROM pg_roles));
+  wanted  text;
 BEGIN
-  FOREACH wanted IN ARRAY ARRAY['pgevents_server', 'pgevents_publisher'] LOOP
-    CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
+  FOREACH wanted IN ARRAY missing LOOP
     BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
     EXCEPTION
@@ -16,7 +19,7 @@ BEGIN
       WHEN insufficient_privilege THEN
         RAISE EXCEPTION 'pgevents: role % is missing and % may not create it', wanted, current_user
           USING HINT = 'Let an administrator run: '
-            'CREATE ROLE pgevents_server NOLOGIN; CREATE ROLE pgevents_publisher NOLOGIN;';
+            || (SELECT string_agg(format('CREATE ROLE %I NOLOGIN;', m), ' ') FROM unnest(missing) m);
     END;
   END LOOP;
 END
@@ -24,19 +27,45 @@ $$;
 
 -- What an administrator has granted to other roles stays.
 REVOKE ALL ON SCHEMA pgevents FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher;
+REVOKE ALL ON ALL TABLES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher, pgevents_admin;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher, pgevents_admin;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher, pgevents_admin;
 
-GRANT USAGE ON SCHEMA pgevents TO pgevents_server, pgevents_publisher;
+GRANT USAGE ON SCHEMA pgevents TO pgevents_server, pgevents_publisher, pgevents_admin;
 
 GRANT INSERT ON pgevents.events TO pgevents_publisher;
 GRANT EXECUTE ON FUNCTION pgevents.publish(text, text, json, interval) TO pgevents_publisher;
+
+GRANT EXECUTE ON FUNCTION pgevents.revoke(text, timestamptz) TO pgevents_admin;
+GRANT EXECUTE ON FUNCTION pgevents.disconnect(text) TO pgevents_admin;
+DO $$
+BEGIN
+  -- Not there while install.sql stops at an earlier version.
+  IF to_regclass('pgevents.users') IS NOT NULL THEN
+    GRANT SELECT, INSERT, UPDATE, DELETE ON pgevents.users, pgevents.streams, pgevents.stream_members TO pgevents_admin;
+  END IF;
+END
+$$;
 
 GRANT EXECUTE ON FUNCTION pgevents.head() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.log_after(bigint, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.fetch(text[], bigint, bigint, int, bigint) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.listener_start(bigint, bigint, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.http_publish(jsonb, text, text, text) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.revocations() TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.token_revoked(text, bigint) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_register(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_typing(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_settings(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_report_presence(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_report_presence_many(jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_user_presence(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_realm_presence(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.presence_report(jsonb, bigint, timestamptz) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.holder_open() TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.holder_close(bigint) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.presence_contacts(bigint, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.presence_poll(jsonb, int) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.presence_tick() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.prune(int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.status() TO pgevents_server;

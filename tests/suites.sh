@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
 
-all_suites=(unit sql lib conformance module faults builds demo browser bench)
+all_suites=(unit sql lib client conformance module faults builds demo browser bench fuzz)
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -46,6 +46,7 @@ run_suite() {
     unit) run_unit ;;
     sql) bash tests/sql/run.sh ;;
     bench) build_bench >"$run_dir/log/build-bench.log" && run_node bench ;;
+    fuzz) build_fuzz && run_fuzz 60 ;;
     *) run_node "$suite" ;;
   esac 2>&1 9>&- | tee -- "$log" || status=1
   read -r passed failed skipped < <(count_"$(suite_kind "$suite")" "$log")
@@ -62,7 +63,7 @@ run_suite() {
 suite_kind() {
   case $1 in
     unit) echo unit ;;
-    sql) echo plain ;;
+    sql | fuzz) echo plain ;;
     *) echo node ;;
   esac
 }
@@ -74,10 +75,19 @@ build_bench() {
   cmake -S tests/bench -B build/bench -DCMAKE_BUILD_TYPE=Release && cmake --build build/bench -j "$(nproc)"
 }
 
+# Core and fuzz targets, by clang and with sanitizers.
+build_fuzz() {
+  step "configure (fuzzing)" cmake-fuzz cmake -S tests/fuzz -B build/fuzz -DCMAKE_CXX_COMPILER=clang++
+  step "fuzz targets" compile-fuzz cmake --build build/fuzz -j "$(nproc)"
+}
+
+# run_fuzz SECONDS [TARGET…]: what is found stays in .run/fuzz.
+run_fuzz() { bash tests/fuzz/run.sh build/fuzz "$run_dir/fuzz" "$@"; }
+
 # Suites that measure time or start many servers get the machine for themselves.
 run_node() {
   local at_once=1
-  case $1 in conformance | module) at_once=2 ;; esac
+  case $1 in client | conformance | module | faults) at_once=2 ;; esac
   node --test --test-concurrency="$at_once" --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$run_dir/log/suite-$1.tap" tests/"$1"/*.test.mjs
 }
@@ -168,8 +178,14 @@ cmd_bench() {
   node tests/bench/bench.mjs "$@"
 }
 
+# ./run fuzz [SECONDS] [TARGET…]: all targets together take SECONDS (300).
 cmd_fuzz() {
-  [[ -d tests/fuzz ]] || die "Fuzzing comes with a later issue: there is no tests/fuzz yet."
-  need_packages test
-  bash tests/fuzz/run.sh "$@"
+  local seconds=300
+  if [[ ${1:-} =~ ^[0-9]+$ ]]; then
+    seconds=$1
+    shift
+  fi
+  need_packages fuzz
+  build_fuzz
+  run_fuzz "$seconds" "$@"
 }

@@ -6,15 +6,17 @@
 -- Control characters are refused because both names go into lines of an event stream. The front-ends have a narrower pattern.
 CREATE OR REPLACE FUNCTION pgevents.check_event(channel text, type text, expires_at timestamptz) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  controls constant text := E'[\\u0001-\\u001f\\u007f]';
 BEGIN
-  IF channel IS NULL OR octet_length(channel) NOT BETWEEN 1 AND 255 OR channel COLLATE "C" ~ controls THEN
+  IF NOT pgevents.name_is_sane(channel) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
       'Invalid channel name: 1 to 255 bytes, no control characters');
   END IF;
-  IF type IS NULL OR octet_length(type) NOT BETWEEN 1 AND 255 OR type COLLATE "C" ~ controls THEN
+  IF NOT pgevents.name_is_sane(type) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid event type: 1 to 255 bytes, no control characters');
+  END IF;
+  -- Front-ends act on what they read there: only pgevents' own functions may write it.
+  IF starts_with(channel, 'pgevents.') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Channels that start with ''pgevents.'' are reserved');
   END IF;
   IF starts_with(type, 'pgevents.') THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Event types that start with ''pgevents.'' are reserved');

@@ -2,8 +2,8 @@
 -- Parameters: max_rows: at most so many rows of each kind (staging: ten times as many).
 -- Returns:    number of rows removed; 0: nothing is left to do, another session is at it, or this is a standby.
 -- Errors:     none.
--- Tables:     log, staging, idempotency_keys (delete), history (update), settings (read).
--- Takes row locks only, on rows that nobody else writes. Staged rows are small change and each event makes two: ten times as many.
+-- Tables:     log, staging, idempotency_keys, revocations (delete), history (update), settings (read).
+-- Takes row locks only, and waits for none. Staged rows are small change and each event makes two: ten times as many.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -32,6 +32,6 @@ BEGIN
     SELECT k.scope FROM pgevents.idempotency_keys k
      WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
   GET DIAGNOSTICS removed = ROW_COUNT;
-  RETURN total + removed;
+  RETURN total + removed + pgevents.prune_revocations(max_rows);
 END
 $$;

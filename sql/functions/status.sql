@@ -1,9 +1,10 @@
 -- pgevents.status(): what an operator wants to see.
 -- Parameters: none.
--- Returns:    {"version":…,"head":…,"oldest":…,"events":…,"staged":…}: schema version, newest id, oldest id that may still be
---             there, number of events (an estimate beyond 10,000), rows that prune() will remove from staging (at most 10,000).
+-- Returns:    {"version":…,"head":…,"oldest":…,"events":…,"staged":…,"revocations":…}: schema version, newest id, oldest id
+--             that may still be there, number of events (an estimate beyond 10,000), rows that prune() will remove from
+--             staging (at most 10,000), users whose tokens are refused (at most 100,000).
 -- Errors:     none.
--- Tables:     migrations, log, history, staging (read).
+-- Tables:     migrations, log, history, staging, revocations (read).
 -- PL/pgSQL, because a query on an unlogged table cannot even be planned on a standby.
 CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -22,6 +23,7 @@ BEGIN
     'head', pgevents.head(),
     'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
     'events', events,
-    'staged', staged);
+    'staged', staged,
+    'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));
 END
 $$;

@@ -1,5 +1,5 @@
 // `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
-// interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=1 also writes docs/benchmarks/first.md.
+// interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=NAME also writes docs/benchmarks/NAME.md.
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -38,6 +38,7 @@ function options() {
   };
   return {
     mode,
+    only: values.only,
     rounds: Number(values.rounds ?? kRounds[mode]),
     scenarios: choose(values.only, kScenarios.map(({ name }) => name), 'scenario'),
     peers: choose(values.peers, Object.keys(kPeers), 'peer'),
@@ -68,13 +69,16 @@ const sayRun = (scenario, peer, round, result) => {
     `p50 ${result.delay_us.p50 / 1000} ms, ${cpu} s CPU per million`);
 };
 
+const takingPart = (scenario, peers) =>
+  peers.filter((name) => scenario.peers?.includes(name) ?? kPeers[name].flavors.includes(scenario.load.flavor));
+
 async function measureAll({ mode, rounds, scenarios, peers }) {
   const configs = {};
   const loads = [];
   const sections = kScenarios.filter(({ name }) => scenarios.includes(name)).map((scenario) => ({ scenario, results: {} }));
   for (let round = 0; round < rounds; round++) {
     for (const { scenario, results } of sections) {
-      for (const peer of peers.filter((name) => kPeers[name].flavors.includes(scenario.load.flavor))) {
+      for (const peer of takingPart(scenario, peers)) {
         loads.push(os.loadavg()[0]);
         const { result, config } = await measure(scenario, peer, mode);
         (results[peer] ??= []).push(result);
@@ -88,7 +92,7 @@ async function measureAll({ mode, rounds, scenarios, peers }) {
 
 // What the peers lose under their load is theirs to answer for; the tables show it.
 const isFaulty = ({ results }) =>
-  (results.pgevents ?? []).some((one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0);
+  Object.entries(results).flatMap(([peer, runs]) => (peer.startsWith('pgevents') ? runs : [])).some((one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0);
 
 async function main() {
   const wanted = options();
@@ -104,9 +108,10 @@ async function main() {
     console.log(`\n${section.scenario.title}\n${asText(section.rows)}`);
   }
   console.log(`\n${others}`);
-  if (process.env.PGEVENTS_BENCH_WRITE === '1') {
-    const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', 'first.md'));
-    writePage(page, { ...wanted, sections, configs, notes: [...kNotes, others] });
+  const name = process.env.PGEVENTS_BENCH_WRITE;
+  if (name) {
+    const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', `${name}.md`));
+    writePage(page, { ...wanted, name, sections, configs, notes: [...kNotes, others] });
   }
   if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');
 }

@@ -40,6 +40,11 @@ struct Snapshot {
   std::uint64_t pss = 0;
 };
 
+std::string token_header(const Options& options, std::uint32_t subscriber) {
+  if (options.tokens.empty()) return {};
+  return "Authorization: Bearer " + options.tokens[subscriber % options.tokens.size()] + "\r\n";
+}
+
 class Run {
  public:
   explicit Run(const Options& options);
@@ -91,7 +96,7 @@ Run::Run(const Options& options)
   for (std::uint32_t i = 0; i < options.subscribers; ++i) {
     const std::uint32_t source = INADDR_LOOPBACK + i % options.sources;
     const std::string path = for_channel(options.path, i % options.channels);
-    subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, source));
+    subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, token_header(options, i), source));
   }
   if (!subscribers_.empty()) subscribers_.front()->be_probe();
 }
@@ -193,9 +198,11 @@ void print_delays(const char* name, const Histogram& delays) {
 void Run::print_watched() const {
   std::printf("\"watched\":{");
   for (std::size_t i = 0; i < options_.watched.size(); ++i) {
-    std::printf("%s\"%s\":{\"cpu_s\":%.2f,\"pss_before_kb\":%lu,\"pss_opened_kb\":%lu,\"pss_end_kb\":%lu}",
-                i == 0 ? "" : ",", options_.watched[i].name.c_str(), end_[i].cpu_s - start_[i].cpu_s, before_[i].pss,
-                opened_[i].pss, end_[i].pss);
+    const double open_cpu = opened_[i].cpu_s - before_[i].cpu_s;
+    std::printf(
+        "%s\"%s\":{\"cpu_s\":%.2f,\"open_cpu_s\":%.2f,\"pss_before_kb\":%lu,\"pss_opened_kb\":%lu,\"pss_end_kb\":%lu}",
+        i == 0 ? "" : ",", options_.watched[i].name.c_str(), end_[i].cpu_s - start_[i].cpu_s, open_cpu, before_[i].pss,
+        opened_[i].pss, end_[i].pss);
   }
   std::printf("},");
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -14,6 +15,7 @@ namespace {
 constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribes, publishes, measures; prints JSON
   --subscribers N --channels N --path /events/bench{c}    who listens, and where ({c}: number of the channel)
   --flavor sse|long-poll --cursor pgevents|nchan          how
+  --tokens FILE                                           what they send as Authorization: Bearer, a line each
   --publish PATH --channel bench{c}                       POST to PATH + channel …
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
@@ -37,6 +39,14 @@ Watched parse_watched(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos) throw std::runtime_error("--watch wants NAME=PID");
   return {text.substr(0, equals), static_cast<pid_t>(std::atoi(text.c_str() + equals + 1))};
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+  std::vector<std::string> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  if (lines.empty()) throw std::runtime_error("--tokens: no token in that file");
+  return lines;
 }
 
 using Setter = std::function<void(const std::string&)>;
@@ -64,6 +74,7 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--flavor",
        [&o](const std::string& text) { o.flavor = text == "long-poll" ? Flavor::kLongPoll : Flavor::kEventStream; }},
       {"--cursor", [&o](const std::string& text) { o.cursor = text == "nchan" ? Cursor::kNchan : Cursor::kPgevents; }},
+      {"--tokens", [&o](const std::string& text) { o.tokens = read_lines(text); }},
       {"--publish", word(o.publish)},
       {"--conninfo", word(o.conninfo)},
       {"--publishers", number(o.publishers)},

@@ -23,6 +23,7 @@ struct Options {
   Cursor cursor = Cursor::kPgevents;
   std::string publish;  // POST to this path + channel; empty: INSERT over `conninfo`
   std::string conninfo;
+  std::vector<std::string> tokens;  // subscriber n sends the n-th, in turn
   std::uint32_t publishers = 4;
   double rate = 10;          // events per second over all channels
   std::uint32_t size = 200;  // bytes of an event's data

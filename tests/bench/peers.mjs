@@ -1,6 +1,7 @@
 // The servers that are compared: how each is started for one run, on which core, and what the load generator has to know
 // about it. Each start gives { args, config, stop() }: arguments for the load generator and the configuration used.
 import { spawn } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -110,18 +111,50 @@ async function startDatabase() {
   return database;
 }
 
-const kPgeventsLocations = `        location / {
+const locations = (access) => `        location / {
             pgevents main;
-            pgevents_subscribe "*";
+            ${access}
         }
 `;
 
-async function startPgevents({ buffers, envelope }) {
+// 10,000 users' tokens, and what nginx verifies them with. Made once: RS256 signatures take a while.
+const kTokens = 10000;
+const made = new Map();
+function tokensOf(alg) {
+  if (!made.has(alg)) made.set(alg, makeTokens(alg));
+  return made.get(alg);
+}
+
+function makeTokens(alg) {
+  const dir = tempDir('tokens');
+  const secret = crypto.randomBytes(32).toString('hex');
+  const pair = alg === 'RS256' ? crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }) : undefined;
+  fs.writeFileSync(path.join(dir, 'key'), pair ? pair.publicKey.export({ type: 'spki', format: 'pem' }) : secret);
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const sign = (text) =>
+    pair ? crypto.sign('sha256', text, pair.privateKey) : crypto.createHmac('sha256', secret).update(text).digest();
+  const iat = Math.floor(Date.now() / 1000);
+  const lines = Array.from({ length: kTokens }, (_, n) => {
+    const text = `${part({ alg })}.${part({ sub: String(n), iat, exp: iat + 86400, pgevents: { subscribe: ['bench*'] } })}`;
+    return `${text}.${sign(Buffer.from(text)).toString('base64url')}`;
+  });
+  fs.writeFileSync(path.join(dir, 'tokens'), lines.join('\n'));
+  return { key: path.join(dir, 'key'), file: path.join(dir, 'tokens') };
+}
+
+const startWithTokens = (alg) => async (options) => {
+  const { key, file } = tokensOf(alg);
+  const server = await startPgevents({ ...options, access: `pgevents_jwt_key ${key};` });
+  return { ...server, args: [...server.args, '--tokens', file], config: server.config.replace(key, '…') };
+};
+
+async function startPgevents({ buffers, envelope, access = 'pgevents_subscribe "*";' }) {
   database ??= await startDatabase();
   const http = (listen, conninfo) =>
-    nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, kPgeventsLocations);
+    nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, locations(access));
   const nginx = await startNginx({ modules: [], loadModule: true, http: (listen) => http(listen, database.conninfo()) });
-  const live = async () => (await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status === 200;
+  // 401: it serves, but nobody without a token.
+  const live = async () => [200, 401].includes((await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status);
   await waitFor(live, { what: 'pgevents to serve' });
   return {
     // One publisher: two would commit in an order of their own, which subscribers are right to get.
@@ -137,4 +170,6 @@ export const kPeers = {
   'bare loop': { start: startBareLoop, flavors: ['sse'] },
   nchan: { start: startNchan, flavors: ['sse', 'long-poll'], missing: () => !fs.existsSync(nchanModule()) && nchanModule() },
   pgevents: { start: startPgevents, flavors: ['sse', 'long-poll'] },
+  'pgevents HS256': { start: startWithTokens('HS256'), flavors: [] },
+  'pgevents RS256': { start: startWithTokens('RS256'), flavors: [] },
 };

@@ -87,11 +87,11 @@ export function machine() {
 
 const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;
 
-// The page docs/benchmarks/first.md. `configs` maps peers to the http block that they ran with.
-export function writePage(file, { mode, rounds, sections, configs, notes }) {
+// The page docs/benchmarks/<name>.md. `configs` maps peers to the http block that they ran with.
+export function writePage(file, { name, mode, rounds, only, sections, configs, notes }) {
   const lines = [
-    '# First benchmark', '',
-    `Made by \`PGEVENTS_BENCH_WRITE=1 ./run bench ${mode}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
+    `# Benchmark: ${name}`, '',
+    `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${mode}${only ? ` --only ${only}` : ''}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
     'medians of the ratios within a round.', '',
     ...machine().map((line) => `- ${line}`), ...notes.map((note) => `- ${note}`), '',
     ...sections.flatMap(({ scenario, rows }) => [`## ${scenario.title}`, '', asMarkdown(rows), '']),

@@ -1,4 +1,5 @@
-// What is measured: the load of each scenario, and which figures of it are worth a column.
+// What is measured: the load of each scenario, which figures of it are worth a column, and, where not all peers that speak
+// its flavor, which servers take part.
 
 const perMillion = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / r.deliveries;
 const perConnection = (field) => (r) => (r.watched.server[field] - r.watched.server.pss_before_kb) / r.subscribers;
@@ -22,6 +23,8 @@ const kCpuAnswer = { title: 'server CPU s/million answers', of: (r) => (r.watche
 const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
 const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
+const kOpen = { title: 'seconds to open all', of: (r) => r.open_s, digits: 2, ratio: ['pgevents'] };
+const kOpenCpu = { title: 'server CPU µs/connection', of: (r) => (r.watched.server.open_cpu_s * 1e6) / r.subscribers, digits: 1 };
 const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, digits: 0, unit: '%' };
 
 export const kScenarios = [
@@ -54,5 +57,23 @@ export const kScenarios = [
     load: { flavor: 'long-poll', subscribers: 1000, rate: 50 },
     seconds: { quick: 2, full: 10 },
     figures: [kDelivered, kP50, kP99, kCpu, kAnswers, kCpuAnswer, kPgCpu, kOwn],
+  },
+  {
+    name: 'connect',
+    title: '10,000 event streams opened, each with a token of its own',
+    load: { flavor: 'sse', subscribers: 10000, rate: 1, warmup: 0 },
+    peers: ['pgevents', 'pgevents HS256', 'pgevents RS256'],
+    start: { buffers: 'default' }, // a token needs its room
+    seconds: { quick: 1, full: 1 },
+    figures: [kOpen, kOpenCpu, kIdle],
+  },
+  {
+    name: 'token-poll',
+    title: '1,000 long-poll clients, 1 channel, 50 events/s, each with a token of its own: verified once, not for each poll',
+    load: { flavor: 'long-poll', subscribers: 1000, rate: 50 },
+    peers: ['pgevents', 'pgevents RS256'],
+    start: { buffers: 'default' },
+    seconds: { quick: 2, full: 10 },
+    figures: [kDelivered, kP50, kP99, kAnswers, { ...kCpuAnswer, ratio: ['pgevents'] }],
   },
 ];

@@ -31,8 +31,8 @@ std::int64_t number_at(std::string_view text) {
 
 }  // namespace
 
-Subscriber::Subscriber(const SubscriberSetup& setup, std::string path, std::uint32_t source)
-    : setup_(setup), path_(std::move(path)), source_(source) {}
+Subscriber::Subscriber(const SubscriberSetup& setup, std::string path, std::string headers, std::uint32_t source)
+    : setup_(setup), path_(std::move(path)), headers_(std::move(headers)), source_(source) {}
 
 Subscriber::~Subscriber() {
   close();
@@ -89,6 +89,7 @@ void Subscriber::send_request() {
   requested_ = true;
   std::string request = "GET " + path_ + " HTTP/1.1\r\nHost: bench\r\n";
   if (setup_.flavor == Flavor::kEventStream) request += "Accept: text/event-stream\r\n";
+  request += headers_;
   request += cursor_;
   request += "\r\n";
   const ssize_t sent = send(fd_, request.data(), request.size(), MSG_NOSIGNAL);

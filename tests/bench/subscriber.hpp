@@ -28,8 +28,9 @@ struct SubscriberSetup {
 
 class Subscriber final : public Handler, private HttpSink {
  public:
-  // `source`: the local address, in host byte order (several are needed beyond 28,000 connections to one port).
-  Subscriber(const SubscriberSetup& setup, std::string path, std::uint32_t source);
+  // `headers`: whole lines that its requests carry besides; `source`: the local address, in host byte order (several are
+  // needed beyond 28,000 connections to one port).
+  Subscriber(const SubscriberSetup& setup, std::string path, std::string headers, std::uint32_t source);
   ~Subscriber() override;
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
@@ -53,6 +54,7 @@ class Subscriber final : public Handler, private HttpSink {
 
   const SubscriberSetup& setup_;
   std::string path_;
+  std::string headers_;
   std::string partial_;  // an event stream's incomplete line, or a long poll's body
   std::string cursor_;   // header lines that a long poll sends next
   HttpReader reader_;

@@ -13,7 +13,7 @@ import { startNginx } from '../lib/nginx.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { eventObject, pollBody, streamFrame } from '../lib/wire.mjs';
-import { compile, moduleSources, nginxSource } from './compile.mjs';
+import { compile, moduleSources, nginxSource, usualBuild } from './compile.mjs';
 
 const kDebianNginx = '/usr/sbin/nginx';
 
@@ -29,10 +29,12 @@ function spacedRoot() {
 // As little as an nginx may have: no debugging log, no TLS, no HTTP/2, no threads, no regular expressions.
 const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-http_gzip_module'];
 
+// Each compiler optimises once, which takes it most of its time and shows it more to warn of.
 const kBuilds = {
-  'dynamic, for the nginx of Debian, by gcc': () => compile({ name: 'debian gcc', root: spacedRoot() }),
-  'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang' }),
-  'dynamic, for an nginx from source, by gcc': async () => compile({ name: 'source-dynamic', source: await nginxSource() }),
+  'dynamic, for the nginx of Debian, by gcc': usualBuild,
+  'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang', level: '-O0' }),
+  'dynamic, for an nginx from source, by gcc': async () =>
+    compile({ name: 'source dynamic', level: '-O0', source: await nginxSource(), root: spacedRoot() }),
   'static, in an nginx from source, by clang': async () =>
     compile({ name: 'source-static', compiler: 'clang', source: await nginxSource(), isStatic: true, options: kBare }),
 };

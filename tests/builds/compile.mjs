@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { run } from '../lib/processes.mjs';
-import { kRoot } from '../lib/scratch.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const kLimit = 10 * 60_000;
 const kBuilds = path.join(kRoot, 'build', 'builds');
@@ -44,22 +44,34 @@ function removeObjects(dir) {
   }
 }
 
-// compiler: gcc or clang; source: directory of an nginx source (Debian's nginx-dev without one); isStatic: into the nginx.
-// options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx, log }: the files made, and
-// the file of what make said.
-export async function compile({ name, compiler = 'gcc', source, isStatic = false, options = [], root = kRoot }) {
+// The module that ./run has built and that all other suites use: dynamic, for the nginx of Debian, by gcc. What make said is no
+// more: the commands are what it would do.
+export async function usualBuild() {
+  const dir = path.join(kRoot, 'build', 'release');
+  const made = { dir, module: path.join(dir, 'ngx_http_pgevents_module.so'), log: path.join(tempDir('builds'), 'make.log') };
+  const args = ['-f', 'objs/Makefile', '--dry-run', '--always-make', 'modules'];
+  const { stdout } = await run('make', args, { cwd: path.join(dir, 'nginx-build') });
+  fs.writeFileSync(made.log, stdout);
+  return made;
+}
+
+// compiler: gcc or clang, level: how it optimises; source: directory of an nginx source (Debian's nginx-dev without one);
+// isStatic: into the nginx. options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx, log }:
+// the files made, and the file of what make said.
+export async function compile({ name, compiler = 'gcc', level = '-O2', source, isStatic = false, options = [], root = kRoot }) {
   const dir = path.join(kBuilds, name);
   const args = [dir, ...(source ? ['--nginx-source', source] : []), ...(isStatic ? ['--static'] : []), '--', ...options];
   const made = { dir, log: path.join(dir, 'make.log') };
   if (source) made.nginx = path.join(dir, 'nginx');
   if (!isStatic) made.module = path.join(dir, 'ngx_http_pgevents_module.so');
   const mark = path.join(dir, 'content');
-  const content = contentOf(compiler, args, source);
+  const env = { ...process.env, CC: compiler, CC_OPT: `-g0 ${level}` };
+  const content = contentOf(compiler, [env.CC_OPT, ...args], source);
   if (fs.existsSync(mark) && fs.readFileSync(mark, 'utf8') === content) return made;
   removeObjects(dir);
   fs.rmSync(mark, { force: true });
   const command = path.join(root, 'ngx_module', 'build.sh');
-  const { stdout, stderr } = await run(command, args, { env: { ...process.env, CC: compiler }, timeout: kLimit });
+  const { stdout, stderr } = await run(command, args, { env, timeout: kLimit });
   fs.writeFileSync(made.log, stdout + stderr);
   fs.writeFileSync(mark, content);
   return made;

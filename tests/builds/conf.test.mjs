@@ -1,5 +1,5 @@
-// The examples of conf/ work as they stand: each is started with nothing changed but the places that differ on every machine
-// (listed in `localise`), and asked through. The systemd units are read, checked by systemd, and obeyed.
+// The examples of conf/ work as they stand (those about access: conf_access.test.mjs). The systemd units are read, checked by
+// systemd, and obeyed.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -8,17 +8,13 @@ import path from 'node:path';
 import { before, describe, test } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
-import { freePort, waitFor } from '../lib/conditions.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { firstAnswer, kConf, kConninfo, kListen80, kModule, startExample, startText, tlsPlaces } from '../lib/conf_examples.mjs';
 import { kFallbackProgram, startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
 import { atEnd } from '../lib/lifetime.mjs';
-import { isAlive, run, signalIfAlive, waitGone } from '../lib/processes.mjs';
+import { isAlive, signalIfAlive, waitGone } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
-
-const kNginx = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
-const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build/release/ngx_http_pgevents_module.so');
-const kConninfo = 'host=/run/postgresql dbname=app';
-const kConf = path.join(kRoot, 'conf');
 
 let database, fallback;
 
@@ -28,57 +24,13 @@ before(async () => {
   fallback = await startFallback({ conninfo: database.conninfo() });
 });
 
-// Replaces each text, which must be there: an example that was changed must not slip through untested.
-function localise(text, places) {
-  return Object.entries(places).reduce((result, [from, to]) => {
-    assert.ok(result.includes(from), `'${from}' in the example`);
-    return result.replaceAll(from, to);
-  }, text);
-}
-
-// What every example has, and what an nginx beside others needs.
-function commonPlaces(dir) {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  return {
-    'modules/ngx_http_pgevents_module.so': kModule,
-    'user www-data;': process.getuid() === 0 ? 'user root;' : '',
-    'worker_processes auto;': 'worker_processes 2;',
-    '/run/nginx.pid': `${dir}/nginx.pid`,
-    '/var/log/nginx/error.log': `${dir}/error.log`,
-    'http {': `http {\n${temporary.map((name) => `${name}_temp_path ${dir}/${name};`).join('\n')}`,
-    [kConninfo]: database.conninfo(),
-  };
-}
-
-const startExample = (name, places) => startText(fs.readFileSync(path.join(kConf, name), 'utf8'), places);
-
-async function startText(example, places) {
-  const dir = tempDir('conf');
-  const port = await freePort();
-  const file = path.join(dir, 'nginx.conf');
-  fs.writeFileSync(file, localise(example, { ...commonPlaces(dir), ...places(dir, port) }));
-  await run(kNginx, ['-p', dir, '-c', file, '-e', path.join(dir, 'error.log')]);
-  const pid = Number(fs.readFileSync(path.join(dir, 'nginx.pid'), 'latin1'));
-  atEnd(async () => {
-    signalIfAlive(pid, 'SIGQUIT');
-    await waitGone([pid], 'nginx', 30_000);
-    assert.doesNotMatch(fs.readFileSync(path.join(dir, 'error.log'), 'utf8'), /\[(alert|emerg|crit)\]/);
-  });
-  return { dir, port };
-}
-
-// A module that has just been started says 503 until its first connection to the database stands.
-async function firstAnswer(port, location, { tls } = {}) {
-  let answer;
-  await waitFor(async () => (answer = await request({ port, path: location, tls })).status !== 503, { what: 'the database is there' });
-  assert.equal(answer.status, 200, answer.body);
-  return answer;
-}
+const start = (name, places) => startExample(name, { database, places });
 
 // One request per path of the front-end: granted, refused, published.
 async function assertServes(port, { publishes }) {
   await database.publish('news', 'headline', { text: 'Käse' });
   const heard = await firstAnswer(port, '/rt/events/news?last_event_id=0&flavor=poll');
+  assert.equal(heard.status, 200, heard.body);
   assert.match(heard.body, /"type":"headline","data":\{"text":"Käse"\}/);
   assert.equal((await request({ port, path: '/rt/events/stream:7?flavor=poll' })).status, 200);
   assert.equal((await request({ port, path: '/rt/events/secret?flavor=poll' })).status, 403);
@@ -89,22 +41,22 @@ async function assertServes(port, { publishes }) {
   assert.equal(posted.status, publishes ? 201 : 403, posted.body);
 }
 
-const kListen80 = 'listen 80;';
-
 describe('README.md', () => {
   // It leaves out what nginx has defaults for, and what this nginx beside others needs.
   const kLeftOut = 'user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n';
 
   test('shows an nginx.conf that works', async () => {
     const [, example] = /```nginx\n([^`]*)```/.exec(fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8'));
-    const { port } = await startText(kLeftOut + example, (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
+    const { port } = await startText(kLeftOut + example, {
+      database, places: (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }),
+    });
     await assertServes(port, { publishes: false });
   });
 });
 
 describe('conf/minimal.conf', () => {
   test('serves the channels that it names, and lets nobody publish', async () => {
-    const { port } = await startExample('minimal.conf', (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
+    const { port } = await start('minimal.conf', (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
     await assertServes(port, { publishes: false });
   });
 });
@@ -117,7 +69,7 @@ describe('conf/fallback.conf', () => {
   });
 
   test('serves by the module, and by the fallback while the file is there', async () => {
-    const { dir, port } = await startExample('fallback.conf', places);
+    const { dir, port } = await start('fallback.conf', places);
     await assertServes(port, { publishes: true });
     assert.equal(await longPollInfo(port), undefined);
     fs.writeFileSync(path.join(dir, 'pgevents-off'), '');
@@ -135,7 +87,7 @@ describe('conf/fallback.conf', () => {
   }
 
   test('serves by the fallback alone when the module is taken out, as it says', async () => {
-    const { port } = await startExample('fallback.conf', (dir, free) => ({
+    const { port } = await start('fallback.conf', (dir, free) => ({
       ...places(dir, free),
       'pgevents $pgevents;': '',
       'pgevents_subscribe "news stream:*";': '',
@@ -150,13 +102,9 @@ describe('conf/fallback.conf', () => {
 
 describe('conf/tls-http2.conf', () => {
   test('streams events over HTTP/2', async () => {
-    const { dir, port } = await startExample('tls-http2.conf', (where, free) => {
+    const { dir, port } = await start('tls-http2.conf', (where, free) => {
       makeCertificate(where);
-      return {
-        'listen 443 ssl http2;': `listen 127.0.0.1:${free} ssl http2;`,
-        '/etc/ssl/certs/app.example.com.pem': `${where}/cert.pem`,
-        '/etc/ssl/private/app.example.com.key': `${where}/key.pem`,
-      };
+      return tlsPlaces(free, { cert: `${where}/cert.pem`, key: `${where}/key.pem` });
     });
     await firstAnswer(port, '/rt/events/news?flavor=poll', { tls: true });
     const session = http2.connect(`https://localhost:${port}`, {
@@ -234,7 +182,7 @@ describe('conf/systemd', () => {
     assert.deepEqual(readUnit('pgevents-fcgi.socket')('ListenStream'), ['/run/pgevents/fcgi.sock']);
     const command = unit('ExecStart')[0].replace('/usr/local/bin/pgevents-fcgi', kFallbackProgram).split(' ');
     const { child, socket } = await startActivated(command, database.conninfo());
-    const { port } = await startExample('fallback.conf', (dir, free) => {
+    const { port } = await start('fallback.conf', (dir, free) => {
       fs.writeFileSync(`${dir}/off`, '');
       return { [kListen80]: `listen 127.0.0.1:${free};`, '/etc/nginx/pgevents-off': `${dir}/off`, '/run/pgevents/fcgi.sock': socket };
     });

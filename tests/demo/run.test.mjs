@@ -159,6 +159,12 @@ describe('./run', () => {
     atEnd(() => fs.rmSync(place, { recursive: true }));
     assert.ok(stdout.includes(`their files are in ${place}`), stdout);
     assert.equal((await get(demo, kEvents)).status, 200);
+    const token = (await demo.run(['token', '--user', '10'])).stdout.trim();
+    for (const front_end of ['rt', 'fallback']) {
+      const headers = { Authorization: `Bearer ${token}` };
+      const answer = await request({ port: demo.port, path: `/${front_end}/events/user:10?flavor=poll`, headers });
+      assert.equal(answer.status, 200, front_end);
+    }
     await demo.run(['down']);
     assert.deepEqual(processesIn(place), []);
   });

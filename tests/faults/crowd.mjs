@@ -24,6 +24,9 @@ function startOf(cursor) {
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
 
+// What pgevents says about the stream itself is no event of the log.
+const deliveries = ({ events }) => events.filter(({ type }) => type !== 'pgevents.expired');
+
 export class Crowd {
   constructor(service) {
     this.service_ = service;
@@ -78,9 +81,9 @@ export class Crowd {
   }
 
   // Waits until everybody has the newest of its events as of now. Gives the milliseconds that it took.
-  async caughtUp({ timeout = kSettleTime, members = this.members } = {}) {
+  async caughtUp({ timeout = kSettleTime, members = this.members, log: given } = {}) {
     const started = performance.now();
-    const log = await this.service_.database.log();
+    const log = given ?? (await this.service_.database.log());
     const wanted = members.map((member) => ({ member, id: this.rowsFor_(member, log).at(-1)?.id ?? -1 }));
     const behind = () => wanted.filter(({ member, id }) => (member.client.events.at(-1)?.id ?? -1) < id);
     const what = () => `${behind().length} clients caught up, e.g. ${behind()[0]?.member.client.describe()}`;
@@ -88,17 +91,18 @@ export class Crowd {
     return performance.now() - started;
   }
 
-  // Judges all clients against the log (after the last commit; given, if it has been pruned) and closes them. Gives the figures.
+  // Judges all clients against the log (after the last commit; given, if not all of it is to come) and closes them.
+  // Gives the figures.
   async judge({ resets = false, log: given } = {}) {
-    const late = await this.caughtUp().then(() => '', (error) => error.message);
+    const late = await this.caughtUp({ log: given }).then(() => '', (error) => error.message);
     const log = given ?? (await this.service_.database.log());
     const figures = { clients: this.members.length, events: log.length, expected: 0, delivered: 0 };
     const verdicts = [];
     for (const member of this.members) {
       const rows = this.rowsFor_(member, log);
-      const problems = judge(member.client.events, rows, { resets });
+      const problems = judge(deliveries(member.client), rows, { resets });
       figures.expected += rows.length;
-      figures.delivered += member.client.events.length;
+      figures.delivered += deliveries(member.client).length;
       if (problems.length > 0) verdicts.push(`${member.kind} ${member.client.describe()}:\n${summarise(problems)}`);
       for (const violation of member.client.violations) verdicts.push(`${member.kind}: ${violation}`);
     }

@@ -75,18 +75,19 @@ export class Service {
 export const memoryIsMeaningful = (pid) => !fs.readFileSync(`/proc/${pid}/maps`, 'latin1').includes('libasan');
 
 // cluster: a running one, or options for a new one. behind: is the fallback behind the module, in the same location?
+// location: more for the module's location; args: more for the fallback.
 export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '',
-  main = '', events = '', fallback = true, behind = true, tcp = false, allow = [], listenFlags = '' } = {}) {
+  main = '', events = '', fallback = true, args = [], behind = true, tcp = false, allow = [], listenFlags = '' } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
   const database = await running.createDatabase();
   const conninfo = database.conninfo({ tcp });
-  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1'] }) : undefined;
+  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1', ...args] }) : undefined;
   const service = new Service({
     database, fallback: program, ring, parameters, location, server, tcp, behind: behind && fallback, listenFlags,
   });
   service.cluster = running;
   service.nginx = await startNginx({ workers, main, events, allow, http: (nginx) => service.http(nginx) });
-  if (listenFlags) await waitFor(() => service.nginx.logText().includes('listening to'), { what: 'the listener' });
+  if (listenFlags) await service.nginx.waitListening();
   else await service.waitAnsweredBy('module');
   return service;
 }

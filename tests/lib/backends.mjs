@@ -1,12 +1,15 @@
 // The three back-ends behind one interface, for the conformance suite: the module, the fallback over FastCGI behind an nginx
 // that has no module, and the fallback as plain CGI. What may differ between them is in `kDiffers`, and nowhere else.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'node:test';
 
 import { EventStream } from './event_stream.mjs';
 import { startCgiServer, startFallback } from './fallback.mjs';
 import { request } from './http.mjs';
 import { startNginx } from './nginx.mjs';
+import { tempDir } from './scratch.mjs';
 import { parsePollBody } from './wire.mjs';
 
 // Only for the time in which not every back-end is there; all of them must pass.
@@ -69,71 +72,137 @@ export class Backend {
 }
 
 // The module without fastcgi_pass: what it declines is nginx's own 404 page, and fails the test.
-async function startModule({ conninfo, subscribe, publish, module_limits, server }) {
-  return startNginx({
-    http: (nginx) => `
+async function startModule({ conninfo, subscribe, publish, words, server, away }) {
+  const granted = { pgevents_subscribe: subscribe, pgevents_publish: publish };
+  const grants = Object.entries(granted).filter(([, patterns]) => patterns);
+  const lines = grants.map(([name, patterns]) => `${name} ${quoted(patterns)};`);
+  const nginx = await startNginx({
+    http: (n) => `
       pgevents_database main "${conninfo}" ring=4m;
       server {
-        listen ${nginx.listen()};
-        ${server}
+        listen ${n.listen()};
+        ${typeof server === 'function' ? server(n) : server}
         location ${kBase}/ {
           pgevents main;
-          ${subscribe ? `pgevents_subscribe "${subscribe}";` : ''}
-          ${publish ? `pgevents_publish "${publish}";` : ''}
-          ${module_limits}
+          ${[...lines, ...words.directives].join('\n')}
         }
       }`,
   });
+  if (!away) await nginx.waitListening();
+  return { server: nginx, logs: () => nginx.logText() };
 }
 
-async function startFcgi({ conninfo, subscribe, publish, fallback_limits, server }) {
-  const fallback = await startFallback({ conninfo, args: fallback_limits });
-  return startNginx({
+async function startFcgi({ conninfo, subscribe, publish, words, server }) {
+  const fallback = await startFallback({ conninfo, args: words.args });
+  const nginx = await startNginx({
     loadModule: false,
-    http: (nginx) => `
+    http: (n) => `
       server {
-        listen ${nginx.listen()};
-        ${server}
-        location ${kBase}/ { ${fallback.nginxLines({ base: kBase, subscribe, publish })} }
+        listen ${n.listen()};
+        ${typeof server === 'function' ? server(n) : server}
+        location ${kBase}/ { ${fallback.nginxLines({ base: kBase, subscribe, publish, params: words.params })} }
       }`,
+  });
+  return { server: nginx, logs: () => nginx.logText() + fallback.logText() };
+}
+
+async function startCgi({ conninfo, subscribe, publish, words, env }) {
+  const server = await startCgiServer({ conninfo, mount: kBase, subscribe, publish, env: { ...words.env, ...env } });
+  return { server, logs: () => server.stderr };
+}
+
+const kStarters = { module: startModule, fcgi: startFcgi, cgi: startCgi };
+
+// --- one wish in the words of each front-end ---
+
+// A word of nginx's configuration.
+const quoted = (text) => `"${String(text).replaceAll(/["\\]/g, '\\$&')}"`;
+
+// Each wish: what tests call it, and the name of directive, option and variable.
+const kLimits = [
+  ['maxChannels', 'max_channels'],
+  ['channelPattern', 'channel_pattern'],
+  ['maxEventSize', 'max_event_size'],
+  ['pollInterval', 'poll_interval'],
+];
+const kAccess = [
+  ['cookie', 'jwt_cookie'],
+  ['query', 'jwt_query'],
+  ['audience', 'jwt_audience'],
+  ['issuer', 'jwt_issuer'],
+  ['leeway', 'jwt_leeway'],
+  ['requireExp', 'jwt_require_exp'],
+  ['anonymous', 'anonymous'],
+];
+const kOfRequest = [
+  ['user', 'user'],
+  ['realm', 'realm'],
+];
+
+const variable = (name) => `PGEVENTS_${name.toUpperCase()}`;
+const valueOf = (value) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value));
+
+// [name, value] of what is wished for.
+const given = (list, wishes) =>
+  list.filter(([wish]) => wishes[wish] !== undefined).map(([wish, name]) => [name, valueOf(wishes[wish])]);
+
+// Writes the key files; [file, 'kid=…', 'alg=…'] for each key.
+function keyWords(keys) {
+  const dir = keys.length > 0 ? tempDir('keys') : undefined;
+  return keys.map(({ text, kid, alg }, index) => {
+    const file = join(dir, `key-${index}`);
+    fs.writeFileSync(file, text);
+    return [file, ...(kid ? [`kid=${kid}`] : []), ...(alg ? [`alg=${alg}`] : [])];
   });
 }
 
-const kStarters = {
-  module: startModule,
-  fcgi: startFcgi,
-  cgi: ({ conninfo, subscribe, publish, cgi_limits }) =>
-    startCgiServer({ conninfo, mount: kBase, subscribe, publish, env: cgi_limits }),
-};
-
-// The same limit in the words of each front-end.
-function limitsFor({ maxChannels, channelPattern, maxEventSize } = {}) {
-  const given = [
-    ['pgevents_max_channels', '--max-channels', 'PGEVENTS_MAX_CHANNELS', maxChannels],
-    ['pgevents_channel_pattern', '--channel-pattern', 'PGEVENTS_CHANNEL_PATTERN', channelPattern],
-    ['pgevents_max_event_size', '--max-event-size', 'PGEVENTS_MAX_EVENT_SIZE', maxEventSize],
-  ].filter((entry) => entry[3] !== undefined);
+function inWords(limits, access) {
+  const { keys = [], origins = [] } = access;
+  const options = [...given(kLimits, limits), ...given(kAccess, access)];
+  const perRequest = given(kOfRequest, access);
+  const files = keyWords(keys);
+  const listed = files.length > 0 ? [['jwt_key', files.map((words) => words.join(' ')).join(';')]] : [];
+  if (origins.length > 0) listed.push(['allow_origin', origins.join(' ')]);
   return {
-    module_limits: given.map(([directive, , , value]) => `${directive} "${value}";`).join('\n'),
-    fallback_limits: given.flatMap(([, option, , value]) => [option, String(value)]),
-    cgi_limits: Object.fromEntries(given.map(([, , variable, value]) => [variable, String(value)])),
+    directives: [
+      ...[...options, ...perRequest].map(([name, value]) => `pgevents_${name} ${quoted(value)};`),
+      ...files.map((words) => `pgevents_jwt_key ${words.map(quoted).join(' ')};`),
+      ...(origins.length > 0 ? [`pgevents_allow_origin ${origins.map(quoted).join(' ')};`] : []),
+    ],
+    args: [
+      ...options.flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, value]),
+      ...files.flatMap((words) => ['--jwt-key', words.join(' ')]),
+      ...origins.flatMap((origin) => ['--allow-origin', origin]),
+    ],
+    params: Object.fromEntries(perRequest.map(([name, value]) => [variable(name), value])),
+    env: Object.fromEntries([...options, ...perRequest, ...listed].map(([name, value]) => [variable(name), value])),
   };
 }
 
-// Starts the back-ends on one database.
-export async function startBackends({ database, subscribe = '*', publish = '*', limits, server = '' }) {
-  const options = { conninfo: database.conninfo(), subscribe, publish, server, ...limitsFor(limits) };
+// Starts the back-ends on one database. Each has `server`, which is nginx or the CGI server, and `logs()`, the text of all
+// that was logged for it so far.
+//   subscribe, publish   what the web server grants to every request
+//   limits               { maxChannels, channelPattern, maxEventSize, pollInterval (seconds) }
+//   access               { keys: [{ text, kid, alg }], cookie, query: true, audience, issuer, leeway (seconds),
+//                          requireExp: false, anonymous, user, realm, origins: [] }, all of which may be left out; `text` is
+//                          what the key file holds, `user` and `realm` are what the web server says of every request
+//   server               lines for the server block of nginx (module, fcgi), or a function of the Nginx that gives them
+//   away                 the database is not there yet: nobody waits for it
+//   env                  variables that the web server adds for the CGI program
+export async function startBackends({ database, subscribe = '*', publish = '*', limits = {}, access = {}, server = '', env = {},
+  away = false }) {
+  const options = { conninfo: database.conninfo(), subscribe, publish, server, env, away, words: inWords(limits, access) };
   const backends = [];
   for (const name of kNames) {
     const started = await kStarters[name](options);
-    backends.push(Object.assign(new Backend(name, started.port), { server: started }));
+    backends.push(Object.assign(new Backend(name, started.server.port), started));
   }
   return backends;
 }
 
-// Defines the same tests for every back-end.
-export function forEach(backends, define) {
-  for (const backend of backends) describe(`[${backend.name}]`, () => define(backend));
+// Defines the same tests for every back-end. atOnce: how many of them run at the same time, for tests that mostly wait.
+export function forEach(backends, define, { atOnce = 1 } = {}) {
+  for (const backend of backends) describe(`[${backend.name}]`, { concurrency: atOnce }, () => define(backend));
 }
 
 // Channels that no other test uses.

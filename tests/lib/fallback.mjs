@@ -41,13 +41,13 @@ function assertCleanOutput(text, what) {
 }
 
 export class Fallback {
-  constructor({ conninfo, processes, args }) {
+  constructor({ conninfo, processes, args, env }) {
     this.dir = tempDir('fcgi');
     this.socket = path.join(this.dir, 'fcgi.sock');
     this.log = path.join(this.dir, 'fallback.log');
     this.pidFile = path.join(this.dir, 'fallback.pid');
     this.args_ = ['--listen', `unix:${this.socket}`, '--processes', String(processes), ...args];
-    this.env_ = { ...process.env, PGEVENTS_DATABASE: conninfo };
+    this.env_ = { ...process.env, PGEVENTS_DATABASE: conninfo, ...env };
   }
 
   get pid() {
@@ -79,9 +79,9 @@ export class Fallback {
     return fs.existsSync(this.log) ? fs.readFileSync(this.log, 'utf8') : '';
   }
 
-  // The lines that hand a request of a location over to this fallback.
-  nginxLines({ base, subscribe = '*', publish = '*' }) {
-    const own = { PGEVENTS_BASE: base, PGEVENTS_SUBSCRIBE: subscribe, PGEVENTS_PUBLISH: publish };
+  // The lines that hand a request of a location over to this fallback; `params` are further parameters of pgevents.
+  nginxLines({ base, subscribe = '*', publish = '*', params = {} }) {
+    const own = { PGEVENTS_BASE: base, PGEVENTS_SUBSCRIBE: subscribe, PGEVENTS_PUBLISH: publish, ...params };
     const all = Object.entries({ ...kFastcgiParams, ...own });
     return `${all.map(([name, value]) => `fastcgi_param ${name} "${value}";`).join('\n')}
       fastcgi_pass unix:${this.socket};`;
@@ -103,9 +103,9 @@ export class Fallback {
   }
 }
 
-// conninfo: libpq's connection string; args: further options of the program. It ends with the test file.
-export async function startFallback({ conninfo, processes = 2, args = [] }) {
-  const fallback = new Fallback({ conninfo, processes, args });
+// conninfo: libpq's connection string; args, env: further options of the program. It ends with the test file.
+export async function startFallback({ conninfo, processes = 2, args = [], env = {} }) {
+  const fallback = new Fallback({ conninfo, processes, args, env });
   await fallback.start();
   atEnd(() => fallback.stopIfRunning_());
   return fallback;

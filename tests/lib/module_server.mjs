@@ -53,15 +53,17 @@ export class ModuleServer {
   }
 }
 
-// The kernel spreads connections over the workers (reuseport); otherwise a lone one might take them all.
-// database: a Database; location, subscribe, publish: see locationText; server, http: more text; the rest as startNginx takes it.
-export async function startModuleServer({ database, workers = 2, ring = '4m', server = '', http = '', location, subscribe, publish,
-  ...options }) {
+// Waits until the module has found its database. The kernel spreads connections over the workers (reuseport); otherwise a
+// lone one might take them all.
+// database: a Database; parameters: of pgevents_database; location, subscribe, publish: see locationText; server, http: more
+// text; the rest as startNginx takes it.
+export async function startModuleServer({ database, workers = 2, ring = '4m', parameters = '', server = '', http = '', location, subscribe,
+  publish, ...options }) {
   const nginx = await startNginx({
     workers,
     ...options,
     http: (n) => `
-      pgevents_database main "${database.conninfo()}" ring=${ring};
+      pgevents_database main "${database.conninfo()}" ring=${ring} ${parameters};
       ${http}
       server {
         listen ${n.listen()} reuseport;
@@ -69,5 +71,6 @@ export async function startModuleServer({ database, workers = 2, ring = '4m', se
         ${locationText({ location, subscribe, publish })}
       }`,
   });
+  await nginx.waitListening();
   return new ModuleServer(nginx);
 }

@@ -118,6 +118,15 @@ ${http}
     return waitFor(() => this.workers().length >= count && this.workers(), { what: `${count} nginx workers` });
   }
 
+  // Until the module serves these databases (their listeners have caught up): before that it answers 503, or leaves requests to
+  // the fallback.
+  async waitListening(...databases) {
+    for (const name of databases.length > 0 ? databases : ['main']) {
+      const line = `pgevents: listening to "${name}"`;
+      await waitFor(() => this.logText().includes(line), { what: () => `${line}; log: ${this.logText().slice(-2000)}` });
+    }
+  }
+
   signal(name) {
     process.kill(this.master(), name);
   }
@@ -166,6 +175,15 @@ ${http}
     const pids = [this.master(), ...this.workers()];
     this.signal(signal);
     await waitGone(pids, `nginx after ${signal}`, timeout);
+    this.running_ = false;
+  }
+
+  // As when its machine goes down: master and workers are killed at once.
+  async crash() {
+    const pids = [this.master(), ...this.workers()];
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await waitGone(pids, 'killed nginx');
+    fs.rmSync(this.pidFile);
     this.running_ = false;
   }
 

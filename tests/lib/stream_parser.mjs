@@ -82,15 +82,17 @@ export class StreamParser {
     if (block.kind === 'odd') this.blame_('no block of the protocol', block.raw);
     if ((block.kind === 'opening') !== (this.count_ === 0)) this.blame_('an opening first, and only there', block.raw);
     if (this.closed_) this.blame_('a block after the closing one', block.raw);
-    this.closed_ = block.kind === 'closing';
+    this.closed_ = block.kind === 'closing' || block.type === 'pgevents.expired';
     this.checkId_(block);
     if (block.kind === 'event') this.checkEvent_(block);
   }
 
   checkId_(block) {
     if (block.id === undefined) return;
-    // An event's id is new; a cursor may repeat. A reset may lead anywhere, and says so.
-    const fits = block.kind === 'event' ? block.id > this.id_ : block.id >= this.id_;
+    // An event's id is new; a cursor may repeat, also that of the last word to an expired stream. A reset may lead anywhere,
+    // and says so.
+    const is_new = block.kind === 'event' && block.type !== 'pgevents.expired';
+    const fits = is_new ? block.id > this.id_ : block.id >= this.id_;
     if (!fits && block.type !== 'pgevents.reset') this.blame_(`id after ${this.id_}`, block.raw);
     this.id_ = block.id;
   }

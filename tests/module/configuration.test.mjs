@@ -1,31 +1,38 @@
 // What nginx says about the module's directives: good ones are taken, bad ones refused with a reason, at nginx -t already.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 
 import { Nginx } from '../lib/nginx.mjs';
+import { run } from '../lib/processes.mjs';
+import { ecKey, rsaKey, secretKey } from '../lib/tokens.mjs';
 
 const kInfo = 'host=/tmp dbname=nowhere';
 const kNginx = { workers: 1, loadModule: true, modules: [], main: '', events: '' };
 
-// nginx -t of a configuration: [did it pass, what was said].
-async function check(http) {
+// nginx -t of a configuration: [did it pass, what was said]. `files` lie beside nginx.conf, as { name: content }.
+async function check(http, files = {}) {
   const nginx = new Nginx(kNginx);
+  for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(nginx.dir, name), content);
   await nginx.configure(http);
   return nginx.test();
 }
 
 const inServer = (text, database = `pgevents_database main "${kInfo}";`) => `${database} server { listen 127.0.0.1:1; ${text} }`;
 
-async function accepted(http) {
-  const [passed, said] = await check(http);
+async function accepted(http, files) {
+  const [passed, said] = await check(http, files);
   assert.ok(passed, said);
 }
 
-async function refused(http, reason) {
-  const [passed, said] = await check(http);
+// Gives what was said.
+async function refused(http, reason, files) {
+  const [passed, said] = await check(http, files);
   assert.equal(passed, false, `accepted: ${http}`);
   assert.match(said, /\[emerg\]/);
   assert.match(said, reason);
+  return said;
 }
 
 test('every directive is taken with all its parameters', () => accepted(inServer(`
@@ -79,3 +86,94 @@ test('a pattern that PCRE2 does not compile is refused with the place of its fau
 test('a directive given twice is refused', async () => {
   await refused(inServer('location / { pgevents_timeout 1s; pgevents_timeout 2s; }'), /is duplicate/);
 });
+
+// --- access ---
+
+const inLocation = (text) => inServer(`location / { pgevents main; ${text} }`);
+const rsa = rsaKey();
+const ec = ecKey();
+const secret = secretKey();
+const kFiles = {
+  'a.key': `${secret.text}\n`,
+  'rsa.pem': rsa.pem,
+  'ec.pem': ec.pem,
+  'one.jwk': JSON.stringify(secret.jwk('one')),
+  'set.jwk': JSON.stringify({ keys: [rsa.jwk('two'), ec.jwk('three')] }),
+};
+
+test('the directives of access are taken with all their parameters, at each level', () => {
+  const text = `pgevents_user $remote_user; pgevents_realm $host; pgevents_subscribe "a {user}.*"; pgevents_publish "$arg_x"; pgevents_anonymous "*";
+    pgevents_jwt_key a.key; pgevents_jwt_key rsa.pem kid=r alg=RS512; pgevents_jwt_key ec.pem alg=ES256 kid=e;
+    pgevents_jwt_key one.jwk; pgevents_jwt_key set.jwk; pgevents_jwt_cookie __Host-session; pgevents_jwt_query on;
+    pgevents_jwt_audience "https://events.example"; pgevents_jwt_issuer issuer; pgevents_jwt_leeway 5s; pgevents_jwt_require_exp off;
+    pgevents_allow_origin https://app.example http://localhost:8080 "~https://[a-z]+[.]example"; pgevents_allow_origin * null;`;
+  return accepted(`pgevents_database main "${kInfo}"; ${text} server { listen 127.0.0.1:1; ${text} location / { pgevents main; ${text} } }`,
+    kFiles);
+});
+
+test('what a lower level has is no duplicate of the level above, and may be empty', () => accepted(`
+  pgevents_database main "${kInfo}"; pgevents_jwt_key a.key; pgevents_jwt_cookie c; pgevents_jwt_audience a; pgevents_user $remote_user;
+  server { listen 127.0.0.1:1; pgevents_jwt_cookie ""; pgevents_jwt_audience ""; pgevents_user ""; location / { pgevents main; } }`, kFiles));
+
+const rsaPrivate = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' });
+for (const [what, content, reason] of [
+  ['a secret that is too short', 'short-but-secret', /too short: 32 bytes/],
+  ['nothing', '', /key ".*\/bad\.key": /],
+  ['a private key', rsaPrivate, /private/],
+  ['broken JSON', '{"kty":"oct","k":"c2VjcmV0LWJ1dC1icm9rZW4tc2VjcmV0LWJ1dC1icm9rZW4"', /key ".*\/bad\.key": /],
+  ['a JWK of a private kind of key', JSON.stringify({ kty: 'secretkind', k: 'c2VjcmV0' }), /key ".*\/bad\.key": /],
+  ['too much', 'secret-'.repeat(200_000), /is no file, or larger than 1 MB/],
+]) {
+  test(`a key file with ${what} is refused by its name, without a word of its content`, async () => {
+    const said = await refused(inLocation('pgevents_jwt_key bad.key;'), reason, { 'bad.key': content });
+    assert.match(said, /\[emerg\] pgevents: key "\/.*\/bad\.key".* in \/.*nginx\.conf:[0-9]+/);
+    for (const line of content.split(/[\n",]/).filter((text) => text.length > 6)) assert.ok(!said.includes(line), said);
+  });
+}
+
+test('a key file that is not there, or is no file, is refused by its full name', async () => {
+  await refused(inLocation('pgevents_jwt_key none.key;'), /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/);
+  await refused(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null" is no file/);
+  await refused(inLocation('pgevents_jwt_key /;'), /key "\/" is no file/);
+});
+
+test('a pipe in the place of a key file does not hold nginx up', async () => {
+  const nginx = new Nginx(kNginx);
+  await run('mkfifo', [path.join(nginx.dir, 'pipe.key')]);
+  await nginx.configure(inLocation('pgevents_jwt_key pipe.key;'));
+  const [passed, said] = await nginx.test();
+  assert.equal(passed, false);
+  assert.match(said, /pipe\.key" is no file/);
+});
+
+for (const [parameters, reason] of [
+  ['', /invalid number of arguments/],
+  ['a.key b.key', /invalid parameter "b\.key"/],
+  ['a.key kid=', /invalid parameter "kid="/],
+  ['a.key kid=a kid=b', /invalid parameter "kid=b"/],
+  ['a.key alg=HS256 alg=HS256', /invalid parameter "alg=HS256"/],
+  ['a.key alg=none', /key ".*": /],
+  ['a.key alg=RS256', /key ".*": /],
+  ['rsa.pem alg=HS256', /key ".*": /],
+]) {
+  test(`"pgevents_jwt_key ${parameters}" is refused`, () => refused(inLocation(`pgevents_jwt_key ${parameters};`), reason, kFiles));
+}
+
+for (const [directive, reason] of [
+  ['pgevents_jwt_cookie "a b"', /"a b" is no name of a cookie/],
+  ['pgevents_jwt_cookie a=b', /is no name of a cookie/],
+  ['pgevents_jwt_query maybe', /it must be "on" or "off"/],
+  ['pgevents_jwt_require_exp 1', /it must be "on" or "off"/],
+  ['pgevents_jwt_leeway soon', /invalid value/],
+  ['pgevents_jwt_leeway -1', /invalid value/],
+  ['pgevents_user', /invalid number of arguments/],
+  ['pgevents_user $nowhere', /unknown "nowhere" variable/],
+  ['pgevents_user a; pgevents_user b', /is duplicate/],
+  ['pgevents_jwt_issuer a; pgevents_jwt_issuer b', /is duplicate/],
+  ['pgevents_allow_origin', /invalid number of arguments/],
+  ['pgevents_allow_origin app.example', /origin "app\.example": not an origin/],
+  ['pgevents_allow_origin https://app.example/', /origin ".*": not an origin/],
+  ['pgevents_allow_origin "~["', /origin "~\[": .* at offset [0-9]+/],
+]) {
+  test(`"${directive}" is refused`, () => refused(inLocation(`${directive};`), reason));
+}

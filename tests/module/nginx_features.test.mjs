@@ -48,6 +48,7 @@ const nginx = await startNginx({
     server { listen ${n.listen(1)};
       location / { proxy_pass http://${n.listen(0)}; proxy_http_version 1.1; proxy_set_header Connection ""; } }`,
 });
+await nginx.waitListening('main', 'second');
 
 const get = (where, options = {}) => request({ port: nginx.port, path: where, ...options });
 const kPoll = 'flavor=poll&last_event_id=0';

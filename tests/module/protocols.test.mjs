@@ -26,6 +26,7 @@ const nginx = await startNginx({
       ${locationText()} }
     server { listen ${n.listen(1)} http2; ${locationText()} }`,
 });
+await nginx.waitListening();
 
 const sessions = {
   'HTTP/2 over TLS': http2.connect(`https://127.0.0.1:${nginx.ports[0]}`, { rejectUnauthorized: false }),

@@ -32,6 +32,7 @@ const configuration = (n, { module = true } = {}) => `
     ${module ? `location /alone/ { pgevents $switch; ${limits} }` : ''}
   }`;
 const nginx = await startNginx({ workers: 2, http: configuration });
+await nginx.waitListening();
 const server = new ModuleServer(nginx);
 const flag = path.join(nginx.dir, 'module-off');
 const off = () => fs.writeFileSync(flag, '');

@@ -39,7 +39,7 @@ EOF
 }
 
 start_server() {
-  as_postgres pg_ctl -D "$work/data" -l "$work/server.log" -w -s start || {
+  as_postgres pg_ctl -D "$work/data" -l "$work/server.log" -t 180 -w -s start || {
     tail -n 5 "$work/server.log" >&2
     exit 2
   }

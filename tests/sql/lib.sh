@@ -51,6 +51,16 @@ it() {
   set -e
   counter=$((counter + 100))
   report "$status" "$name" "$work/output"
+  drop_used
+}
+
+# Drops the databases of the test that has ended, so that a restart of the server need not sync them all. What replication still
+# holds stays until the end.
+drop_used() {
+  local name
+  for name in $(q postgres "SELECT datname FROM pg_database WHERE datname ~ '^${prefix}_[0-9]+$'"); do
+    q postgres "DROP DATABASE $name WITH (FORCE)" 2>/dev/null || true
+  done
 }
 
 report() {
@@ -79,6 +89,11 @@ wait_for() {
     ((SECONDS < deadline)) || fail "'$3' is still '$got', not '$2'"
     sleep 0.05
   done
+}
+
+# is_waiting DATABASE: until one of its sessions waits for a lock
+is_waiting() {
+  wait_for "$1" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 }
 
 # --- Tests in SQL: every "-- test: sentence" in a file begins one, which runs in a database of its own.

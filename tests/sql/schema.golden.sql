@@ -1,5 +1,10 @@
 CREATE SCHEMA pgevents;
 COMMENT ON SCHEMA pgevents IS 'Real-time events from committed transactions';
+CREATE FUNCTION pgevents.answer(VARIADIC members text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT ('{' || array_to_string(members, ',') || '}')::json
+$$;
 CREATE FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -14,18 +19,57 @@ BEGIN
   RETURN new_id;
 END
 $$;
-CREATE FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) RETURNS void
+CREATE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
-  controls constant text := E'[\\u0001-\\u001f\\u007f]';
+  known record;
 BEGIN
-  IF channel IS NULL OR octet_length(channel) NOT BETWEEN 1 AND 255 OR channel COLLATE "C" ~ controls THEN
+  user_id := identity ->> 'user';
+  realm := coalesce(nullif(identity ->> 'realm', ''), 'main');
+  IF coalesce(user_id, '') = '' THEN
+    PERFORM pgevents.raise_error(401, 'UNAUTHORIZED', 'Authentication required');
+  END IF;
+  known := pgevents.directory_user(realm, user_id);
+  IF NOT known.is_known THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No such user');
+  END IF;
+  is_bot := known.is_bot;
+  presence_enabled := known.presence_enabled;
+  send_private_typing_notifications := known.send_private_typing_notifications;
+  send_stream_typing_notifications := known.send_stream_typing_notifications;
+  receives_typing_notifications := known.receives_typing_notifications;
+END
+$$;
+CREATE FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE pgevents.users u SET
+    presence_enabled = coalesce((changes -> 'presence_enabled')::boolean, u.presence_enabled),
+    send_private_typing_notifications =
+      coalesce((changes -> 'send_private_typing_notifications')::boolean, u.send_private_typing_notifications),
+    send_stream_typing_notifications =
+      coalesce((changes -> 'send_stream_typing_notifications')::boolean, u.send_stream_typing_notifications),
+    receives_typing_notifications =
+      coalesce((changes -> 'receives_typing_notifications')::boolean, u.receives_typing_notifications)
+   WHERE u.realm = change_settings.realm AND u.user_id = change_settings.user_id;
+END
+$$;
+CREATE FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF NOT pgevents.name_is_sane(channel) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
       'Invalid channel name: 1 to 255 bytes, no control characters');
   END IF;
-  IF type IS NULL OR octet_length(type) NOT BETWEEN 1 AND 255 OR type COLLATE "C" ~ controls THEN
+  IF NOT pgevents.name_is_sane(type) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid event type: 1 to 255 bytes, no control characters');
+  END IF;
+  -- Front-ends act on what they read there: only pgevents' own functions may write it.
+  IF starts_with(channel, 'pgevents.') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Channels that start with ''pgevents.'' are reserved');
   END IF;
   IF starts_with(type, 'pgevents.') THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Event types that start with ''pgevents.'' are reserved');
@@ -34,6 +78,67 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid expiry: must be finite, or NULL for none');
   END IF;
 END
+$$;
+CREATE FUNCTION pgevents.check_user(user_id text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF NOT pgevents.name_is_sane(user_id) THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid user_id: 1 to 255 bytes, no control characters');
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.client_timings() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT pgevents.json_members(row_to_json(t)) FROM (SELECT
+    pgevents.timing_ms('typing_started_expiry') AS server_typing_started_expiry_period_milliseconds,
+    pgevents.timing_ms('typing_started_wait') AS server_typing_started_wait_period_milliseconds,
+    pgevents.timing_ms('typing_stopped_wait') AS server_typing_stopped_wait_period_milliseconds,
+    pgevents.timing_seconds('presence_ping_interval') AS server_presence_ping_interval_seconds,
+    pgevents.timing_seconds('presence_offline_threshold') AS server_presence_offline_threshold_seconds) t
+$$;
+CREATE FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  at        timestamptz := clock_timestamp();
+  lease_end timestamptz := until + pgevents.timing('presence_lease');
+BEGIN
+  INSERT INTO pgevents.connections AS old (realm, user_id, holder, until, left_at)
+    SELECT c.realm, c.user_id, connections_write.holder, lease_end, CASE WHEN c.report -> 'left' = 'true' THEN at END
+      FROM pgevents.presence_changes(reports, connections_write.holder, connections_write.until, at) c
+     WHERE c.contact_due ORDER BY c.realm COLLATE "C", c.user_id COLLATE "C"
+    ON CONFLICT ON CONSTRAINT connections_pkey
+    DO UPDATE SET until = greatest(old.until, excluded.until), left_at = excluded.left_at;
+END
+$$;
+CREATE FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  SELECT true, u.is_bot, u.presence_enabled, u.send_private_typing_notifications, u.send_stream_typing_notifications,
+         u.receives_typing_notifications, u.joined_at
+    INTO is_known, is_bot, presence_enabled, send_private_typing_notifications, send_stream_typing_notifications,
+         receives_typing_notifications, joined_at
+    FROM pgevents.users u
+   WHERE u.realm = directory_user.realm AND u.user_id = directory_user.user_id AND u.is_active;
+  is_known := coalesce(is_known, false);
+END
+$$;
+CREATE FUNCTION pgevents.disconnect(user_id text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM pgevents.check_user(user_id);
+  PERFORM pgevents.publish_control('pgevents.disconnect', format('{"user":%s}', to_json(user_id))::json);
+END
+$$;
+CREATE FUNCTION pgevents.epoch(ts timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT floor(pg_catalog.date_part('epoch', ts))::bigint
 $$;
 CREATE FUNCTION pgevents.events_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -111,6 +216,27 @@ CREATE FUNCTION pgevents.head() RETURNS bigint
     AS $$
   SELECT greatest((SELECT max(id) FROM pgevents.log), (SELECT pruned_id FROM pgevents.history))
 $$;
+CREATE FUNCTION pgevents.holder_close(holder bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE pgevents.presence_holders h SET alive_until = clock_timestamp()
+   WHERE h.holder = holder_close.holder AND h.alive_until > clock_timestamp();
+END
+$$;
+CREATE FUNCTION pgevents.holder_open() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  new_holder bigint;
+BEGIN
+  INSERT INTO pgevents.presence_holders (alive_until)
+    VALUES (clock_timestamp() + pgevents.timing('presence_lease')) RETURNING holder INTO new_holder;
+  RETURN new_holder;
+END
+$$;
 CREATE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -147,6 +273,178 @@ BEGIN
   RETURN jsonb_build_object('result', 'success', 'id', new_id);
 END
 $$;
+CREATE FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  caller record := pgevents.caller(identity);
+BEGIN
+  RETURN pgevents.answer(pgevents.success(params, '{}'), pgevents.presence_state(caller.realm, NULL, NULL, false));
+END
+$$;
+CREATE FUNCTION pgevents.http_register(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  last_event_id bigint := pgevents.head();
+  caller record := pgevents.caller(identity);
+  answer text := pgevents.success(params, '{fetch_event_types}');
+  wanted jsonb := pgevents.param_list(params, 'fetch_event_types');
+  wrong  int := (SELECT min(e.ordinality) - 1 FROM jsonb_array_elements(wanted) WITH ORDINALITY e
+                  WHERE jsonb_typeof(e.value) <> 'string');
+  state  text;
+BEGIN
+  IF wrong IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('fetch_event_types[%s] is not a string', wrong));
+  END IF;
+  IF coalesce(wanted ? 'presence', true) THEN
+    state := pgevents.presence_state(caller.realm, NULL, NULL, true, true);
+  ELSE
+    state := '"server_timestamp":' || to_json(pgevents.server_timestamp());
+  END IF;
+  RETURN pgevents.answer(answer,
+    (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text, array_remove(ARRAY[
+       pgevents.user_channel(caller.realm, caller.user_id), pgevents.presence_channel(caller.realm)], NULL) AS channels) b),
+    state,
+    CASE WHEN coalesce(wanted ? 'user_settings', true) THEN '"user_settings":' || (SELECT row_to_json(f) FROM (SELECT
+       caller.presence_enabled, caller.send_private_typing_notifications, caller.send_stream_typing_notifications,
+       caller.receives_typing_notifications) f) END,
+    pgevents.client_timings());
+END
+$$;
+CREATE FUNCTION pgevents.http_report_presence(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  request jsonb := pgevents.presence_request(identity, params);
+BEGIN
+  PERFORM pgevents.presence_report(jsonb_build_array(request));
+  RETURN pgevents.presence_answer(request);
+END
+$$;
+CREATE FUNCTION pgevents.http_report_presence_many(requests jsonb) RETURNS TABLE(answer json, state text, message text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  request  jsonb;
+  outcomes jsonb[] := '{}';
+BEGIN
+  FOR request IN SELECT e.value FROM jsonb_array_elements(requests) WITH ORDINALITY e ORDER BY e.ordinality LOOP
+    BEGIN
+      outcomes := outcomes || pgevents.presence_request(request -> 'identity', request -> 'params');
+    EXCEPTION WHEN SQLSTATE 'PT400' OR SQLSTATE 'PT401' THEN
+      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+      outcomes := outcomes || jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
+    END;
+  END LOOP;
+  PERFORM pgevents.presence_report((SELECT jsonb_agg(o) FROM unnest(outcomes) o WHERE o ? 'user'));
+  FOREACH request IN ARRAY outcomes LOOP
+    answer := CASE WHEN request ? 'user' THEN pgevents.presence_answer(request) END;
+    state := request ->> 'state';
+    message := request ->> 'message';
+    detail := request ->> 'detail';
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+CREATE FUNCTION pgevents.http_settings(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  flags   constant text[] := '{presence_enabled,send_private_typing_notifications,send_stream_typing_notifications,receives_typing_notifications}';
+  caller  record;
+  answer  text;
+  changes json;
+BEGIN
+  PERFORM pg_advisory_xact_lock(1885824377, hashtext(identity ->> 'user'));
+  caller := pgevents.caller(identity);
+  answer := pgevents.success(params, flags);
+  SELECT json_strip_nulls(row_to_json(f)) INTO changes FROM (SELECT
+    pgevents.param_boolean(params, 'presence_enabled') AS presence_enabled,
+    pgevents.param_boolean(params, 'send_private_typing_notifications') AS send_private_typing_notifications,
+    pgevents.param_boolean(params, 'send_stream_typing_notifications') AS send_stream_typing_notifications,
+    pgevents.param_boolean(params, 'receives_typing_notifications') AS receives_typing_notifications) f;
+  IF changes::text = '{}' THEN
+    RETURN pgevents.answer(answer);
+  END IF;
+  PERFORM pgevents.change_settings(caller.realm, caller.user_id, changes::jsonb);
+  PERFORM pgevents.stage(pgevents.user_channel(caller.realm, caller.user_id), 'user_settings', changes);
+  IF changes ->> 'presence_enabled' IS NOT NULL AND NOT caller.is_bot THEN
+    PERFORM pgevents.presence_switch(caller.realm, caller.user_id, (changes ->> 'presence_enabled')::boolean, caller.presence_enabled);
+  END IF;
+  RETURN pgevents.answer(answer);
+END
+$$;
+CREATE FUNCTION pgevents.http_typing(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  caller record := pgevents.caller(identity);
+  answer text := pgevents.success(params, '{op,type,to,stream_id,topic}');
+  op     text := pgevents.param_text(params, 'op');
+  type   text := coalesce(pgevents.param_text(params, 'type'), 'direct');
+  people jsonb;
+  stream text;
+  topic  text;
+BEGIN
+  IF op IS NULL THEN
+    PERFORM pgevents.param_missing('op');
+  ELSIF op NOT IN ('start', 'stop') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid op');
+  ELSIF type NOT IN ('direct', 'stream', 'channel') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid type');
+  END IF;
+  people := pgevents.param_list(params, 'to');
+  stream := pgevents.param_id(params, 'stream_id');
+  topic := pgevents.param_text(params, 'topic');
+  IF type = 'direct' THEN
+    PERFORM pgevents.typing_direct(caller.realm, caller.user_id, caller.send_private_typing_notifications, op, people);
+  ELSE
+    PERFORM pgevents.typing_stream(caller.realm, caller.user_id, caller.send_stream_typing_notifications, op, stream, topic);
+  END IF;
+  RETURN pgevents.answer(answer);
+END
+$$;
+CREATE FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  caller  record := pgevents.caller(identity);
+  answer  text := pgevents.success(params, '{user_id,slim_presence}');
+  slim    boolean := pgevents.param_boolean(params, 'slim_presence');
+  target  text := pgevents.param_id(params, 'user_id');
+  user_is record := pgevents.directory_user(caller.realm, target);
+  threshold interval := pgevents.timing('presence_offline_threshold');
+  seen    record;
+  status  text;
+  overall text;
+BEGIN
+  IF NOT user_is.is_known THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No such user');
+  ELSIF user_is.is_bot THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Presence is not supported for bot users.');
+  END IF;
+  SELECT pgevents.presence_active_at(p.active_at, p.idle_at, user_is.joined_at, threshold) AS active_at, p.idle_at
+    INTO seen FROM pgevents.presence p WHERE p.realm = caller.realm AND p.user_id = target;
+  IF NOT FOUND THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No presence data for ' || target);
+  ELSIF slim THEN
+    RETURN pgevents.answer(answer, '"presence":' || pgevents.presence_slim(seen.active_at, seen.idle_at));
+  END IF;
+  status := pgevents.presence_status(seen.active_at, seen.idle_at, pgevents.presence_slack());
+  overall := CASE WHEN pgevents.epoch(clock_timestamp()) - (format('{%s}', status)::json ->> 'timestamp')::bigint
+                       > date_part('epoch', threshold)
+    THEN regexp_replace(status, '"status":"[a-z]+"', '"status":"offline"') ELSE status END;
+  RETURN pgevents.answer(answer, format('"presence":{"aggregated":{%s},"website":{%s}}', overall, status));
+END
+$$;
 CREATE FUNCTION pgevents.json_member(object json, name text) RETURNS json
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -167,6 +465,11 @@ BEGIN
   source := regexp_replace(source, awkward, E'\\' || stand_in, 'g');
   RETURN replace((source::json -> name)::text, stand_in, E'\\u')::json;
 END
+$$;
+CREATE FUNCTION pgevents.json_members(object json) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT substr(object::text, 2, length(object::text) - 2)
 $$;
 CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) RETURNS TABLE(head bigint, pruned_id bigint, start_after bigint, continuous boolean)
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 1
@@ -198,6 +501,11 @@ BEGIN
   RETURN NULL;
 END
 $$;
+CREATE FUNCTION pgevents.name_is_sane(name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(octet_length(name) BETWEEN 1 AND 255 AND name COLLATE "C" !~ E'[\\u0001-\\u001f\\u007f]', false)
+$$;
 CREATE FUNCTION pgevents.page_start(after bigint, since_us bigint, OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -221,6 +529,581 @@ BEGIN
   END IF;
   -- Also for the cursor 0: below pruned_id there are only dead index entries.
   start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE pruned_id END;
+END
+$$;
+CREATE FUNCTION pgevents.param_boolean(params jsonb, name text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  value jsonb := pgevents.param_value(params, name);
+BEGIN
+  IF jsonb_typeof(value) <> 'boolean' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a boolean');
+  END IF;
+  RETURN value::boolean;
+END
+$$;
+CREATE FUNCTION pgevents.param_id(params jsonb, name text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF jsonb_typeof(params -> name) NOT IN ('string', 'number', 'null') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a string');
+  END IF;
+  RETURN params ->> name;
+END
+$$;
+CREATE FUNCTION pgevents.param_integer(params jsonb, name text) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  value jsonb := pgevents.param_value(params, name);
+BEGIN
+  IF jsonb_typeof(value) <> 'number' OR value::text !~ '^-?[0-9]{1,18}$' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not an integer');
+  END IF;
+  RETURN value::bigint;
+END
+$_$;
+CREATE FUNCTION pgevents.param_list(params jsonb, name text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  value jsonb := pgevents.param_value(params, name);
+BEGIN
+  IF jsonb_typeof(value) <> 'array' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a list');
+  END IF;
+  RETURN value;
+END
+$$;
+CREATE FUNCTION pgevents.param_missing(name text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'PT400',
+    MESSAGE = format('Missing ''%s'' argument', name),
+    DETAIL = jsonb_build_object('code', 'REQUEST_VARIABLE_MISSING', 'var_name', name)::text;
+END
+$$;
+CREATE FUNCTION pgevents.param_text(params jsonb, name text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF jsonb_typeof(params -> name) NOT IN ('string', 'null') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a string');
+  END IF;
+  RETURN params ->> name;
+END
+$$;
+CREATE FUNCTION pgevents.param_value(params jsonb, name text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF jsonb_typeof(params -> name) IS DISTINCT FROM 'string' THEN
+    RETURN nullif(params -> name, 'null');
+  END IF;
+  BEGIN
+    RETURN (params ->> name)::jsonb;
+  EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not valid JSON');
+  END;
+END
+$$;
+CREATE FUNCTION pgevents.presence_active_at(active_at timestamp with time zone, idle_at timestamp with time zone, joined_at timestamp with time zone, threshold interval) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT coalesce(active_at, least(joined_at, idle_at - threshold))
+$$;
+CREATE FUNCTION pgevents.presence_answer(request jsonb) RETURNS json
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF request -> 'ping_only' = 'true' THEN
+    RETURN pgevents.answer(request ->> 'answer');
+  END IF;
+  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_state(request ->> 'realm',
+    (request ->> 'after')::bigint, (request ->> 'days')::bigint, (request ->> 'slim')::boolean));
+END
+$$;
+CREATE FUNCTION pgevents.presence_changes(reports jsonb, holder bigint, until timestamp with time zone, at timestamp with time zone) RETURNS TABLE(realm text, user_id text, report jsonb, contact_due boolean, row_due boolean, is_new boolean, active_at timestamp with time zone, idle_at timestamp with time zone, is_connected boolean, times_told boolean, connected_told boolean)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  ping       interval := pgevents.timing('presence_ping_interval');
+  -- 55 s and 130 s with the usual timings. A time is written once a ping interval, however many tabs report.
+  stale      timestamptz := at - ping * 11 / 12;
+  unexpected timestamptz := at - greatest(pgevents.timing('presence_offline_threshold') - ping * 7 / 6, ping * 11 / 12);
+BEGIN
+  RETURN QUERY
+  WITH said AS (
+    SELECT e.value ->> 'realm' AS realm, e.value ->> 'user' AS user_id, coalesce(bool_or(e.value ->> 'status' = 'active'), false) AS is_active,
+           (array_agg(e.value -> 'left' IS NOT DISTINCT FROM 'true' ORDER BY e.ordinality DESC))[1] AS is_leaving
+      FROM jsonb_array_elements(reports) WITH ORDINALITY e
+     GROUP BY 1, 2
+  ), ruled AS (
+    SELECT s.*, u.is_visible, coalesce(u.is_visible AND u.presence_enabled, false) AND NOT s.is_leaving AS counts,
+           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
+           c.is_there, c.until, s.is_active AND coalesce(p.active_at < stale, true) AS active_due, coalesce(p.idle_at < stale, true) AS idle_due
+      FROM said s
+      LEFT JOIN LATERAL (SELECT true AS is_visible, u.presence_enabled FROM pgevents.users u
+         WHERE u.realm = s.realm AND u.user_id = s.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
+      LEFT JOIN LATERAL (SELECT * FROM pgevents.presence p WHERE p.realm = s.realm AND p.user_id = s.user_id OFFSET 0) p ON true
+      LEFT JOIN LATERAL (SELECT c.left_at IS NULL AS is_there, c.until FROM pgevents.connections c
+         WHERE c.realm = s.realm AND c.user_id = s.user_id AND c.holder = presence_changes.holder OFFSET 0) c ON true
+  )
+  SELECT r.realm, r.user_id,
+         jsonb_build_object('realm', r.realm, 'user', r.user_id, 'status', CASE WHEN r.is_active THEN 'active' ELSE 'idle' END,
+                            'left', r.is_leaving),
+         presence_changes.holder IS NOT NULL AND CASE WHEN r.is_leaving THEN coalesce(r.is_there, false)
+           ELSE r.is_visible AND NOT (coalesce(r.is_there, false) AND coalesce(r.until >= presence_changes.until, true)) END,
+         r.counts AND (r.active_due OR r.idle_due OR (presence_changes.holder IS NOT NULL AND NOT r.was_connected)),
+         r.is_new,
+         CASE WHEN r.active_due THEN at ELSE r.active_at END,
+         CASE WHEN r.idle_due THEN at WHEN r.active_due THEN greatest(r.idle_at, at) ELSE r.idle_at END,
+         r.was_connected OR presence_changes.holder IS NOT NULL,
+         r.is_new OR (r.is_active AND coalesce(r.active_at < unexpected, true)),
+         presence_changes.holder IS NOT NULL AND NOT r.was_connected
+    FROM ruled r
+   WHERE r.is_visible OR r.is_there;
+END
+$$;
+CREATE FUNCTION pgevents.presence_channel(realm text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT 'presence:' || realm
+$$;
+CREATE FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb) RETURNS TABLE(report_ms integer, renew_ms integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  lease interval := pgevents.timing('presence_lease');
+  at    timestamptz := clock_timestamp();
+  ends  timestamptz := (SELECT h.alive_until FROM pgevents.presence_holders h
+                         WHERE h.holder = presence_contacts.holder AND NOT h.is_gone);
+BEGIN
+  IF ends < at + lease * 3 / 4 THEN
+    UPDATE pgevents.presence_holders h SET alive_until = at + lease
+     WHERE h.holder = presence_contacts.holder AND NOT h.is_gone RETURNING h.alive_until INTO ends;
+  END IF;
+  IF ends IS NULL OR pgevents.presence_report(contacts, presence_contacts.holder) < 0 THEN
+    RETURN;
+  END IF;
+  report_ms := pgevents.timing_ms('presence_ping_interval');
+  renew_ms := greatest(1, pgevents.timing_ms('presence_lease') / 3);
+  RETURN NEXT;
+END
+$$;
+CREATE FUNCTION pgevents.presence_disconnect(realms text[], user_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  gone record;
+BEGIN
+  SELECT array_agg(p.realm) AS realms, array_agg(p.user_id) AS user_ids INTO gone
+    FROM unnest(presence_disconnect.realms, presence_disconnect.user_ids) d (realm, user_id)
+    JOIN pgevents.presence p ON p.realm = d.realm AND p.user_id = d.user_id
+   WHERE p.is_connected
+     AND NOT EXISTS (SELECT FROM pgevents.connections c WHERE c.realm = d.realm AND c.user_id = d.user_id);
+  IF gone.realms IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM pgevents.presence_lock_realms(gone.realms);
+  UPDATE pgevents.presence p SET is_connected = false, update_id = g.id, connected_id = g.id
+    FROM (SELECT realm, user_id, nextval('pgevents.presence_update_seq') AS id
+            FROM unnest(gone.realms, gone.user_ids) u (realm, user_id)) g
+   WHERE p.realm = g.realm AND p.user_id = g.user_id;
+  PERFORM pgevents.presence_tell(ARRAY(SELECT DISTINCT r FROM unnest(gone.realms) r));
+END
+$$;
+CREATE FUNCTION pgevents.presence_flush(realm text) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  channel text := pgevents.presence_channel(realm);
+  told    bigint := (SELECT r.flushed_id FROM pgevents.presence_realms r WHERE r.realm = presence_flush.realm);
+  news    record;
+  threshold interval := pgevents.timing('presence_offline_threshold');
+  stamp   text := to_json(pgevents.server_timestamp())::text;
+BEGIN
+  SELECT max(p.update_id) AS last_id,
+         string_agg(to_json(p.user_id)::text || ':' || pgevents.presence_slim(
+           pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at), ','
+           ORDER BY p.update_id) FILTER (WHERE p.times_id > told AND u.is_visible) AS times,
+         string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
+           FILTER (WHERE p.connected_id > told AND p.is_connected AND u.is_visible) AS connected,
+         string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
+           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS disconnected
+    INTO news
+    FROM pgevents.presence p
+    LEFT JOIN LATERAL (SELECT true AS is_visible, u.joined_at FROM pgevents.users u
+       WHERE greatest(p.times_id, p.connected_id) > told
+         AND u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
+   WHERE p.realm = presence_flush.realm AND p.update_id > told;
+  IF news.times IS NOT NULL THEN
+    PERFORM pgevents.stage(channel, 'presence',
+      format('{"presences":{%s},"server_timestamp":%s}', news.times, stamp)::json, pgevents.timing('presence_event_ttl'));
+  END IF;
+  IF news.connected IS NOT NULL THEN
+    PERFORM pgevents.stage(channel, 'pgevents.connected', format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
+  END IF;
+  IF news.disconnected IS NOT NULL THEN
+    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"server_timestamp":%s}', news.disconnected, stamp)::json);
+  END IF;
+  UPDATE pgevents.presence_realms r
+     SET flushed_id = coalesce(news.last_id, told), flushed_at = clock_timestamp(), is_dirty = false
+   WHERE r.realm = presence_flush.realm;
+END
+$$;
+CREATE FUNCTION pgevents.presence_legacy(active_at timestamp with time zone, idle_at timestamp with time zone, slack interval) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT '{"aggregated":{"client":"website",' || pgevents.presence_status(active_at, idle_at, slack)
+    || '},"website":{"client":"website",' || pgevents.presence_status(active_at, idle_at, slack) || ',"pushable":false}}'
+$$;
+CREATE FUNCTION pgevents.presence_lock(reports jsonb, newcomers jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF newcomers IS NOT NULL THEN
+    INSERT INTO pgevents.presence (realm, user_id, idle_at)
+      SELECT (n.value ->> 'realm') COLLATE "C", (n.value ->> 'user') COLLATE "C", '-infinity' FROM jsonb_array_elements(newcomers) n
+       ORDER BY 1, 2
+      ON CONFLICT DO NOTHING;
+  END IF;
+  PERFORM FROM (
+    SELECT (r.value ->> 'realm') COLLATE "C" AS realm, (r.value ->> 'user') COLLATE "C" AS user_id
+      FROM jsonb_array_elements(reports) r WHERE r.value -> 'left' = 'false' ORDER BY 1, 2) r
+    CROSS JOIN LATERAL (
+      SELECT FROM pgevents.presence p WHERE p.realm = r.realm AND p.user_id = r.user_id FOR NO KEY UPDATE) p;
+END
+$$;
+CREATE FUNCTION pgevents.presence_lock_realms(realms text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  key int;
+BEGIN
+  FOR key IN SELECT DISTINCT pgevents.presence_realm_key(r.realm) FROM unnest(realms) r (realm) ORDER BY 1 LOOP
+    PERFORM pg_advisory_xact_lock(1885824376, key);
+  END LOOP;
+END
+$$;
+CREATE FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  at      timestamptz := clock_timestamp();
+  until   timestamptz := at + seconds * interval '1 second' + pgevents.timing('presence_grace');
+  contact jsonb := jsonb_build_array(jsonb_build_object('user', identity ->> 'user',
+                     'realm', coalesce(nullif(identity ->> 'realm', ''), 'main')));
+BEGIN
+  IF coalesce(identity ->> 'user', '') = '' OR NOT EXISTS (
+      SELECT FROM pgevents.presence_changes(contact, 0, until, at) c WHERE c.contact_due OR c.row_due) THEN
+    RETURN false;
+  END IF;
+  PERFORM pgevents.presence_report(contact, 0, until);
+  RETURN true;
+END
+$$;
+CREATE FUNCTION pgevents.presence_realm_key(realm text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT hashtext(realm) & 255
+$$;
+CREATE FUNCTION pgevents.presence_report(reports jsonb, holder bigint DEFAULT NULL::bigint, until timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  due       jsonb;
+  newcomers jsonb;
+  total     int;
+BEGIN
+  SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false') INTO due, newcomers
+    FROM pgevents.presence_changes(reports, holder, until, clock_timestamp()) c WHERE c.contact_due OR c.row_due;
+  IF due IS NULL THEN
+    RETURN 0;
+  END IF;
+  IF holder > 0 THEN
+    -- Nobody sweeps its connections while it gets new ones.
+    PERFORM FROM pgevents.presence_holders h WHERE h.holder = presence_report.holder AND NOT h.is_gone FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN -1;
+    END IF;
+  END IF;
+  PERFORM pgevents.presence_lock(due, newcomers);
+  IF holder IS NOT NULL THEN
+    PERFORM pgevents.connections_write(due, holder, until);
+  END IF;
+  total := pgevents.presence_write(due, holder, until);
+  IF newcomers IS NOT NULL THEN
+    -- Of whom nothing is to be known is left with no empty row.
+    DELETE FROM pgevents.presence p USING jsonb_array_elements(newcomers) n
+     WHERE p.update_id = 0 AND p.realm = n.value ->> 'realm' AND p.user_id = n.value ->> 'user';
+  END IF;
+  RETURN total;
+END
+$$;
+CREATE FUNCTION pgevents.presence_request(identity jsonb, params jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  caller record := pgevents.caller(identity);
+  answer text := pgevents.success(params,
+    '{status,ping_only,new_user_input,slim_presence,last_update_id,history_limit_days}');
+  status text := pgevents.param_text(params, 'status');
+  ping_only boolean;
+  slim boolean;
+  after bigint;
+  days bigint;
+BEGIN
+  IF status IS NULL THEN
+    PERFORM pgevents.param_missing('status');
+  END IF;
+  ping_only := pgevents.param_boolean(params, 'ping_only');
+  PERFORM pgevents.param_boolean(params, 'new_user_input');
+  slim := pgevents.param_boolean(params, 'slim_presence');
+  after := pgevents.param_integer(params, 'last_update_id');
+  days := pgevents.param_integer(params, 'history_limit_days');
+  IF status NOT IN ('active', 'idle') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid status: ' || left(status, 100));
+  END IF;
+  IF caller.is_bot THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Presence is not supported for bot users.');
+  END IF;
+  RETURN jsonb_build_object('realm', caller.realm, 'user', caller.user_id, 'status', status, 'ping_only', ping_only,
+    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days, 'answer', answer);
+END
+$$;
+CREATE FUNCTION pgevents.presence_rows(realm text, since timestamp with time zone) RETURNS TABLE(user_id text, update_id bigint, active_at timestamp with time zone, idle_at timestamp with time zone, is_connected boolean)
+    LANGUAGE plpgsql STABLE
+    AS $$
+#variable_conflict use_column
+DECLARE
+  threshold interval := pgevents.timing('presence_offline_threshold');
+BEGIN
+  RETURN QUERY SELECT p.user_id, p.update_id, pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold),
+         p.idle_at, p.is_connected
+    FROM pgevents.presence p JOIN pgevents.users u ON u.realm = p.realm AND u.user_id = p.user_id
+   WHERE p.realm = presence_rows.realm AND p.idle_at >= since AND u.is_active AND NOT u.is_bot;
+END
+$$;
+CREATE FUNCTION pgevents.presence_since(realm text, after bigint) RETURNS TABLE(user_id text, update_id bigint, active_at timestamp with time zone, idle_at timestamp with time zone, is_connected boolean)
+    LANGUAGE plpgsql STABLE
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  threshold interval := pgevents.timing('presence_offline_threshold');
+BEGIN
+  RETURN QUERY SELECT p.user_id, p.update_id, pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold),
+         p.idle_at, p.is_connected
+    FROM pgevents.presence p CROSS JOIN LATERAL (SELECT u.joined_at FROM pgevents.users u
+      WHERE u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u
+   WHERE p.realm = presence_since.realm AND p.update_id > after;
+END
+$$;
+CREATE FUNCTION pgevents.presence_slack() RETURNS interval
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT pgevents.timing('presence_ping_interval') * 7 / 6
+$$;
+CREATE FUNCTION pgevents.presence_slim(active_at timestamp with time zone, idle_at timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT '{"active_timestamp":' || pgevents.epoch(active_at) || ',"idle_timestamp":' || pgevents.epoch(idle_at) || '}'
+$$;
+CREATE FUNCTION pgevents.presence_state(realm text, after bigint, days bigint, slim boolean, with_connected boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+  known   bigint := CASE WHEN after <= (SELECT s.last_value FROM pgevents.presence_update_seq s) THEN after ELSE -1 END;
+  since   timestamptz := now() - greatest(-36500, least(36500, coalesce(days, 14))) * interval '1 day';
+  slack   interval := pgevents.presence_slack();
+  last_id bigint;
+  people  text;
+  present text[];
+BEGIN
+  IF days IS DISTINCT FROM 0 THEN
+    SELECT max(r.update_id), array_agg(r.user_id) FILTER (WHERE with_connected AND r.is_connected),
+           string_agg(to_json(r.user_id)::text || ':' || CASE WHEN slim THEN pgevents.presence_slim(r.active_at, r.idle_at)
+             ELSE pgevents.presence_legacy(r.active_at, r.idle_at, slack) END, ',')
+      INTO last_id, present, people
+      FROM (SELECT * FROM pgevents.presence_since(realm, known) WHERE known > 0
+            UNION ALL SELECT * FROM pgevents.presence_rows(realm, since) WHERE known <= 0) r;
+  END IF;
+  RETURN format('"server_timestamp":%s,"presence_last_update_id":%s,"presences":{%s}%s', to_json(pgevents.server_timestamp()),
+    coalesce(last_id, known), people,
+    CASE WHEN with_connected THEN ',"presence_connected":' || to_json(coalesce(present, '{}'))::text END);
+END
+$$;
+CREATE FUNCTION pgevents.presence_status(active_at timestamp with time zone, idle_at timestamp with time zone, slack interval) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN active_at + slack >= idle_at THEN '"status":"active","timestamp":' || pgevents.epoch(active_at)
+              ELSE '"status":"idle","timestamp":' || pgevents.epoch(idle_at) END
+$$;
+CREATE FUNCTION pgevents.presence_sweep(max_users integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  at      timestamptz := clock_timestamp();
+  left_by timestamptz := at - pgevents.timing('presence_grace');
+  due     record;
+  removed bigint;
+BEGIN
+  UPDATE pgevents.presence_holders SET is_gone = true WHERE holder = ANY (ARRAY(
+    SELECT h.holder FROM pgevents.presence_holders h
+     WHERE h.alive_until < left_by AND NOT h.is_gone FOR NO KEY UPDATE SKIP LOCKED));
+  SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
+    FROM (SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.left_at < left_by
+          UNION SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.until < at
+          UNION SELECT c.realm, c.user_id FROM pgevents.presence_holders h JOIN pgevents.connections c USING (holder) WHERE h.is_gone
+          LIMIT max_users) d;
+  IF due.realms IS NULL THEN
+    DELETE FROM pgevents.presence_holders h WHERE h.is_gone;
+    RETURN 0;
+  END IF;
+  -- Of those who have a row in presence, the ones that could be locked; and those who have none.
+  SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
+    FROM unnest(due.realms, due.user_ids) d (realm, user_id)
+    LEFT JOIN (SELECT p.realm, p.user_id, true AS is_locked FROM pgevents.presence p
+                WHERE (p.realm, p.user_id) IN (SELECT * FROM unnest(due.realms, due.user_ids))
+                ORDER BY p.realm, p.user_id FOR NO KEY UPDATE SKIP LOCKED) p USING (realm, user_id)
+   WHERE p.is_locked OR NOT EXISTS (SELECT FROM pgevents.presence q WHERE q.realm = d.realm AND q.user_id = d.user_id);
+  DELETE FROM pgevents.connections WHERE ctid = ANY (ARRAY(
+    SELECT c.ctid FROM pgevents.connections c
+     WHERE (c.realm, c.user_id) IN (SELECT * FROM unnest(due.realms, due.user_ids))
+       AND (c.left_at < left_by OR c.until < at
+            OR EXISTS (SELECT FROM pgevents.presence_holders h WHERE h.holder = c.holder AND h.is_gone))
+     FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  PERFORM pgevents.presence_disconnect(due.realms, due.user_ids);
+  RETURN removed;
+END
+$$;
+CREATE FUNCTION pgevents.presence_switch(realm text, user_id text, enabled boolean, was_enabled boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  at   timestamptz;
+  past timestamptz;
+  id   bigint;
+BEGIN
+  INSERT INTO pgevents.presence (realm, user_id, idle_at) VALUES (presence_switch.realm, presence_switch.user_id, '-infinity')
+    ON CONFLICT DO NOTHING;
+  PERFORM FROM pgevents.presence p
+    WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id FOR NO KEY UPDATE;
+  -- The sweep may be taking them away.
+  PERFORM FROM pgevents.connections c
+    WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id FOR KEY SHARE;
+  PERFORM pgevents.presence_lock_realms(ARRAY[presence_switch.realm]);
+  at := clock_timestamp();
+  past := at - pgevents.timing('presence_offline_threshold') - pgevents.timing('presence_ping_interval') * 13 / 12;
+  id := nextval('pgevents.presence_update_seq');
+  UPDATE pgevents.presence p
+     SET active_at = CASE WHEN enabled THEN greatest(p.active_at, at) WHEN p.active_at > past THEN past ELSE p.active_at END,
+         idle_at = CASE WHEN enabled THEN greatest(p.idle_at, at) ELSE least(p.idle_at, past) END,
+         is_connected = c.is_connected, update_id = id, times_id = id,
+         connected_id = CASE WHEN c.is_connected <> p.is_connected THEN id ELSE p.connected_id END
+    FROM (SELECT enabled AND EXISTS (SELECT FROM pgevents.connections c
+           WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected) c
+   WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id
+     AND CASE WHEN enabled THEN NOT was_enabled ELSE p.update_id > 0 AND (was_enabled OR p.idle_at > past OR p.is_connected) END;
+  IF FOUND THEN
+    PERFORM pgevents.presence_tell(ARRAY[presence_switch.realm]);
+  ELSE
+    DELETE FROM pgevents.presence p
+     WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id AND p.update_id = 0;
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.presence_tell(realms text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  due   timestamptz := clock_timestamp() - pgevents.timing('presence_flush_window');
+  name  text;
+  state record;
+BEGIN
+  FOREACH name IN ARRAY coalesce(realms, '{}') LOOP
+    SELECT r.flushed_at, r.is_dirty INTO state FROM pgevents.presence_realms r WHERE r.realm = name;
+    IF NOT FOUND THEN
+      INSERT INTO pgevents.presence_realms (realm) VALUES (name);
+      PERFORM pgevents.presence_flush(name);
+    ELSIF state.flushed_at <= due THEN
+      PERFORM pgevents.presence_flush(name);
+    ELSIF NOT state.is_dirty THEN
+      UPDATE pgevents.presence_realms r SET is_dirty = true WHERE r.realm = name;
+    END IF;
+  END LOOP;
+END
+$$;
+CREATE FUNCTION pgevents.presence_tick() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  window_us bigint := date_part('epoch', pgevents.timing('presence_flush_window')) * 1000000;
+  name      text;
+  next_us   bigint;
+BEGIN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN
+    RETURN 500;
+  END IF;
+  PERFORM pgevents.presence_sweep(1000);
+  FOR name IN
+    SELECT r.realm FROM pgevents.presence_realms r
+     WHERE r.is_dirty AND r.flushed_at <= clock_timestamp() - window_us * interval '1 microsecond'
+  LOOP
+    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name)) AND EXISTS (
+        SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
+      PERFORM pgevents.presence_flush(name);
+    END IF;
+  END LOOP;
+  SELECT min(pgevents.us(r.flushed_at)) + window_us - pgevents.us(clock_timestamp()) INTO next_us
+    FROM pgevents.presence_realms r WHERE r.is_dirty;
+  RETURN greatest(10, least(500, coalesce(next_us, 500000) / 1000 + 1));
+END
+$$;
+CREATE FUNCTION pgevents.presence_write(reports jsonb, holder bigint, until timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  at     timestamptz := clock_timestamp();
+  realms text[] := ARRAY(SELECT DISTINCT r.value ->> 'realm' FROM jsonb_array_elements(reports) r WHERE r.value -> 'left' = 'false');
+  told   text[];
+  total  int;
+BEGIN
+  IF realms = '{}' THEN
+    RETURN 0;
+  END IF;
+  PERFORM pgevents.presence_lock_realms(realms);
+  WITH changed AS (
+    SELECT c.*, nextval('pgevents.presence_update_seq') AS update_id
+      FROM pgevents.presence_changes(reports, holder, until, at) c WHERE c.row_due
+  ), updated AS (
+    UPDATE pgevents.presence p
+       SET active_at = c.active_at, idle_at = c.idle_at, is_connected = c.is_connected, update_id = c.update_id,
+           times_id = CASE WHEN c.times_told THEN c.update_id ELSE p.times_id END,
+           connected_id = CASE WHEN c.connected_told THEN c.update_id ELSE p.connected_id END
+      FROM changed c WHERE p.realm = c.realm AND p.user_id = c.user_id
+    RETURNING p.realm, c.times_told OR c.connected_told AS is_told
+  )
+  SELECT count(*), array_agg(DISTINCT u.realm) FILTER (WHERE u.is_told) INTO total, told FROM updated u;
+  PERFORM pgevents.presence_tell(told);
+  RETURN total;
 END
 $$;
 CREATE FUNCTION pgevents.prune(max_rows integer DEFAULT 5000) RETURNS bigint
@@ -250,7 +1133,7 @@ BEGIN
     SELECT k.scope FROM pgevents.idempotency_keys k
      WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
   GET DIAGNOSTICS removed = ROW_COUNT;
-  RETURN total + removed;
+  RETURN total + removed + pgevents.prune_revocations(max_rows);
 END
 $$;
 CREATE FUNCTION pgevents.prune_log(max_rows integer) RETURNS bigint
@@ -276,6 +1159,21 @@ BEGIN
   RETURN removed;
 END
 $$;
+CREATE FUNCTION pgevents.prune_revocations(max_rows integer) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  cutoff  timestamptz := now() - (SELECT value::interval FROM pgevents.settings WHERE name = 'revocation_retention');
+  removed bigint;
+BEGIN
+  DELETE FROM pgevents.revocations WHERE user_id IN (
+    SELECT r.user_id FROM pgevents.revocations r
+     WHERE greatest(r.before, r.revoked_at) < cutoff
+     ORDER BY greatest(r.before, r.revoked_at) LIMIT max_rows FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  RETURN removed;
+END
+$$;
 CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interval DEFAULT NULL::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -291,6 +1189,14 @@ BEGIN
     VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
 END
 $$;
+CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO pgevents.staging (channel_id, type, data)
+    VALUES ('pgevents.control', publish_control.type, publish_control.data);
+END
+$$;
 CREATE FUNCTION pgevents.raise_error(status integer, code text, message text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -300,6 +1206,49 @@ BEGIN
     MESSAGE = raise_error.message,
     DETAIL = '{"code":' || to_json(raise_error.code)::text || '}';
 END
+$$;
+CREATE FUNCTION pgevents.revocation_us(before timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE
+    WHEN before <= timestamptz '1970-01-01 00:00:00+00' THEN 0
+    WHEN before >= timestamptz '9999-01-01 00:00:00+00' THEN 9223372036854775807
+    ELSE pgevents.us(before)
+  END
+$$;
+CREATE FUNCTION pgevents.revocations() RETURNS TABLE(user_id text, before_us bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN QUERY SELECT r.user_id, pgevents.revocation_us(r.before) FROM pgevents.revocations r;
+END
+$$;
+CREATE FUNCTION pgevents.revoke(user_id text, before timestamp with time zone DEFAULT now()) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  before_us bigint := pgevents.revocation_us(before);
+BEGIN
+  PERFORM pgevents.check_user(user_id);
+  IF before IS NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid time: before must not be NULL');
+  END IF;
+  INSERT INTO pgevents.revocations (user_id, before) VALUES (revoke.user_id, revoke.before)
+    ON CONFLICT ON CONSTRAINT revocations_pkey
+    DO UPDATE SET before = excluded.before, revoked_at = excluded.revoked_at;
+  IF before_us = 0 THEN
+    DELETE FROM pgevents.revocations r WHERE r.user_id = revoke.user_id;
+  END IF;
+  PERFORM pgevents.publish_control('pgevents.revoked',
+    format('{"user":%s,"before_us":%s}', to_json(user_id), before_us)::json);
+END
+$$;
+CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
+    LANGUAGE sql
+    AS $$
+  SELECT date_part('epoch', clock_timestamp())
 $$;
 CREATE FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -351,6 +1300,14 @@ BEGIN
   END;
 END
 $$;
+CREATE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval DEFAULT NULL::interval) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+    SELECT stage.channel, stage.type, stage.data, clock_timestamp() + ttl WHERE pgevents.name_is_sane(channel);
+END
+$$;
 CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -384,7 +1341,126 @@ BEGIN
     'head', pgevents.head(),
     'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
     'events', events,
-    'staged', staged);
+    'staged', staged,
+    'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));
+END
+$$;
+CREATE FUNCTION pgevents.stream_channel(stream_id text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT 'stream:' || stream_id
+$$;
+CREATE FUNCTION pgevents.success(params jsonb, known text[]) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  ignored text[];
+BEGIN
+  IF jsonb_typeof(params) <> 'object' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'The parameters must be a JSON object');
+  END IF;
+  SELECT array_agg(k.name ORDER BY k.name COLLATE "C") INTO ignored FROM jsonb_object_keys(params - known) k (name);
+  RETURN '"result":"success","msg":""' || coalesce(',"ignored_parameters_unsupported":' || to_json(ignored)::text, '');
+END
+$$;
+CREATE FUNCTION pgevents.timing(name text) RETURNS interval
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  duration interval := (SELECT s.value::interval FROM pgevents.settings s WHERE s.name = timing.name);
+BEGIN
+  IF duration IS NULL THEN
+    RAISE no_data_found USING MESSAGE = format('pgevents.settings has no row %L', timing.name);
+  END IF;
+  RETURN duration;
+END
+$$;
+CREATE FUNCTION pgevents.timing_ms(name text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT (date_part('epoch', pgevents.timing(name)) * 1000)::bigint
+$$;
+CREATE FUNCTION pgevents.timing_seconds(name text) RETURNS double precision
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT date_part('epoch', pgevents.timing(name))
+$$;
+CREATE FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM pgevents.revocations r
+     WHERE r.user_id = token_revoked.user_id AND coalesce(issued_us, 0) < pgevents.revocation_us(r.before));
+END
+$$;
+CREATE FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  ids     text[];
+  wrong   text;
+  payload json;
+  expiry  interval := pgevents.timing('typing_started_expiry');
+BEGIN
+  IF people IS NULL THEN
+    PERFORM pgevents.param_missing('to');
+  ELSIF people = '[]' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Empty ''to'' list');
+  ELSIF NOT may_send THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'User has disabled typing notifications for direct messages');
+  ELSIF jsonb_array_length(people) > 100 THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Too many recipients: at most 100');
+  END IF;
+  SELECT e.value #>> '{}' INTO wrong FROM jsonb_array_elements(people) WITH ORDINALITY e
+    LEFT JOIN LATERAL (SELECT true AS is_known FROM pgevents.users u
+       WHERE u.realm = typing_direct.realm AND u.user_id = e.value #>> '{}' OFFSET 0) u ON true
+   WHERE jsonb_typeof(e.value) NOT IN ('string', 'number') OR u.is_known IS NULL
+   ORDER BY e.ordinality LIMIT 1;
+  IF FOUND THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid user ID ' || coalesce(left(wrong, 100), 'null'));
+  END IF;
+  SELECT array_agg(first.id ORDER BY first.place) INTO ids
+    FROM (SELECT e.value #>> '{}' AS id, min(e.ordinality) AS place
+            FROM jsonb_array_elements(people || to_jsonb(typing_direct.user_id)) WITH ORDINALITY e GROUP BY 1) first;
+  payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}', to_json(op),
+    to_json(typing_direct.user_id), (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
+  PERFORM pgevents.stage(c.channel, 'typing', payload, expiry)
+     FROM (SELECT DISTINCT pgevents.user_channel(typing_direct.realm, i.id) AS channel FROM unnest(ids) i (id)
+            CROSS JOIN LATERAL (SELECT FROM pgevents.users u WHERE u.realm = typing_direct.realm AND u.user_id = i.id
+                                   AND u.is_active AND u.receives_typing_notifications OFFSET 0) u) c;
+END
+$$;
+CREATE FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  stream record;
+BEGIN
+  IF stream_id IS NULL THEN
+    PERFORM pgevents.param_missing('stream_id');
+  ELSIF topic IS NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Missing topic');
+  ELSIF octet_length(topic) > 1000 THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Topic too long: at most 1000 bytes');
+  ELSIF NOT may_send THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'User has disabled typing notifications for channel messages');
+  END IF;
+  SELECT s.name, EXISTS (SELECT FROM pgevents.stream_members m
+           WHERE m.stream_id = typing_stream.stream_id AND m.user_id = typing_stream.user_id) AS is_open
+    INTO stream FROM pgevents.streams s
+   WHERE s.stream_id = typing_stream.stream_id AND s.realm = typing_stream.realm AND NOT s.is_archived;
+  IF NOT FOUND THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid channel ID');
+  ELSIF NOT stream.is_open THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Not authorized to send to channel ''%s''', stream.name));
+  END IF;
+  PERFORM pgevents.stage(pgevents.stream_channel(stream_id), 'typing',
+    format('{"op":%s,"message_type":"stream","sender":{"user_id":%s},"stream_id":%s,"topic":%s}',
+      to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json, pgevents.timing('typing_started_expiry'));
 END
 $$;
 CREATE FUNCTION pgevents.us(ts timestamp with time zone) RETURNS bigint
@@ -392,6 +1468,19 @@ CREATE FUNCTION pgevents.us(ts timestamp with time zone) RETURNS bigint
     AS $$
   SELECT (pg_catalog.date_part('epoch', ts) * 1000000)::bigint
 $$;
+CREATE FUNCTION pgevents.user_channel(realm text, user_id text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT CASE realm WHEN 'main' THEN 'user:' ELSE 'user@' || replace(replace(realm, '=', '=3D'), ':', '=3A') || ':' END || user_id
+$$;
+CREATE TABLE pgevents.connections (
+    realm text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    holder bigint NOT NULL,
+    until timestamp with time zone,
+    left_at timestamp with time zone
+);
+COMMENT ON TABLE pgevents.connections IS 'Which users are connected through which holder';
 CREATE TABLE pgevents.log (
     id bigint NOT NULL,
     channel_id text NOT NULL COLLATE pg_catalog."C",
@@ -436,12 +1525,60 @@ CREATE TABLE pgevents.migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE pgevents.migrations IS 'Which migrations have been applied';
+CREATE TABLE pgevents.presence (
+    realm text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    active_at timestamp with time zone,
+    idle_at timestamp with time zone NOT NULL,
+    is_connected boolean DEFAULT false NOT NULL,
+    update_id bigint DEFAULT 0 NOT NULL,
+    times_id bigint DEFAULT 0 NOT NULL,
+    connected_id bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT presence_active_at_check CHECK (isfinite(active_at)),
+    CONSTRAINT presence_check CHECK ((active_at <= idle_at))
+);
+COMMENT ON TABLE pgevents.presence IS 'When each user was last active, and in contact at all';
+CREATE TABLE pgevents.presence_holders (
+    holder bigint NOT NULL,
+    alive_until timestamp with time zone NOT NULL,
+    is_gone boolean DEFAULT false NOT NULL
+);
+COMMENT ON TABLE pgevents.presence_holders IS 'Processes that hold connections, each with a lease';
+ALTER TABLE pgevents.presence_holders ALTER COLUMN holder ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgevents.presence_holders_holder_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE pgevents.presence_realms (
+    realm text NOT NULL COLLATE pg_catalog."C",
+    flushed_id bigint DEFAULT 0 NOT NULL,
+    flushed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    is_dirty boolean DEFAULT false NOT NULL
+);
+COMMENT ON TABLE pgevents.presence_realms IS 'Up to which update id the changes of a realm have been told';
+CREATE SEQUENCE pgevents.presence_update_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE TABLE pgevents.revocations (
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    before timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone DEFAULT now() NOT NULL
+);
+COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are refused; infinity: until it is lifted';
 CREATE TABLE pgevents.settings (
     name text NOT NULL,
     value text NOT NULL,
-    CONSTRAINT settings_retention_valid CHECK (((name <> 'retention'::text) OR ((value)::interval > '00:00:00'::interval)))
+    CONSTRAINT settings_retention_valid CHECK (((name <> 'retention'::text) OR ((value)::interval > '00:00:00'::interval))),
+    CONSTRAINT settings_revocation_retention_valid CHECK (((name <> 'revocation_retention'::text) OR ((value)::interval > '00:00:00'::interval))),
+    CONSTRAINT settings_timings_valid CHECK (((NOT (starts_with(name, 'presence_'::text) OR starts_with(name, 'typing_'::text))) OR (((value)::interval >= '00:00:00.001'::interval) AND ((value)::interval <= '7 days'::interval))))
 );
-COMMENT ON TABLE pgevents.settings IS 'Settings; retention: how long events are kept (interval)';
+COMMENT ON TABLE pgevents.settings IS 'Settings, all intervals: how long events are kept, how long a token may be valid, timings of presence and typing';
 CREATE UNLOGGED TABLE pgevents.staging (
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
@@ -451,6 +1588,35 @@ CREATE UNLOGGED TABLE pgevents.staging (
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
+CREATE TABLE pgevents.stream_members (
+    stream_id text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C"
+);
+COMMENT ON TABLE pgevents.stream_members IS 'Who may write in a stream, filled by the application; may be replaced by a view';
+CREATE TABLE pgevents.streams (
+    stream_id text NOT NULL COLLATE pg_catalog."C",
+    realm text DEFAULT 'main'::text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    is_archived boolean DEFAULT false NOT NULL,
+    CONSTRAINT streams_names_sane CHECK ((((octet_length(stream_id) >= 1) AND (octet_length(stream_id) <= 255)) AND ((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((stream_id || realm) !~ '[\u0001-\u001f\u007f]'::text)))
+);
+COMMENT ON TABLE pgevents.streams IS 'Conversations, filled by the application; may be replaced by a view';
+CREATE TABLE pgevents.users (
+    realm text DEFAULT 'main'::text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    is_active boolean DEFAULT true NOT NULL,
+    is_bot boolean DEFAULT false NOT NULL,
+    presence_enabled boolean DEFAULT true NOT NULL,
+    send_private_typing_notifications boolean DEFAULT true NOT NULL,
+    send_stream_typing_notifications boolean DEFAULT true NOT NULL,
+    receives_typing_notifications boolean DEFAULT true NOT NULL,
+    joined_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_joined_at_check CHECK (isfinite(joined_at)),
+    CONSTRAINT users_names_sane CHECK ((((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((octet_length(user_id) >= 1) AND (octet_length(user_id) <= 255)) AND ((realm || user_id) !~ '[\u0001-\u001f\u007f]'::text)))
+);
+COMMENT ON TABLE pgevents.users IS 'Who there is, filled by the application; may be replaced by a view';
+ALTER TABLE ONLY pgevents.connections
+    ADD CONSTRAINT connections_pkey PRIMARY KEY (realm, user_id, holder);
 ALTER TABLE ONLY pgevents.history
     ADD CONSTRAINT history_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY pgevents.idempotency_keys
@@ -459,12 +1625,32 @@ ALTER TABLE ONLY pgevents.log
     ADD CONSTRAINT log_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY pgevents.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY pgevents.presence_holders
+    ADD CONSTRAINT presence_holders_pkey PRIMARY KEY (holder);
+ALTER TABLE ONLY pgevents.presence
+    ADD CONSTRAINT presence_pkey PRIMARY KEY (realm, user_id);
+ALTER TABLE ONLY pgevents.presence_realms
+    ADD CONSTRAINT presence_realms_pkey PRIMARY KEY (realm);
+ALTER TABLE ONLY pgevents.revocations
+    ADD CONSTRAINT revocations_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY pgevents.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY pgevents.stream_members
+    ADD CONSTRAINT stream_members_pkey PRIMARY KEY (stream_id, user_id);
+ALTER TABLE ONLY pgevents.streams
+    ADD CONSTRAINT streams_pkey PRIMARY KEY (stream_id);
+ALTER TABLE ONLY pgevents.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (realm, user_id);
+CREATE INDEX connections_holder_idx ON pgevents.connections USING btree (holder);
+CREATE INDEX connections_left_at_idx ON pgevents.connections USING btree (left_at) WHERE (left_at IS NOT NULL);
+CREATE INDEX connections_until_idx ON pgevents.connections USING btree (until) WHERE (until IS NOT NULL);
 CREATE INDEX idempotency_keys_created_at_idx ON pgevents.idempotency_keys USING btree (created_at);
 CREATE INDEX log_channel_id_id_idx ON pgevents.log USING btree (channel_id, id);
 CREATE INDEX log_expires_at_idx ON pgevents.log USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 CREATE INDEX log_ts_id_idx ON pgevents.log USING btree (ts, id);
+CREATE INDEX presence_realm_update_id_idx ON pgevents.presence USING btree (realm, update_id);
+CREATE INDEX presence_realms_dirty_idx ON pgevents.presence_realms USING btree (realm) WHERE is_dirty;
+CREATE INDEX revocations_settled_idx ON pgevents.revocations USING btree (GREATEST(before, revoked_at));
 CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_insert();
 CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
@@ -473,33 +1659,122 @@ CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFE
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_server;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_publisher;
+GRANT USAGE ON SCHEMA pgevents TO pgevents_admin;
+REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.check_user(user_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.client_timings() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.disconnect(user_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.disconnect(user_id text) TO pgevents_admin;
+REVOKE ALL ON FUNCTION pgevents.epoch(ts timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_refuse_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.head() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.head() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.holder_close(holder bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.holder_close(holder bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.holder_open() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.holder_open() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_register(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_register(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_report_presence(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_report_presence(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_report_presence_many(requests jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_report_presence_many(requests jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_settings(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_settings(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.json_member(object json, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.json_members(object json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.log_notify() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.name_is_sane(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.page_start(after bigint, since_us bigint, OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_boolean(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_id(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_integer(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_list(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_missing(name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_text(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.param_value(params jsonb, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_active_at(active_at timestamp with time zone, idle_at timestamp with time zone, joined_at timestamp with time zone, threshold interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_answer(request jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_changes(reports jsonb, holder bigint, until timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_channel(realm text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.presence_disconnect(realms text[], user_ids text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_flush(realm text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_legacy(active_at timestamp with time zone, idle_at timestamp with time zone, slack interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_lock(reports jsonb, newcomers jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_lock_realms(realms text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.presence_realm_key(realm text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_report(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.presence_report(reports jsonb, holder bigint, until timestamp with time zone) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.presence_request(identity jsonb, params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_rows(realm text, since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_since(realm text, after bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_slack() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_slim(active_at timestamp with time zone, idle_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_state(realm text, after bigint, days bigint, slim boolean, with_connected boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_status(active_at timestamp with time zone, idle_at timestamp with time zone, slack interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_sweep(max_users integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_switch(realm text, user_id text, enabled boolean, was_enabled boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_tell(realms text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_tick() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.presence_tick() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.presence_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.prune(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.prune(max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.prune_log(max_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.prune_revocations(max_rows integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
+REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.raise_error(status integer, code text, message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.revocation_us(before timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.revocations() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.revocations() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) TO pgevents_admin;
+REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_data(data json, OUT type text, OUT inner_data json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.stage(channel text, type text, data json, ttl interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.staging_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.status() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.status() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.stream_channel(stream_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.success(params jsonb, known text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.timing(name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.timing_ms(name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.timing_seconds(name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.us(ts timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.user_channel(realm text, user_id text) FROM PUBLIC;
 GRANT INSERT ON TABLE pgevents.events TO pgevents_publisher;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.stream_members TO pgevents_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.streams TO pgevents_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.users TO pgevents_admin;

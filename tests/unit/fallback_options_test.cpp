@@ -49,10 +49,13 @@ START_TEST(without_options_nobody_has_access) {
   assert_text(read(none, options), "");
   assert_text(options.subscribe, "");
   assert_text(options.publish, "");
+  assert_text(options.anonymous, "");
+  ck_assert(options.jwt_keys.empty() && options.allow_origins.empty());
   assert_text(options.channel_pattern, kDefaultNamePattern);
   ck_assert_uint_eq(options.max_channels, 64);
   ck_assert_uint_eq(options.max_event_size, 2097152);
   ck_assert_uint_eq(options.poll_interval, 5);
+  ck_assert(options.presence);
 }
 END_TEST
 
@@ -60,7 +63,7 @@ START_TEST(values_follow_as_a_word_or_behind_an_equals_sign) {
   ProgramOptions options;
   Arguments arguments({"--listen", "unix:/run/x.sock", "--subscribe=a* b", "--publish", "", "--base=/rt",
                        "--processes=3", "--socket-mode", "666", "--backlog=10", "--max-channels", "5",
-                       "--poll-interval=10", "--channel-pattern", "[0-9]=+"});
+                       "--poll-interval=10", "--channel-pattern", "[0-9]=+", "--presence=off"});
   assert_text(read(arguments, options), "");
   assert_text(options.listen, "unix:/run/x.sock");
   assert_text(options.subscribe, "a* b");
@@ -71,19 +74,65 @@ START_TEST(values_follow_as_a_word_or_behind_an_equals_sign) {
   ck_assert_int_eq(options.backlog, 10);
   ck_assert_uint_eq(options.max_channels, 5);
   ck_assert_uint_eq(options.poll_interval, 10);
+  ck_assert(!options.presence);
 }
 END_TEST
 
 START_TEST(the_environment_serves_and_arguments_win) {
   const Variable database("PGEVENTS_DATABASE", "dbname=env"), subscribe("PGEVENTS_SUBSCRIBE", "env"),
-      size("PGEVENTS_MAX_EVENT_SIZE", "64k"), empty("PGEVENTS_POLL_INTERVAL", "");
+      size("PGEVENTS_MAX_EVENT_SIZE", "64k"), empty("PGEVENTS_POLL_INTERVAL", ""), presence("PGEVENTS_PRESENCE", "off");
   ProgramOptions options;
   Arguments arguments({"--subscribe", "argument"});
   assert_text(read(arguments, options), "");
   assert_text(options.database, "dbname=env");
   assert_text(options.subscribe, "argument");
   ck_assert_uint_eq(options.max_event_size, 65536);
+  ck_assert(!options.presence);
   ck_assert_uint_eq(options.poll_interval, 5);
+}
+END_TEST
+
+START_TEST(options_of_access_are_read) {
+  ProgramOptions options;
+  Arguments arguments({"--anonymous", "news.*", "--realm=dairy", "--jwt-key", "/a kid=1 alg=RS256", "--jwt-key=/b;/c",
+                       "--jwt-cookie", "__Host-t", "--jwt-query=on", "--jwt-audience", "shop", "--jwt-issuer",
+                       "https://i.example", "--jwt-leeway=30", "--jwt-require-exp", "off", "--allow-origin",
+                       "https://a.example  https://b.example", "--allow-origin=~https://.*"});
+  assert_text(read(arguments, options), "");
+  assert_text(options.anonymous, "news.*");
+  assert_text(options.realm, "dairy");
+  ck_assert((options.jwt_keys == std::vector<std::string>{"/a kid=1 alg=RS256", "/b", "/c"}));
+  assert_text(options.jwt_cookie, "__Host-t");
+  ck_assert(options.jwt_query && !options.jwt_require_exp);
+  assert_text(options.jwt_audience, "shop");
+  assert_text(options.jwt_issuer, "https://i.example");
+  ck_assert_uint_eq(options.jwt_leeway, 30);
+  ck_assert(
+      (options.allow_origins == std::vector<std::string>{"https://a.example", "https://b.example", "~https://.*"}));
+}
+END_TEST
+
+START_TEST(without_options_tokens_are_judged_strictly) {
+  ProgramOptions options;
+  Arguments none({});
+  assert_text(read(none, options), "");
+  ck_assert(!options.jwt_query && options.jwt_require_exp);
+  ck_assert_uint_eq(options.jwt_leeway, 0);
+  assert_text(options.jwt_cookie, "");
+}
+END_TEST
+
+START_TEST(a_list_among_the_arguments_replaces_that_of_the_environment) {
+  const Variable keys("PGEVENTS_JWT_KEY", "/old; /older kid=1"),
+      origins("PGEVENTS_ALLOW_ORIGIN", "https://a.example *");
+  ProgramOptions options;
+  Arguments arguments({"--jwt-key", "/new", "--jwt-key", "/newer"});
+  assert_text(read(arguments, options), "");
+  ck_assert((options.jwt_keys == std::vector<std::string>{"/new", "/newer"}));
+  ck_assert((options.allow_origins == std::vector<std::string>{"https://a.example", "*"}));
+  ProgramOptions others;
+  assert_text(fallback::read_environment(others).value_or(""), "");
+  ck_assert((others.jwt_keys == std::vector<std::string>{"/old", " /older kid=1"}));
 }
 END_TEST
 
@@ -105,10 +154,13 @@ START_TEST(bad_values_are_refused) {
   const struct {
     const char* name;
     const char* value;
-  } rows[] = {{"processes", "0"},      {"processes", "-1"},     {"processes", "2x"},      {"processes", "1001"},
-              {"socket-mode", "999"},  {"socket-mode", "7777"}, {"backlog", "0"},         {"max-channels", "0"},
-              {"max-event-size", "0"}, {"max-event-size", "k"}, {"max-event-size", "2g"}, {"max-event-size", "1025m"},
-              {"poll-interval", "0"},  {"poll-interval", "1.5"}};
+  } rows[] = {{"processes", "0"},       {"processes", "-1"},      {"processes", "2x"},      {"processes", "1001"},
+              {"socket-mode", "999"},   {"socket-mode", "7777"},  {"backlog", "0"},         {"max-channels", "0"},
+              {"max-event-size", "0"},  {"max-event-size", "k"},  {"max-event-size", "2g"}, {"max-event-size", "1025m"},
+              {"poll-interval", "0"},   {"poll-interval", "1.5"}, {"jwt-query", "yes"},     {"jwt-query", ""},
+              {"jwt-require-exp", "0"}, {"jwt-leeway", "-1"},     {"jwt-leeway", "1m"},     {"jwt-leeway", "86401"},
+              {"jwt-cookie", "a b"},    {"jwt-cookie", "a=b"},    {"jwt-cookie", "a;b"},    {"jwt-cookie", "\u00fc"},
+              {"presence", "no"},       {"presence", ""}};
   for (const auto& row : rows) {
     const std::string option = std::string("--") + row.name;
     assert_text(problem_of({option, row.value}), option + ": not a valid value. Try pgevents-fcgi --help", row.value);
@@ -154,9 +206,13 @@ START_TEST(help_names_every_option) {
   Arguments arguments({"--help", "--version"});
   assert_text(read(arguments, options), "");
   ck_assert(options.help && options.version);
-  for (const char* name :
-       {"--listen", "--socket-mode", "--backlog", "--processes", "--database", "--subscribe", "--publish", "--base",
-        "--channel-pattern", "--max-channels", "--max-event-size", "--poll-interval", "PGEVENTS_DATABASE"}) {
+  for (const char* name : {"--listen",          "--socket-mode",         "--backlog",         "--processes",
+                           "--database",        "--subscribe",           "--publish",         "--base",
+                           "--channel-pattern", "--max-channels",        "--max-event-size",  "--poll-interval",
+                           "--presence",        "PGEVENTS_DATABASE",     "--anonymous",       "--realm",
+                           "--jwt-key",         "--jwt-cookie",          "--jwt-query",       "--jwt-audience",
+                           "--jwt-issuer",      "--jwt-leeway",          "--jwt-require-exp", "--allow-origin",
+                           "PGEVENTS_JWT_KEY",  "PGEVENTS_ALLOW_ORIGIN", "PGEVENTS_PRESENCE", "PGEVENTS_USER"}) {
     assert_that(fallback::usage().find(name) != std::string::npos, name);
   }
 }
@@ -176,6 +232,9 @@ int main() {
                                      without_options_nobody_has_access,
                                      values_follow_as_a_word_or_behind_an_equals_sign,
                                      the_environment_serves_and_arguments_win,
+                                     options_of_access_are_read,
+                                     without_options_tokens_are_judged_strictly,
+                                     a_list_among_the_arguments_replaces_that_of_the_environment,
                                      sizes_have_units,
                                      bad_values_are_refused,
                                      unknown_and_stray_words_are_refused,

@@ -49,7 +49,7 @@ class Scratch {
     path_ = name;
   }
   ~Scratch() {
-    for (const char* name : {"/socket", "/log", "/out", "/in"}) unlink((path_ + name).c_str());
+    for (const char* name : {"/socket", "/log", "/out", "/in", "/key"}) unlink((path_ + name).c_str());
     rmdir(path_.c_str());
   }
   std::string operator/(const char* name) const { return path_ + '/' + name; }
@@ -136,8 +136,9 @@ class Connection {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
 
-  // What the request writes to its standard output, up to FCGI_END_REQUEST. "" when the connection ended before.
-  std::string answer() {
+  // What the request writes to its standard output, up to FCGI_END_REQUEST. "" when the connection ended before. What it
+  // writes for the web server's log goes to `log`.
+  std::string answer(std::string* log = nullptr) {
     std::string out;
     while (true) {
       const std::string header = receive(8);
@@ -147,6 +148,7 @@ class Connection {
       const std::string content = receive(size + byte(6)).substr(0, size);
       if (header[1] == 3) return out;
       if (header[1] == 6) out += content;
+      if (header[1] == 7 && log != nullptr) *log += content;
     }
   }
 
@@ -177,11 +179,18 @@ inline std::string record(char type, const std::string& content) {
   return out + content;
 }
 
+// The length of a name or value (specification, section 3.4).
+inline std::string pair_length(std::size_t size) {
+  if (size < 128) return std::string(1, static_cast<char>(size));
+  std::string out;
+  for (const int shift : {24, 16, 8, 0}) out += static_cast<char>((size >> shift & 255) | (shift == 24 ? 128 : 0));
+  return out;
+}
+
 inline std::string fastcgi_request(const Params& params, bool keep = false, const std::string& body = "") {
   std::string pairs;
   for (const auto& [name, value] : params) {
-    pairs += static_cast<char>(name.size());
-    pairs += static_cast<char>(value.size());  // both below 128 in these tests
+    pairs += pair_length(name.size()) + pair_length(value.size());
     pairs += name + value;
   }
   std::string out = record(1, std::string{0, 1, static_cast<char>(keep ? 1 : 0), 0, 0, 0, 0, 0});
@@ -194,9 +203,9 @@ inline Params get_params(const std::string& path) {
   return {{"REQUEST_METHOD", "GET"}, {"DOCUMENT_URI", path}, {"QUERY_STRING", ""}};
 }
 
-inline std::string ask(const std::string& socket_path, const Params& params) {
+inline std::string ask(const std::string& socket_path, const Params& params, std::string* log = nullptr) {
   Connection connection(socket_path);
-  return connection.is_open() && connection.send(fastcgi_request(params)) ? connection.answer() : "";
+  return connection.is_open() && connection.send(fastcgi_request(params)) ? connection.answer(log) : "";
 }
 
 // The line `Status: …` of an answer.

@@ -277,6 +277,40 @@ START_TEST(bodies_are_checked_before_the_database_is_asked) {
 }
 END_TEST
 
+START_TEST(calls_are_checked_before_the_database_is_asked) {
+  const struct {
+    std::vector<std::string> more;
+    std::string body;
+    const char* status;
+  } rows[] = {
+      {{"REQUEST_METHOD=POST", "PATH_INFO=/typing"}, "{}", "Status: 401 Unauthorized"},
+      {{"REQUEST_METHOD=POST", "PATH_INFO=/settings", "PGEVENTS_USER=10"}, "{}", "Status: 405 Method Not Allowed"},
+      {{"REQUEST_METHOD=PATCH", "PATH_INFO=/settings", "PGEVENTS_USER=10", "CONTENT_TYPE=text/plain"},
+       "{}",
+       "Status: 415 Unsupported Media Type"},
+      {{"REQUEST_METHOD=PATCH", "PATH_INFO=/settings", "PGEVENTS_USER=10"}, "[]", "Status: 400 Bad Request"},
+      {{"REQUEST_METHOD=PATCH", "PATH_INFO=/settings", "PGEVENTS_USER=10", "PGEVENTS_MAX_EVENT_SIZE=1"},
+       "{}",
+       "Status: 413 Content Too Large"},
+      {{"REQUEST_METHOD=GET", "PATH_INFO=/realm/presence", "PGEVENTS_USER=10", "QUERY_STRING=a=1&a=2"},
+       "",
+       "Status: 400 Bad Request"},
+      {{"REQUEST_METHOD=PATCH", "PATH_INFO=/settings", "PGEVENTS_USER=10"}, "{}", "Status: 503 Service Unavailable"},
+      {{"REQUEST_METHOD=POST", "PATH_INFO=/typing", "PGEVENTS_USER=10"}, "", "Status: 503 Service Unavailable"},
+  };
+  for (const auto& row : rows) assert_text(status_of(cgi(row.more, {}, row.body)), row.status, row.more[1] + row.body);
+}
+END_TEST
+
+START_TEST(heads_of_calls_have_no_body) {
+  for (const char* query : {"QUERY_STRING=", "QUERY_STRING=a=1&a=2"}) {
+    const std::string answer = cgi({"REQUEST_METHOD=HEAD", "PATH_INFO=/realm/presence", "PGEVENTS_USER=10", query});
+    assert_that(answer.find("Content-Length: ") != std::string::npos, answer);
+    assert_text(answer.substr(answer.find("\r\n\r\n")), "\r\n\r\n");
+  }
+}
+END_TEST
+
 START_TEST(without_socket_and_request_it_explains_itself) {
   Scratch scratch;
   Program program({}, kEnvironment, scratch / "log");
@@ -316,6 +350,8 @@ int main() {
                                      it_answers_one_request_as_cgi,
                                      cgi_arguments_from_a_query_are_not_options,
                                      bodies_are_checked_before_the_database_is_asked,
+                                     calls_are_checked_before_the_database_is_asked,
+                                     heads_of_calls_have_no_body,
                                      without_socket_and_request_it_explains_itself,
                                      a_bad_connection_string_is_refused_without_repeating_it,
                                  });

@@ -70,7 +70,7 @@ START_TEST(a_message_cannot_break_out_of_the_json) {
 END_TEST
 
 START_TEST(method_not_allowed_lists_the_methods) {
-  assert_text(headers_of(error_reply(error_with(405, "m")).headers),
+  assert_text(headers_of(error_reply(method_not_allowed("GET, HEAD, POST")).headers),
               "Content-Type: application/json\nCache-Control: no-store\nAllow: GET, HEAD, POST, OPTIONS\n");
 }
 END_TEST
@@ -166,10 +166,43 @@ START_TEST(a_stream_opens_with_retry_and_cursor) {
 END_TEST
 
 START_TEST(options_names_the_methods_without_a_body) {
-  const Reply reply = options_reply();
+  const Reply reply = options_reply("PATCH", {});
   ck_assert_int_eq(reply.status, 204);
   assert_text(reply.body, "");
-  assert_text(headers_of(reply.headers), "Allow: GET, HEAD, POST, OPTIONS\n");
+  assert_text(headers_of(reply.headers), "Allow: PATCH, OPTIONS\n");
+  assert_text(headers_of(options_reply("GET, HEAD, POST", {{"X", "y"}}).headers),
+              "Allow: GET, HEAD, POST, OPTIONS\nX: y\n");
+}
+END_TEST
+
+START_TEST(a_challenge_says_that_a_token_is_wanted) {
+  Error error;
+  error.status = 401;
+  error.msg = "Invalid token";
+  error.challenge = "Bearer";
+  const Reply reply = error_reply(error);
+  assert_text(reply.body, R"({"result":"error","code":"UNAUTHORIZED","msg":"Invalid token"})");
+  assert_text(headers_of(reply.headers),
+              "Content-Type: application/json\nCache-Control: no-store\nWWW-Authenticate: Bearer\n");
+}
+END_TEST
+
+START_TEST(an_expired_stream_is_told_with_its_cursor) {
+  assert_text(stream_expired(7, "expired", false, "a", 1500000),
+              "event: pgevents.expired\ndata: {\"reason\":\"expired\"}\nid: 7\n\n");
+  assert_text(
+      stream_expired(7, "revoked", true, "a", 1500000),
+      "event: pgevents.expired\ndata: "
+      R"({"id":7,"channel_id":"a","ts":1.500000,"data":{"type":"pgevents.expired","data":{"reason":"revoked"}}})"
+      "\nid: 7\n\n");
+}
+END_TEST
+
+START_TEST(an_expired_poll_may_come_back_at_once) {
+  const Reply reply = poll_reply("[]", 7, PollKind::kExpired, 5);
+  assert_text(headers_of(reply.headers),
+              "Content-Type: application/json\nCache-Control: no-store\nX-PS-Reconnect-In: 0\nLast-Event-ID: 7\n"
+              "X-Shortpoll-Info: expired\n");
 }
 END_TEST
 
@@ -207,6 +240,9 @@ int main() {
                           a_poll_answer_says_where_to_go_on_and_when,
                           a_stream_opens_with_retry_and_cursor,
                           options_names_the_methods_without_a_body,
+                          a_challenge_says_that_a_token_is_wanted,
+                          an_expired_stream_is_told_with_its_cursor,
+                          an_expired_poll_may_come_back_at_once,
                           a_publication_is_answered_with_its_id,
                           a_publication_without_id_is_an_internal_error,
                       });

@@ -159,7 +159,7 @@ END_TEST
 
 START_TEST(access_is_checked_before_parameters) {
   Settings settings = open_settings();
-  settings.subscribe = "b";
+  settings.access.subscribe = "b";
   assert_text(complaint(get(kPath, "timeout=x"), settings), "403 Not authorized for channel 'a'");
 }
 END_TEST

@@ -9,6 +9,8 @@
 
 namespace pgevents::testing {
 
+constexpr double kRouteTime = 1700000000;  // seconds since the Unix epoch
+
 inline const NamePattern& default_names() {
   static std::string error;
   static const auto names = NamePattern::compile(kDefaultNamePattern, error);
@@ -19,8 +21,8 @@ inline const NamePattern& default_names() {
 inline Settings open_settings() {
   Settings settings;
   settings.names = &default_names();
-  settings.subscribe = "*";
-  settings.publish = "*";
+  settings.access.subscribe = "*";
+  settings.access.publish = "*";
   return settings;
 }
 
@@ -43,21 +45,28 @@ inline std::string complaint(const Route& route) {
 }
 
 inline std::string complaint(const Request& request, const Settings& settings = open_settings()) {
-  return complaint(route(request, settings));
+  return complaint(route(request, settings, kRouteTime));
 }
 
 inline Subscription subscription(const Request& request, const Settings& settings = open_settings()) {
-  const Route result = route(request, settings);
+  const Route result = route(request, settings, kRouteTime);
   assert_text(complaint(result), "", std::string(request.path) + '?' + std::string(request.query));
   assert_that(std::holds_alternative<Subscription>(result), "no subscription");
   return std::get<Subscription>(result);
 }
 
 inline Publication publication(const Request& request, const Settings& settings = open_settings()) {
-  const Route result = route(request, settings);
+  const Route result = route(request, settings, kRouteTime);
   assert_text(complaint(result), "", request.path);
   assert_that(std::holds_alternative<Publication>(result), "no publication");
   return std::get<Publication>(result);
+}
+
+inline Call call_of(const Request& request, const Settings& settings) {
+  const Route result = route(request, settings, kRouteTime);
+  assert_text(complaint(result), "", std::string(request.method) + ' ' + std::string(request.path));
+  assert_that(std::holds_alternative<Call>(result), "no call");
+  return std::get<Call>(result);
 }
 
 inline std::string joined(const std::vector<std::string>& names) {

@@ -9,12 +9,26 @@ missing_roles() {
   empty_database database "OWNER ${prefix}_plain"
   if PGUSER=${prefix}_plain install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
   grep -q "may not create it" "$work/errors" || fail "$(cat "$work/errors")"
-  grep -q "CREATE ROLE pgevents_server NOLOGIN; CREATE ROLE pgevents_publisher NOLOGIN;" "$work/errors" ||
-    fail "no hint: $(cat "$work/errors")"
+  grep -q "CREATE ROLE pgevents_server NOLOGIN; CREATE ROLE pgevents_publisher NOLOGIN; CREATE ROLE pgevents_admin NOLOGIN;\$" \
+    "$work/errors" || fail "no hint: $(cat "$work/errors")"
   is "$(q "$database" "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgevents'")" 0 "schemas left behind"
 }
 if ! roles_exist; then
   it "without CREATEROLE and without the roles, installing says what an administrator has to run" missing_roles
+
+  # As an upgrade finds it that comes with a new role.
+  missing_role() {
+    local database
+    q postgres "CREATE ROLE ${prefix}_upgrader LOGIN; CREATE ROLE pgevents_server; CREATE ROLE pgevents_publisher"
+    empty_database database "OWNER ${prefix}_upgrader"
+    if PGUSER=${prefix}_upgrader install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
+    grep -q "Let an administrator run: CREATE ROLE pgevents_admin NOLOGIN;\$" "$work/errors" || fail "$(cat "$work/errors")"
+    q postgres "CREATE ROLE pgevents_admin NOLOGIN"
+    PGUSER=${prefix}_upgrader install_schema "$database"
+    q "$database" "DROP SCHEMA pgevents CASCADE"
+    q postgres "DROP ROLE pgevents_server; DROP ROLE pgevents_publisher; DROP ROLE pgevents_admin"
+  }
+  it "with one role missing, installing names that one, and works when it has been made" missing_role
 fi
 
 ordinary_owner() {
@@ -25,13 +39,16 @@ ordinary_owner() {
   PGUSER=${prefix}_owner install_schema "$database"
   is "$(q "$database" "SELECT tableowner FROM pg_tables WHERE schemaname = 'pgevents' AND tablename = 'log'")" \
     "${prefix}_owner" "owner of the log"
-  q postgres "CREATE ROLE ${prefix}_application LOGIN; CREATE ROLE ${prefix}_server LOGIN"
-  PGUSER=${prefix}_owner q "$database" "GRANT pgevents_publisher TO ${prefix}_application; GRANT pgevents_server TO ${prefix}_server"
+  q postgres "CREATE ROLE ${prefix}_application LOGIN; CREATE ROLE ${prefix}_server LOGIN; CREATE ROLE ${prefix}_admin LOGIN"
+  PGUSER=${prefix}_owner q "$database" "GRANT pgevents_publisher TO ${prefix}_application; GRANT pgevents_server TO ${prefix}_server;
+    GRANT pgevents_admin TO ${prefix}_admin"
   PGUSER=${prefix}_application q "$database" "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"t\"}')"
   PGUSER=${prefix}_server q "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k')" >/dev/null
   is "$(PGUSER=${prefix}_server q "$database" "SELECT string_agg(id || type, ' ') FROM pgevents.fetch('{c}', 0, NULL, 9, 999)")" \
     "2t 3t 3end" "events"
   is "$(PGUSER=${prefix}_server q "$database" "SELECT pgevents.prune()")" 2 "pruned"
+  PGUSER=${prefix}_admin q "$database" "SELECT pgevents.revoke('10'), pgevents.disconnect('10')" >/dev/null
+  is "$(PGUSER=${prefix}_server q "$database" "SELECT pgevents.token_revoked('10', 1), count(*) FROM pgevents.revocations()")" "t|1" "revoked"
 }
 it "a role that is no superuser installs, upgrades and owns it; its applications and servers work" ordinary_owner
 
@@ -51,7 +68,7 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -71,7 +88,7 @@ if [[ $(pg_dump --version) =~ \)\ 15\. && $(q postgres "SHOW server_version_num"
 fi
 
 upgraded() {
-  local from=$1 fresh old events
+  local from=$1 fresh old rows events
   empty_database fresh
   install_schema "$fresh"
   empty_database old
@@ -81,12 +98,28 @@ upgraded() {
     UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
     UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id = 2;
     SELECT pgevents.prune_log(10)" >/dev/null
-  events=$(q "$old" "TABLE pgevents.log; TABLE pgevents.history; TABLE pgevents.settings")
+  if ((from >= 2)); then
+    q "$old" "INSERT INTO pgevents.idempotency_keys (scope, body_digest, event_id)
+      SELECT scope, sha256(convert_to('{\"type\":\"t\"}', 'UTF8')), 7 FROM sha256(convert_to('[null, null, \"c\", \"earlier\"]', 'UTF8')) scope"
+  fi
+  rows="TABLE pgevents.log; TABLE pgevents.history; SELECT * FROM pgevents.settings WHERE name !~ '^(presence|typing)_'"
+  events=$(q "$old" "$rows")
   if diff <(dump "$fresh") <(dump "$old") >/dev/null; then fail "version $from does not differ from the newest"; fi
   install_schema "$old"
   diff <(dump "$fresh") <(dump "$old") || fail "upgraded from $from, the schema is not that of a fresh installation"
-  is "$(q "$old" "TABLE pgevents.log; TABLE pgevents.history; TABLE pgevents.settings")" "$events" "rows after the upgrade"
+  is "$(q "$old" "$rows")" "$events" "rows after the upgrade"
+  is "$(q "$old" "SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name <> 'retention'")" \
+    "$(q "$fresh" "SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name <> 'retention'")" "timings"
   is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k') ->> 'id'")" 11 "the next id"
+  if ((from >= 2)); then
+    is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'earlier') ->> 'id'")" 7 "the id of an idempotency key"
+  fi
+  is "$(q "$old" "SELECT pgevents.status() ->> 'version'")" "$(sed -n 's/^\\set latest //p' "$repo/sql/install.sql")" "version"
+  q "$old" "SELECT pgevents.revoke('10')" >/dev/null
+  is "$(q "$old" "SELECT data ->> 'user' FROM pgevents.log WHERE id = 12")" 10 "a revocation after the upgrade"
+  is "$(q "$old" "SELECT pgevents.token_revoked('10', 1)")" t "token"
+  q "$old" "INSERT INTO pgevents.users (user_id) VALUES ('10'); SELECT pgevents.http_report_presence('{\"user\":\"10\"}', '{\"status\":\"active\"}')" >/dev/null
+  is "$(q "$old" "SELECT type FROM pgevents.log WHERE id = 13")" presence "presence after the upgrade"
 }
 upgraded_from_the_version_before() {
   local files=("$repo"/sql/migrations/*.sql) version
@@ -145,7 +178,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 2 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 4 "migrations"
 }
 it "three installations at once all succeed" at_once
 
@@ -187,7 +220,8 @@ documented() {
   empty_database database
   install_schema "$database"
   for name in $(q "$database" "SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'pgevents'::regnamespace
-      AND (has_function_privilege('pgevents_server', p.oid, 'EXECUTE') OR has_function_privilege('pgevents_publisher', p.oid, 'EXECUTE'))"); do
+      AND (has_function_privilege('pgevents_server', p.oid, 'EXECUTE') OR has_function_privilege('pgevents_publisher', p.oid, 'EXECUTE')
+        OR has_function_privilege('pgevents_admin', p.oid, 'EXECUTE'))"); do
     grep -q "^### \`pgevents\.$name(" "$repo/docs/sql.md" || fail "docs/sql.md does not describe $name()"
   done
   for name in $(grep -o '^### `pgevents\.[a-z_]*(' "$repo/docs/sql.md" | tr -dc 'a-z_\n' | sed 's/^pgevents//'); do

@@ -29,7 +29,7 @@ deferred_key() {
   run_in locker "BEGIN; SELECT FROM parent WHERE id = 1 FOR UPDATE;"
   run_in child "BEGIN; SELECT pgevents.publish('c', 't', '\"child\"'); INSERT INTO child VALUES (1);"
   send child "COMMIT;"
-  wait_for "$database" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+  is_waiting "$database"
   promptly "$database" "SELECT pgevents.publish('c', 't', '\"other\"')" >/dev/null
   run_in locker "SELECT pgevents.publish('c', 't', '\"locker\"'); COMMIT;"
   await child
@@ -95,15 +95,16 @@ replication() {
   local source copy
   fresh_database source
   fresh_database copy
-  q "$source" "CREATE PUBLICATION $source FOR TABLE pgevents.log, pgevents.history"
+  q "$source" "CREATE PUBLICATION $source FOR TABLE pgevents.log, pgevents.history, pgevents.revocations"
   q "$copy" "TRUNCATE pgevents.history" # an operator does the same: the record comes from the source
+  q "$source" "INSERT INTO pgevents.revocations VALUES ('9', 'infinity')"
   q "$source" "SELECT pg_create_logical_replication_slot('$source', 'pgoutput')" >/dev/null
   q "$copy" "CREATE SUBSCRIPTION $source CONNECTION 'host=$PGHOST user=$PGUSER dbname=$source'
     PUBLICATION $source WITH (create_slot = false, slot_name = '$source')" >/dev/null
   session listener "$copy"
   run_in listener "LISTEN pgevents;"
   wait_for "$copy" 1 "SELECT pruned_id FROM pgevents.history"
-  wait_for "$copy" 2 "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'"
+  wait_for "$copy" 3 "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'"
   q "$source" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 3) n" >/dev/null
   wait_for "$copy" 4 "SELECT pgevents.head()"
   is "$(q "$copy" "SELECT string_agg(concat_ws(':', id, data, type), ' ') FROM pgevents.fetch('{c}', 0, NULL, 9, 999)")" \
@@ -111,11 +112,17 @@ replication() {
   is "$(q "$copy" "SELECT sum(ts_us) FROM pgevents.log_after(0, 9)")" "$(q "$source" "SELECT sum(ts_us) FROM pgevents.log_after(0, 9)")" "times"
   run_in listener "SELECT;"
   (($(heard listener) >= 1)) || fail "no notification on the copy"
+  q "$source" "SELECT pgevents.revoke('10'), pgevents.revoke('11', 'infinity'), pgevents.revoke('9', '-infinity');
+    SELECT pgevents.revoke('11')" >/dev/null
+  wait_for "$copy" 8 "SELECT pgevents.head()"
+  is "$(q "$copy" "SELECT string_agg(r::text, ' ' ORDER BY user_id) FROM pgevents.revocations() r")" \
+    "$(q "$source" "SELECT string_agg(r::text, ' ' ORDER BY user_id) FROM pgevents.revocations() r")" "revocations on the copy"
+  is "$(q "$copy" "SELECT pgevents.token_revoked('9', 1), pgevents.token_revoked('10', 1)")" "f|t" "tokens on the copy"
   # The copy takes over: installing again moves its sequence, which replication does not carry.
   q "$copy" "ALTER SUBSCRIPTION $source DISABLE; ALTER SUBSCRIPTION $source SET (slot_name = NONE); DROP SUBSCRIPTION $source"
   q "$source" "SELECT pg_drop_replication_slot('$source')" >/dev/null
   install_schema "$copy"
-  is "$(q "$copy" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', NULL) ->> 'id'")" 5 "the next id"
+  is "$(q "$copy" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', NULL) ->> 'id'")" 9 "the next id"
 }
 if [[ $(q postgres "SHOW wal_level") == logical ]]; then
   it "a copy fed by logical replication notifies, answers with the same events, and can take over" replication

@@ -1,0 +1,178 @@
+// Who is here: tells the server how this user is, keeps what is known of the others, and says how they are now. The
+// server stores two times for each user; what they mean is computed here, by the server's clock, so that late data
+// does no harm.
+import { environment, eventOf, Timer } from './environment.js';
+
+/** @typedef {import('./types.js').UserPresence} UserPresence */
+/** @typedef {'active' | 'idle' | 'offline'} Status */
+
+/**
+ * What the server says: in an event, in the answer to a report, or at the start.
+ * @typedef {import('./types.js').PresenceData & Partial<import('./types.js').PresenceAnswer>} PresenceNews
+ */
+
+/**
+ * @typedef {object} PresenceOptions  the timings are those of the answer to register
+ * @property {number} [server_presence_ping_interval_seconds]  between reports
+ * @property {number} [server_presence_offline_threshold_seconds]  without contact for longer a user is offline
+ * @property {number} [idleAfter]  milliseconds without input after which this user is idle
+ * @property {Partial<import('./environment.js').Environment>} [environment]
+ */
+
+/**
+ * Dispatched as "change": the status of these users is another one, by news or as time passes; or their connection.
+ * @typedef {Event & { users: string[] }} PresenceChange
+ */
+
+const kInput = ['pointerdown', 'pointermove', 'keydown', 'wheel'];
+
+export class Presence extends EventTarget {
+  #world;
+  #send;
+  #options;
+  #threshold;
+  /** @type {Map<string, UserPresence & { told_at: number, status: Status }>} */
+  #users = new Map();
+  /** @type {Set<string>} */
+  #connected = new Set();
+  #last_update_id = -1;
+  #clock_ahead = 0;
+  #input_at;
+  #telling = false;
+  #report;
+  #change;
+  #running = new AbortController();
+
+  /**
+   * Reports from now on; after a failure again at its time.
+   * @param {(params: object) => Promise<any>} send  POST users/me/presence
+   * @param {PresenceOptions} [options]
+   */
+  constructor(send, options = {}) {
+    super();
+    this.#world = environment(options.environment);
+    this.#send = send;
+    this.#options = options;
+    this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
+    this.#report = new Timer(this.#world, () => this.#tell());
+    this.#change = new Timer(this.#world, () => this.#look());
+    this.#input_at = this.#world.now();
+    const how = { signal: this.#running.signal, passive: true, capture: true };
+    for (const type of kInput) this.#world.document?.addEventListener(type, () => this.input(), how);
+    this.#report.set(0);
+  }
+
+  stop() {
+    this.#running.abort();
+    this.#report.set();
+    this.#change.set();
+  }
+
+  /** The user did something. */
+  input() {
+    const idle = this.#isIdle();
+    this.#input_at = this.#world.now();
+    if (idle) this.#tell({ ping_only: true });
+  }
+
+  // --- what is known of users ---
+
+  /** All users of whom something is known. */
+  get users() {
+    return [...this.#users.keys()];
+  }
+
+  /** The server's time, in seconds since 1970. */
+  get serverTime() {
+    return this.#world.now() / 1000 + this.#clock_ahead;
+  }
+
+  /**
+   * How a user is, when he was last seen (in seconds since 1970), and whether he has a connection at this moment.
+   * @param {string} user
+   */
+  of(user) {
+    const { active_timestamp = 0, idle_timestamp = 0 } = this.#users.get(user) ?? {};
+    const since = this.serverTime - this.#threshold;
+    /** @type {Status} */
+    const status = active_timestamp > since ? 'active' : idle_timestamp > since ? 'idle' : 'offline';
+    return { status, lastSeen: Math.max(active_timestamp, idle_timestamp), connected: this.#connected.has(user) };
+  }
+
+  /**
+   * News of some users. Older news than what is known already changes nothing.
+   * @param {PresenceNews} news
+   */
+  apply({ presences, server_timestamp, presence_last_update_id }) {
+    // Answers say how the clocks differ now; events may come late.
+    if (presence_last_update_id) {
+      this.#clock_ahead = server_timestamp - this.#world.now() / 1000;
+      this.#last_update_id = presence_last_update_id;
+    }
+    for (const [user, times] of Object.entries(presences)) {
+      const { told_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
+      if (told_at <= server_timestamp) this.#users.set(user, { ...times, told_at: server_timestamp, status });
+    }
+    this.#look();
+  }
+
+  /**
+   * Everything there is, at the start: who is not in it is forgotten.
+   * @param {PresenceNews & { presence_connected?: string[] }} news
+   */
+  replace(news) {
+    const { users } = this;
+    this.#users.clear();
+    this.#connected = new Set(news.presence_connected);
+    this.apply(news);
+    this.#changed([...new Set([...users, ...this.users, ...this.#connected])]);
+  }
+
+  /**
+   * @param {string[]} users
+   * @param {boolean} connected
+   */
+  connect(users, connected) {
+    for (const user of users) this.#connected[connected ? 'add' : 'delete'](user);
+    this.#changed(users);
+  }
+
+  // Says whose status has changed, and looks again when the next one will.
+  #look() {
+    const changed = [];
+    let next = Infinity;
+    for (const [user, known] of this.#users) {
+      const { status } = this.of(user);
+      if (status !== known.status) changed.push(user);
+      known.status = status;
+      const { active_timestamp, idle_timestamp } = known;
+      if (status !== 'offline') next = Math.min(next, status === 'idle' ? idle_timestamp : active_timestamp);
+    }
+    this.#change.set(Math.max(1, (next + this.#threshold - this.serverTime) * 1000));
+    this.#changed(changed);
+  }
+
+  /** @param {string[]} users */
+  #changed(users) {
+    if (users.length) this.dispatchEvent(eventOf('change', { users }));
+  }
+
+  // --- what this user's page reports ---
+
+  #isIdle() {
+    return this.#world.now() - this.#input_at >= (this.#options.idleAfter ?? 300_000);
+  }
+
+  // The next report is due whatever becomes of this one; only one at a time is on its way, perhaps waiting for a token.
+  /** @param {object} [ping]  no more than a sign of life */
+  async #tell(ping) {
+    const { signal } = this.#running;
+    if (!ping) this.#report.set(1000 * (this.#options.server_presence_ping_interval_seconds ?? 60));
+    if (signal.aborted || this.#telling) return;
+    this.#telling = true;
+    const status = this.#isIdle() ? 'idle' : 'active';
+    const news = await this.#send({ status, ...(ping ?? { last_update_id: this.#last_update_id }) }).catch(() => {});
+    this.#telling = false;
+    if (news?.presences && !signal.aborted) this.apply(news);
+  }
+}

@@ -1,0 +1,108 @@
+// The start of a page: one request gives the cursor and the state, and from there everything is kept up to date by
+// events.
+import { pause } from './environment.js';
+import { NetworkError } from './errors.js';
+import { EventChannel } from './event_channel.js';
+import { backoff } from './line.js';
+import { Presence } from './presence.js';
+import { Server } from './server.js';
+import { TypingSender } from './typing_sender.js';
+import { TypingTracker } from './typing_tracker.js';
+
+/** @typedef {import('./types.js').RegisterAnswer} RegisterAnswer */
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {string[]} [channels]  to be heard beside the user's own
+ * @property {string} [user]  this user's id: his own typing is not shown to him
+ * @property {number} [idleAfter]  milliseconds without input after which this user is idle
+ * @property {(data: import('./types.js').ResetData, answer: RegisterAnswer) => void | Promise<void>} [onreset]  reloads
+ *   the application's own state after a gap; what the session keeps has been renewed already
+ */
+
+/** @typedef {import('./event_channel.js').ChannelOptions} ChannelOptions */
+/** @typedef {Omit<ChannelOptions, 'onreset' | 'lastEventId'> & SessionOptions} RegisterOptions */
+
+/**
+ * What keeps a page up to date.
+ * @typedef {ReturnType<typeof sessionOf>} Session
+ */
+
+/**
+ * @param {Server} server
+ * @param {RegisterAnswer} answer
+ * @param {RegisterOptions} options
+ */
+function sessionOf(server, answer, { channels = [], onreset, ...options }) {
+  const given = { ...options, ...answer, environment: server.world };
+  const presence = new Presence((params) => server.call('POST', 'users/me/presence', params), given);
+  const typing = new TypingSender((params) => server.call('POST', 'typing', params), given);
+  const typists = new TypingTracker(given);
+  const channel = new EventChannel(server, [...answer.channels, ...channels], {
+    ...options,
+    lastEventId: answer.last_event_id,
+    onreset: async (data) => {
+      const state = await server.call('POST', 'register', {});
+      load(state);
+      await onreset?.(data, state);
+      return state.last_event_id;
+    },
+  });
+  const session = {
+    channel,
+    presence,
+    typing,
+    typists,
+    settings: answer.user_settings,
+
+    /**
+     * One call of the HTTP interface, with this session's token, such as
+     * `call('PATCH', 'settings', { presence_enabled: false })`.
+     * @param {string} method
+     * @param {string} path  below the base
+     * @param {object} [params]
+     */
+    call: (method, path, params) => server.call(method, path, params),
+
+    close() {
+      typing.stop();
+      presence.stop();
+      typists.clear();
+      channel.close();
+    },
+  };
+
+  /** @param {RegisterAnswer} state */
+  function load(state) {
+    session.settings = state.user_settings;
+    typists.clear();
+    presence.replace(state);
+  }
+
+  channel.addEventListener('presence', ({ data }) => presence.apply(data));
+  channel.addEventListener('pgevents.connected', ({ data }) => presence.connect(data.users, true));
+  channel.addEventListener('pgevents.disconnected', ({ data }) => presence.connect(data.users, false));
+  channel.addEventListener('user_settings', ({ data }) => Object.assign(session.settings, data));
+  channel.addEventListener('typing', ({ data, ts }) => typists.apply(data, (presence.serverTime - ts) * 1000));
+  load(answer);
+  return session;
+}
+
+/**
+ * Starts a page: asks the server for cursor and state, again and again while it is away, and connects. Rejects when it
+ * refuses.
+ * @param {string} base  the address of pgevents, such as /rt
+ * @param {RegisterOptions} [options]
+ * @returns {Promise<Session>}
+ */
+export async function register(base, options = {}) {
+  const server = new Server(base, options);
+  for (let failures = 1; ; failures++) {
+    try {
+      return sessionOf(server, await server.call('POST', 'register', {}), options);
+    } catch (error) {
+      if (!(error instanceof NetworkError || /** @type {any} */ (error).status > 499)) throw error;
+      await pause(server.world, backoff(server.world, failures, error));
+    }
+  }
+}

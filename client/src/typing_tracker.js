@@ -1,0 +1,78 @@
+// Who is typing where, by the events of type "typing". Each typist has a time of his own: without another "start" he
+// is taken to have gone.
+import { environment, eventOf, Timer } from './environment.js';
+import { conversationOf } from './typing_sender.js';
+
+/**
+ * Dispatched as "change": somebody began or ended typing in a conversation, which conversationOf() names.
+ * @typedef {Event & { conversation: string }} TypingChange
+ */
+
+export class TypingTracker extends EventTarget {
+  #world;
+  #expiry;
+  #user;
+  /** @type {Map<string, { conversation: string, user: string, timer: Timer }>} */
+  #typists = new Map();
+
+  /**
+   * @param {object} [options]  as in the answer to register
+   * @param {string} [options.user]  this user, who is never shown to himself
+   * @param {number} [options.server_typing_started_expiry_period_milliseconds]  for which a "start" is good
+   * @param {Partial<import('./environment.js').Environment>} [options.environment]
+   */
+  constructor(options = {}) {
+    super();
+    this.#world = environment(options.environment);
+    this.#expiry = options.server_typing_started_expiry_period_milliseconds ?? 45_000;
+    this.#user = options.user;
+  }
+
+  /**
+   * @param {import('./types.js').TypingData} data  of an event
+   * @param {number} [age]  milliseconds since it was sent
+   */
+  apply(data, age = 0) {
+    const user = data.sender.user_id;
+    if (user === this.#user) return;
+    const conversation = conversationOf(data.message_type === 'stream'
+      ? { streamId: data.stream_id, topic: data.topic }
+      : { to: data.recipients.map(({ user_id }) => user_id) });
+    const key = conversation + user;
+    const left = Math.min(this.#expiry, this.#expiry - age);
+    if (data.op !== 'start' || left <= 0) return this.#end(key);
+    if (!this.#typists.has(key)) {
+      this.#typists.set(key, { conversation, user, timer: new Timer(this.#world, () => this.#end(key)) });
+      this.#changed(conversation);
+    }
+    this.#typists.get(key)?.timer.set(left);
+  }
+
+  /**
+   * Users who type in a conversation, in the order in which they began.
+   * @param {import('./typing_sender.js').Recipient} where  as for TypingSender: people without this user, or a topic
+   */
+  typists(where) {
+    const name = conversationOf('to' in where && this.#user ? { to: [...where.to, this.#user] } : where);
+    return [...this.#typists.values()].filter(({ conversation }) => conversation === name).map(({ user }) => user);
+  }
+
+  /** Forgets everybody: the history has a gap, or the page is left. */
+  clear() {
+    for (const key of this.#typists.keys()) this.#end(key);
+  }
+
+  /** @param {string} key */
+  #end(key) {
+    const typist = this.#typists.get(key);
+    if (!typist) return;
+    typist.timer.set();
+    this.#typists.delete(key);
+    this.#changed(typist.conversation);
+  }
+
+  /** @param {string} conversation */
+  #changed(conversation) {
+    this.dispatchEvent(eventOf('change', { conversation }));
+  }
+}

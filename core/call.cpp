@@ -1,0 +1,164 @@
+// Presence, typing and settings over HTTP; see call.hpp.
+#include "call.hpp"
+
+#include <algorithm>
+
+#include "event.hpp"
+#include "json_text.hpp"
+#include "json_tree.hpp"
+#include "sql.hpp"
+#include "url.hpp"
+
+namespace pgevents {
+
+namespace {
+
+constexpr std::string_view kUserParameter = "user_id";
+
+// A path with a user in it has `*` there.
+struct Path {
+  std::vector<std::string_view> segments;
+  Resource resource;
+};
+
+const std::vector<Path>& paths() {
+  static const std::vector<Path> all = {
+      {{"register"}, {std::nullopt, Endpoint::kRegister, "POST", {}}},
+      {{"users", "me", "presence"}, {Endpoint::kUserPresence, Endpoint::kReportPresence, "POST", {}}},
+      {{"users", "*", "presence"}, {Endpoint::kUserPresence, std::nullopt, {}, {}}},
+      {{"realm", "presence"}, {Endpoint::kRealmPresence, std::nullopt, {}, {}}},
+      {{"typing"}, {std::nullopt, Endpoint::kTyping, "POST", {}}},
+      {{"settings"}, {std::nullopt, Endpoint::kSettings, "PATCH", {}}},
+  };
+  return all;
+}
+
+Error bad_request(std::string msg) {
+  Error error;
+  error.msg = std::move(msg);
+  return error;
+}
+
+void append_member(std::string& json, std::string_view name, std::string_view text) {
+  json += json.empty() ? "{\"" : ",\"";
+  append_json_escaped(json, name);
+  json += "\":\"";
+  append_json_escaped(json, text);
+  json += '"';
+}
+
+// Long names are not repeated: a request that is put together wrongly may have its token there.
+Error given_twice(const std::string& name) {
+  constexpr std::size_t kMostRepeated = 40;
+  return bad_request(name.size() > kMostRepeated ? "A parameter is given twice"
+                                                 : "Parameter '" + name + "' is given twice");
+}
+
+// A parameter that is given twice would be one thing to who wrote it and another to who reads it.
+std::optional<Error> form_params(const Call& call, std::string_view text, std::string& params) {
+  const char* const kind = call.has_body ? "form" : "query";
+  const auto fields = parse_form(text);
+  if (!fields) return bad_request(std::string("Invalid encoding in the ") + kind);
+  std::vector<std::string_view> names;
+  if (!call.user.empty()) {
+    names.push_back(kUserParameter);
+    append_member(params, kUserParameter, call.user);
+  }
+  for (const auto& [name, value] : *fields) {
+    if (!call.has_body && name == "access_token") continue;
+    if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
+      return bad_request(std::string("A NUL character in the ") + kind);
+    }
+    if (std::find(names.begin(), names.end(), name) != names.end()) return given_twice(name);
+    names.push_back(name);
+    append_member(params, name, value);
+  }
+  return std::nullopt;
+}
+
+// What jansson takes, jsonb takes too: it refuses NUL characters, halves of surrogate pairs and numbers beyond 64 bits or a double.
+std::optional<Error> json_params(std::string_view body, std::string& params) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return std::nullopt;
+  std::vector<std::string> names;
+  std::string twice;
+  const bool is_object = json_members(body, [&](const std::string& name, std::string_view) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) twice = name;
+    names.push_back(name);
+  });
+  if (!is_object) {
+    return bad_request(json_valid(body) ? "The body must be a JSON object" : "The body is not valid JSON");
+  }
+  if (!twice.empty()) return given_twice(twice);
+  const Json object = parse_object(body);
+  if (object == nullptr) return bad_request("The body holds a value that cannot be stored");
+  params = json_dump(object.get());
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Resource> find_resource(const std::vector<std::string_view>& segments, bool anywhere) {
+  for (const Path& path : paths()) {
+    const std::size_t length = path.segments.size();
+    if (segments.size() < length || (segments.size() > length && !anywhere)) continue;
+    const auto start = segments.end() - static_cast<std::ptrdiff_t>(length);
+    if (!std::equal(start, segments.end(), path.segments.begin(), [](std::string_view given, std::string_view wanted) {
+          return wanted == "*" ? !given.empty() : given == wanted;
+        })) {
+      continue;
+    }
+    Resource resource = path.resource;
+    if (resource.read == Endpoint::kUserPresence) resource.user = *(start + 1);
+    return resource;
+  }
+  return std::nullopt;
+}
+
+std::string methods_of(const Resource& resource) {
+  std::string methods = resource.read ? "GET, HEAD" : "";
+  if (resource.write) methods.append(methods.empty() ? "" : ", ").append(resource.write_method);
+  return methods;
+}
+
+const char* call_statement(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kRegister:
+      return sql::kRegister;
+    case Endpoint::kReportPresence:
+      return sql::kReportPresence;
+    case Endpoint::kUserPresence:
+      return sql::kUserPresence;
+    case Endpoint::kRealmPresence:
+      return sql::kRealmPresence;
+    case Endpoint::kTyping:
+      return sql::kTyping;
+    case Endpoint::kSettings:
+      return sql::kSettings;
+  }
+  return nullptr;
+}
+
+bool call_is_repeatable(Endpoint endpoint) {
+  return endpoint != Endpoint::kTyping;
+}
+
+std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params) {
+  params.clear();
+  if (!call.has_body || call.form) {
+    if (auto error = form_params(call, call.has_body ? body : std::string_view(call.query), params)) return error;
+    params += params.empty() ? "{}" : "}";
+    return std::nullopt;
+  }
+  if (auto error = json_params(body, params)) return error;
+  if (params.empty()) params = "{}";
+  return std::nullopt;
+}
+
+Reply call_reply(std::string_view result) {
+  Reply reply;
+  reply.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+  reply.body = result;
+  return reply;
+}
+
+}  // namespace pgevents

@@ -1,0 +1,64 @@
+// JSON Web Tokens (RFC 7519): the operator's keys, signatures and what a verified token says. Signatures are libjose's
+// work; what it accepts is narrowed here to HS*, RS* and ES* with a key of that very type.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace pgevents {
+
+inline constexpr std::size_t kMaxTokenBytes = 8192;
+inline constexpr std::size_t kMaxKeys = 64;
+// Later times of a token, and earlier ones than minus this, count as this: in microseconds it still fits 64 bits.
+inline constexpr double kMaxClaimedTime = 9e12;
+
+// What a verified token says. Nothing of it has been held against the clock or the operator's rules yet.
+struct Claims {
+  std::string user;   // `sub`, a string or an integer; empty: none, else name_is_sane()
+  std::string realm;  // likewise
+  std::string issuer;
+  std::vector<std::string> audience;
+  std::vector<std::string> subscribe;  // `pgevents`: {"subscribe":[…],"publish":[…]}, patterns
+  std::vector<std::string> publish;
+  std::optional<double> expires_at;  // seconds since the Unix epoch, as the two below
+  std::optional<double> not_before;
+  std::optional<double> issued_at;
+};
+
+// Why a token is refused: `msg` for the client, `log` for the operator. Neither repeats any part of the token.
+struct TokenFault {
+  std::string msg = "Invalid token";
+  std::string log;
+};
+
+class JwtKeys {
+ public:
+  JwtKeys();
+  ~JwtKeys();
+  JwtKeys(const JwtKeys&) = delete;
+  JwtKeys& operator=(const JwtKeys&) = delete;
+
+  // Adds what a key file holds: a JWK or JWK Set (RFC 7517), a public key in PEM (RSA of 2048 to 8192 bits, EC on P-256,
+  // P-384 or P-521), or else a secret for HS* of at least 32 bytes, of which one line end at the end is no part.
+  // `alg` may be empty: what the key's type allows. `kid` may be empty: the JWK's own, or else the key is tried for every
+  // token. A JWK that names another `kid` or `alg` does not fit; in a set it is passed over, as are those of other use.
+  // Returns what is wrong (then nothing was added), without repeating any part of the key.
+  std::optional<std::string> add(std::string_view text, std::string_view kid, std::string_view alg);
+  bool empty() const noexcept;
+
+  // Checks form and signature. Claims come from a cache for at most a minute after a token was verified; `now` is in
+  // seconds since the Unix epoch. A token with a `kid` is tried with the keys of that kid and those without, others with all.
+  using Result = std::variant<std::shared_ptr<const Claims>, TokenFault>;
+  Result verify(std::string_view token, double now);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgevents

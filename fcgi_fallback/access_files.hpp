@@ -1,0 +1,23 @@
+// What the operator's access options name outside of themselves: key files, and origins, which are compiled once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "jwt.hpp"
+#include "options.hpp"
+#include "origin.hpp"
+
+namespace pgevents::fallback {
+
+struct AccessFiles {
+  std::unique_ptr<JwtKeys> keys;
+  std::unique_ptr<OriginRules> origins;
+};
+
+// Reads the key files and compiles the origins. Returns what is wrong, naming the file but nothing that is in it; `files`
+// is unchanged then.
+std::optional<std::string> read_access_files(const ProgramOptions& options, AccessFiles& files);
+
+}  // namespace pgevents::fallback

@@ -1,0 +1,61 @@
+// A request that one statement answers: reads the body, if it has one, asks the database, replies. Lives in the request's pool; when the
+// client leaves before the database has answered, what was asked for is done all the same and nobody is told.
+#pragma once
+
+#include "nginx.hpp"
+
+#include <memory>
+#include <string>
+
+#include "../core/request.hpp"
+#include "conf.hpp"
+#include "query_pool.hpp"
+
+namespace pgevents::nginx {
+
+class Database;
+
+class QueryRequest {
+ public:
+  QueryRequest(ngx_http_request_t* r, Database& database, const LocConf& conf)
+      : r_(r), database_(database), conf_(conf) {}
+  QueryRequest(const QueryRequest&) = delete;
+  QueryRequest& operator=(const QueryRequest&) = delete;
+
+  // Called once by the handler; the result is the phase handler's.
+  ngx_int_t start(bool has_body);
+
+ protected:
+  ~QueryRequest();
+
+  virtual const Session& session() const = 0;
+  // The body is there: run() a statement or refuse().
+  virtual void ask(const std::string& body) = 0;
+  // The answer to what the statement returned.
+  virtual Reply reply_to(std::string_view text) const = 0;
+
+  // One row with one column is the answer.
+  void run(Statement statement);
+  void answer(const Answer& answer);
+  void refuse(const Error& error) { finish(error_reply(error)); }
+
+  Database& database() const { return database_; }
+  const LocConf& conf() const { return conf_; }
+  unsigned retry_after() const { return static_cast<unsigned>(conf_.poll_interval); }
+
+ private:
+  static void on_body(ngx_http_request_t* r);
+
+  ngx_int_t ask_without_body();
+  void body_read();
+  std::optional<Error> no_longer_good() const;
+  bool collect_body(std::string& body);
+  void finish(const Reply& reply);
+
+  ngx_http_request_t* r_;
+  Database& database_;
+  const LocConf& conf_;
+  std::shared_ptr<Query> query_;
+};
+
+}  // namespace pgevents::nginx

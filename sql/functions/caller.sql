@@ -1,0 +1,28 @@
+-- pgevents.caller(identity): who makes a request.
+-- Parameters: identity: {"user":…,"realm":…} as token or web server say; the realm is main when it is absent.
+-- Returns:    realm and user_id as columns for queries, and what directory_user() says.
+-- Errors:     PT401 without a user; PT400 when the directory does not know him.
+-- Tables:     users (read, through directory_user()).
+CREATE OR REPLACE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean,
+  OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean,
+  OUT receives_typing_notifications boolean)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  known record;
+BEGIN
+  user_id := identity ->> 'user';
+  realm := coalesce(nullif(identity ->> 'realm', ''), 'main');
+  IF coalesce(user_id, '') = '' THEN
+    PERFORM pgevents.raise_error(401, 'UNAUTHORIZED', 'Authentication required');
+  END IF;
+  known := pgevents.directory_user(realm, user_id);
+  IF NOT known.is_known THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No such user');
+  END IF;
+  is_bot := known.is_bot;
+  presence_enabled := known.presence_enabled;
+  send_private_typing_notifications := known.send_private_typing_notifications;
+  send_stream_typing_notifications := known.send_stream_typing_notifications;
+  receives_typing_notifications := known.receives_typing_notifications;
+END
+$$;

@@ -1,0 +1,16 @@
+-- pgevents.param_boolean(params, name): a parameter that is true or false, and nothing that resembles it.
+-- Parameters: as param_value().
+-- Returns:    boolean; NULL when it is absent, or null in a JSON body.
+-- Errors:     PT400.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.param_boolean(params jsonb, name text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  value jsonb := pgevents.param_value(params, name);
+BEGIN
+  IF jsonb_typeof(value) <> 'boolean' THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a boolean');
+  END IF;
+  RETURN value::boolean;
+END
+$$;

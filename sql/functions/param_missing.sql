@@ -1,0 +1,14 @@
+-- pgevents.param_missing(name): refuses a request that lacks a parameter.
+-- Parameters: name: of the parameter.
+-- Returns:    never.
+-- Errors:     PT400, code REQUEST_VARIABLE_MISSING, with var_name.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.param_missing(name text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'PT400',
+    MESSAGE = format('Missing ''%s'' argument', name),
+    DETAIL = jsonb_build_object('code', 'REQUEST_VARIABLE_MISSING', 'var_name', name)::text;
+END
+$$;

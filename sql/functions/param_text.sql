@@ -1,0 +1,14 @@
+-- pgevents.param_text(params, name): a parameter that is text.
+-- Parameters: params: all of the request; name: which.
+-- Returns:    text; NULL when it is absent, or null in a JSON body.
+-- Errors:     PT400.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.param_text(params jsonb, name text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+  IF jsonb_typeof(params -> name) NOT IN ('string', 'null') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', name || ' is not a string');
+  END IF;
+  RETURN params ->> name;
+END
+$$;

@@ -1,0 +1,15 @@
+-- pgevents.presence_answer(request): the answer to a report over HTTP that has been written.
+-- Parameters: request: as presence_request() returns it.
+-- Returns:    the whole answer.
+-- Errors:     none of its own.
+-- Tables:     presence, users (read).
+CREATE OR REPLACE FUNCTION pgevents.presence_answer(request jsonb) RETURNS json
+LANGUAGE plpgsql AS $$
+BEGIN
+  IF request -> 'ping_only' = 'true' THEN
+    RETURN pgevents.answer(request ->> 'answer');
+  END IF;
+  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_state(request ->> 'realm',
+    (request ->> 'after')::bigint, (request ->> 'days')::bigint, (request ->> 'slim')::boolean));
+END
+$$;

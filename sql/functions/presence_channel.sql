@@ -1,0 +1,9 @@
+-- pgevents.presence_channel(realm): where presence in a realm is told. An application may replace this function.
+-- Parameters: realm: which.
+-- Returns:    the channel; NULL: it is not told by events.
+-- Errors:     none.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.presence_channel(realm text) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT 'presence:' || realm
+$$;

@@ -1,0 +1,42 @@
+-- pgevents.presence_report(reports, holder, until): what users have done, of any number of them at once. Everything that
+-- changes presence goes this way, except switching it off and on, and the sweep.
+-- Parameters: as presence_changes(). until: the connection is to last at least so long; it gets a lease more, so that few polls write.
+-- Returns:    how many users' rows have been written. Those who are unknown, inactive or bots are passed over. -1: the holder
+--             is gone, and nothing has been written.
+-- Errors:     none of its own.
+-- Tables:     presence, connections (insert, update), users, presence_holders (read), presence_realms (update), staging (insert).
+-- A transaction of its own, please: the rows and the realms stay locked until it ends. The order of locks, here and elsewhere, is
+-- the holder, presence by (realm, user), connections likewise, realms by key, then the sequencing lock at COMMIT.
+CREATE OR REPLACE FUNCTION pgevents.presence_report(reports jsonb, holder bigint DEFAULT NULL, until timestamptz DEFAULT NULL)
+RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  due       jsonb;
+  newcomers jsonb;
+  total     int;
+BEGIN
+  SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false') INTO due, newcomers
+    FROM pgevents.presence_changes(reports, holder, until, clock_timestamp()) c WHERE c.contact_due OR c.row_due;
+  IF due IS NULL THEN
+    RETURN 0;
+  END IF;
+  IF holder > 0 THEN
+    -- Nobody sweeps its connections while it gets new ones.
+    PERFORM FROM pgevents.presence_holders h WHERE h.holder = presence_report.holder AND NOT h.is_gone FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN -1;
+    END IF;
+  END IF;
+  PERFORM pgevents.presence_lock(due, newcomers);
+  IF holder IS NOT NULL THEN
+    PERFORM pgevents.connections_write(due, holder, until);
+  END IF;
+  total := pgevents.presence_write(due, holder, until);
+  IF newcomers IS NOT NULL THEN
+    -- Of whom nothing is to be known is left with no empty row.
+    DELETE FROM pgevents.presence p USING jsonb_array_elements(newcomers) n
+     WHERE p.update_id = 0 AND p.realm = n.value ->> 'realm' AND p.user_id = n.value ->> 'user';
+  END IF;
+  RETURN total;
+END
+$$;

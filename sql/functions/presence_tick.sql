@@ -1,0 +1,32 @@
+-- pgevents.presence_tick(): what has to happen without anybody's request: tell what was kept back to be told together, end
+-- connections that are over. Every server calls it again and again; one at a time is enough.
+-- Parameters: none.
+-- Returns:    milliseconds until it should be called again, at most 500.
+-- Errors:     none of its own.
+-- Tables:     as presence_sweep(); presence_realms (read).
+-- Realms are only tried here, never waited for: the sweep may hold others already. Whoever holds one will tell its changes himself.
+CREATE OR REPLACE FUNCTION pgevents.presence_tick() RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  window_us bigint := date_part('epoch', pgevents.timing('presence_flush_window')) * 1000000;
+  name      text;
+  next_us   bigint;
+BEGIN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN
+    RETURN 500;
+  END IF;
+  PERFORM pgevents.presence_sweep(1000);
+  FOR name IN
+    SELECT r.realm FROM pgevents.presence_realms r
+     WHERE r.is_dirty AND r.flushed_at <= clock_timestamp() - window_us * interval '1 microsecond'
+  LOOP
+    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name)) AND EXISTS (
+        SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
+      PERFORM pgevents.presence_flush(name);
+    END IF;
+  END LOOP;
+  SELECT min(pgevents.us(r.flushed_at)) + window_us - pgevents.us(clock_timestamp()) INTO next_us
+    FROM pgevents.presence_realms r WHERE r.is_dirty;
+  RETURN greatest(10, least(500, coalesce(next_us, 500000) / 1000 + 1));
+END
+$$;

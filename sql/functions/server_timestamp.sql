@@ -1,0 +1,9 @@
+-- pgevents.server_timestamp(): the present time, as clients are told it.
+-- Parameters: none.
+-- Returns:    seconds since the epoch with a fraction.
+-- Errors:     none.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.server_timestamp() RETURNS double precision
+LANGUAGE sql VOLATILE AS $$
+  SELECT date_part('epoch', clock_timestamp())
+$$;

@@ -1,0 +1,12 @@
+-- pgevents.stage(channel, type, data, ttl): publishes an event of pgevents' own when the transaction commits.
+-- Parameters: as publish(); reserved types are allowed. No channel, or one that is not sane: nothing is published.
+-- Returns:    nothing: the event gets its id at COMMIT.
+-- Errors:     none.
+-- Tables:     staging (insert).
+CREATE OR REPLACE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+    SELECT stage.channel, stage.type, stage.data, clock_timestamp() + ttl WHERE pgevents.name_is_sane(channel);
+END
+$$;

@@ -1,0 +1,9 @@
+-- pgevents.stream_channel(stream_id): the channel of a conversation. An application may replace this function.
+-- Parameters: stream_id: which.
+-- Returns:    the channel; NULL: typing in it is not told.
+-- Errors:     none.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.stream_channel(stream_id text) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT 'stream:' || stream_id
+$$;

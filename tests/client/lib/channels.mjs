@@ -1,0 +1,36 @@
+// EventChannels that keep a record of what they delivered.
+import assert from 'node:assert/strict';
+import { EventChannel } from '../../../client/src/index.js';
+import { Browser } from './page.mjs';
+
+export class Recorder {
+  events = [];
+  opened = 0;
+  errors = [];
+
+  constructor(page, channels, options = {}) {
+    this.channel = new EventChannel('/rt', channels, { environment: page.environment, ...options });
+    this.channel.onevent = (event) => this.events.push(event);
+    this.channel.onopen = () => this.opened++;
+    this.channel.onerror = ({ error }) => this.errors.push(error);
+  }
+
+  get ids() {
+    return this.events.filter(({ type }) => type !== 'pgevents.reset').map(({ lastEventId }) => Number(lastEventId));
+  }
+}
+
+// One page with a channel on "a", connected.
+export async function connected(options = {}) {
+  const browser = new Browser();
+  const page = browser.page();
+  const recorder = new Recorder(page, ['a'], { lastEventId: '0', ...options });
+  await browser.clock.advance(0);
+  return { browser, page, recorder, clock: browser.clock, network: browser.network, channel: recorder.channel };
+}
+
+// Exactly these events of the log, in its order.
+export function assertDelivered(recorder, network, { channels = ['a'], after = 0 } = {}) {
+  const wanted = network.log.filter(({ id, channel_id }) => id > after && channels.includes(channel_id)).map(({ id }) => id);
+  assert.deepEqual(recorder.ids, wanted);
+}

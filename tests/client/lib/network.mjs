@@ -1,0 +1,210 @@
+// A model of pgevents behind fetch(): a log, streams, long and short polls as docs/protocol.md says, on a test's clock; and what
+// networks do to them. The real thing is in servers.test.mjs.
+const kHeartbeat = 15_000;
+const kRetry = 2000;
+const kPollInterval = 5000;
+const encoder = new TextEncoder();
+
+const json = (body, { status = 200, headers = {} } = {}) =>
+  new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
+
+export const refusal = (status, code, headers) => json({ result: 'error', code, msg: `${code} it is` }, { status, headers });
+
+export class Network {
+  log = [];
+  head = 0;
+  oldest = 1; // what is older has been pruned
+  requests = []; // { url, query, headers, at, kind, signal }
+  streams = new Set();
+  polls = new Set();
+  mode = 'module'; // fallback; down: connections are refused; dead: packets get lost
+  buffering = false; // a proxy that keeps streams until they end
+  tokens; // those that are good; undefined: none is needed
+  answer = () => undefined; // a test's own answer to a request
+  calls = {}; // answers to POST and PATCH, by path: a function of the parameters
+
+  constructor(clock) {
+    this.clock = clock;
+    this.fetch = (url, init) => this.#fetch(url, init ?? {});
+  }
+
+  publish(channel, data = null, type = 'made') {
+    this.log.push({ id: ++this.head, channel_id: channel, ts: this.clock.now() / 1000, data: { type, data } });
+    for (const stream of this.streams) stream.send();
+    for (const poll of this.polls) poll.look();
+    return this.head;
+  }
+
+  // The database is another one: restored to `head`.
+  restore(head) {
+    this.head = head;
+    this.log = this.log.filter(({ id }) => id <= head);
+    for (const stream of this.streams) stream.end('restored');
+    for (const poll of this.polls) poll.look();
+  }
+
+  // Everything that is open breaks off.
+  cut() {
+    for (const { fail } of [...this.streams, ...this.polls]) fail(new TypeError('terminated'));
+  }
+
+  // Connections are forgotten, and nobody is told.
+  lose() {
+    for (const stream of this.streams) stream.forget();
+    this.polls.clear();
+  }
+
+  // The server goes away in good order: streams end, polls are answered.
+  close() {
+    for (const stream of this.streams) stream.end();
+    for (const poll of this.polls) poll.finish('closing');
+  }
+
+  // The tokens that are in use are over.
+  expire(reason = 'expired') {
+    this.tokens = new Set();
+    for (const stream of this.streams) stream.expire(reason);
+    for (const poll of this.polls) poll.finish('expired');
+  }
+
+  kinds() {
+    return this.requests.map(({ kind }) => kind);
+  }
+
+  #fetch(url, { method = 'GET', headers = {}, body, signal }) {
+    const { pathname, searchParams } = new URL(url, 'http://test');
+    const request = { url, path: pathname, query: Object.fromEntries(searchParams), headers, body, signal, method };
+    request.at = this.clock.now();
+    request.kind = method !== 'GET' ? method
+      : headers.Accept === 'text/event-stream' ? 'stream' : request.query.flavor;
+    this.requests.push(request);
+    return new Promise((resolve, reject) => {
+      const fail = (error) => {
+        this.polls.delete(request);
+        reject(error);
+      };
+      signal?.addEventListener('abort', () => fail(signal.reason));
+      if (this.mode === 'down') fail(new TypeError('fetch failed'));
+      if (this.mode === 'dead') Object.assign(request, { look() {}, finish() {}, fail }), this.polls.add(request);
+      if (this.mode === 'down' || this.mode === 'dead') return;
+      Promise.resolve(this.answer(request) ?? this.#route(request, fail)).then(resolve, reject);
+    });
+  }
+
+  #refusal({ headers }) {
+    if (!this.tokens) return undefined;
+    const token = headers.Authorization?.slice('Bearer '.length);
+    if (this.tokens.has(token)) return undefined;
+    return refusal(401, token ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED');
+  }
+
+  #route(request, fail) {
+    const refused = this.#refusal(request);
+    if (refused) return refused;
+    if (request.method !== 'GET') return json(this.calls[request.path](JSON.parse(request.body)));
+    request.channels = decodeURIComponent(request.path.split('/').at(-1)).split(',');
+    const { last_event_id: cursor } = request.query;
+    request.cursor = cursor === undefined ? this.head : Number(cursor);
+    return request.kind === 'stream' ? this.#stream(request) : this.#poll(request, fail);
+  }
+
+  // What comes behind the request's cursor, which moves on.
+  #take(request) {
+    const { channels, cursor, query: { types } } = request;
+    const gap = cursor > this.head ? 'ahead' : cursor > 0 && cursor < this.oldest - 1 ? 'pruned' : undefined;
+    if (gap) request.cursor = this.oldest - 1;
+    const rows = this.log.filter(({ id, channel_id, data: { type } }) => id > request.cursor && id >= this.oldest &&
+      channels.includes(channel_id) && (!types || types.split(',').includes(type)));
+    const reset = { reason: gap, oldest: this.oldest, head: this.head };
+    if (gap) {
+      rows.unshift({ id: this.oldest - 1, channel_id: channels[0], ts: 0, data: { type: 'pgevents.reset', data: reset } });
+    }
+    request.cursor = this.head;
+    return rows;
+  }
+
+  #stream(request) {
+    const { clock } = this;
+    let held = ''; // by a proxy that buffers
+    let controller;
+    let timer;
+    const body = new ReadableStream({
+      start: (its) => (controller = its),
+      cancel: () => leave(),
+    });
+    const flush = () => {
+      controller.enqueue(encoder.encode(held));
+      held = '';
+    };
+    const write = (text) => {
+      held += text;
+      if (!this.buffering) flush();
+    };
+    const frame = ({ data, ...rest }) =>
+      `event: ${data.type}\ndata: ${JSON.stringify({ ...rest, data })}\nid: ${rest.id}\n\n`;
+    const leave = () => {
+      clock.clearTimeout(timer);
+      this.streams.delete(stream);
+    };
+    const beat = () => {
+      write(`:\nid: ${request.cursor}\n\n`);
+      timer = clock.setTimeout(beat, kHeartbeat);
+    };
+    const stream = {
+      request,
+      send: () => this.#take(request).forEach((row) => write(frame(row))),
+      write,
+      end: (why) => {
+        leave();
+        if (why !== 'restored') write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\n\n`);
+        flush();
+        controller.close();
+      },
+      forget: leave,
+      expire: (reason) => {
+        const data = { id: request.cursor, channel_id: request.channels[0], ts: 0, data: { type: 'pgevents.expired', data: { reason } } };
+        write(frame(data));
+        leave();
+        controller.close();
+      },
+      fail: (error) => {
+        leave();
+        controller.error(error);
+      },
+    };
+    request.signal?.addEventListener('abort', () => stream.fail(request.signal.reason));
+    this.streams.add(stream);
+    timer = clock.setTimeout(beat, kHeartbeat);
+    write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\nid: ${request.cursor}\n\n`);
+    stream.send();
+    if (this.mode === 'fallback') stream.end();
+    if (this.buffering && this.mode !== 'fallback') return new Promise((_, reject) => {
+      request.signal?.addEventListener('abort', () => reject(request.signal.reason));
+    });
+    return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+  }
+
+  #poll(request, fail) {
+    const at_once = request.kind === 'poll' || this.mode === 'fallback';
+    const reply = (rows, info, wait = '0') => json(rows, { headers: {
+      'Last-Event-ID': String(request.cursor), 'X-PS-Reconnect-In': wait, ...(info && { 'X-Shortpoll-Info': info }),
+    } });
+    const rows = this.#take(request);
+    if (at_once) return reply(rows, this.mode === 'fallback' ? 'fallback' : 'requested', '5');
+    if (rows.length > 0) return reply(rows);
+    return new Promise((resolve) => {
+      const finish = (info, found = []) => {
+        this.clock.clearTimeout(timer);
+        this.polls.delete(request);
+        resolve(reply(found, info));
+      };
+      const look = () => {
+        const found = this.#take(request);
+        if (found.length > 0) finish(undefined, found);
+      };
+      const timer = this.clock.setTimeout(() => finish(), request.query.timeout * 1000);
+      Object.assign(request, { finish, look, fail });
+      this.polls.add(request);
+    });
+  }
+}

@@ -1,0 +1,240 @@
+// The start of a page: state and cursor from one request, then events; and the same again after a gap.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { AuthError, EventChannel, HttpError, register } from '../../client/src/index.js';
+import { refusal } from './lib/network.mjs';
+import { Browser } from './lib/page.mjs';
+
+const kTimings = {
+  server_typing_started_expiry_period_milliseconds: 45_000,
+  server_typing_started_wait_period_milliseconds: 30_000,
+  server_typing_stopped_wait_period_milliseconds: 12_000,
+  server_presence_ping_interval_seconds: 60,
+  server_presence_offline_threshold_seconds: 200,
+};
+const kSettings = {
+  presence_enabled: true, send_private_typing_notifications: true, send_stream_typing_notifications: true,
+  receives_typing_notifications: true,
+};
+
+// A server with users; `state` is what it says of them, and may be changed.
+function server() {
+  const browser = new Browser();
+  const { clock, network } = browser;
+  const seconds = () => Math.floor(clock.now() / 1000);
+  const state = { presences: { 8: { active_timestamp: seconds(), idle_timestamp: seconds() } }, presence_connected: ['8'] };
+  const calls = [];
+  const success = { result: 'success', msg: '' };
+  const presence = () => ({ server_timestamp: clock.now() / 1000, presence_last_update_id: 5, presences: state.presences });
+  Object.assign(network.calls, {
+    '/rt/register': (params) => {
+      calls.push(['register', params]);
+      return {
+        ...success, last_event_id: String(network.head), channels: ['user:10', 'presence:main'], ...presence(),
+        presence_connected: state.presence_connected, user_settings: { ...kSettings, ...state.settings }, ...kTimings,
+      };
+    },
+    '/rt/users/me/presence': (params) => (calls.push(['presence', params]), { ...success, ...(!params.ping_only && presence()) }),
+    '/rt/typing': (params) => (calls.push(['typing', params]), success),
+    '/rt/settings': (params) => (calls.push(['settings', params]), success),
+  });
+  const page = browser.page();
+  return {
+    browser, clock, network, state, calls, page, seconds,
+    start: (options) => register('/rt', { environment: page.environment, user: '10', ...options }),
+  };
+}
+
+async function started(options) {
+  const its = server();
+  its.network.publish('elsewhere');
+  const session = await its.start(options);
+  await its.clock.advance(0);
+  return { ...its, session };
+}
+
+describe('register()', () => {
+  test('gives what a page needs, and connects at the cursor of the state', async () => {
+    const { network, session, calls } = await started({ channels: ['stream:7'], types: ['made', 'presence'] });
+    assert.deepEqual(calls[0], ['register', {}]);
+    const stream = network.requests.find(({ kind }) => kind === 'stream');
+    assert.equal(decodeURIComponent(stream.path), '/rt/events/user:10,presence:main,stream:7');
+    assert.deepEqual([stream.query.last_event_id, stream.query.types], ['1', 'made,presence']);
+    assert.equal(session.channel.readyState, EventChannel.OPEN);
+    assert.equal(session.presence.of('8').status, 'active');
+    assert.equal(session.presence.of('8').connected, true);
+    assert.deepEqual(session.settings, kSettings);
+    session.close();
+  });
+
+  test('an event between the state and the connection is not lost', async () => {
+    const { network, clock, start } = server();
+    const heard = [];
+    const promise = start({ channels: ['stream:7'] });
+    network.answer = ({ kind }) => {
+      if (kind === 'stream' && network.head === 0) network.publish('stream:7', 'between');
+    };
+    const session = await promise;
+    session.channel.onevent = ({ data }) => heard.push(data);
+    await clock.advance(0);
+    assert.deepEqual(heard, ['between']);
+    session.close();
+  });
+
+  test('reports presence from the start, with the update id of the state', async () => {
+    const { clock, calls, session } = await started();
+    await clock.advance(61_000);
+    const reports = calls.filter(([name]) => name === 'presence').map(([, params]) => params);
+    assert.deepEqual(reports, Array(2).fill({ status: 'active', last_update_id: 5 }));
+    session.close();
+  });
+
+  test('keeps presence, connections, settings and typists by events', async () => {
+    const { clock, network, session, seconds } = await started({ channels: ['stream:7'] });
+    await clock.advance(250_000); // 8 is offline by now
+    const now = { active_timestamp: seconds(), idle_timestamp: seconds() };
+    network.publish('presence:main', { presences: { 8: now, 9: now }, server_timestamp: clock.now() / 1000 }, 'presence');
+    network.publish('presence:main', { users: ['9'], server_timestamp: clock.now() / 1000 }, 'pgevents.connected');
+    network.publish('presence:main', { users: ['8'], server_timestamp: clock.now() / 1000 }, 'pgevents.disconnected');
+    network.publish('user:10', { presence_enabled: false }, 'user_settings');
+    network.publish('stream:7', { op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' }, 'typing');
+    network.publish('user:10', { op: 'start', message_type: 'direct', sender: { user_id: '10' },
+      recipients: [{ user_id: '8' }, { user_id: '10' }] }, 'typing');
+    await clock.advance(0);
+    assert.equal(session.presence.of('8').status, 'active');
+    assert.deepEqual(['8', '9'].map((user) => session.presence.of(user).connected), [false, true]);
+    assert.deepEqual(session.settings, { ...kSettings, presence_enabled: false });
+    assert.deepEqual(session.typists.typists({ streamId: '7', topic: 'X' }), ['8']);
+    assert.deepEqual(session.typists.typists({ to: ['8'] }), [], 'not this user\'s own');
+    session.close();
+  });
+
+  test('a "start" of typing that was long on its way is not shown for longer', async () => {
+    const { clock, network, session } = await started({ channels: ['stream:7'] });
+    network.mode = 'down';
+    network.cut();
+    network.publish('stream:7', { op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' }, 'typing');
+    await clock.advance(40_000);
+    network.mode = 'module';
+    await clock.until(() => session.channel.readyState === 1);
+    const shown = () => session.typists.typists({ streamId: '7', topic: 'x' }).length;
+    const from = clock.now();
+    await clock.until(() => shown() === 0);
+    assert.ok(clock.now() - from < 6000, `${clock.now() - from} ms`);
+    session.close();
+  });
+
+  test('sends typing, settings and other calls', async () => {
+    const { clock, calls, session } = await started();
+    session.typing.update({ to: ['8'] });
+    await clock.advance(0);
+    await session.call('PATCH', 'settings', { presence_enabled: false });
+    await clock.advance(0);
+    assert.deepEqual(calls.filter(([name]) => name !== 'presence').slice(1), [
+      ['typing', { op: 'start', type: 'direct', to: ['8'] }], ['settings', { presence_enabled: false }],
+    ]);
+    session.close();
+  });
+
+  test('goes by the timings of the server', async () => {
+    const its = server();
+    const { '/rt/register': answer } = its.network.calls;
+    its.network.calls['/rt/register'] = (params) => ({ ...answer(params), server_presence_ping_interval_seconds: 5 });
+    const session = await its.start();
+    await its.clock.advance(21_000);
+    assert.equal(its.calls.filter(([name]) => name === 'presence').length, 5);
+    session.close();
+  });
+
+  test('after a gap loads everything anew, lets the application do so, and goes on behind the new state', async () => {
+    const resets = [];
+    const { clock, network, session, state, calls } = await started({
+      channels: ['stream:7'],
+      onreset: async (data, answer) => void resets.push(data.reason, answer.last_event_id),
+    });
+    network.mode = 'down';
+    network.cut();
+    for (let n = 0; n < 9; n++) network.publish('stream:7', n);
+    network.oldest = 5;
+    state.presences = {};
+    state.presence_connected = [];
+    state.settings = { presence_enabled: false };
+    network.mode = 'module';
+    const heard = [];
+    session.channel.addEventListener('made', ({ data }) => heard.push(data));
+    session.typists.apply({ op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' });
+    await clock.advance(5000);
+    assert.deepEqual(resets, ['pruned', '10']);
+    assert.equal(calls.filter(([name]) => name === 'register').length, 2);
+    assert.deepEqual(heard, [], 'all of it is in the state');
+    assert.deepEqual(session.presence.users, []);
+    assert.equal(session.settings.presence_enabled, false);
+    assert.deepEqual(session.typists.typists({ streamId: '7', topic: 'x' }), []);
+    network.publish('stream:7', 'next');
+    await clock.advance(0);
+    assert.deepEqual(heard, ['next']);
+    session.close();
+  });
+
+  test('asks again while the server is away, and honours Retry-After', async () => {
+    const { clock, network, start } = server();
+    network.mode = 'down';
+    const promise = start();
+    await clock.advance(1000);
+    assert.ok(network.requests.length >= 2);
+    network.mode = 'module';
+    network.answer = () => refusal(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '20' });
+    await clock.advance(5000);
+    const { length } = network.requests;
+    network.answer = () => undefined;
+    await clock.advance(14_000);
+    assert.equal(network.requests.length, length);
+    await clock.advance(6000);
+    (await promise).close();
+  });
+
+  test('rejects when it is refused', async () => {
+    for (const [status, code, Kind] of [[401, 'UNAUTHORIZED', AuthError], [403, 'FORBIDDEN', AuthError], [400, 'BAD_REQUEST', HttpError]]) {
+      const { network, start } = server();
+      network.answer = () => refusal(status, code);
+      await assert.rejects(start(), (error) => error instanceof Kind && error.status === status);
+      assert.equal(network.requests.length, 1);
+    }
+  });
+
+  test('one token for all, renewed for all', async () => {
+    const asked = [];
+    const its = server();
+    its.network.tokens = new Set(['t1']);
+    const session = await its.start({ token: (refused) => (asked.push(refused?.code), asked.length === 1 ? 't1' : 't2') });
+    await its.clock.advance(0);
+    its.network.expire();
+    its.network.tokens = new Set(['t2']);
+    await its.clock.advance(61_000);
+    await session.call('PATCH', 'settings', {});
+    assert.deepEqual(asked, [undefined, 'TOKEN_EXPIRED']);
+    assert.equal(its.network.requests.at(-1).headers.Authorization, 'Bearer t2');
+    session.close();
+  });
+
+  test('a call whose token was refused is made again with a new one', async () => {
+    const tokens = ['t1', 't2'];
+    const its = server();
+    its.network.tokens = new Set(['t1']);
+    const session = await its.start({ token: () => tokens.shift() });
+    its.network.tokens = new Set(['t2']);
+    assert.deepEqual(await session.call('PATCH', 'settings', {}), { result: 'success', msg: '' });
+    session.close();
+  });
+
+  test('close() ends typing, and leaves nothing behind', async () => {
+    const { clock, network, session, calls } = await started();
+    session.typing.update({ to: ['8'] });
+    session.close();
+    await clock.advance(0);
+    assert.deepEqual(calls.at(-1), ['typing', { op: 'stop', type: 'direct', to: ['8'] }]);
+    await clock.advance(3_600_000);
+    assert.deepEqual([network.streams.size, clock.pending, calls.at(-1)[1].op], [0, 0, 'stop']);
+  });
+});

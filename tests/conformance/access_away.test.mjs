@@ -1,0 +1,57 @@
+// Access while the database is away: whether a token was revoked cannot be told then, so nobody gets in by one that may have
+// been; what can be told without the database is told as ever.
+import { test } from 'node:test';
+
+import { AccessTable, kExpired, kInvalid, kRevoked, needsToken, readableBy, requestOf, seed } from '../lib/access_table.mjs';
+import { forEach, startBackends } from '../lib/backends.mjs';
+import { startCluster } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
+
+const kOrigin = 'https://app.example';
+const cluster = await startCluster();
+const database = await cluster.createDatabase();
+const key = secretKey();
+const access = { keys: [{ text: key.text }], query: true, anonymous: 'public', origins: [kOrigin] };
+await seed(database, ['cheese', 'public']);
+await database.query("SELECT pgevents.revoke('11', 'infinity')");
+
+const grants = { subscribe: ['cheese'], publish: ['orders'] };
+const token = (claims = {}) => signToken({ sub: '10', iat: inSeconds(-60), exp: inSeconds(3600), pgevents: grants, ...claims }, { key });
+const good = token();
+const revoked = token({ sub: '11' });
+
+const kAway = { status: 503, code: 'SERVICE_UNAVAILABLE', msg: 'The database is not available' };
+const readable = (row) => ({ ...row, headers: { Origin: kOrigin }, answerHeaders: readableBy(kOrigin) });
+
+const rows = [
+  ...['poll', 'long-poll', 'stream'].map((transport) => ({ what: `a good token: ${transport}`, token: good, transport, ...kAway })),
+  { what: 'a good token: publish', token: good, transport: 'publish', channel: 'orders', ...kAway },
+  { what: 'a good token in the query', token: good, where: 'query', ...kAway },
+  { what: 'a good token: HEAD', token: good, method: 'HEAD', ...kAway },
+  { what: 'a token that was revoked is not told from others', token: revoked, ...kAway },
+  { what: 'no token, an anonymous channel', channel: 'public', ...kAway },
+  { what: 'no token', ...needsToken('cheese') },
+  { what: 'a forged token', token: signToken({ sub: '10', exp: inSeconds(60) }, { key: secretKey() }), ...kInvalid },
+  { what: 'an expired token in the query', token: token({ exp: 1 }), where: 'query', ...kExpired },
+  { what: 'OPTIONS', method: 'OPTIONS', status: 204 },
+].map(readable);
+
+// Started without a database, so that the module has no list of revocations from before.
+await cluster.stop();
+const backends = await startBackends({ database, subscribe: '', publish: '', access, away: true });
+const table = new AccessTable({ database: undefined, secrets: [key.secret, good, revoked] });
+table.define(backends, rows);
+
+forEach(backends, (backend) => {
+  test('with the database comes the knowledge of who is out', async () => {
+    if (!cluster.pid) await cluster.start();
+    const row = readable({ token: revoked, ...kRevoked });
+    const [path, options] = requestOf(row);
+    const served = await waitFor(async () => {
+      const answer = await backend.send(path, options);
+      return answer.status !== kAway.status && answer;
+    }, { what: 'service' });
+    await table.assertAnswer(served, row, options.method);
+  });
+});

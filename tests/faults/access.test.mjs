@@ -1,0 +1,130 @@
+// Permissions that end under load: tokens that expire every few seconds, users who are put out, on two nginx instances that
+// share a database. Whoever may come back does so at his cursor, and nothing is lost; whoever may not is out within a second.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { range, sleep, waitFor } from '../lib/conditions.mjs';
+import { request } from '../lib/http.mjs';
+import { kKilledWorker, startNginx } from '../lib/nginx.mjs';
+import { tempDir } from '../lib/scratch.mjs';
+import { secretKey, signToken } from '../lib/tokens.mjs';
+import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
+import { startService } from './service.mjs';
+
+const key = secretKey();
+const keyFile = path.join(tempDir('key'), 'jwt.key');
+fs.writeFileSync(keyFile, key.text);
+
+const service = await startService({
+  workers: 2, fallback: false, allow: [kKilledWorker],
+  location: `pgevents_jwt_key ${keyFile}; pgevents_retry 50ms; pgevents_poll_interval 1s;`,
+});
+const { database } = service;
+const second = await startNginx({ workers: 2, http: (nginx) => service.http(nginx) });
+const ports = [service.port, second.port];
+
+const now = () => Date.now() / 1000;
+const token = (user, claims) => signToken({ sub: user, iat: now(), exp: now() + 600, ...claims }, { key });
+const bearer = (text) => ({ Authorization: `Bearer ${text}` });
+
+// Headers whose token is made anew for every connection, as a page does that renews it.
+const renewing = (user, life) => ({
+  get Authorization() {
+    return `Bearer ${token(user, { exp: now() + life })}`;
+  },
+});
+
+const expiries = (client) => client.events.filter(({ type }) => type === 'pgevents.expired').length;
+
+test('tokens of two seconds, renewed again and again during a flow: every stream ends on time, and nothing is lost', async (t) => {
+  const crowd = new Crowd(service);
+  const cursor = await database.head();
+  for (const n of range(1, 30)) {
+    const options = { headers: renewing(`user${n}`, 1 + (n % 5) / 4), cursor, maxDelay: 50, port: ports[n % 2] };
+    if (n % 3 === 0) crowd.poller(kChannels, options);
+    else crowd.stream(kChannels, options);
+  }
+  const flow = startFlow(database, { count: 8, channels: kChannels });
+  const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
+  await waitFor(() => streams.every((client) => expiries(client) >= 4), { what: 'four expiries of every stream' });
+  await flow.stop();
+  const lives = streams.flatMap(({ connections }) => connections.filter(({ how }) => how === 'end').map((c) => c.endedAt - c.startedAt));
+  t.diagnostic(`${lives.length} streams ended, after ${Math.round(Math.min(...lives))} to ${Math.round(Math.max(...lives))} ms`);
+  assert.ok(Math.min(...lives) > 900 && Math.max(...lives) < 3000, 'a stream lives as long as its token');
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+// A user's two streams and a long poll, on both instances, and somebody else who must not notice anything.
+async function company(crowd, user) {
+  const cursor = await database.head();
+  const text = token(user);
+  const out = ports.flatMap((port) => [crowd.stream(kChannels, { headers: bearer(text), cursor, port }),
+    crowd.poller(kChannels, { headers: bearer(text), cursor, port })]).map(({ client }) => client);
+  const other = ports.map((port) => crowd.stream(kChannels, { headers: bearer(token(`not-${user}`)), cursor, port }).client);
+  await crowd.opened();
+  return { out, other, text };
+}
+
+const refused = (client) => client.status === 401 || client.answers?.at(-1)?.status === 401;
+
+test('a revoked user is out within a second on both instances, under load; the others stay, with all their events', async (t) => {
+  const crowd = new Crowd(service);
+  const flow = startFlow(database, { count: 8, channels: kChannels });
+  const times = [];
+  for (const round of range(1, 5)) {
+    const { out, other } = await company(crowd, `guest${round}`);
+    await sleep(200); // in the middle of things
+    const started = performance.now();
+    await database.query('SELECT pgevents.revoke($1)', [`guest${round}`]);
+    await waitFor(() => out.every(refused), { what: () => `401 for all, ${out.map((client) => client.describe())}`, interval: 5 });
+    times.push(performance.now() - started);
+    for (const client of other) assert.equal(client.connections.length, 1);
+    for (const client of out) await client.close();
+    crowd.members = crowd.members.filter(({ client }) => !out.includes(client));
+  }
+  await flow.stop();
+  t.diagnostic(`out after ${times.map((ms) => Math.round(ms)).join(', ')} ms (with the client's own way back)`);
+  assert.ok(Math.max(...times) < 1000, `${times}`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+test('a disconnected user comes back at his cursor and has lost nothing', async (t) => {
+  const crowd = new Crowd(service);
+  const flow = startFlow(database, { count: 8, channels: kChannels });
+  const { out, other } = await company(crowd, 'wanderer');
+  const streams = out.filter((client) => client.connections);
+  for (const round of range(1, 5)) {
+    await database.query("SELECT pgevents.disconnect('wanderer')");
+    await waitFor(() => streams.every(({ connections }) => connections.length > round), { what: `way back ${round}` });
+    await Promise.all(streams.map((client) => waitFor(() => client.status === 200, { what: 'an answer' })));
+  }
+  for (const client of other) assert.equal(client.connections.length, 1);
+  await flow.stop();
+  t.diagnostic(describeFigures(await crowd.judge()));
+});
+
+test('workers that were started after a revocation know it: reload, killed workers, a new instance', async () => {
+  const text = token('banned');
+  await database.query("SELECT pgevents.revoke('banned')");
+  const status = async (port) => (await service.poll('cheese', { headers: bearer(text), cursor: 1, port })).status;
+  await waitFor(async () => (await status()) === 401, { what: 'the first refusal' });
+  await service.nginx.reload();
+  for (let n = 0; n < 20; n++) assert.equal(await status(), 401);
+  for (const pid of service.nginx.workers()) service.nginx.kill(pid);
+  await waitFor(async () => [401, 503].includes(await status().catch(() => 0)), { what: 'new workers' });
+  for (let n = 0; n < 20; n++) assert.notEqual(await status(), 200);
+  const third = await startNginx({ workers: 1, http: (nginx) => service.http(nginx) });
+  await waitFor(async () => {
+    const { status: code } = await request({ port: third.port, path: '/rt/events/cheese?flavor=poll', headers: bearer(text) });
+    assert.notEqual(code, 200);
+    return code === 401;
+  }, { what: 'the new instance to serve' });
+  await third.stop();
+});
+
+test('the end: clean logs', async () => {
+  await service.nginx.stop({ allow: [kKilledWorker] });
+  await second.stop();
+});

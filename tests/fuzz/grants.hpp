@@ -1,0 +1,31 @@
+// Patterns and grants told a second time, as plainly as possible and without regard to speed, for the targets to compare with.
+#pragma once
+
+#include <string>
+
+#include "access.hpp"
+
+namespace pgevents::fuzzing {
+
+// Whether one pattern stands for `name`: placeholders are replaced first, to the letter and once, then the names are compared.
+inline bool stands_for(const std::string& pattern, const Identity& identity, const std::string& name) {
+  const bool wildcard = !pattern.empty() && pattern.back() == '*';
+  const std::string text = wildcard ? pattern.substr(0, pattern.size() - 1) : pattern;
+  std::string wanted;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 6, "{user}") == 0) {
+      if (identity.user.empty()) return false;
+      wanted += identity.user;
+      at += 6;
+    } else if (text.compare(at, 7, "{realm}") == 0) {
+      if (identity.realm.empty()) return false;
+      wanted += identity.realm;
+      at += 7;
+    } else {
+      wanted += text[at++];
+    }
+  }
+  return wildcard ? name.compare(0, wanted.size(), wanted) == 0 : name == wanted;
+}
+
+}  // namespace pgevents::fuzzing

@@ -1,0 +1,87 @@
+// JwtKeys::add() on arbitrary key files. The input's lines: kid, alg; the rest is the file.
+#include <algorithm>
+
+#include "fuzzing.hpp"
+#include "jwt.hpp"
+#include "tokens.hpp"
+
+namespace pgevents::fuzzing {
+
+namespace {
+
+constexpr std::size_t kLeastSecret = 32;
+constexpr std::size_t kTellingBytes = 20;
+constexpr char kHeader[] = R"({"alg":"HS256"})";
+constexpr char kPayload[] = R"({"sub":"10"})";
+
+bool accepts(JwtKeys& keys, const std::string& token) {
+  return std::holds_alternative<std::shared_ptr<const Claims>>(keys.verify(token, 0));
+}
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+std::string_view without_line_end(std::string_view text) {
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+  return text;
+}
+
+// Neither JSON nor PEM, also behind an editor's byte order mark.
+bool is_secret(std::string_view text) {
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  return (start == std::string_view::npos || text[start] != '{') && !contains(text, "-----BEGIN");
+}
+
+// Words of the file that could be a secret, or a part of one, may not be in a message.
+void check_message(std::string_view text, const std::string& message) {
+  require(!message.empty(), "a refusal has a reason");
+  const auto is_key_letter = [](char c) { return c > ' ' && c != '"' && c != ',' && c != ':'; };
+  while (!text.empty()) {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_key_letter);
+    const std::string_view word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+    require(word.size() < kTellingBytes || !repeats(message, word), "no part of a key is repeated", message);
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+}
+
+void check_taken(JwtKeys& keys, std::string_view text, std::string_view alg) {
+  require(!keys.empty(), "a key that was taken is there");
+  require(!contains(text, "PRIVATE KEY-----") || is_secret(text) || contains(text, "{"), "no private key is taken",
+          text);
+  const std::string_view secret = without_line_end(text);
+  const std::string token = hs256_token(kHeader, kPayload, secret);
+  if (is_secret(text)) {
+    require(secret.size() >= kLeastSecret, "a secret is long enough");
+    require(accepts(keys, token) == (alg.empty() || alg == "HS256"), "a secret verifies what it signed", alg);
+  } else {
+    // The file itself, which anybody may know when it holds a public key.
+    require(!accepts(keys, token), "a file of public keys is no secret", text);
+    require(!accepts(keys, hs256_token(kHeader, kPayload, text)), "a file of public keys is no secret", text);
+  }
+  // HMAC fills keys up with NUL bytes, so that nothing and any number of them are the same key.
+  const bool all_nul = secret.find_first_not_of('\0') == std::string_view::npos;
+  require(all_nul || !accepts(keys, hs256_token(kHeader, kPayload, "")), "nothing is no secret");
+  require(!accepts(keys, hs256_token(R"({"alg":"none"})", kPayload, secret)), "the algorithm none is refused");
+  const std::string signed_text = token.substr(0, token.rfind('.') + 1);
+  require(!accepts(keys, signed_text), "a token without signature is refused");
+}
+
+}  // namespace
+
+void fuzz(std::string_view input) {
+  const Part kid(take(input, '\n'));
+  const Part alg(take(input, '\n'));
+  const Part text(input);
+  JwtKeys keys;
+  if (const auto fault = keys.add(text.view(), kid.view(), alg.view())) {
+    require(keys.empty(), "a file that is refused adds nothing", *fault);
+    check_message(text.view(), *fault);
+  } else {
+    check_taken(keys, text.view(), alg.view());
+  }
+}
+
+}  // namespace pgevents::fuzzing

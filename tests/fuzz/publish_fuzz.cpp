@@ -1,0 +1,83 @@
+// publish_body(): the bodies of publications, as JSON and as forms.
+#include "fuzzing.hpp"
+#include "json_text.hpp"
+#include "request.hpp"
+#include "url.hpp"
+#include "utf8.hpp"
+
+namespace pgevents::fuzzing {
+
+namespace {
+
+constexpr char kSpace[] = " \t\r\n";  // around a JSON value
+
+const NamePattern& default_names() {
+  static std::string error;
+  static const auto names = NamePattern::compile(kDefaultNamePattern, error);
+  return *names;
+}
+
+struct Members {
+  int types = 0, datas = 0, ttls = 0;
+  std::string type, data, ttl;
+};
+
+Members members_of(std::string_view json) {
+  Members members;
+  const bool is_object = json_members(json, [&](const std::string& name, std::string_view value) {
+    if (name == "type") ++members.types, members.type = json_string(value).value_or("");
+    if (name == "data") ++members.datas, members.data = value;
+    if (name == "ttl") ++members.ttls, members.ttl = value;
+  });
+  require(is_object, "what goes to the database is an object", json);
+  return members;
+}
+
+void check_accepted(std::string_view json) {
+  const Members members = members_of(json);
+  require(members.types == 1 && members.datas <= 1 && members.ttls <= 1, "no member is given twice", json);
+  require(default_names().matches(members.type), "the type matches the pattern", members.type);
+  require(members.type.compare(0, kReservedTypePrefix.size(), kReservedTypePrefix) != 0, "the type is not reserved",
+          json);
+  require(members.ttls == 0 || members.ttl == "null" || json_is_number(members.ttl), "the ttl is a number", json);
+}
+
+void check_form(std::string_view body, std::string_view json) {
+  const Members members = members_of(json);
+  const auto fields = parse_form(body);
+  require(fields.has_value(), "an accepted form can be decoded", body);
+  for (const auto& [name, value] : *fields) {
+    if (name == "type") require_equal(members.type, value, "the type is that of the form");
+    if (name == "ttl") require_equal(members.ttl, value, "the ttl is that of the form");
+    if (name != "data" || value.empty()) continue;
+    const std::size_t start = value.find_first_not_of(kSpace);
+    const std::size_t end = value.find_last_not_of(kSpace) + 1;
+    require_equal(members.data, std::string_view(value).substr(start, end - start), "the data is that of the form");
+  }
+}
+
+void check(std::string_view body, bool form) {
+  Publication publication;
+  publication.form = form;
+  std::string json;
+  if (const auto error = publish_body(publication, body, default_names(), json)) {
+    require(error->status == 400, "a bad body is the client's fault");
+    require(json_valid(error_reply(*error).body), "an error is valid JSON", error_reply(*error).body);
+    return;
+  }
+  check_accepted(json);
+  if (form) {
+    check_form(body, json);
+  } else {
+    require_equal(json, body, "JSON goes on as it is");
+  }
+}
+
+}  // namespace
+
+void fuzz(std::string_view input) {
+  check(input, true);
+  check(input, false);
+}
+
+}  // namespace pgevents::fuzzing

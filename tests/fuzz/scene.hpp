@@ -1,0 +1,48 @@
+// A whole request with the operator's rules, read from lines of text that look like one:
+//   GET /events/a,b?flavor=poll&access_token=@token
+//   cookie: pg=@token
+//   origin: https://app.example            a request's header, by its name
+//   !subscribe: team:{user} news.*         the operator's word, see kWords in scene.cpp
+//   !claims: {"sub":"10","exp":2000}       signed, what stands where `@token` was written
+// Lines that mean nothing are passed over. The time is always kNow.
+#pragma once
+
+#include <list>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "fuzzing.hpp"
+#include "request.hpp"
+
+namespace pgevents::fuzzing {
+
+inline constexpr double kNow = 1000;
+
+class Scene {
+ public:
+  explicit Scene(std::string_view input);
+  Scene(const Scene&) = delete;
+  Scene& operator=(const Scene&) = delete;
+
+  const Request& request() const { return request_; }
+  const Settings& settings() const { return settings_; }
+  const std::string& token() const { return token_; }  // whether it was used or not
+
+ private:
+  struct Words;  // the names of lines and what they set
+
+  void read_request_line(std::string_view line);
+  void read_line(std::string_view line);
+  void set_rule(std::string_view name, std::string_view value);
+  std::string with_token(std::string_view text) const;
+  std::string_view keep(std::string_view text);
+
+  std::list<Part> parts_;  // what the views of request and settings look at
+  std::string token_;
+  OriginRules origins_;
+  Request request_;
+  Settings settings_;
+};
+
+}  // namespace pgevents::fuzzing

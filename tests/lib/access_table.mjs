@@ -1,0 +1,181 @@
+// The table of the access suite: one row is one request with the one answer that every back-end must give to it, and becomes
+// one test per back-end. A row says, besides `what` it shows:
+//   token      its text; where: 'header' (Authorization: Bearer, the default), 'cookie' or 'query' (access_token)
+//   channel    a channel list; method, or transport: 'poll' (the default), 'long-poll', 'stream' or 'publish'; headers, query
+//   over       gives the connection's options for a back-end, if it is not the usual one
+//   status, code, msg, challenge (WWW-Authenticate)   the answer, best spread from one of the outcomes below; answerHeaders:
+//   those about origins that it must have. Of the headers that are watched it has no others.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertError, forEach } from './backends.mjs';
+import { pollBody, streamFrame, streamOpening } from './wire.mjs';
+
+export const kCookie = 'pgevents_token';
+const kShortest = 8; // no part of a token or key of at least this length may be repeated
+const kAnswerTime = 10_000; // an answer that should be an error, but is a stream, does not end
+
+// --- outcomes ---
+
+export const kGood = { status: 200 };
+const unauthorized = (msg, code = 'UNAUTHORIZED', challenge = 'Bearer error="invalid_token"') =>
+  ({ status: 401, code, msg, challenge });
+export const kInvalid = unauthorized('Invalid token');
+export const kTooLong = unauthorized('The token is too long');
+export const kNoExpiry = unauthorized('The token has no expiry');
+export const kExpired = unauthorized('The token has expired', 'TOKEN_EXPIRED');
+export const kRevoked = unauthorized('The token was revoked', 'TOKEN_REVOKED');
+export const kNotYet = unauthorized('The token is not valid yet');
+export const kOtherService = unauthorized('The token is for another service');
+export const kOtherRealm = unauthorized('The token is for another realm');
+export const needsToken = (channel) => unauthorized(`Authentication required for channel '${channel}'`, 'UNAUTHORIZED', 'Bearer');
+export const refusesChannel = (channel) => ({ status: 403, code: 'FORBIDDEN', msg: `Not authorized for channel '${channel}'` });
+export const kForeign = { status: 403, code: 'FORBIDDEN', msg: 'Not authorized from this origin' };
+export const bad = (msg) => ({ status: 400, code: 'BAD_REQUEST', msg });
+export const kNotFound = { status: 404, code: 'NOT_FOUND', msg: 'Not found' };
+export const kNotAllowed = { status: 405, code: 'METHOD_NOT_ALLOWED', msg: 'Method not allowed' };
+
+// --- headers about origins, for a row's `answerHeaders` ---
+
+export const kVary = { vary: 'Origin' };
+const kExposed = { 'access-control-expose-headers': 'Last-Event-ID, Retry-After, X-PS-Reconnect-In, X-Shortpoll-Info' };
+export const kReadableByAll = { 'access-control-allow-origin': '*', ...kExposed };
+export const readableBy = (origin) => ({
+  'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', ...kExposed, ...kVary,
+});
+
+// --- requests ---
+
+function addToken({ token, where = 'header' }, headers, query) {
+  if (token === undefined) return;
+  if (where === 'header') headers.Authorization = `Bearer ${token}`;
+  else if (where === 'cookie') headers.Cookie = `${kCookie}=${token}`;
+  else if (where === 'query') query.set('access_token', token);
+  else throw new Error(`no place for a token: ${where}`);
+}
+
+// What goes to Backend.send(), and the path.
+export function requestOf(row) {
+  const transport = row.transport ?? 'poll';
+  const headers = {};
+  const query = new URLSearchParams();
+  const options = { method: row.method ?? 'GET', headers, timeout: kAnswerTime };
+  if (transport === 'publish') {
+    Object.assign(options, { method: 'POST', body: row.body ?? '{"type":"made"}' });
+    headers['Content-Type'] = 'application/json';
+  } else if (transport === 'stream') {
+    headers.Accept = 'text/event-stream';
+    query.set('last_event_id', '0');
+  } else if (row.method !== 'OPTIONS') {
+    query.set('flavor', transport);
+    query.set('last_event_id', '0');
+  }
+  addToken(row, headers, query);
+  Object.assign(headers, row.headers);
+  for (const [name, value] of Object.entries(row.query ?? {})) query.set(name, value);
+  options.query = row.rawQuery ?? query.toString();
+  return [row.path ?? `/events/${row.channel ?? 'cheese'}`, options];
+}
+
+// --- answers ---
+
+// What a set of rows is held against: the database, for what is in the log (and that a refused publication is not; undefined:
+// it is away), and every secret, of which neither answers nor logs may repeat a part.
+export class AccessTable {
+  constructor({ database, secrets = [] }) {
+    this.database_ = database;
+    this.secrets_ = new Set(secrets);
+  }
+
+  // Defines a test per row and back-end, and one that looks at the logs after them.
+  define(backends, rows) {
+    for (const row of rows) if (row.token) this.secrets_.add(row.token);
+    forEach(backends, (backend) => {
+      for (const row of rows) test(titleOf(row), () => this.check(backend, row));
+      test('no log holds a token, a part of one or a key', () => this.assertKeepsSecrets(backend.logs()));
+    });
+  }
+
+  async check(backend, row) {
+    if (row.token) this.secrets_.add(row.token);
+    const [path, options] = requestOf(row);
+    if (row.status === 200 && row.transport === 'stream') return this.checkStream_(backend, row, options);
+    const before = await this.database_?.head();
+    const answer = await backend.send(path, { ...options, ...row.over?.(backend) });
+    await this.assertAnswer(answer, row, options.method);
+    if (row.status !== 201) assert.equal(await this.database_?.head(), before, 'something was published');
+  }
+
+  async assertAnswer(answer, row, method) {
+    this.assertKeepsSecrets(answer.body + answer.rawHeaders.join('\n'));
+    if (row.code) assertComplaint(answer, row, method);
+    else await this.assertSuccess_(answer, row, method);
+    this.assertHeaders_(answer, row);
+  }
+
+  async assertOnce(backend, row, header) {
+    const answer = await backend.send(...requestOf(row));
+    assert.equal(answer.count(header), 1, answer.rawHeaders.join('\n'));
+  }
+
+  // An event stream opens, and brings all that is in its channels.
+  async checkStream_(backend, row, options) {
+    const { channel = 'cheese' } = row;
+    const rows = await this.rowsOf_(channel);
+    const query = Object.fromEntries(new URLSearchParams(options.query));
+    const stream = await backend.stream(channel, { count: rows.length, headers: options.headers, query });
+    const frames = rows.map((event) => streamFrame(event)).join('');
+    assert.equal(stream.text().replace(kLastCursor, ''), streamOpening(backend.differs.retry, 0) + frames);
+    this.assertHeaders_(stream.connection, row);
+  }
+
+  rowsOf_(list) {
+    return this.database_.log({ channels: list.split(',') });
+  }
+
+  async assertSuccess_(answer, row, method) {
+    assert.equal(answer.status, row.status, answer.body);
+    if (method === 'HEAD' || row.status === 204) assert.equal(answer.body, '');
+    else if (row.status === 201) assert.equal(answer.body, `{"result":"success","id":${await this.database_.head()}}`);
+    else assert.equal(answer.body, pollBody(await this.rowsOf_(row.channel ?? 'cheese')));
+  }
+
+  // Exactly the headers that a row tells, or none of the kind.
+  assertHeaders_(answer, row) {
+    const told = { 'www-authenticate': row.challenge, allow: allowOf(row), 'retry-after': retryOf(row), ...row.answerHeaders };
+    for (const name of kWatched) assert.equal(answer.headers[name], told[name], name);
+  }
+
+  // Neither a token, nor one of its parts, nor a key.
+  assertKeepsSecrets(text) {
+    for (const secret of this.secrets_) {
+      for (const part of [secret, ...secret.split('.')]) {
+        if (part.length >= kShortest) assert.ok(!text.includes(part), `a secret is repeated: ${part}`);
+      }
+    }
+  }
+}
+
+// What a stream may end with: where the log is by now.
+const kLastCursor = /(?<=\n\n)id: [0-9]+\n\n$/;
+
+const titleOf = ({ what, status, msg }) => `${what}: ${status}${msg ? ` ${msg}` : ''}`;
+
+const kWatched = [
+  'www-authenticate', 'allow', 'retry-after', 'vary', 'access-control-allow-origin', 'access-control-allow-credentials',
+  'access-control-expose-headers', 'access-control-allow-methods', 'access-control-allow-headers', 'access-control-max-age',
+];
+
+const allowOf = ({ status }) => (status === 405 || status === 204 ? 'GET, HEAD, POST, OPTIONS' : undefined);
+const retryOf = ({ status }) => (status === 503 ? '5' : undefined);
+
+function assertComplaint(answer, { status, code, msg }, method) {
+  if (method !== 'HEAD') return assertError(answer, status, code, msg);
+  assert.deepEqual([answer.status, answer.body], [status, '']);
+  return assert.equal(answer.headers['content-type'], 'application/json');
+}
+
+// One event on each channel, so that a subscription that is let in has something to bring.
+export async function seed(database, channels) {
+  for (const channel of channels) await database.publish(channel, 'made', { of: channel });
+}

@@ -1,0 +1,124 @@
+// The examples of conf/, started as they stand: nothing is changed but the places that differ on every machine, and each of
+// those must be there, so that an example that was changed does not slip through untested.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { freePort, waitFor } from './conditions.mjs';
+import { request } from './http.mjs';
+import { atEnd } from './lifetime.mjs';
+import { run, signalIfAlive, waitGone } from './processes.mjs';
+import { kRoot, tempDir } from './scratch.mjs';
+import { selfSignedCertificate } from './tls.mjs';
+
+export const kConf = path.join(kRoot, 'conf');
+export const kConninfo = 'host=/run/postgresql dbname=app';
+export const kListen80 = 'listen 80;';
+export const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build/release/ngx_http_pgevents_module.so');
+
+const kNginx = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
+const kTemporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+
+export const readExample = (name) => fs.readFileSync(path.join(kConf, name), 'utf8');
+
+function localise(text, places) {
+  return Object.entries(places).reduce((result, [from, to]) => {
+    assert.ok(result.includes(from), `'${from}' in the example`);
+    return result.replaceAll(from, to);
+  }, text);
+}
+
+// What every example has, and what an nginx beside others needs.
+function commonPlaces(dir, database) {
+  return {
+    'modules/ngx_http_pgevents_module.so': kModule,
+    'user www-data;': process.getuid() === 0 ? 'user root;' : '',
+    'worker_processes auto;': 'worker_processes 2;',
+    '/run/nginx.pid': `${dir}/nginx.pid`,
+    '/var/log/nginx/error.log': `${dir}/error.log`,
+    'http {': `http {\n${kTemporary.map((name) => `${name}_temp_path ${dir}/${name};`).join('\n')}`,
+    [kConninfo]: database.conninfo(),
+  };
+}
+
+// `listen 443 ssl http2` with a certificate of `name`, on a free port.
+export function tlsPlaces(port, { cert, key }, name = 'app.example.com') {
+  return {
+    'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
+    [`/etc/ssl/certs/${name}.pem`]: cert,
+    [`/etc/ssl/private/${name}.key`]: key,
+  };
+}
+
+export class RunningExample {
+  constructor({ dir, port, file }) {
+    Object.assign(this, { dir, port, file });
+    this.errorLog = path.join(dir, 'error.log');
+  }
+
+  async start() {
+    await run(kNginx, ['-p', this.dir, '-c', this.file, '-e', this.errorLog]);
+    this.pid = Number(fs.readFileSync(path.join(this.dir, 'nginx.pid'), 'latin1'));
+  }
+
+  // Changes the configuration and loads it anew.
+  reload(places) {
+    fs.writeFileSync(this.file, localise(fs.readFileSync(this.file, 'utf8'), places));
+    process.kill(this.pid, 'SIGHUP');
+  }
+
+  async stop() {
+    signalIfAlive(this.pid, 'SIGQUIT');
+    await waitGone([this.pid], 'nginx', 30_000);
+    const log = fs.readFileSync(this.errorLog, 'utf8');
+    assert.doesNotMatch(log, /\[(alert|emerg|crit)\]/);
+  }
+}
+
+// places: from text to text, as a function of the directory and port of this nginx.
+export async function startText(example, { database, places }) {
+  const dir = tempDir('conf');
+  const port = await freePort();
+  const file = path.join(dir, 'nginx.conf');
+  fs.writeFileSync(file, localise(example, { ...commonPlaces(dir, database), ...await places(dir, port) }));
+  const running = new RunningExample({ dir, port, file });
+  await running.start();
+  atEnd(() => running.stop());
+  return running;
+}
+
+export const startExample = (name, options) => startText(readExample(name), options);
+
+const kPass = 'fastcgi_pass unix:/run/pgevents/fcgi.sock;';
+
+// An example behind TLS. By the module alone, so that nothing is the fallback's work before the module is connected; or, with
+// `module: false`, by the fallback, the module being off.
+let certificate;
+export async function startSecured(name, { database, fallback, module = true, host = 'app.example.com', places = () => ({}) }) {
+  certificate ??= await selfSignedCertificate();
+  const running = await startExample(name, {
+    database,
+    places: async (dir, port) => ({
+      ...tlsPlaces(port, certificate, host),
+      ...(module ? { [kPass]: '' } : { 'pgevents main;': 'pgevents off;', [kPass]: `fastcgi_pass unix:${fallback.socket};` }),
+      ...await places(dir, port),
+    }),
+  });
+  if (module) await firstAnswer(running.port, '/rt/events/news?flavor=poll', { tls: true });
+  return running;
+}
+
+// What an example's comments say that the fallback's environment is to be: lines `Environment=…`, as in a unit of systemd.
+export function environmentOf(name, places) {
+  const text = localise(readExample(name), places);
+  const lines = [...text.matchAll(/^# {3}Environment=("?)(.*)\1$/gm)].map((match) => match[2].replaceAll('\\\\', '\\'));
+  assert.ok(lines.length > 0, `the environment of the fallback in ${name}`);
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+}
+
+// A module that has just been started says 503 until its first connection to the database stands.
+export async function firstAnswer(port, location, options = {}) {
+  let answer;
+  await waitFor(async () => (answer = await request({ port, path: location, ...options })).status !== 503, { what: 'the database is there' });
+  return answer;
+}

@@ -1,0 +1,252 @@
+// Requests about presence, typing and settings: paths, methods, who may, parameters, answers.
+#include <string>
+
+#include "json_text.hpp"
+#include "routes.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+
+namespace {
+
+Settings user_settings(std::string_view user = "10") {
+  Settings settings;
+  settings.names = &default_names();
+  settings.access.user = user;
+  return settings;
+}
+
+struct Way {
+  const char* method;
+  const char* path;
+  Endpoint endpoint;
+  const char* statement;
+};
+
+constexpr Way kWays[] = {
+    {"POST", "/register", Endpoint::kRegister, "http_register("},
+    {"POST", "/users/me/presence", Endpoint::kReportPresence, "http_report_presence("},
+    {"GET", "/users/11/presence", Endpoint::kUserPresence, "http_user_presence("},
+    {"HEAD", "/users/11/presence", Endpoint::kUserPresence, "http_user_presence("},
+    {"GET", "/users/me/presence", Endpoint::kUserPresence, "http_user_presence("},
+    {"GET", "/realm/presence", Endpoint::kRealmPresence, "http_realm_presence("},
+    {"POST", "/typing", Endpoint::kTyping, "http_typing("},
+    {"PATCH", "/settings", Endpoint::kSettings, "http_settings("},
+};
+
+// `params` of a call, or the complaint.
+std::string params_of(const Call& call, std::string_view body = "") {
+  std::string params;
+  const auto error = call_params(call, body, params);
+  return error ? std::to_string(error->status) + ' ' + error->msg : params;
+}
+
+Call body_call(bool form) {
+  Call call;
+  call.has_body = true;
+  call.form = form;
+  return call;
+}
+
+START_TEST(each_path_and_method_has_its_function) {
+  for (const Way& way : kWays) {
+    const Call call = call_of(request_for(way.method, way.path), user_settings());
+    assert_that(call.endpoint == way.endpoint, way.path);
+    assert_that(std::string(call_statement(call.endpoint)).find(way.statement) != std::string::npos, way.path);
+    assert_text(call.session.identity.user, "10");
+    assert_text(call.session.identity.realm, "main");
+    ck_assert(call.head_only == (std::string(way.method) == "HEAD"));
+    ck_assert(call.has_body == (std::string(way.method) == "POST" || std::string(way.method) == "PATCH"));
+  }
+}
+END_TEST
+
+START_TEST(only_typing_is_not_repeated) {
+  for (const Way& way : kWays) ck_assert(call_is_repeatable(way.endpoint) == (way.endpoint != Endpoint::kTyping));
+}
+END_TEST
+
+START_TEST(a_base_stands_in_front) {
+  Settings settings = user_settings();
+  settings.base = "/rt/";
+  call_of(request_for("POST", "/rt/typing"), settings);
+  assert_text(complaint(request_for("POST", "/typing"), settings), "404 Not found");
+  assert_text(complaint(request_for("POST", "/rt/x/typing"), settings), "404 Not found");
+  call_of(request_for("POST", "/any/where/typing"), user_settings());
+}
+END_TEST
+
+START_TEST(a_channel_may_have_an_endpoints_name) {
+  Settings settings = user_settings();
+  settings.access.subscribe = "*";
+  for (const char* path : {"/events/typing", "/events/realm/presence"}) subscription(get(path), settings);
+}
+END_TEST
+
+START_TEST(other_paths_are_not_found) {
+  for (const char* path :
+       {"/users/presence", "/users//presence", "/users/10", "/users/10/presence/", "/users/10/presence/x", "/realm",
+        "/realm/presence/", "/typing/", "/Typing", "/register/me", "/settings.json"}) {
+    assert_text(complaint(get(path), user_settings()), "404 Not found", path);
+  }
+}
+END_TEST
+
+START_TEST(other_methods_are_refused_with_the_right_ones) {
+  const struct {
+    const char* path;
+    const char* bad;
+    const char* allow;
+  } rows[] = {
+      {"/register", "GET", "POST, OPTIONS"},
+      {"/typing", "PATCH", "POST, OPTIONS"},
+      {"/settings", "POST", "PATCH, OPTIONS"},
+      {"/settings", "", "PATCH, OPTIONS"},
+      {"/realm/presence", "POST", "GET, HEAD, OPTIONS"},
+      {"/realm/presence", "", "GET, HEAD, OPTIONS"},
+      {"/users/11/presence", "POST", "GET, HEAD, OPTIONS"},
+      {"/users/me/presence", "DELETE", "GET, HEAD, POST, OPTIONS"},
+  };
+  for (const auto& row : rows) {
+    const Route result = route(request_for(row.bad, row.path), user_settings(), kRouteTime);
+    assert_text(complaint(result), "405 Method not allowed", row.path);
+    assert_text(std::get<Error>(result).allow, row.allow, row.path);
+  }
+}
+END_TEST
+
+START_TEST(options_tells_the_methods_of_the_path) {
+  const Route result = route(request_for("OPTIONS", "/settings"), {}, kRouteTime);
+  assert_text(std::get<Options>(result).methods, "PATCH");
+}
+END_TEST
+
+START_TEST(who_has_no_name_is_refused) {
+  Settings settings = user_settings("");
+  settings.access.subscribe = "*";
+  settings.access.publish = "*";
+  for (const Way& way : kWays) {
+    const Route result = route(request_for(way.method, way.path), settings, kRouteTime);
+    assert_text(complaint(result), "401 Authentication required", way.path);
+    assert_text(std::get<Error>(result).challenge, "", "no token would help");
+  }
+}
+END_TEST
+
+START_TEST(a_foreign_page_changes_nothing) {
+  for (const Way& way : kWays) {
+    Request request = request_for(way.method, way.path);
+    request.sec_fetch_site = "cross-site";
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    assert_text(complaint(request, user_settings()), reads ? "" : "403 Not authorized from this origin", way.path);
+  }
+}
+END_TEST
+
+START_TEST(the_user_of_the_path_is_a_parameter) {
+  const Call other = call_of(get("/users/a@b.c/presence", "slim_presence=true"), user_settings());
+  assert_text(params_of(other), R"({"user_id":"a@b.c","slim_presence":"true"})");
+  assert_text(params_of(call_of(get("/users/me/presence"), user_settings())), R"({"user_id":"10"})");
+  for (const std::string& user :
+       {std::string("a\nb"), std::string("a\0b", 3), std::string("\xff"), std::string(256, 'x')}) {
+    assert_text(complaint(get("/users/" + user + "/presence"), user_settings()), "400 No such user");
+  }
+}
+END_TEST
+
+START_TEST(a_query_cannot_name_another_user) {
+  const Call call = call_of(get("/users/11/presence", "user_id=12"), user_settings());
+  assert_text(params_of(call), "400 Parameter 'user_id' is given twice");
+}
+END_TEST
+
+START_TEST(parameters_come_as_form) {
+  const Call call = body_call(true);
+  assert_text(params_of(call, "op=start&to=%5B8%2C10%5D&x"), R"({"op":"start","to":"[8,10]","x":""})");
+  assert_text(params_of(call, "a%22b=%C3%A4%5C"), R"({"a\"b":"ä\\"})");
+  assert_text(params_of(call, ""), "{}");
+  assert_text(params_of(call, "op=start&op=stop"), "400 Parameter 'op' is given twice");
+  assert_text(params_of(call, "op=%zz"), "400 Invalid encoding in the form");
+  assert_text(params_of(call, "op=%ff"), "400 Invalid encoding in the form");
+  assert_text(params_of(call, "op=%00"), "400 A NUL character in the form");
+}
+END_TEST
+
+START_TEST(parameters_come_as_json) {
+  const Call call = body_call(false);
+  assert_text(params_of(call, R"( { "op" : "start", "to" : [ 8, "10" ], "x" : null, "y" : 1.5 } )"),
+              R"({"op":"start","to":[8,"10"],"x":null,"y":1.5})");
+  assert_text(params_of(call, ""), "{}");
+  assert_text(params_of(call, " \r\n"), "{}");
+  assert_text(params_of(call, "{}"), "{}");
+  assert_text(params_of(call, R"({"op":1,"op":2})"), "400 Parameter 'op' is given twice");
+  for (const char* body : {"[]", "1", "null", "\"x\""}) {
+    assert_text(params_of(call, body), "400 The body must be a JSON object", body);
+  }
+  for (const char* body : {"{", "op=start", "{\"a\":01}", "\xff"}) {
+    assert_text(params_of(call, body), "400 The body is not valid JSON", body);
+  }
+}
+END_TEST
+
+START_TEST(what_jsonb_cannot_hold_is_refused) {
+  for (const char* body : {R"({"a":"\u0000"})", R"({"\u0000":1})", R"({"a":["\ud800"]})", R"({"a":1e999})",
+                           R"({"a":12345678901234567890})", R"({"a":{"b":1,"b":2}})"}) {
+    assert_text(params_of(body_call(false), body), "400 The body holds a value that cannot be stored", body);
+  }
+  assert_text(params_of(body_call(false), "{\"a\":1}\0"), R"({"a":1})");
+}
+END_TEST
+
+START_TEST(without_a_body_the_query_counts_but_for_the_token) {
+  const Call call = call_of(get("/realm/presence", "access_token=secret&x=1"), user_settings());
+  assert_text(params_of(call), R"({"x":"1"})");
+  assert_text(params_of(call_of(request_for("POST", "/typing", "op=start"), user_settings())), "{}");
+  assert_text(params_of(call_of(get("/realm/presence", "x=%zz"), user_settings())),
+              "400 Invalid encoding in the query");
+}
+END_TEST
+
+START_TEST(bodies_are_json_or_forms) {
+  Request request = request_for("POST", "/typing");
+  request.content_type = "application/x-www-form-urlencoded; charset=utf-8";
+  ck_assert(call_of(request, user_settings()).form);
+  request.content_type = "Application/JSON";
+  ck_assert(!call_of(request, user_settings()).form);
+  request.content_type = "";
+  ck_assert(!call_of(request, user_settings()).form);
+  request.content_type = "text/plain";
+  assert_text(complaint(request, user_settings()), "415 Send application/json or application/x-www-form-urlencoded");
+}
+END_TEST
+
+START_TEST(the_answer_is_what_the_function_says) {
+  const Reply reply = call_reply("{\"result\":\"success\"}");
+  ck_assert_int_eq(reply.status, 200);
+  assert_text(reply.body, "{\"result\":\"success\"}");
+}
+END_TEST
+
+}  // namespace
+
+int main() {
+  return run("call", {
+                         each_path_and_method_has_its_function,
+                         only_typing_is_not_repeated,
+                         a_base_stands_in_front,
+                         a_channel_may_have_an_endpoints_name,
+                         other_paths_are_not_found,
+                         other_methods_are_refused_with_the_right_ones,
+                         options_tells_the_methods_of_the_path,
+                         who_has_no_name_is_refused,
+                         a_foreign_page_changes_nothing,
+                         the_user_of_the_path_is_a_parameter,
+                         a_query_cannot_name_another_user,
+                         parameters_come_as_form,
+                         parameters_come_as_json,
+                         what_jsonb_cannot_hold_is_refused,
+                         without_a_body_the_query_counts_but_for_the_token,
+                         bodies_are_json_or_forms,
+                         the_answer_is_what_the_function_says,
+                     });
+}

@@ -1,0 +1,338 @@
+// The table of revocations: what is refused, what happens when there is no room, and readers beside a writer that works,
+// is stopped or killed at any point.
+#include "revocations.hpp"
+
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "checks.hpp"
+#include "process_testing.hpp"
+
+using namespace pgevents;
+using namespace pgevents::testing;
+
+namespace {
+
+constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
+
+struct Table {
+  explicit Table(std::size_t size = 1024) : slots(size), memory(Revocations::memory_size(size)) {
+    std::memset(memory.data(), 0xa5, memory.size());
+    revocations.create(memory.data(), slots);
+  }
+  Revocations* operator->() { return &revocations; }
+  std::size_t slots;
+  SharedMemory memory;
+  Revocations revocations;
+};
+
+std::string user(std::size_t number) {
+  return "user-" + std::to_string(number);
+}
+
+// --- what is refused ---
+
+START_TEST(an_empty_table_refuses_nobody) {
+  Table table;
+  for (const std::int64_t issued : {std::int64_t{0}, std::int64_t{1}, kForEver, std::int64_t{-5}}) {
+    ck_assert(!table->refuses("10", issued));
+  }
+}
+END_TEST
+
+START_TEST(tokens_issued_before_are_refused) {
+  Table table;
+  table->set("10", 1000);
+  ck_assert(table->refuses("10", 999));
+  ck_assert(!table->refuses("10", 1000));
+  ck_assert(!table->refuses("10", 1001));
+}
+END_TEST
+
+START_TEST(a_token_that_does_not_say_when_is_old) {
+  Table table;
+  table->set("10", 1);
+  ck_assert(table->refuses("10", 0));
+  ck_assert(table->refuses("10", -7));
+}
+END_TEST
+
+START_TEST(others_are_not_refused) {
+  Table table;
+  table->set("10", kForEver);
+  for (const char* const other : {"1", "100", "", "1O", "10 ", "user:10"}) ck_assert(!table->refuses(other, 0));
+  table->set(std::string(255, 'x'), kForEver);
+  ck_assert(table->refuses(std::string(255, 'x'), 5));
+  ck_assert(!table->refuses(std::string(254, 'x'), 5));
+}
+END_TEST
+
+START_TEST(the_last_call_for_a_user_counts) {
+  Table table;
+  table->set("10", 1000);
+  table->set("10", 2000);
+  ck_assert(table->refuses("10", 1999));
+  table->set("10", 500);
+  ck_assert(!table->refuses("10", 500));
+  ck_assert(table->refuses("10", 499));
+  table->set("10", kForEver);
+  ck_assert(table->refuses("10", kForEver - 1));
+}
+END_TEST
+
+START_TEST(zero_takes_the_entry_away) {
+  Table table;
+  table->set("10", kForEver);
+  table->set("10", 0);
+  ck_assert(!table->refuses("10", 0));
+  table->set("11", 0);
+  ck_assert(!table->refuses("11", 0));
+  table->set("10", 1000);
+  ck_assert(table->refuses("10", 999));
+  table->set("10", -1);  // a time before 1970
+  ck_assert(!table->refuses("10", 0));
+}
+END_TEST
+
+// --- room ---
+
+START_TEST(what_was_taken_away_leaves_room) {
+  Table table(16);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    table->set(user(i), kForEver);
+    if (i >= 15) table->set(user(i - 15), 0);
+  }
+  ck_assert(!table->refuses("somebody else", 0));
+  for (std::size_t i = 985; i < 1000; ++i) ck_assert(table->refuses(user(i), 5));
+}
+END_TEST
+
+START_TEST(being_set_again_takes_no_room) {
+  Table table(16);
+  for (std::int64_t time = 1; time < 1000; ++time) table->set(user(time % 16), time);
+  ck_assert(!table->refuses("somebody else", 0));
+  for (std::size_t i = 0; i < 16; ++i) ck_assert(table->refuses(user(i), 900));
+}
+END_TEST
+
+START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refused) {
+  Table table(16);
+  for (std::size_t i = 0; i < 16; ++i) table->set(user(i), static_cast<std::int64_t>(1000 + i));
+  ck_assert(!table->refuses("somebody else", 0));
+  table->set("one more", 5000);
+  ck_assert(table->refuses("one more", 4999));
+  ck_assert(table->refuses(user(0), 999));  // the one who went
+  ck_assert(table->refuses("somebody else", 999));
+  ck_assert(!table->refuses("somebody else", 1000));
+  for (std::size_t i = 1; i < 16; ++i) {
+    ck_assert(table->refuses(user(i), static_cast<std::int64_t>(1000 + i - 1)));
+    ck_assert(!table->refuses(user(i), static_cast<std::int64_t>(1000 + i)));
+  }
+}
+END_TEST
+
+START_TEST(a_new_entry_that_is_the_oldest_goes_itself) {
+  Table table(16);
+  for (std::size_t i = 0; i < 16; ++i) table->set(user(i), 1000);
+  table->set("one more", 500);
+  ck_assert(table->refuses("one more", 499));
+  ck_assert(!table->refuses("one more", 500));
+  ck_assert(table->refuses("somebody else", 499));
+  ck_assert(!table->refuses("somebody else", 500));
+  for (std::size_t i = 0; i < 16; ++i) ck_assert(table->refuses(user(i), 999));
+}
+END_TEST
+
+START_TEST(the_floor_does_not_sink) {
+  Table table(16);
+  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 1000);
+  ck_assert(table->refuses("somebody else", 999));
+  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 0);
+  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 10);
+  ck_assert(table->refuses("somebody else", 999));
+  ck_assert(!table->refuses("somebody else", 1000));
+}
+END_TEST
+
+// Any number of users, in any order of times: nobody whose tokens were revoked is let in.
+START_TEST(nothing_is_forgotten_when_there_are_too_many) {
+  Table table(64);
+  std::uint64_t random = 1;
+  std::vector<std::int64_t> times;
+  for (std::size_t i = 0; i < 2000; ++i) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    times.push_back(static_cast<std::int64_t>(random >> 40) + 1);
+    table->set(user(i), times.back());
+    for (std::size_t k = 0; k <= i; k += 1 + i / 50) ck_assert(table->refuses(user(k), times[k] - 1));
+  }
+}
+END_TEST
+
+// A user has his place in either of two blocks, so that none of them is full long before the others are.
+START_TEST(the_module_s_table_holds_14000_users_who_are_out_for_good) {
+  Table table(16384);
+  for (std::size_t i = 0; i < 14000; ++i) table->set(user(i), kForEver);
+  ck_assert(!table->refuses("somebody else", 0));
+  for (std::size_t i = 0; i < 14000; ++i) ck_assert(table->refuses(user(i), 5));
+}
+END_TEST
+
+// --- memory ---
+
+START_TEST(a_table_is_attached_by_its_size_only) {
+  Table table(64);
+  Revocations other;
+  const SharedMemory nothing(table.memory.size());
+  ck_assert(!other.attach(nothing.data(), 64));
+  ck_assert(!other.attach(table.memory.data(), 32));
+  ck_assert(other.attach(table.memory.data(), 64));
+  table->set("10", 1000);
+  ck_assert(other.refuses("10", 999));
+}
+END_TEST
+
+START_TEST(create_empties_the_table) {
+  Table table(16);
+  for (std::size_t i = 0; i < 20; ++i) table->set(user(i), 1000);
+  table->create(table.memory.data(), table.slots);
+  for (std::size_t i = 0; i < 20; ++i) ck_assert(!table->refuses(user(i), 0));
+}
+END_TEST
+
+// --- other processes ---
+
+struct Shared {
+  std::atomic<std::uint64_t> progress;
+  std::atomic<bool> stop;
+};
+
+// One slot that two users take in turn: with the time of the other one, or half of it, a reader would be wrong.
+int take_turns(Table& table, Shared& shared) {
+  while (!shared.stop.load()) {
+    table->set("short", 1000);
+    table->set("short", 0);
+    table->set("long", kForEver);
+    table->set("long", 0);
+    shared.progress.fetch_add(1);
+  }
+  return 0;
+}
+
+START_TEST(a_slot_is_never_read_half) {
+  Table table(16);
+  const SharedMemory memory(sizeof(Shared));
+  auto& shared = *static_cast<Shared*>(memory.data());
+  Child writer([&] { return take_turns(table, shared); });
+  std::size_t refused = 0;
+  std::size_t let_in = 0;
+  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline;) {
+    for (int i = 0; i < 1000; ++i) {
+      ck_assert(!table->refuses("short", 1000));
+      ck_assert(!table->refuses("somebody else", 0));
+      ++(table->refuses("long", 5000) ? refused : let_in);
+    }
+  }
+  shared.stop = true;
+  ck_assert_int_eq(writer.wait(), 0);
+  ck_assert_uint_gt(shared.progress.load(), 1000);
+  ck_assert_uint_gt(refused, 100);
+  ck_assert_uint_gt(let_in, 100);
+}
+END_TEST
+
+// Revokes one user after the other, far more than there is room for, and says when each is done.
+int revoke_all(Table& table, Shared& shared) {
+  while (!shared.stop.load()) {
+    const std::uint64_t next = shared.progress.load() + 1;
+    table->set(user(next), static_cast<std::int64_t>(next) * 10);
+    shared.progress.store(next);
+  }
+  return 0;
+}
+
+// The newest users are in their slots or just on their way out of them.
+void expect_all_refused(Table& table, const Shared& shared) {
+  const std::uint64_t done = shared.progress.load();
+  for (std::uint64_t back = 0; back < 60 && back < done; ++back) {
+    ck_assert(table->refuses(user(done - back), static_cast<std::int64_t>(done - back) * 10 - 1));
+  }
+}
+
+START_TEST(a_reader_misses_nobody_while_slots_change_hands) {
+  Table table(32);
+  const SharedMemory memory(sizeof(Shared));
+  auto& shared = *static_cast<Shared*>(memory.data());
+  Child writer([&] { return revoke_all(table, shared); });
+  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline;) expect_all_refused(table, shared);
+  shared.stop = true;
+  ck_assert_int_eq(writer.wait(), 0);
+  ck_assert_uint_gt(shared.progress.load(), 1000);
+}
+END_TEST
+
+START_TEST(killed_writers_leave_a_table_that_works) {
+  Table table(32);
+  const SharedMemory memory(sizeof(Shared));
+  auto& shared = *static_cast<Shared*>(memory.data());
+  int kills = 0;
+  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline; ++kills) {
+    const std::uint64_t before = shared.progress.load();
+    Child victim([&] { return revoke_all(table, shared); });
+    ck_assert(wait_until([&] { return shared.progress.load() > before; }));
+    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) continue;
+    victim.kill_and_reap();
+    expect_all_refused(table, shared);
+    ck_assert(!table->refuses("somebody else", kForEver));
+    table->set("10", kForEver);
+    ck_assert(table->refuses("10", kForEver - 1));
+    table->set("10", 0);
+  }
+  ck_assert_int_gt(kills, 20);
+}
+END_TEST
+
+START_TEST(a_stopped_writer_holds_no_reader_up) {
+  Table table(32);
+  const SharedMemory memory(sizeof(Shared));
+  auto& shared = *static_cast<Shared*>(memory.data());
+  const Child writer([&] { return revoke_all(table, shared); });
+  for (int i = 0; i < 200; ++i) {
+    const std::uint64_t before = shared.progress.load();
+    ck_assert(wait_until([&] { return shared.progress.load() > before; }));
+    writer.signal(SIGSTOP);
+    waitpid(writer.pid(), nullptr, WUNTRACED);
+    const std::int64_t start = now_us();
+    expect_all_refused(table, shared);
+    ck_assert_int_lt(now_us() - start, 500000);
+    writer.signal(SIGCONT);
+  }
+}
+END_TEST
+
+}  // namespace
+
+int main() {
+  return run("revocations", {
+                                an_empty_table_refuses_nobody,
+                                tokens_issued_before_are_refused,
+                                a_token_that_does_not_say_when_is_old,
+                                others_are_not_refused,
+                                the_last_call_for_a_user_counts,
+                                zero_takes_the_entry_away,
+                                what_was_taken_away_leaves_room,
+                                being_set_again_takes_no_room,
+                                without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refused,
+                                a_new_entry_that_is_the_oldest_goes_itself,
+                                the_floor_does_not_sink,
+                                nothing_is_forgotten_when_there_are_too_many,
+                                the_module_s_table_holds_14000_users_who_are_out_for_good,
+                                a_table_is_attached_by_its_size_only,
+                                create_empties_the_table,
+                                a_slot_is_never_read_half,
+                                a_reader_misses_nobody_while_slots_change_hands,
+                                killed_writers_leave_a_table_that_works,
+                                a_stopped_writer_holds_no_reader_up,
+                            });
+}
