@@ -12,6 +12,7 @@ namespace {
 constexpr char kExposed[] = "Last-Event-ID, Retry-After, X-PS-Reconnect-In, X-Shortpoll-Info";
 constexpr char kPreflightHeaders[] = "Authorization, Content-Type, Flavor, Idempotency-Key, Last-Event-ID";
 constexpr char kPreflightSeconds[] = "7200";
+constexpr std::string_view kOpaque = "null";  // of a sandboxed frame or a file
 
 bool consists_of(std::string_view text, std::string_view extra) {
   return std::all_of(text.begin(), text.end(), [extra](char c) {
@@ -67,13 +68,15 @@ std::optional<std::string> OriginRules::add(std::string_view rule) {
     impl_->patterns.push_back(std::move(pattern));
     return std::nullopt;
   }
-  if (rule != "null" && !is_origin(rule)) return "not an origin such as https://app.example";
+  if (rule != kOpaque && !is_origin(rule)) return "not an origin such as https://app.example";
   impl_->exact.emplace_back(rule);
   return std::nullopt;
 }
 
+// A pattern says which origins are allowed, not what an origin is: `~.*` does not make one of `*`.
 bool OriginRules::allows(std::string_view origin) const noexcept {
-  return std::find(impl_->exact.begin(), impl_->exact.end(), origin) != impl_->exact.end() ||
+  if (std::find(impl_->exact.begin(), impl_->exact.end(), origin) != impl_->exact.end()) return true;
+  return (origin == kOpaque || is_origin(origin)) &&
          std::any_of(impl_->patterns.begin(), impl_->patterns.end(),
                      [origin](const auto& pattern) { return pattern->matches(origin); });
 }

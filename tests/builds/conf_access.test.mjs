@@ -165,8 +165,8 @@ describe('conf/auth-request.conf', () => {
       const client = new Client(await start('auth-request.conf', { module, places: () => application }));
       await client.assertRefused(401, 'cheese', 'user:10');
       const anna = client.with({ Cookie: 'session=anna' });
-      await anna.assertHears('cheese', 'user:10', 'dairy.orders.10.1');
-      await anna.assertRefused(403, 'user:1', 'orders.1');
+      await anna.assertHears('cheese', 'user@dairy:10', 'dairy.orders.10.1');
+      await anna.assertRefused(403, 'user:10', 'orders.1');
       assert.deepEqual(asked.at(-1), ['GET', '/rt/events/orders.1?flavor=poll']);
       assert.equal((await anna.publish('remarks', { 'Sec-Fetch-Site': 'same-origin' })).status, 201);
       assert.equal((await anna.publish('remarks', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' })).status, 403);
@@ -187,9 +187,9 @@ describe('conf/auth-request.conf', () => {
     const application = await startApplication(answer);
     const { port } = await start('auth-request.conf', { places: () => application });
     const client = new Client({ port }, { headers: { Cookie: 'session=anna' } });
-    await client.assertHears('user:10');
+    await client.assertHears('user@dairy:10');
     const { headers } = client;
-    const stream = new EventStream({ port, tls: true, path: '/rt/events/user:10', headers, reconnect: true, maxDelay: 100 });
+    const stream = new EventStream({ port, tls: true, path: '/rt/events/user@dairy:10', headers, reconnect: true, maxDelay: 100 });
     await stream.opened();
     const before_it = asked.length;
     await database.query("SELECT pgevents.disconnect('10')");

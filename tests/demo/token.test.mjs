@@ -45,8 +45,10 @@ describe('the demo', () => {
       '--publish', 'wine.{user}');
     for (const front_end of kFrontEnds) {
       for (const headers of [bearer(token), { Cookie: `pgevents_token=${token}` }]) {
-        assert.equal((await poll(demo, front_end, 'user:10,dairy.board,wine.7,cheese', headers)).status, 200);
-        assert.equal((await poll(demo, front_end, 'user:11', headers)).status, 403);
+        assert.equal((await poll(demo, front_end, 'user@dairy:10,dairy.board,wine.7,cheese', headers)).status, 200);
+        for (const other of ['user:10', 'user:11', 'user@dairy:11']) {
+          assert.equal((await poll(demo, front_end, other, headers)).status, 403, other);
+        }
         assert.equal((await publish(demo, front_end, 'wine.10', { ...headers, 'Sec-Fetch-Site': 'same-origin' })).status, 201);
         assert.equal((await publish(demo, front_end, 'wine.11', { ...headers, 'Sec-Fetch-Site': 'same-origin' })).status, 403);
       }

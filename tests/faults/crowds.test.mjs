@@ -15,15 +15,21 @@ const service = await startService({
 });
 const { nginx, database, cluster } = service;
 
-// The statements of the front-end's user since `mark` (a length of the log), by kind.
+// The statements of the front-end's user since `mark`, by kind.
 function statementsSince(mark) {
-  const lines = cluster.logText().slice(mark).split('\n').filter((line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line));
-  const kinds = { log_after: 0, fetch: 0, other: 0 };
-  for (const line of lines) kinds[/pgevents\.(log_after|fetch)\(/.exec(line)?.[1] ?? 'other']++;
+  const lines = cluster.logText().slice(mark.at).split('\n').filter((line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line));
+  const kinds = { log_after: 0, fetch: 0, presence_tick: 0, other: 0 };
+  for (const line of lines) kinds[/pgevents\.(log_after|fetch|presence_tick)\(/.exec(line)?.[1] ?? 'other']++;
   return kinds;
 }
 
-const markLog = () => cluster.logText().length;
+const markLog = () => ({ at: cluster.logText().length, time: performance.now() });
+
+// The presence clock costs a statement now and then, whoever is connected.
+function assertClock({ presence_tick: ticks }, { time }) {
+  const seconds = (performance.now() - time) / 1000;
+  assert.ok(ticks <= 2 * seconds + 2, `${ticks} ticks in ${seconds} s`);
+}
 
 const channelOf = (n) => `c${n % 4}`;
 
@@ -72,6 +78,7 @@ test(`events fan out to ${kCrowd} subscribers without a statement but the listen
   const statements = statementsSince(mark);
   t.diagnostic(`${kEvents} events to ${kCrowd} subscribers: statements ${JSON.stringify(statements)}`);
   assert.deepEqual([statements.fetch, statements.other], [0, 0]);
+  assertClock(statements, mark);
   assert.ok(statements.log_after > 0 && statements.log_after <= 2 * kEvents, `${statements.log_after}`);
   t.diagnostic(describeFigures(await crowd.judge()));
 });
@@ -91,6 +98,7 @@ test(`${kCrowd} clients that reconnect at once with recent cursors after a reloa
   const statements = statementsSince(mark);
   t.diagnostic(`besides the listener's reads for ${kEvents} events: ${JSON.stringify(statements)}`);
   assert.ok(statements.fetch + statements.other <= 10, JSON.stringify(statements));
+  assertClock(statements, mark);
   assert.ok(statements.log_after <= 2 * kEvents, JSON.stringify(statements));
   t.diagnostic(describeFigures(await crowd.judge()));
 });

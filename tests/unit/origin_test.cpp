@@ -123,7 +123,7 @@ START_TEST(a_pattern_gives_up_soon) {
   OriginRules rules;
   ck_assert(!rules.add("~(a+)+b|(?:a|aa)+c|.*"));
   const auto start = std::chrono::steady_clock::now();
-  ck_assert(!rules.allows(std::string(255, 'a')));
+  ck_assert(!rules.allows("https://" + std::string(247, 'a')));
   ck_assert(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
   ck_assert(rules.allows("https://a"));
 }
@@ -133,7 +133,7 @@ START_TEST(whatever_the_pattern_an_origin_is_one_short_line) {
   OriginRules rules;
   ck_assert(!rules.add("~(?s).*"));
   for (const std::string& origin : {std::string(), std::string("https://a\r\nX: y"), std::string("\xff"),
-                                    std::string(256, 'a'), std::string("a\0b", 3)}) {
+                                    std::string(256, 'a'), std::string("a\0b", 3), std::string("*")}) {
     ck_assert(!rules.allows(origin));
     assert_text(told(cors_headers(&rules, origin)), "Vary: Origin\n");
   }
