@@ -56,8 +56,8 @@ export async function usualBuild() {
 }
 
 // compiler: gcc or clang, level: how it optimises; source: directory of an nginx source (Debian's nginx-dev without one);
-// isStatic: into the nginx. options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx, log }:
-// the files made, and the file of what make said.
+// isStatic: into the nginx. options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx,
+// log }: the files made, and the file of what make said.
 export async function compile({ name, compiler = 'gcc', level = '-O2', source, isStatic = false, options = [], root = kRoot }) {
   const dir = path.join(kBuilds, name);
   const args = [dir, ...(source ? ['--nginx-source', source] : []), ...(isStatic ? ['--static'] : []), '--', ...options];

@@ -22,7 +22,7 @@ const hoursAgo = (hours) => new Date(Date.now() - hours * kHour * 1000).toISOStr
 async function until(backend, row) {
   const [path, options] = requestOf(row);
   const msg = () => `${backend.name}: ${row.status}`;
-  await waitFor(async () => (await backend.send(path, options)).status === row.status, { what: msg, timeout: 5000 });
+  await waitFor(async () => (await backend.send(path, options)).status === row.status, { what: msg });
 }
 
 // One before the servers start, which they find; others that they hear of: one for good, and one with a name that SQL or

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { kNotAllowed, needsToken, readableBy } from '../lib/access_table.mjs';
 import { assertError, forEach, startBackends } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
 import { rawExchange, parseAnswers } from '../lib/http.mjs';
 import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
 
@@ -349,11 +350,13 @@ forEach(tokens, (backend) => {
   });
 
   test('a revoked token is refused', async () => {
-    const old = token({ sub: 'käse', iat: inSeconds(-60) });
-    success(await send(backend, 'POST', '/register', { headers: bearer(old) }));
-    await database.query("SELECT pgevents.revoke('käse', now() - interval '30 seconds')");
-    const answer = await send(backend, 'POST', '/register', { headers: bearer(old) });
-    await database.query("DELETE FROM pgevents.revocations WHERE user_id = 'käse'");
+    const user = `käse of ${backend.name}`;
+    const headers = bearer(token({ sub: user, iat: inSeconds(-60) }));
+    success(await send(backend, 'POST', '/register', { headers }));
+    await database.query("SELECT pgevents.revoke($1, now() - interval '30 seconds')", [user]);
+    let answer;
+    const isRefused = async () => (answer = await send(backend, 'POST', '/register', { headers })).status !== 200;
+    await waitFor(isRefused, { what: 'the revocation is known' });
     assertError(answer, 401, 'TOKEN_REVOKED', 'The token was revoked');
   });
 

@@ -224,7 +224,7 @@ forEach(backends, (backend) => {
       for (const flavor of ['poll', 'long-poll']) {
         const { events, cursor: next } = await backend.poll(channels, { cursor, headers: kNobody, query: { flavor } });
         assert.deepEqual(events.map(({ id, type }) => [id, type]), [[kept, 'made']], flavor);
-        assert.equal(next, String(last), flavor);
+        assert.ok(Number(next) >= last, `${flavor}: ${next}, ${last}`); // the presence of others may have come on top
       }
       const stream = await backend.stream(channels, { cursor, count: 1, headers: kNobody });
       assert.deepEqual(stream.events.map(({ type }) => type), ['made']);
