@@ -121,7 +121,7 @@ END_TEST
 
 START_TEST(a_pattern_gives_up_soon) {
   OriginRules rules;
-  ck_assert(!rules.add("~(a+)+b|(?:a|aa)+c|.*"));
+  ck_assert(!rules.add("~https://((a+)+b|(?:a|aa)+c|.*)"));
   const auto start = std::chrono::steady_clock::now();
   ck_assert(!rules.allows("https://" + std::string(247, 'a')));
   ck_assert(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
