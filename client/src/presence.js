@@ -15,6 +15,8 @@ import { environment, eventOf, Timer } from './environment.js';
  * @typedef {object} PresenceOptions  the timings are those of the answer to register
  * @property {number} [server_presence_ping_interval_seconds]  between reports
  * @property {number} [server_presence_offline_threshold_seconds]  without contact for longer a user is offline
+ * @property {boolean} [follows]  the events of the presence channel are given to apply() and connect(): they tell all there is to
+ *   know, and reports ask for nothing
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
  * @property {Partial<import('./environment.js').Environment>} [environment]
  */
@@ -94,16 +96,23 @@ export class Presence extends EventTarget {
   of(user) {
     const { active_timestamp = 0, idle_timestamp = 0 } = this.#users.get(user) ?? {};
     const since = this.serverTime - this.#threshold;
+    const connected = this.#connected.has(user);
     /** @type {Status} */
-    const status = active_timestamp > since ? 'active' : idle_timestamp > since ? 'idle' : 'offline';
-    return { status, lastSeen: Math.max(active_timestamp, idle_timestamp), connected: this.#connected.has(user) };
+    const status = active_timestamp > since ? 'active' : connected || idle_timestamp > since ? 'idle' : 'offline';
+    return { status, lastSeen: Math.max(active_timestamp, idle_timestamp), connected };
   }
 
   /**
    * News of some users. Older news than what is known already changes nothing.
    * @param {PresenceNews} news
    */
-  apply({ presences, server_timestamp, presence_last_update_id }) {
+  apply(news) {
+    this.#take(news);
+    this.#look();
+  }
+
+  /** @param {PresenceNews} news */
+  #take({ presences, server_timestamp, presence_last_update_id }) {
     // Answers say how the clocks differ now; events may come late.
     if (presence_last_update_id) {
       this.#clock_ahead = server_timestamp - this.#world.now() / 1000;
@@ -113,7 +122,6 @@ export class Presence extends EventTarget {
       const { told_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
       if (told_at <= server_timestamp) this.#users.set(user, { ...times, told_at: server_timestamp, status });
     }
-    this.#look();
   }
 
   /**
@@ -129,27 +137,30 @@ export class Presence extends EventTarget {
   }
 
   /**
-   * @param {string[]} users
+   * These users have a connection now, or have none any more. Who has one is in contact, whatever his times.
+   * @param {import('./types.js').ConnectionData} news
    * @param {boolean} connected
    */
-  connect(users, connected) {
+  connect({ users, presences = {}, server_timestamp }, connected) {
     for (const user of users) this.#connected[connected ? 'add' : 'delete'](user);
-    this.#changed(users);
+    this.#take({ presences, server_timestamp });
+    this.#look(users);
   }
 
-  // Says whose status has changed, and looks again when the next one will.
-  #look() {
-    const changed = [];
+  // Says whose status has changed (or whatever else, of those given), and looks again when the next one will.
+  /** @param {string[]} [given] */
+  #look(given) {
+    const changed = new Set(given);
     let next = Infinity;
     for (const [user, known] of this.#users) {
-      const { status } = this.of(user);
-      if (status !== known.status) changed.push(user);
+      const { status, connected } = this.of(user);
+      if (status !== known.status) changed.add(user);
       known.status = status;
-      const { active_timestamp, idle_timestamp } = known;
-      if (status !== 'offline') next = Math.min(next, status === 'idle' ? idle_timestamp : active_timestamp);
+      if (status === 'active') next = Math.min(next, known.active_timestamp);
+      if (status === 'idle' && !connected) next = Math.min(next, known.idle_timestamp);
     }
     this.#change.set(Math.max(1, (next + this.#threshold - this.serverTime) * 1000));
-    this.#changed(changed);
+    this.#changed([...changed]);
   }
 
   /** @param {string[]} users */
@@ -171,7 +182,8 @@ export class Presence extends EventTarget {
     if (signal.aborted || this.#telling) return;
     this.#telling = true;
     const status = this.#isIdle() ? 'idle' : 'active';
-    const news = await this.#send({ status, ...(ping ?? { last_update_id: this.#last_update_id }) }).catch(() => {});
+    const ask = this.#options.follows ? { ping_only: true } : { last_update_id: this.#last_update_id };
+    const news = await this.#send({ status, ...(ping ?? ask) }).catch(() => {});
     this.#telling = false;
     if (news?.presences && !signal.aborted) this.apply(news);
   }

@@ -34,7 +34,7 @@ import { TypingTracker } from './typing_tracker.js';
  * @param {RegisterOptions} options
  */
 function sessionOf(server, answer, { channels = [], onreset, ...options }) {
-  const given = { ...options, ...answer, environment: server.world };
+  const given = { ...options, ...answer, follows: true, environment: server.world };
   const presence = new Presence((params) => server.call('POST', 'users/me/presence', params), given);
   const typing = new TypingSender((params) => server.call('POST', 'typing', params), given);
   const typists = new TypingTracker(given);
@@ -80,8 +80,8 @@ function sessionOf(server, answer, { channels = [], onreset, ...options }) {
   }
 
   channel.addEventListener('presence', ({ data }) => presence.apply(data));
-  channel.addEventListener('pgevents.connected', ({ data }) => presence.connect(data.users, true));
-  channel.addEventListener('pgevents.disconnected', ({ data }) => presence.connect(data.users, false));
+  channel.addEventListener('pgevents.connected', ({ data }) => presence.connect(data, true));
+  channel.addEventListener('pgevents.disconnected', ({ data }) => presence.connect(data, false));
   channel.addEventListener('user_settings', ({ data }) => Object.assign(session.settings, data));
   channel.addEventListener('typing', ({ data, ts }) => typists.apply(data, (presence.serverTime - ts) * 1000));
   load(answer);

@@ -35,6 +35,7 @@
  * Who has come, or is gone.
  * @typedef {object} ConnectionData
  * @property {string[]} users
+ * @property {Record<string, UserPresence>} [presences]  of those who are gone: when they were there last
  * @property {number} server_timestamp
  */
 

@@ -8,6 +8,7 @@
 -- Errors:     none.
 -- Tables:     users, presence, connections (read).
 -- Called twice: without a lock, to find those few with whom there is something to do, and again when their rows are locked.
+-- That a user is active is told before those who were told of it last take him for idle, also when he never ceased to be.
 -- OFFSET 0 has each user looked up by an index: the planner would take a hundred reports, its guess, for a reason to read all users.
 -- It is the same plan every time, and to make it takes three times as long as to run it for one user: hence the generic one.
 CREATE OR REPLACE FUNCTION pgevents.presence_changes(reports jsonb, holder bigint, until timestamptz, at timestamptz)
@@ -29,7 +30,7 @@ BEGIN
      GROUP BY 1, 2
   ), ruled AS (
     SELECT s.*, u.is_visible, coalesce(u.is_visible AND u.presence_enabled, false) AND NOT s.is_leaving AS counts,
-           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
+           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.active_told_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
            c.is_there, c.until, s.is_active AND coalesce(p.active_at < stale, true) AS active_due, coalesce(p.idle_at < stale, true) AS idle_due
       FROM said s
       LEFT JOIN LATERAL (SELECT true AS is_visible, u.presence_enabled FROM pgevents.users u
@@ -48,7 +49,7 @@ BEGIN
          CASE WHEN r.active_due THEN at ELSE r.active_at END,
          CASE WHEN r.idle_due THEN at WHEN r.active_due THEN greatest(r.idle_at, at) ELSE r.idle_at END,
          r.was_connected OR presence_changes.holder IS NOT NULL,
-         r.is_new OR (r.is_active AND coalesce(r.active_at < unexpected, true)),
+         r.is_new OR (r.active_due AND coalesce(least(r.active_at, r.active_told_at) < unexpected, true)),
          presence_changes.holder IS NOT NULL AND NOT r.was_connected
     FROM ruled r
    WHERE r.is_visible OR r.is_there;

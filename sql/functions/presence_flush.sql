@@ -16,18 +16,20 @@ DECLARE
   stamp   text := to_json(pgevents.server_timestamp())::text;
 BEGIN
   SELECT max(p.update_id) AS last_id,
-         string_agg(to_json(p.user_id)::text || ':' || pgevents.presence_slim(
-           pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at), ','
-           ORDER BY p.update_id) FILTER (WHERE p.times_id > told AND u.is_visible) AS times,
+         string_agg(slim.pair, ',' ORDER BY p.update_id) FILTER (WHERE p.times_id > told) AS times,
          string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
            FILTER (WHERE p.connected_id > told AND p.is_connected AND u.is_visible) AS connected,
          string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
-           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS disconnected
+           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS disconnected,
+         string_agg(slim.pair, ',' ORDER BY p.connected_id)
+           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS last_seen
     INTO news
     FROM pgevents.presence p
     LEFT JOIN LATERAL (SELECT true AS is_visible, u.joined_at FROM pgevents.users u
        WHERE greatest(p.times_id, p.connected_id) > told
          AND u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
+    LEFT JOIN LATERAL (SELECT to_json(p.user_id)::text || ':' || pgevents.presence_slim(
+       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair WHERE u.is_visible) slim ON true
    WHERE p.realm = presence_flush.realm AND p.update_id > told;
   IF news.times IS NOT NULL THEN
     PERFORM pgevents.stage(channel, 'presence',
@@ -37,7 +39,8 @@ BEGIN
     PERFORM pgevents.stage(channel, 'pgevents.connected', format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
   END IF;
   IF news.disconnected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"server_timestamp":%s}', news.disconnected, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"presences":{%s},"server_timestamp":%s}',
+      news.disconnected, news.last_seen, stamp)::json);
   END IF;
   UPDATE pgevents.presence_realms r
      SET flushed_id = coalesce(news.last_id, told), flushed_at = clock_timestamp(), is_dirty = false

@@ -26,12 +26,14 @@ BEGIN
   past := at - pgevents.timing('presence_offline_threshold') - pgevents.timing('presence_ping_interval') * 13 / 12;
   id := nextval('pgevents.presence_update_seq');
   UPDATE pgevents.presence p
-     SET active_at = CASE WHEN enabled THEN greatest(p.active_at, at) WHEN p.active_at > past THEN past ELSE p.active_at END,
+     SET active_at = c.active_at, active_told_at = c.active_at,
          idle_at = CASE WHEN enabled THEN greatest(p.idle_at, at) ELSE least(p.idle_at, past) END,
          is_connected = c.is_connected, update_id = id, times_id = id,
          connected_id = CASE WHEN c.is_connected <> p.is_connected THEN id ELSE p.connected_id END
     FROM (SELECT enabled AND EXISTS (SELECT FROM pgevents.connections c
-           WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected) c
+             WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected,
+           CASE WHEN enabled THEN greatest(q.active_at, at) WHEN q.active_at > past THEN past ELSE q.active_at END AS active_at
+            FROM pgevents.presence q WHERE q.realm = presence_switch.realm AND q.user_id = presence_switch.user_id) c
    WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id
      AND CASE WHEN enabled THEN NOT was_enabled ELSE p.update_id > 0 AND (was_enabled OR p.idle_at > past OR p.is_connected) END;
   IF FOUND THEN

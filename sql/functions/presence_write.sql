@@ -23,6 +23,7 @@ BEGIN
     UPDATE pgevents.presence p
        SET active_at = c.active_at, idle_at = c.idle_at, is_connected = c.is_connected, update_id = c.update_id,
            times_id = CASE WHEN c.times_told THEN c.update_id ELSE p.times_id END,
+           active_told_at = CASE WHEN c.times_told THEN c.active_at ELSE p.active_told_at END,
            connected_id = CASE WHEN c.connected_told THEN c.update_id ELSE p.connected_id END
       FROM changed c WHERE p.realm = c.realm AND p.user_id = c.user_id
     RETURNING p.realm, c.times_told OR c.connected_told AS is_told

@@ -44,6 +44,7 @@ CREATE TABLE pgevents.presence (
   realm        text COLLATE "C" NOT NULL,
   user_id      text COLLATE "C" NOT NULL,
   active_at    timestamptz CHECK (isfinite(active_at)),
+  active_told_at timestamptz,              -- active_at as it was told last by an event
   idle_at      timestamptz NOT NULL,
   is_connected boolean NOT NULL DEFAULT false,
   update_id    bigint NOT NULL DEFAULT 0,  -- of the last change; 0: not written yet, nobody else sees such a row

@@ -224,12 +224,33 @@ describe('how a user is', () => {
   });
 
   test('connections come and go', () => {
-    const { presence, changes } = started();
-    presence.connect(['8', '9'], true);
+    const { clock, presence, changes } = started();
+    const connect = (users, connected) => presence.connect({ users, server_timestamp: clock.now() / 1000 }, connected);
+    connect(['8', '9'], true);
     assert.deepEqual([presence.of('8').connected, presence.of('9').connected], [true, true]);
-    presence.connect(['8'], false);
+    connect(['8'], false);
     assert.deepEqual([presence.of('8').connected, presence.of('9').connected], [false, true]);
     assert.deepEqual(changes, ['8', '9', '8']);
+  });
+
+  test('who is connected is in contact; who is gone was last seen when he went', async () => {
+    const { clock, presence, changes, news, seconds } = started();
+    presence.apply(news('8', 0, 0));
+    presence.connect({ users: ['8'], server_timestamp: clock.now() / 1000 }, true);
+    await clock.advance(20 * kMinute);
+    assert.equal(presence.of('8').status, 'idle');
+    changes.length = 0;
+    presence.connect({ users: ['8'], ...news('8', 1200, 30) }, false);
+    assert.deepEqual(presence.of('8'), { status: 'idle', lastSeen: seconds(30), connected: false });
+    await clock.advance(200_000);
+    assert.equal(presence.of('8').status, 'offline');
+    assert.deepEqual(changes, ['8', '8']);
+  });
+
+  test('whoever follows the events asks for nothing', async () => {
+    const { clock, sent } = started({ follows: true });
+    await clock.advance(61_000);
+    assert.deepEqual(sent.map(({ at, ...params }) => params), Array(2).fill({ status: 'active', ping_only: true }));
   });
 
   test('ten thousand users cost no time to speak of', () => {

@@ -82,11 +82,11 @@ describe('register()', () => {
     session.close();
   });
 
-  test('reports presence from the start, with the update id of the state', async () => {
+  test('reports presence from the start, and asks for nothing: events tell it', async () => {
     const { clock, calls, session } = await started();
     await clock.advance(61_000);
     const reports = calls.filter(([name]) => name === 'presence').map(([, params]) => params);
-    assert.deepEqual(reports, Array(2).fill({ status: 'active', last_update_id: 5 }));
+    assert.deepEqual(reports, Array(2).fill({ status: 'active', ping_only: true }));
     session.close();
   });
 

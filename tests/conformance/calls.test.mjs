@@ -351,6 +351,7 @@ forEach(tokens, (backend) => {
 
   test('a revoked token is refused', async () => {
     const user = `käse of ${backend.name}`;
+    await database.query('INSERT INTO pgevents.users (user_id) VALUES ($1)', [user]);
     const headers = bearer(token({ sub: user, iat: inSeconds(-60) }));
     success(await send(backend, 'POST', '/register', { headers }));
     await database.query("SELECT pgevents.revoke($1, now() - interval '30 seconds')", [user]);

@@ -113,7 +113,7 @@ DECLARE
 BEGIN
   SELECT string_agg(channel_id || ' ' || type || ' ' || CASE type WHEN 'presence'
            THEN (SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(data::jsonb -> 'presences') k)
-           ELSE (data::jsonb - 'server_timestamp')::text END, E'\n' ORDER BY id) INTO told
+           ELSE (data::jsonb - ARRAY['server_timestamp', 'presences'])::text END, E'\n' ORDER BY id) INTO told
     FROM pgevents.log WHERE id > currval('seen');
   PERFORM setval('seen', pgevents.head());
   RETURN told;

@@ -646,7 +646,7 @@ BEGIN
      GROUP BY 1, 2
   ), ruled AS (
     SELECT s.*, u.is_visible, coalesce(u.is_visible AND u.presence_enabled, false) AND NOT s.is_leaving AS counts,
-           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
+           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.active_told_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
            c.is_there, c.until, s.is_active AND coalesce(p.active_at < stale, true) AS active_due, coalesce(p.idle_at < stale, true) AS idle_due
       FROM said s
       LEFT JOIN LATERAL (SELECT true AS is_visible, u.presence_enabled FROM pgevents.users u
@@ -665,7 +665,7 @@ BEGIN
          CASE WHEN r.active_due THEN at ELSE r.active_at END,
          CASE WHEN r.idle_due THEN at WHEN r.active_due THEN greatest(r.idle_at, at) ELSE r.idle_at END,
          r.was_connected OR presence_changes.holder IS NOT NULL,
-         r.is_new OR (r.is_active AND coalesce(r.active_at < unexpected, true)),
+         r.is_new OR (r.active_due AND coalesce(least(r.active_at, r.active_told_at) < unexpected, true)),
          presence_changes.holder IS NOT NULL AND NOT r.was_connected
     FROM ruled r
    WHERE r.is_visible OR r.is_there;
@@ -733,18 +733,20 @@ DECLARE
   stamp   text := to_json(pgevents.server_timestamp())::text;
 BEGIN
   SELECT max(p.update_id) AS last_id,
-         string_agg(to_json(p.user_id)::text || ':' || pgevents.presence_slim(
-           pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at), ','
-           ORDER BY p.update_id) FILTER (WHERE p.times_id > told AND u.is_visible) AS times,
+         string_agg(slim.pair, ',' ORDER BY p.update_id) FILTER (WHERE p.times_id > told) AS times,
          string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
            FILTER (WHERE p.connected_id > told AND p.is_connected AND u.is_visible) AS connected,
          string_agg(to_json(p.user_id)::text, ',' ORDER BY p.connected_id)
-           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS disconnected
+           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS disconnected,
+         string_agg(slim.pair, ',' ORDER BY p.connected_id)
+           FILTER (WHERE p.connected_id > told AND NOT p.is_connected) AS last_seen
     INTO news
     FROM pgevents.presence p
     LEFT JOIN LATERAL (SELECT true AS is_visible, u.joined_at FROM pgevents.users u
        WHERE greatest(p.times_id, p.connected_id) > told
          AND u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
+    LEFT JOIN LATERAL (SELECT to_json(p.user_id)::text || ':' || pgevents.presence_slim(
+       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair WHERE u.is_visible) slim ON true
    WHERE p.realm = presence_flush.realm AND p.update_id > told;
   IF news.times IS NOT NULL THEN
     PERFORM pgevents.stage(channel, 'presence',
@@ -754,7 +756,8 @@ BEGIN
     PERFORM pgevents.stage(channel, 'pgevents.connected', format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
   END IF;
   IF news.disconnected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"server_timestamp":%s}', news.disconnected, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"presences":{%s},"server_timestamp":%s}',
+      news.disconnected, news.last_seen, stamp)::json);
   END IF;
   UPDATE pgevents.presence_realms r
      SET flushed_id = coalesce(news.last_id, told), flushed_at = clock_timestamp(), is_dirty = false
@@ -1013,12 +1016,14 @@ BEGIN
   past := at - pgevents.timing('presence_offline_threshold') - pgevents.timing('presence_ping_interval') * 13 / 12;
   id := nextval('pgevents.presence_update_seq');
   UPDATE pgevents.presence p
-     SET active_at = CASE WHEN enabled THEN greatest(p.active_at, at) WHEN p.active_at > past THEN past ELSE p.active_at END,
+     SET active_at = c.active_at, active_told_at = c.active_at,
          idle_at = CASE WHEN enabled THEN greatest(p.idle_at, at) ELSE least(p.idle_at, past) END,
          is_connected = c.is_connected, update_id = id, times_id = id,
          connected_id = CASE WHEN c.is_connected <> p.is_connected THEN id ELSE p.connected_id END
     FROM (SELECT enabled AND EXISTS (SELECT FROM pgevents.connections c
-           WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected) c
+             WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected,
+           CASE WHEN enabled THEN greatest(q.active_at, at) WHEN q.active_at > past THEN past ELSE q.active_at END AS active_at
+            FROM pgevents.presence q WHERE q.realm = presence_switch.realm AND q.user_id = presence_switch.user_id) c
    WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id
      AND CASE WHEN enabled THEN NOT was_enabled ELSE p.update_id > 0 AND (was_enabled OR p.idle_at > past OR p.is_connected) END;
   IF FOUND THEN
@@ -1097,6 +1102,7 @@ BEGIN
     UPDATE pgevents.presence p
        SET active_at = c.active_at, idle_at = c.idle_at, is_connected = c.is_connected, update_id = c.update_id,
            times_id = CASE WHEN c.times_told THEN c.update_id ELSE p.times_id END,
+           active_told_at = CASE WHEN c.times_told THEN c.active_at ELSE p.active_told_at END,
            connected_id = CASE WHEN c.connected_told THEN c.update_id ELSE p.connected_id END
       FROM changed c WHERE p.realm = c.realm AND p.user_id = c.user_id
     RETURNING p.realm, c.times_told OR c.connected_told AS is_told
@@ -1529,6 +1535,7 @@ CREATE TABLE pgevents.presence (
     realm text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
     active_at timestamp with time zone,
+    active_told_at timestamp with time zone,
     idle_at timestamp with time zone NOT NULL,
     is_connected boolean DEFAULT false NOT NULL,
     update_id bigint DEFAULT 0 NOT NULL,

@@ -13,7 +13,9 @@ SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10', '11'), pg_temp.passes('2 s'), pg_temp.leave(:h, '11'), pg_temp.passes('11 s'), pgevents.presence_tick();
 SELECT pg_temp.equal(string_agg(regexp_replace(data::text, '[0-9]{10}\.[0-9]+', 'T'), E'\n' ORDER BY id),
-  E'{"users":["10","11"],"server_timestamp":T}\n{"users":["11"],"server_timestamp":T}', 'data') FROM pgevents.log WHERE type <> 'presence';
+  format(E'{"users":["10","11"],"server_timestamp":T}\n{"users":["11"],"presences":{"11":%s},"server_timestamp":T}', (SELECT
+    pgevents.presence_slim(timestamptz '2020-01-01 00:00Z', p.idle_at) FROM pgevents.presence p WHERE p.user_id = '11')), 'data')
+  FROM pgevents.log WHERE type <> 'presence';
 
 -- test: contacts are answered with the times after which they are due again
 SELECT pg_temp.equal(c::text, '(60000,10000)', 'by default') FROM pgevents.presence_contacts(pgevents.holder_open(), '[]') c;

@@ -121,6 +121,26 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'no event');
 SELECT pg_temp.was_active('10', '131 seconds'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'event');
 
+-- test: of a user who stays active others are told before they take him for idle
+SELECT pg_temp.people();
+SELECT pg_temp.report('10', '{"status":"active"}');
+SELECT pg_temp.news();
+CREATE FUNCTION pg_temp.a_minute_later() RETURNS void LANGUAGE sql AS $$
+  UPDATE pgevents.presence SET active_at = active_at - interval '1 minute', idle_at = idle_at - interval '1 minute',
+         active_told_at = active_told_at - interval '1 minute';
+  SELECT FROM pg_temp.later(), pg_temp.report('10', '{"status":"active"}')
+$$;
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.equal(pg_temp.news(), NULL, 'two minutes');
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'three minutes');
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.equal(pg_temp.news(), NULL, 'five minutes');
+SELECT pg_temp.a_minute_later();
+SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'six minutes');
+
 -- test: an older report does not overwrite a newer one
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}');

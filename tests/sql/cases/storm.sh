@@ -19,7 +19,8 @@ CREATE TABLE versions AS SELECT * FROM pgevents.presence;
 CREATE FUNCTION keep_version() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN INSERT INTO versions SELECT NEW.*; RETURN NULL; END $$;
 CREATE TRIGGER keep_version AFTER UPDATE ON pgevents.presence FOR EACH ROW EXECUTE FUNCTION keep_version();
 
--- Which connections are open for certain: from when the report of them was committed until before that they are left.
+-- Which connections are open for certain: from when the report of them was committed until before that they are left. Nothing is
+-- certain of users 1 to 3, who turn presence on and off.
 CREATE TABLE open (client int, user_id text, PRIMARY KEY (client, user_id));
 CREATE TABLE mistakes (what text);
 CREATE FUNCTION check_event() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
@@ -48,7 +49,7 @@ BEGIN
     IF act < 0.3 THEN
       PERFORM pgevents.presence_contacts(holder, (SELECT jsonb_agg(jsonb_build_object('realm', 'main', 'user', p)) FROM unnest(people) p));
       COMMIT;
-      INSERT INTO open SELECT client, p FROM unnest(people) p ON CONFLICT DO NOTHING;
+      INSERT INTO open SELECT client, p FROM unnest(people) p WHERE p NOT IN ('u1', 'u2', 'u3') ON CONFLICT DO NOTHING;
     ELSIF act < 0.55 THEN
       people := some_users(12);
       DELETE FROM open o WHERE o.client = play.client AND o.user_id = ANY (people);
@@ -61,9 +62,6 @@ BEGIN
       PERFORM pgevents.http_report_presence_many((SELECT jsonb_agg(jsonb_build_object('identity', jsonb_build_object('user', p),
         'params', jsonb_build_object('status', CASE WHEN random() < 0.5 THEN 'active' ELSE 'idle' END, 'ping_only', true))) FROM unnest(people) p));
     ELSIF act < 0.9 THEN
-      -- Users 1 to 3 turn presence on and off; that they are connected says nothing then.
-      DELETE FROM open o WHERE o.user_id IN ('u1', 'u2', 'u3');
-      COMMIT;
       PERFORM pgevents.http_settings(jsonb_build_object('user', 'u' || 1 + floor(random() * 3)), jsonb_build_object('presence_enabled', random() < 0.5));
     ELSIF act < 0.92 THEN
       DELETE FROM open o WHERE o.client = play.client;
@@ -182,9 +180,18 @@ without() {
 no_realm_locks="CREATE OR REPLACE FUNCTION pgevents.presence_lock_realms(realms text[]) RETURNS void LANGUAGE sql AS 'SELECT';
   INSERT INTO pgevents.presence_realms (realm) VALUES ('main')"
 
+# A race needs not be lost every time.
+goes_wrong() {
+  local round
+  for round in 1 2 3 4 5 6 7 8; do
+    (($(without "$@") == 0)) || return 0
+  done
+  return 1
+}
+
 storm_controls() {
-  (($(without "$no_realm_locks" false) > 0)) || fail "without the realms' locks nothing went wrong: the storm proves nothing"
-  (($(without "SELECT" true) > 0)) || fail "where pages read the state before the cursor nothing went wrong: they prove nothing"
+  goes_wrong "$no_realm_locks" false || fail "without the realms' locks nothing went wrong: the storm proves nothing"
+  goes_wrong "SELECT" true || fail "where pages read the state before the cursor nothing went wrong: they prove nothing"
 }
 it "in the same storm without the realms' locks, or with the cursor read after the state, something does go wrong" storm_controls
 
