@@ -12,6 +12,7 @@ constexpr ngx_msec_t kLongest = 500;
 constexpr ngx_msec_t kAfterFailure = 2'000;
 // When the database comes back after a long time, all leases have run out: whoever is still here renews his first.
 constexpr ngx_msec_t kAfterAway = 5'000;
+constexpr char kLockNotAvailable[] = "55P03";  // somebody takes long over a user; the next tick will do it
 
 }  // namespace
 
@@ -67,7 +68,7 @@ void Ticker::ticked(const QueryResult& result) {
   const Answer answer = answer_of(result);
   if (answer.text) {
     std::from_chars(answer.text->data(), answer.text->data() + answer.text->size(), wait);
-  } else if (!answer.sqlstate.empty()) {
+  } else if (!answer.sqlstate.empty() && answer.sqlstate != kLockNotAvailable) {
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: presence could not be told: %s", answer.message.c_str());
   }
   ngx_add_timer(&timer_, wait);

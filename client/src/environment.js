@@ -82,10 +82,12 @@ export const pause = (world, ms, signal) => new Promise((resolve) => {
 export const eventOf = (type, fields) => Object.assign(new Event(type), fields);
 
 /**
- * Rejects when `signal` aborts, with its reason.
+ * Rejects when `signal` aborts, or has been, with its reason.
  * @param {AbortSignal} signal
  * @returns {Promise<never>}
  */
 export const aborted = (signal) => new Promise((_, reject) => {
-  signal.addEventListener('abort', () => reject(signal.reason));
+  const give = () => reject(signal.reason);
+  if (signal.aborted) give();
+  signal.addEventListener('abort', give);
 });

@@ -74,6 +74,7 @@ class Run {
   double drain_s_ = 0;
   double own_cpu_s_ = 0;
   std::uint64_t in_window_ = 0;
+  std::uint64_t bytes_in_window_ = 0;
   std::uint64_t measured_ = 0;
   std::uint64_t reads_ = 0;
   std::uint64_t responses_ = 0;
@@ -86,7 +87,7 @@ Run::Run(const Options& options)
       setup_{loop_, stats_, options.server, options.flavor, options.cursor},
       sequences_(options.channels),
       padding_(options.size, 'a') {
-  for (std::uint32_t i = 0; i < options.publishers; ++i) {
+  for (std::uint32_t i = 0; i < options.publishers && options.rate > 0; ++i) {
     if (options.publish.empty()) {
       pool_.add(std::make_unique<PgPublisher>(loop_, pool_, options.conninfo));
     } else {
@@ -158,12 +159,13 @@ void Run::execute() {
   opened_ = look();
 
   Ticker ticker(loop_, [this] { publish_next(); });
-  ticker.start(options_.rate);
+  if (options_.rate > 0) ticker.start(options_.rate);
   loop_.run_for(us(options_.warmup_s));
 
   start_ = look();
   const double own_start = own_cpu_seconds();
   const std::uint64_t events = stats_.events;
+  const std::uint64_t bytes = stats_.bytes;
   const std::uint64_t reads = stats_.reads;
   const std::uint64_t responses = stats_.responses;
   stats_.measure_from = wall_us();
@@ -172,6 +174,7 @@ void Run::execute() {
   const std::int64_t stop = wall_us();
   window_s_ = static_cast<double>(stop - stats_.measure_from) / 1e6;
   in_window_ = stats_.events - events;
+  bytes_in_window_ = stats_.bytes - bytes;
 
   const auto all_there = [this] {
     return stats_.events + stats_.before_first - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
@@ -218,8 +221,9 @@ void Run::print() const {
   print_delays("delay_us", stats_.delay);
   print_delays("commit_delay_us", stats_.commit_delay);
   print_delays("confirmed_delay_us", confirmed_delays());
-  std::printf("\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,",
-              pool_.mean_us(), pool_.longest_queue(), reads_, responses_, stats_.bytes);
+  std::printf(
+      "\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,\"window_bytes\":%lu,",
+      pool_.mean_us(), pool_.longest_queue(), reads_, responses_, stats_.bytes, bytes_in_window_);
   print_watched();
   std::printf("\"own_cpu_s\":%.2f,\"own_cpu_share\":%.3f}\n", own_cpu_s_, own_cpu_s_ / (window_s_ + drain_s_));
 }

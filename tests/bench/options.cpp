@@ -19,6 +19,7 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --publish PATH --channel bench{c}                       POST to PATH + channel …
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
+  --rate 0                                                only listen
   --idle S --warmup S --seconds S --drain S               phases
   --sources N --cpu N                                     local addresses; the core to stay on
   --watch NAME=PID                                        CPU and memory of that process and its children
@@ -99,8 +100,8 @@ Options parse_options(int argc, char** argv) {
     if (setter == known.end() || i + 1 >= argc) throw std::runtime_error(kHelp);
     setter->second(argv[i + 1]);
   }
-  const bool can_publish = !options.publish.empty() || !options.conninfo.empty();
-  if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.rate <= 0) {
+  const bool can_publish = options.rate == 0 || !options.publish.empty() || !options.conninfo.empty();
+  if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.rate < 0) {
     throw std::runtime_error(kHelp);
   }
   return options;

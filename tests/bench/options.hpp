@@ -25,7 +25,7 @@ struct Options {
   std::string conninfo;
   std::vector<std::string> tokens;  // subscriber n sends the n-th, in turn
   std::uint32_t publishers = 4;
-  double rate = 10;          // events per second over all channels
+  double rate = 10;          // events per second over all channels; 0: subscribers only listen
   std::uint32_t size = 200;  // bytes of an event's data
   double idle_s = 0;         // after opening, before memory is read
   double warmup_s = 1;

@@ -40,7 +40,7 @@ class BenchNginx extends Nginx {
   }
 }
 
-async function startNginx({ modules, loadModule, http }) {
+export async function startNginx({ modules, loadModule, http }) {
   const main = two_cores ? 'worker_cpu_affinity 01;' : '';
   const nginx = new BenchNginx({ workers: 1, loadModule, modules, main, events: '' });
   await nginx.configure((n) => http(n.listen()));
@@ -48,7 +48,7 @@ async function startNginx({ modules, loadModule, http }) {
   return nginx;
 }
 
-const nginxHttp = (listen, buffers, before, locations) =>
+export const nginxHttp = (listen, buffers, before, locations) =>
   `    ${kHttp}
 ${buffers === 'small' ? `    ${kSmallBuffers}\n` : ''}${before}    server {
         listen ${listen} backlog=4096;
@@ -103,13 +103,12 @@ async function startBareLoop() {
 }
 
 // One cluster serves all runs, with fsync and everything else as PostgreSQL's defaults are but for the size of its cache.
-let database;
-async function startDatabase() {
+export async function startBenchCluster() {
   const cluster = await startCluster({ fsync: true, settings: { shared_buffers: '256MB' } });
   if (two_cores) await run('taskset', ['-a', '-c', '-p', String(kServerCore), String(cluster.pid)]);
-  database = await cluster.createDatabase();
-  return database;
+  return cluster;
 }
+let database;
 
 const locations = (access) => `        location / {
             pgevents main;
@@ -125,7 +124,7 @@ function tokensOf(alg) {
   return made.get(alg);
 }
 
-function makeTokens(alg) {
+export function makeTokens(alg, count = kTokens, subscribe = ['bench*']) {
   const dir = tempDir('tokens');
   const secret = crypto.randomBytes(32).toString('hex');
   const pair = alg === 'RS256' ? crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }) : undefined;
@@ -134,12 +133,12 @@ function makeTokens(alg) {
   const sign = (text) =>
     pair ? crypto.sign('sha256', text, pair.privateKey) : crypto.createHmac('sha256', secret).update(text).digest();
   const iat = Math.floor(Date.now() / 1000);
-  const lines = Array.from({ length: kTokens }, (_, n) => {
-    const text = `${part({ alg })}.${part({ sub: String(n), iat, exp: iat + 86400, pgevents: { subscribe: ['bench*'] } })}`;
+  const lines = Array.from({ length: count }, (_, n) => {
+    const text = `${part({ alg })}.${part({ sub: String(n), iat, exp: iat + 86400, pgevents: { subscribe } })}`;
     return `${text}.${sign(Buffer.from(text)).toString('base64url')}`;
   });
   fs.writeFileSync(path.join(dir, 'tokens'), lines.join('\n'));
-  return { key: path.join(dir, 'key'), file: path.join(dir, 'tokens') };
+  return { key: path.join(dir, 'key'), file: path.join(dir, 'tokens'), tokens: lines };
 }
 
 const startWithTokens = (alg) => async (options) => {
@@ -149,7 +148,7 @@ const startWithTokens = (alg) => async (options) => {
 };
 
 async function startPgevents({ buffers, envelope, access = 'pgevents_subscribe "*";' }) {
-  database ??= await startDatabase();
+  database ??= await (await startBenchCluster()).createDatabase();
   const http = (listen, conninfo) =>
     nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, locations(access));
   const nginx = await startNginx({ modules: [], loadModule: true, http: (listen) => http(listen, database.conninfo()) });

@@ -134,6 +134,37 @@ describe('conf/jwt.conf', () => {
   });
 });
 
+describe('conf/presence.conf', () => {
+  const key = secretKey();
+  const keys = { '/etc/pgevents/jwt.key': writeFile(tempDir('keys'), 'jwt.key', key.text) };
+  const token = signToken({ sub: '10', exp: inSeconds(3600), pgevents: { subscribe: ['stream:7'] } }, { key });
+  let with_key;
+  before(async () => {
+    with_key = await startFallback({ conninfo: database.conninfo(), env: environmentOf('presence.conf', keys) });
+    await database.query("INSERT INTO pgevents.users (user_id) VALUES ('10'), ('11') ON CONFLICT DO NOTHING");
+  });
+
+  forBoth((module) => {
+    test('lets a user register, hear what he is told to subscribe to, report and type', async () => {
+      const client = new Client(await start('presence.conf', { module, fallback: with_key, places: () => keys }), { headers: bearer(token) });
+      const post = async (path, params) => {
+        const headers = { 'Content-Type': 'application/json' };
+        const answer = await client.send({ path: `/rt/${path}`, method: 'POST', headers, body: JSON.stringify(params) });
+        assert.equal(answer.status, 200, answer.body);
+        return answer.json();
+      };
+      const { channels, last_event_id } = await post('register', {});
+      assert.deepEqual(channels, ['user:10', 'presence:main']);
+      await client.assertHears('stream:7', channels.join(','));
+      await client.assertRefused(403, 'user:11', 'presence:other', 'stream:8');
+      await post('users/me/presence', { status: 'active', ping_only: true });
+      await post('typing', { op: 'start', to: ['11'] });
+      const heard = await client.poll(channels.join(','), `&last_event_id=${last_event_id}`);
+      assert.ok(heard.json().some(({ data }) => data.type === 'typing'), heard.body);
+    });
+  });
+});
+
 // An application that answers by `answer(request)`: [status, headers].
 async function startApplication(answer) {
   const server = http.createServer((incoming, response) => response.writeHead(...answer(incoming)).end());

@@ -665,7 +665,7 @@ BEGIN
          CASE WHEN r.active_due THEN at ELSE r.active_at END,
          CASE WHEN r.idle_due THEN at WHEN r.active_due THEN greatest(r.idle_at, at) ELSE r.idle_at END,
          r.was_connected OR presence_changes.holder IS NOT NULL,
-         r.is_new OR (r.active_due AND coalesce(least(r.active_at, r.active_told_at) < unexpected, true)),
+         r.is_new OR (r.active_due AND (r.active_at IS NULL OR least(r.active_at, r.active_told_at) < unexpected)),
          presence_changes.holder IS NOT NULL AND NOT r.was_connected
     FROM ruled r
    WHERE r.is_visible OR r.is_there;

@@ -84,9 +84,10 @@ export class Network {
         reject(error);
       };
       signal?.addEventListener('abort', () => fail(signal.reason));
+      if (signal?.aborted) fail(signal.reason);
       if (this.mode === 'down') fail(new TypeError('fetch failed'));
       if (this.mode === 'dead') Object.assign(request, { look() {}, finish() {}, fail }), this.polls.add(request);
-      if (this.mode === 'down' || this.mode === 'dead') return;
+      if (signal?.aborted || this.mode === 'down' || this.mode === 'dead') return;
       Promise.resolve(this.answer(request) ?? this.#route(request, fail)).then(resolve, reject);
     });
   }
