@@ -87,7 +87,6 @@ export const eventOf = (type, fields) => Object.assign(new Event(type), fields);
  * @returns {Promise<never>}
  */
 export const aborted = (signal) => new Promise((_, reject) => {
-  const give = () => reject(signal.reason);
-  if (signal.aborted) give();
-  signal.addEventListener('abort', give);
+  signal.throwIfAborted();
+  signal.addEventListener('abort', () => reject(signal.reason));
 });

@@ -56,7 +56,11 @@ export class Presence extends EventTarget {
     this.#send = send;
     this.#options = options;
     this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
-    this.#report = new Timer(this.#world, () => this.#tell());
+    // The next report is due whatever becomes of this one.
+    this.#report = new Timer(this.#world, () => {
+      this.#report.set(1000 * (options.server_presence_ping_interval_seconds ?? 60));
+      this.#tell(options.follows);
+    });
     this.#change = new Timer(this.#world, () => this.#look());
     this.#input_at = this.#world.now();
     const how = { signal: this.#running.signal, passive: true, capture: true };
@@ -74,7 +78,7 @@ export class Presence extends EventTarget {
   input() {
     const idle = this.#isIdle();
     this.#input_at = this.#world.now();
-    if (idle) this.#tell({ ping_only: true });
+    if (idle) this.#tell(true);
   }
 
   // --- what is known of users ---
@@ -105,14 +109,9 @@ export class Presence extends EventTarget {
   /**
    * News of some users. Older news than what is known already changes nothing.
    * @param {PresenceNews} news
+   * @param {string[]} [users]  of whom something else has changed
    */
-  apply(news) {
-    this.#take(news);
-    this.#look();
-  }
-
-  /** @param {PresenceNews} news */
-  #take({ presences, server_timestamp, presence_last_update_id }) {
+  apply({ presences, server_timestamp, presence_last_update_id }, users) {
     // Answers say how the clocks differ now; events may come late.
     if (presence_last_update_id) {
       this.#clock_ahead = server_timestamp - this.#world.now() / 1000;
@@ -122,6 +121,7 @@ export class Presence extends EventTarget {
       const { told_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
       if (told_at <= server_timestamp) this.#users.set(user, { ...times, told_at: server_timestamp, status });
     }
+    this.#look(users);
   }
 
   /**
@@ -129,11 +129,10 @@ export class Presence extends EventTarget {
    * @param {PresenceNews & { presence_connected?: string[] }} news
    */
   replace(news) {
-    const { users } = this;
+    const before = [...this.users, ...this.#connected];
     this.#users.clear();
     this.#connected = new Set(news.presence_connected);
-    this.apply(news);
-    this.#changed([...new Set([...users, ...this.users, ...this.#connected])]);
+    this.apply(news, [...before, ...this.#connected]);
   }
 
   /**
@@ -141,13 +140,12 @@ export class Presence extends EventTarget {
    * @param {import('./types.js').ConnectionData} news
    * @param {boolean} connected
    */
-  connect({ users, presences = {}, server_timestamp }, connected) {
-    for (const user of users) this.#connected[connected ? 'add' : 'delete'](user);
-    this.#take({ presences, server_timestamp });
-    this.#look(users);
+  connect(news, connected) {
+    for (const user of news.users) this.#connected[connected ? 'add' : 'delete'](user);
+    this.apply({ presences: {}, ...news }, news.users);
   }
 
-  // Says whose status has changed (or whatever else, of those given), and looks again when the next one will.
+  // Says whose status has changed, beside those given, and looks again when the next one will.
   /** @param {string[]} [given] */
   #look(given) {
     const changed = new Set(given);
@@ -160,12 +158,7 @@ export class Presence extends EventTarget {
       if (status === 'idle' && !connected) next = Math.min(next, known.idle_timestamp);
     }
     this.#change.set(Math.max(1, (next + this.#threshold - this.serverTime) * 1000));
-    this.#changed([...changed]);
-  }
-
-  /** @param {string[]} users */
-  #changed(users) {
-    if (users.length) this.dispatchEvent(eventOf('change', { users }));
+    if (changed.size) this.dispatchEvent(eventOf('change', { users: [...changed] }));
   }
 
   // --- what this user's page reports ---
@@ -174,16 +167,14 @@ export class Presence extends EventTarget {
     return this.#world.now() - this.#input_at >= (this.#options.idleAfter ?? 300_000);
   }
 
-  // The next report is due whatever becomes of this one; only one at a time is on its way, perhaps waiting for a token.
-  /** @param {object} [ping]  no more than a sign of life */
-  async #tell(ping) {
+  // Only one at a time is on its way, perhaps waiting for a token.
+  /** @param {boolean} [ping_only]  no more than a sign of life */
+  async #tell(ping_only) {
     const { signal } = this.#running;
-    if (!ping) this.#report.set(1000 * (this.#options.server_presence_ping_interval_seconds ?? 60));
     if (signal.aborted || this.#telling) return;
     this.#telling = true;
     const status = this.#isIdle() ? 'idle' : 'active';
-    const ask = this.#options.follows ? { ping_only: true } : { last_update_id: this.#last_update_id };
-    const news = await this.#send({ status, ...(ping ?? ask) }).catch(() => {});
+    const news = await this.#send(ping_only ? { status, ping_only } : { status, last_update_id: this.#last_update_id }).catch(() => {});
     this.#telling = false;
     if (news?.presences && !signal.aborted) this.apply(news);
   }

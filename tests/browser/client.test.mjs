@@ -1,0 +1,307 @@
+// The client library in a real browser, over module and fallback: what pages go through, on the module only, on the fallback
+// only, and while they take turns. Each page must have had every event of its channels once and in order.
+/* global window, document */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+import { sleep, waitFor } from '../lib/conditions.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+import { Publishers } from '../lib/publishers.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
+import { startService } from '../faults/service.mjs';
+
+const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--no-first-run'];
+const kChannels = ['cheese', 'wine'];
+const kTurn = 2500;
+
+const key = secretKey();
+const keyFile = path.join(tempDir('key'), 'jwt.key');
+fs.writeFileSync(keyFile, key.text);
+const token = (user, seconds = 3600) => signToken({ sub: user, iat: inSeconds(0), exp: Date.now() / 1000 + seconds }, { key });
+
+// A page without anything, and the library as it is.
+const kPage = `
+  location = /page { default_type text/html; return 200 '<!doctype html><title>page</title>'; }
+  location /client/ { alias ${kRoot}/client/src/; types { text/javascript js; } }`;
+
+let service, browser;
+
+before(async () => {
+  service = await startService({
+    workers: 2, server: kPage, args: ['--jwt-key', keyFile],
+    location: `pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_jwt_key ${keyFile};`,
+  });
+  const users = "INSERT INTO pgevents.users (user_id) VALUES ('10'), ('11'), ('12')";
+  await service.database.query(users);
+  browser = await chromium.launch({ executablePath: process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium', args: kFlags });
+});
+after(async () => {
+  await browser?.close();
+  await service?.nginx.stop();
+});
+
+// --- pages ---
+
+async function newContext(options) {
+  const context = await browser.newContext(options);
+  await context.exposeFunction('tokenOf', token);
+  return context;
+}
+
+async function newPage(context, origin = `http://127.0.0.1:${service.port}`) {
+  const page = await context.newPage();
+  page.problems = [];
+  page.asked = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('request', (request) => request.url().includes('/rt/') && page.asked.push(request.url()));
+  await page.goto(`${origin}/page`);
+  return page;
+}
+
+// Opens a channel in the page behind `lastEventId` and keeps what comes. `user`: with tokens of his that last for `life` seconds.
+async function listen(page, { channels = kChannels, user, life, ...options }) {
+  await page.evaluate(async ({ channels: names, user: sub, life: seconds, ...given }) => {
+    const { EventChannel } = await import('/client/index.js');
+    const own = sub ? { token: () => window.tokenOf(sub, seconds) } : {};
+    window.channel = new EventChannel('/rt', names, { ...own, ...given });
+    window.got = [];
+    window.refused = [];
+    window.channel.onevent = ({ lastEventId }) => window.got.push(Number(lastEventId));
+    window.channel.onerror = ({ error }) => window.refused.push(`${error.name} ${error.code ?? ''}`);
+  }, { channels, user, life, ...options });
+}
+
+const got = (page) => page.evaluate(() => window.got);
+const transport = (page) => page.evaluate(() => window.channel.transport);
+
+async function assertHasAll(page, { from, channels = kChannels }) {
+  const log = await service.database.log({ after: from, channels });
+  const wanted = log.map(({ id }) => id);
+  assert.ok(wanted.length > 0, 'something happened');
+  const what = async () => `${wanted.length} events, ${(await got(page)).length} there`;
+  await waitFor(async () => (await got(page)).includes(wanted.at(-1)), { what, interval: 50 });
+  assert.deepEqual(await got(page), wanted);
+  assert.deepEqual(page.problems, []);
+}
+
+const startFlow = () => new Publishers(service.database, { count: 2, channels: kChannels, pauseMs: [20, 60] });
+
+// --- the scenarios ---
+
+// While `act` goes on events are published; then the page has all of them. The page began at `from`.
+async function underFlow(options, act) {
+  const context = await newContext();
+  const from = await service.database.head();
+  const flow = startFlow();
+  try {
+    const page = await newPage(context);
+    await listen(page, { lastEventId: String(from), ...options });
+    await waitFor(async () => (await got(page)).length > 3, { what: 'the first events' });
+    await act(page, context);
+    const seen = (await got(page)).length;
+    await waitFor(async () => (await got(page)).length > seen + 3, { what: 'events afterwards', interval: 50 });
+    await flow.stop();
+    await assertHasAll(page, { from });
+  } finally {
+    await flow.stop();
+    await context.close();
+  }
+}
+
+const scenarios = {
+  'a page that loads during a flow misses nothing': () => underFlow({}, () => {}),
+
+  'a browser that was offline catches up': () => underFlow({}, async (page, context) => {
+    await context.setOffline(true);
+    await sleep(1500);
+    await context.setOffline(false);
+  }),
+
+  'a restart of nginx is survived': () => underFlow({}, async () => {
+    await service.nginx.stop();
+    await sleep(300);
+    await service.nginx.start();
+  }),
+
+  'a token is swapped and others expire, at the same cursor': () => underFlow({ user: '10', life: 3 }, async (page) => {
+    await page.evaluate(async () => window.channel.setToken(await window.tokenOf('10', 4)));
+    await waitFor(async () => (await page.evaluate(() => window.refused)).filter((name) => name.includes('TOKEN_EXPIRED')).length >= 1,
+      { what: 'an expiry', interval: 50 });
+  }),
+
+  'a frozen page goes on where it was': () => underFlow({}, async (page, context) => {
+    const session = await context.newCDPSession(page);
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await sleep(2500);
+    await session.send('Page.setWebLifecycleState', { state: 'active' });
+  }),
+
+  'two tabs share a request, and the other goes on when the leader is closed': async () => {
+    const context = await newContext();
+    const from = await service.database.head();
+    const flow = startFlow();
+    try {
+      const tabs = [await newPage(context), await newPage(context)];
+      for (const tab of tabs) await listen(tab, { lastEventId: String(from), share: true });
+      const leads = (tab) => tab.evaluate(() => window.channel.leading);
+      const leaders = async () => (await Promise.all(tabs.map(leads))).filter(Boolean).length;
+      await waitFor(async () => (await leaders()) === 1, { what: 'one leader' });
+      for (const tab of tabs) await waitFor(async () => (await got(tab)).length > 3, { what: 'both hear' });
+      const leader = (await leads(tabs[0])) ? 0 : 1;
+      const [left] = tabs.splice(leader, 1);
+      await left.close();
+      await waitFor(() => leads(tabs[0]), { what: 'a new leader', interval: 50 });
+      await sleep(500);
+      await flow.stop();
+      await assertHasAll(tabs[0], { from });
+    } finally {
+      await flow.stop();
+      await context.close();
+    }
+  },
+
+  'eight tabs over HTTP/1.1 leave room for other requests': async () => {
+    const context = await newContext();
+    const from = await service.database.head();
+    try {
+      const tabs = [];
+      for (let n = 0; n < 8; n++) {
+        tabs.push(await newPage(context));
+        await listen(tabs[n], { lastEventId: String(from), share: true });
+      }
+      for (const tab of tabs) await waitFor(() => tab.evaluate(() => window.channel.readyState === 1), { what: 'connected' });
+      const other = tabs.map((tab) => tab.evaluate(async () => (await fetch('/page', { cache: 'no-store' })).status));
+      assert.deepEqual(await Promise.all(other), Array(8).fill(200));
+      await service.database.publish('cheese', 'made', 1);
+      for (const tab of tabs) await assertHasAll(tab, { from });
+    } finally {
+      await context.close();
+    }
+  },
+};
+
+// --- in which way ---
+
+// `who` answers: the module, the fallback, or one after the other.
+const ways = {
+  'on the module': { start: () => undefined, stop: () => undefined },
+  'on the fallback': {
+    start: async () => {
+      service.switchModule(false);
+      await service.waitAnsweredBy('fallback');
+    },
+    stop: async () => {
+      service.switchModule(true);
+      await service.waitAnsweredBy('module');
+    },
+  },
+  'while they take turns': {
+    start: async () => {
+      let on = true;
+      service.turns = setInterval(() => service.switchModule((on = !on)), kTurn);
+      service.isOn = () => on;
+    },
+    stop: async () => {
+      clearInterval(service.turns);
+      if (!service.isOn()) service.switchModule(true);
+      await service.waitAnsweredBy('module');
+    },
+  },
+};
+
+for (const [way, { start, stop }] of Object.entries(ways)) {
+  describe(`the client library ${way}`, () => {
+    before(start);
+    after(stop);
+    for (const [name, scenario] of Object.entries(scenarios)) test(name, scenario);
+  });
+}
+
+describe('the client library', () => {
+  test('takes long polls where a proxy holds streams back', async () => {
+    const proxy = await startNginx({
+      loadModule: false,
+      http: (nginx) => `
+        server {
+          listen ${nginx.listen()};
+          location / {
+            proxy_pass http://127.0.0.1:${service.port};
+            proxy_buffering on;
+            proxy_buffers 8 32k;
+            proxy_ignore_headers X-Accel-Buffering;
+          }
+        }`,
+    });
+    const context = await newContext();
+    const from = await service.database.head();
+    try {
+      const page = await newPage(context, `http://127.0.0.1:${proxy.port}`);
+      await listen(page, { lastEventId: String(from), heartbeatTimeout: 5000 });
+      await waitFor(async () => (await transport(page)) === 'long-poll', { what: 'long polls', timeout: 60_000 });
+      await service.database.publish('cheese', 'made', 1);
+      await service.database.publish('wine', 'made', 2);
+      await assertHasAll(page, { from });
+    } finally {
+      await context.close();
+      await proxy.stop({ signal: 'SIGTERM' });
+    }
+  });
+
+  describe('among people', () => {
+    const settings = { typing_started_expiry: '3 seconds', presence_offline_threshold: '6 seconds', presence_ping_interval: '1 second', presence_grace: '1 second' };
+    const set = (name, value) => service.database.query('UPDATE pgevents.settings SET value = $2 WHERE name = $1', [name, value]);
+    let before_all;
+    before(async () => {
+      before_all = await service.database.query('SELECT name, value FROM pgevents.settings WHERE name = ANY ($1)', [Object.keys(settings)]);
+      for (const [name, value] of Object.entries(settings)) await set(name, value);
+    });
+    after(async () => {
+      for (const { name, value } of before_all) await set(name, value);
+    });
+
+    async function enter(context, user, options = {}) {
+      const page = await newPage(context);
+      await page.evaluate(async ({ user: id, ...given }) => {
+        const { register } = await import('/client/index.js');
+        window.session = await register('/rt', { token: () => window.tokenOf(id, 3600), user: id, ...given });
+      }, { user, ...options });
+      return page;
+    }
+    const typists = (page, where) => page.evaluate((recipient) => window.session.typists.typists(recipient), where);
+    const statusOf = (page, user) => page.evaluate((id) => window.session.presence.of(id).status, user);
+
+    test('typing appears, and disappears when it ends or when nothing more is heard', async () => {
+      const context = await newContext();
+      const [anna, beat] = [await enter(context, '10'), await enter(context, '11')];
+      const shows = (list) => waitFor(async () => JSON.stringify(await typists(beat, { to: ['10'] })) === JSON.stringify(list), { what: `typing: ${list}`, interval: 20 });
+      await anna.evaluate(() => window.session.typing.update({ to: ['11'] }));
+      await shows(['10']);
+      await anna.evaluate(() => window.session.typing.stop());
+      await shows([]);
+      await anna.evaluate(() => window.session.typing.update({ to: ['11'] }));
+      await shows(['10']);
+      await anna.close(); // without a word
+      await shows([]);
+      await context.close();
+    });
+
+    test('a user is active, then idle without input, and offline when the page is gone', async () => {
+      const context = await newContext();
+      const beat = await enter(context, '11');
+      const dino = await enter(context, '12', { idleAfter: 2000 });
+      const becomes = (status) => waitFor(async () => (await statusOf(beat, '12')) === status, { what: status, interval: 50 });
+      await becomes('active');
+      await becomes('idle');
+      await dino.evaluate(() => document.dispatchEvent(new Event('keydown')));
+      await becomes('active');
+      await dino.close();
+      await becomes('offline');
+      await context.close();
+    });
+  });
+});
