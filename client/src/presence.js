@@ -174,7 +174,8 @@ export class Presence extends EventTarget {
     if (signal.aborted || this.#telling) return;
     this.#telling = true;
     const status = this.#isIdle() ? 'idle' : 'active';
-    const news = await this.#send(ping_only ? { status, ping_only } : { status, last_update_id: this.#last_update_id }).catch(() => {});
+    const more = ping_only ? { ping_only } : { last_update_id: this.#last_update_id };
+    const news = await this.#send({ status, ...more }).catch(() => {});
     this.#telling = false;
     if (news?.presences && !signal.aborted) this.apply(news);
   }

@@ -61,8 +61,9 @@ async function startServer(cluster, users) {
   const { key, file, tokens } = makeTokens('HS256', users, ['presence:main']);
   const access = `        location / {\n            pgevents main;\n            pgevents_jwt_key ${key};\n        }\n`;
   const before = `    pgevents_database main "${database.conninfo()}" ring=32m;\n`;
-  const nginx = await startNginx({ modules: [], loadModule: true, http: (listen) => nginxHttp(listen, 'default', before, access) });
-  const live = async () => (await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status === 401;
+  const text = (listen) => nginxHttp(listen, 'default', before, access);
+  const nginx = await startNginx({ modules: [], loadModule: true, http: text });
+  const live = async () => (await request({ port: nginx.port, path: '/events/live' })).status === 401;
   await waitFor(live, { what: 'pgevents to serve' });
   return { database, nginx, port: nginx.port, tokens, file, known: new Map() };
 }

@@ -147,9 +147,9 @@ describe('conf/presence.conf', () => {
   forBoth((module) => {
     test('lets a user register, hear what he is told to subscribe to, report and type', async () => {
       const client = new Client(await start('presence.conf', { module, fallback: with_key, places: () => keys }), { headers: bearer(token) });
-      const post = async (path, params) => {
+      const post = async (what, params) => {
         const headers = { 'Content-Type': 'application/json' };
-        const answer = await client.send({ path: `/rt/${path}`, method: 'POST', headers, body: JSON.stringify(params) });
+        const answer = await client.send({ path: `/rt/${what}`, method: 'POST', headers, body: JSON.stringify(params) });
         assert.equal(answer.status, 200, answer.body);
         return answer.json();
       };
