@@ -84,7 +84,11 @@ function startReports(server, users, send) {
     }
   }, 10);
   return {
-    take: () => ({ delays: seen.delays.splice(0), failures: seen.failures.splice(0), bytes: seen.bytes - (seen.bytes = 0), sent }),
+    take: () => {
+      const taken = { delays: seen.delays.splice(0), failures: seen.failures.splice(0), bytes: seen.bytes };
+      seen.bytes = 0;
+      return taken;
+    },
     stop: () => clearInterval(timer),
   };
 }
