@@ -31,7 +31,7 @@ const kInput = ['pointerdown', 'pointermove', 'keydown', 'wheel'];
 export class Presence extends EventTarget {
   #world;
   #send;
-  #options;
+  #idle_after;
   #threshold;
   /** @type {Map<string, UserPresence & { told_at: number, status: Status }>} */
   #users = new Map();
@@ -54,7 +54,7 @@ export class Presence extends EventTarget {
     super();
     this.#world = environment(options.environment);
     this.#send = send;
-    this.#options = options;
+    this.#idle_after = options.idleAfter ?? 300_000;
     this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
     // The next report is due whatever becomes of this one.
     this.#report = new Timer(this.#world, () => {
@@ -63,7 +63,7 @@ export class Presence extends EventTarget {
     });
     this.#change = new Timer(this.#world, () => this.#look());
     this.#input_at = this.#world.now();
-    const how = { signal: this.#running.signal, passive: true, capture: true };
+    const how = { signal: this.#running.signal, capture: true };
     for (const type of kInput) this.#world.document?.addEventListener(type, () => this.input(), how);
     this.#report.set(0);
   }
@@ -164,7 +164,7 @@ export class Presence extends EventTarget {
   // --- what this user's page reports ---
 
   #isIdle() {
-    return this.#world.now() - this.#input_at >= (this.#options.idleAfter ?? 300_000);
+    return this.#world.now() - this.#input_at >= this.#idle_after;
   }
 
   // Only one at a time is on its way, perhaps waiting for a token.
