@@ -35,7 +35,7 @@ export class LinePanel {
 
   #arrived({ ts }) {
     this.#count += 1;
-    const delay = Math.max(0, (this.#session.presence.serverTime - ts) * 1000);
+    const delay = Math.max(0, Date.now() - ts * 1000); // the database's clock is this machine's
     this.#delays = [...this.#delays, delay].slice(-kShown);
     element('delay').textContent = delay < 10_000 ? `${Math.round(delay)} ms` : `${(delay / 1000).toFixed(1)} s`;
     element('count').textContent = this.#count;

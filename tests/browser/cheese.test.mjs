@@ -3,17 +3,12 @@
 /* global window, document, innerWidth, addEventListener, MutationObserver */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { before, describe, test } from 'node:test';
 
+import { pictureFile, startBrowser } from '../lib/browser.mjs';
 import { sleep, waitFor } from '../lib/conditions.mjs';
 import { startDemo } from '../lib/demo.mjs';
-import { kRoot } from '../lib/scratch.mjs';
 
-const kBrowser = process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium';
-const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
-  '--disable-sync', '--no-first-run'];
 const kTransports = ['EventSource', 'Long poll', 'Short poll'];
 
 let demo, database, browser;
@@ -21,9 +16,8 @@ let demo, database, browser;
 before(async () => {
   demo = await startDemo();
   database = await demo.connect();
-  browser = await chromium.launch({ executablePath: kBrowser, args: kFlags });
+  browser = await startBrowser();
 });
-after(() => browser?.close());
 
 // Opens the page; what goes wrong in it is collected, and what it asks from elsewhere.
 async function openPage(options = {}) {
@@ -96,9 +90,7 @@ describe('the demo page', () => {
     }
     await page.getByText('is on 3 of 3 panels').waitFor();
     await sleep(1500);
-    const update = process.env.PGEVENTS_UPDATE_SCREENSHOTS === '1';
-    const file = path.join(kRoot, update ? 'docs/images/demo.png' : 'tests/out/demo.png');
-    fs.mkdirSync(path.dirname(file), { recursive: true });
+    const file = pictureFile('demo.png');
     const height = await page.evaluate(() => document.querySelector('details').offsetTop);
     await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1240, height } });
     assert.ok(fs.statSync(file).size > 20_000);

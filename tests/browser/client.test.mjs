@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
 
+import { startBrowser } from '../lib/browser.mjs';
 import { sleep, waitFor } from '../lib/conditions.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { Publishers } from '../lib/publishers.mjs';
@@ -14,8 +14,6 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
 import { startService } from '../faults/service.mjs';
 
-const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
-  '--disable-sync', '--no-first-run'];
 const kChannels = ['cheese', 'wine'];
 const kTurn = 2500;
 
@@ -38,7 +36,7 @@ before(async () => {
   });
   const users = "INSERT INTO pgevents.users (user_id) VALUES ('10'), ('11'), ('12')";
   await service.database.query(users);
-  browser = await chromium.launch({ executablePath: process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium', args: kFlags });
+  browser = await startBrowser();
 });
 after(async () => {
   await browser?.close();

@@ -1,0 +1,169 @@
+// The demo's chat in a real browser: several people in tabs of their own, over nginx, module, fallback and PostgreSQL. The last
+// test makes pictures of both demo pages (docs/images/ with PGEVENTS_UPDATE_SCREENSHOTS=1).
+/* global window, document, innerWidth */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { before, describe, test } from 'node:test';
+
+import { pictureFile, startBrowser } from '../lib/browser.mjs';
+import { sleep, waitFor } from '../lib/conditions.mjs';
+import { startDemo } from '../lib/demo.mjs';
+
+const kAnna = '10';
+const kBeat = '11';
+const kSizes = {
+  desktop: { viewport: { width: 1240, height: 800 } },
+  phone: { viewport: { width: 390, height: 780 }, isMobile: true },
+};
+
+let demo, database, browser;
+
+before(async () => {
+  demo = await startDemo();
+  database = await demo.connect();
+  browser = await startBrowser();
+});
+
+async function newPage(path, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1240, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('request', (request) => request.url().startsWith(demo.url) || page.problems.push(request.url()));
+  await page.goto(`${demo.url}/${path}`);
+  return page;
+}
+
+async function enter(person, options) {
+  const page = await newPage(`chat.html?as=${person}`, options);
+  await page.locator('#state[data-state="open"]').waitFor();
+  return page;
+}
+
+async function say(page, text) {
+  await page.fill('#body', text);
+  await page.press('#body', 'Enter');
+}
+
+const message = (page, text) => page.locator('#messages .text', { hasText: text });
+const statusOf = (page, person) => page.locator(`#people [data-person="${person}"]`).getAttribute('data-status');
+
+async function leave(...pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  }
+}
+
+describe('the chat', () => {
+  test('lets one choose who one is', async () => {
+    const page = await newPage('chat.html');
+    await page.locator(`#choices [data-person="${kBeat}"]`).click();
+    await page.locator('#state[data-state="open"]').waitFor();
+    assert.match(await page.locator('#me').innerText(), /Beat Keller/);
+    await leave(page);
+  });
+
+  test('a message is a row and an event of one transaction, and is there for everybody', async () => {
+    const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
+    await say(anna, 'The Gruyère is here.');
+    for (const page of [anna, beat]) await message(page, 'The Gruyère is here.').waitFor();
+    await anna.reload();
+    await message(anna, 'The Gruyère is here.').waitFor();
+    assert.equal(await message(anna, 'The Gruyère is here.').count(), 1);
+    await leave(anna, beat);
+  });
+
+  test('shows who is typing, while he is', async () => {
+    const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
+    await beat.locator('#body').pressSequentially('Wait');
+    await anna.locator('#typists', { hasText: 'Beat Keller is typing' }).waitFor();
+    await beat.fill('#body', '');
+    await waitFor(async () => (await anna.locator('#typists').innerText()) === '', { what: 'nobody types' });
+    await leave(anna, beat);
+  });
+
+  test('shows who is here; who does not want to be seen is away', async () => {
+    const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
+    await waitFor(async () => (await statusOf(anna, kBeat)) === 'active', { what: 'Beat is active' });
+    await beat.locator('#visible').uncheck();
+    await waitFor(async () => (await statusOf(anna, kBeat)) === 'offline', { what: 'Beat is away' });
+    await beat.locator('#visible').check();
+    await waitFor(async () => (await statusOf(anna, kBeat)) === 'active', { what: 'Beat is back' });
+    await leave(anna, beat);
+  });
+
+  test('goes on without the module, and says how', async () => {
+    const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
+    await anna.click('#module');
+    await beat.locator('#explain', { hasText: 'The module is off' }).waitFor();
+    for (const n of [1, 2, 3]) await say(anna, `without the module ${n}`);
+    for (const n of [1, 2, 3]) await message(beat, `without the module ${n}`).waitFor();
+    await anna.click('#module');
+    await beat.locator('#explain', { hasText: 'holds the line open' }).waitFor();
+    await say(beat, 'with it again');
+    await message(anna, 'with it again').waitFor();
+    for (const n of [1, 2, 3]) assert.equal(await message(beat, `without the module ${n}`).count(), 1);
+    await leave(anna, beat);
+  });
+
+  test('is used by keyboard alone', async () => {
+    const page = await enter(kAnna);
+    await page.focus('#rooms [data-room="cellar"]');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'body');
+    await page.keyboard.type('by keyboard');
+    await page.keyboard.press('Enter');
+    await message(page, 'by keyboard').waitFor();
+    assert.match(await page.locator('#room-name').innerText(), /Cellar/);
+    await leave(page);
+  });
+
+  test('shows text as text', async () => {
+    const page = await enter(kAnna);
+    await say(page, '<img src=x onerror="window.hurt = 1"><b>fat</b>');
+    await message(page, '<b>fat</b>').waitFor();
+    assert.equal(await page.evaluate(() => window.hurt), undefined);
+    await leave(page);
+  });
+});
+
+describe('pictures of the demo', () => {
+  before(async () => {
+    const texts = [[kAnna, 'Good morning. 92 wheels of Gruyère came in.'], [kBeat, 'In the cellar or still at the gate?'],
+      [kAnna, 'At the gate.'], ['12', 'I can take forty to the market stall.'], [kBeat, 'Then I make room in the cellar.']];
+    for (const [author, body] of texts) {
+      const data = JSON.stringify({ type: 'message', data: { author, body } });
+      await database.query("INSERT INTO pgevents.events (channel_id, data) VALUES ('stream:market', $1)", [data]);
+    }
+    for (const [pieces, cheese_type] of [[12, 'Appenzeller'], [24, 'Sbrinz'], [92, 'Gruyère']]) {
+      const data = JSON.stringify({ type: 'cheese_created', data: { pieces, cheese_type } });
+      await database.query("INSERT INTO pgevents.events (channel_id, data) VALUES ('cheese', $1)", [data]);
+    }
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, options] of Object.entries(kSizes)) {
+      test(`both pages, ${size}, ${colorScheme}, fit`, async () => {
+        const beat = await enter(kBeat);
+        await beat.click('[data-room="market"]');
+        const chat = await enter(kAnna, { ...options, colorScheme });
+        await chat.click('[data-room="market"]');
+        await message(chat, 'Then I make room').waitFor();
+        await beat.locator('#body').pressSequentially('And');
+        await chat.locator('#typists', { hasText: 'Beat Keller is typing' }).waitFor();
+        const cheese = await newPage('', { ...options, colorScheme });
+        await cheese.locator('.panel li').first().waitFor();
+        await sleep(300); // what fades in
+        for (const [name, page] of Object.entries({ chat, cheese })) {
+          const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+          assert.ok(needed <= there, `${name}: ${needed} px wide on ${there}`);
+          const file = pictureFile(`${name}-${size}-${colorScheme}.png`);
+          await page.screenshot({ path: file });
+          assert.ok(fs.statSync(file).size > 10_000);
+        }
+        await leave(beat, chat, cheese);
+      });
+    }
+  }
+});
