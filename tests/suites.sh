@@ -119,7 +119,7 @@ run_fuzz() { bash tests/fuzz/run.sh build/fuzz "$run_dir/fuzz" "$@"; }
 # Suites that measure time or start many servers get the machine for themselves.
 run_node() {
   local at_once=1
-  case $1 in client | conformance | module | faults) at_once=2 ;; esac
+  case $1 in client | conformance | module | faults | browser) at_once=2 ;; esac
   node --test --test-concurrency="$at_once" --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$run_dir/log/suite-$1.tap" tests/"$1"/*.test.mjs
 }
