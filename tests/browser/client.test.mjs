@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { EventChannel } from '../../client/src/index.js';
 import { startBrowser } from '../lib/browser.mjs';
 import { sleep, waitFor } from '../lib/conditions.mjs';
 import { startNginx } from '../lib/nginx.mjs';
@@ -15,6 +16,7 @@ import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
 import { startService } from '../faults/service.mjs';
 
 const kChannels = ['cheese', 'wine'];
+const kTypes = ['made', 'sold'];
 const kTurn = 2500;
 const kTimings = {
   typing_started_expiry: '3 seconds', presence_ping_interval: '1 second', presence_offline_threshold: '6 seconds',
@@ -72,9 +74,9 @@ async function newPage(context, origin = `http://127.0.0.1:${service.port}`) {
 // Opens a channel in the page behind `lastEventId` and keeps what comes. `user`: with tokens of his that last for `life` seconds.
 async function listen(page, { channels = kChannels, user, life, ...options }) {
   await page.evaluate(async ({ channels: names, user: sub, life: seconds, ...given }) => {
-    const { EventChannel } = await import('/client/index.js');
+    const { EventChannel: Channel } = await import('/client/index.js');
     const own = sub ? { token: () => window.tokenOf(sub, seconds) } : {};
-    window.channel = new EventChannel('/rt', names, { ...own, ...given });
+    window.channel = new Channel('/rt', names, { ...own, ...given });
     window.got = [];
     window.channel.onevent = ({ lastEventId }) => window.got.push(Number(lastEventId));
   }, { channels, user, life, ...options });
@@ -103,7 +105,7 @@ async function assertHasAll(page, { from, channels = kChannels }) {
   assert.deepEqual(page.problems, []);
 }
 
-const startFlow = () => new Publishers(service.database, { count: 2, channels: kChannels, pauseMs: [20, 60] });
+const startFlow = () => new Publishers(service.database, { count: 2, channels: kChannels, types: kTypes, pauseMs: [20, 60] });
 
 // --- the scenarios ---
 
@@ -129,6 +131,28 @@ async function underFlow(options, act) {
 
 const scenarios = {
   'a page that loads during a flow misses nothing': () => underFlow({}, () => {}),
+
+  'long polls alone do as well': () => underFlow({ transports: ['long-poll'] }, () => {}),
+
+  "the browser's own EventSource does as well": () => underFlow({ transports: ['event-source'], types: kTypes }, () => {}),
+
+  'a program in Node hears the same': async () => {
+    const from = await service.database.head();
+    const flow = startFlow();
+    const channel = new EventChannel(`http://127.0.0.1:${service.port}/rt`, kChannels, { lastEventId: String(from) });
+    const ids = [];
+    channel.onevent = ({ lastEventId }) => ids.push(Number(lastEventId));
+    try {
+      await waitFor(() => ids.length > 20, { what: 'some events' });
+      await flow.stop();
+      const wanted = (await service.database.log({ after: from, channels: kChannels })).map(({ id }) => id);
+      await waitFor(() => ids.includes(wanted.at(-1)), { what: 'the last event' });
+      assert.deepEqual(ids, wanted);
+    } finally {
+      await flow.stop();
+      channel.close();
+    }
+  },
 
   'a browser that was offline catches up': () => underFlow({}, async (page, context) => {
     await context.setOffline(true);
