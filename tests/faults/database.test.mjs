@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { judgeLog, summarise } from '../lib/checker.mjs';
-import { range, sleep, waitFor } from '../lib/conditions.mjs';
+import { range, sleep } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { childrenOf } from '../lib/processes.mjs';
-import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
+import { Crowd, describeFigures, kChannels } from './crowd.mjs';
 import { startService } from './service.mjs';
+import { strikeUnderFlow } from './strike.mjs';
 
 const kResumes = 20_000;
 const kAwaySeconds = 30;
@@ -16,49 +16,30 @@ const location = 'pgevents_retry 300ms; pgevents_poll_interval 3s; pgevents_time
 const service = await startService({ location, behind: false });
 const { nginx, database, cluster } = service;
 
-// A crowd and a flow; `strike` hits the database and leaves it usable again.
-async function strikeUnderFlow(t, strike, { rounds = 1 } = {}) {
-  const crowd = new Crowd(service);
-  await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels, ['wine']]);
-  const before = await database.head();
-  const flow = startFlow(database);
-  const times = [];
-  for (let round = 0; round < rounds; round++) {
-    await sleep(1000);
-    await strike(crowd, round);
-    await service.waitAnsweredBy('module');
-    const { committedEvents } = flow;
-    await waitFor(() => flow.committedEvents > committedEvents + 20, { what: 'events after the fault' });
-    times.push(Math.round(await crowd.caughtUp({ timeout: kResumes })));
-  }
-  const record = await flow.stop();
-  assert.equal(summarise(judgeLog(await database.log({ after: before }), record)), '');
-  t.diagnostic(`all clients caught up ${times.join(', ')} ms after the database was back`);
-  t.diagnostic(describeFigures(await crowd.judge()));
-}
+const strike = (t, how, options) => strikeUnderFlow(service, t, how, options);
 
 for (const mode of ['fast', 'immediate']) {
   test(`PostgreSQL is restarted (${mode}), twice`, async (t) => {
-    await strikeUnderFlow(t, () => cluster.restart(mode), { rounds: 2 });
+    await strike(t, () => cluster.restart(mode), { rounds: 2 });
   });
 }
 
 test('the postmaster is killed with all its processes and started again', async (t) => {
-  await strikeUnderFlow(t, async () => {
+  await strike(t, async () => {
     await cluster.kill9();
     await cluster.start();
   });
 });
 
 test('every connection of the front-ends is cut, five times', async (t) => {
-  await strikeUnderFlow(t, async () => {
+  await strike(t, async () => {
     await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgevents%'`);
     await sleep(200);
   }, { rounds: 5 });
 });
 
 test('the database stands still for four seconds without closing a connection', async (t) => {
-  await strikeUnderFlow(t, async () => {
+  await strike(t, async () => {
     const pids = [cluster.pid, ...childrenOf(cluster.pid)];
     pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
     await sleep(4000);

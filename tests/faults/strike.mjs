@@ -1,0 +1,30 @@
+// One fault after the other while events flow to clients of every kind: afterwards everybody has everything once.
+import assert from 'node:assert/strict';
+
+import { judgeLog, summarise } from '../lib/checker.mjs';
+import { sleep, waitFor } from '../lib/conditions.mjs';
+import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
+
+const kResumes = 60_000;
+
+// `strike` hits something and leaves it usable again.
+export async function strikeUnderFlow(service, t, strike, { rounds = 1, flow: options } = {}) {
+  const { database } = service;
+  const crowd = new Crowd(service);
+  await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels, ['wine']], { fallback: Boolean(service.fallback) });
+  const before = await database.head();
+  const flow = startFlow(database, options);
+  const times = [];
+  for (let round = 0; round < rounds; round++) {
+    await sleep(1000);
+    await strike(crowd, round);
+    await service.waitAnsweredBy('module');
+    const { committedEvents } = flow;
+    await waitFor(() => flow.committedEvents > committedEvents + 20, { what: 'events after the fault' });
+    times.push(Math.round(await crowd.caughtUp({ timeout: kResumes })));
+  }
+  const record = await flow.stop();
+  assert.equal(summarise(judgeLog(await database.log({ after: before }), record)), '');
+  t.diagnostic(`all clients caught up ${times.join(', ')} ms after the fault was over`);
+  t.diagnostic(describeFigures(await crowd.judge()));
+}
