@@ -48,8 +48,7 @@ export class Cluster {
       const id = (flag) => Number(execFileSync('id', [flag, 'postgres']).toString());
       fs.chownSync(this.dir, id('-u'), id('-g'));
     }
-    const args = ['-D', this.data, '-N', '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8'];
-    await run(...unprivileged(path.join(this.bin_, 'initdb'), args), { cwd: this.dir });
+    await this.fill_();
     if (this.tcp_) this.port = await freePort();
     const settings = {
       listen_addresses: this.tcp_ ? '127.0.0.1' : '',
@@ -66,6 +65,11 @@ export class Cluster {
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
     fs.appendFileSync(path.join(this.data, 'postgresql.conf'), lines.join(''));
+  }
+
+  async fill_() {
+    const args = ['-D', this.data, '-N', '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8'];
+    await run(...unprivileged(path.join(this.bin_, 'initdb'), args), { cwd: this.dir });
   }
 
   get pid() {
@@ -151,6 +155,40 @@ export class Cluster {
     await Promise.all(this.databases_.map((database) => database.disconnect()));
     await this.stop('immediate');
   }
+}
+
+// A copy that follows another cluster by streaming replication, until it is promoted.
+class Standby extends Cluster {
+  constructor(primary) {
+    super({ tcp: false, fsync: false, settings: {} });
+    this.primary_ = primary;
+  }
+
+  async fill_() {
+    const { dir, port } = this.primary_;
+    const args = ['-D', this.data, '-R', '-X', 'stream', '-c', 'fast', '-h', dir, '-p', String(port), '-U', 'postgres'];
+    await run(...unprivileged(path.join(this.bin_, 'pg_basebackup'), args), { cwd: this.dir });
+  }
+
+  async promote() {
+    await this.database('postgres').query('SELECT pg_promote()');
+  }
+
+  // One of the primary's.
+  database(name) {
+    const database = new Database(this, name);
+    this.databases_.push(database);
+    return database;
+  }
+}
+
+// It ends with the test file.
+export async function startStandby(primary) {
+  const standby = new Standby(primary);
+  await standby.initialise();
+  await standby.start();
+  atEnd(() => standby.remove());
+  return standby;
 }
 
 // It ends with the test file.
