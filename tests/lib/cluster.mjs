@@ -110,11 +110,14 @@ export class Cluster {
   }
 
   async end_(signal) {
-    const { pid } = this.child_;
+    const child = this.child_;
+    const { pid } = child;
     const pids = [pid, ...childrenOf(pid)];
     if (signal !== 'SIGKILL') await Promise.all(this.databases_.map((database) => database.disconnect()));
     signalIfAlive(pid, signal);
     await waitGone(pids, 'PostgreSQL', 60_000);
+    // Until it has been waited for, the next one would take it for running.
+    await waitFor(() => child.exitCode !== null || child.signalCode !== null, { what: 'the status of PostgreSQL' });
     this.child_ = undefined;
     fs.rmSync(this.pidFile, { force: true }); // a killed server leaves it
   }
