@@ -182,8 +182,7 @@ no_realm_locks="CREATE OR REPLACE FUNCTION pgevents.presence_lock_realms(realms 
 
 # A race needs not be lost every time.
 goes_wrong() {
-  local round
-  for round in 1 2 3 4 5 6 7 8; do
+  for _ in 1 2 3 4 5 6 7 8; do
     (($(without "$@") == 0)) || return 0
   done
   return 1
