@@ -140,8 +140,8 @@ void Listener::pg_ready() {
   }
 }
 
-// Where to go on: behind the ring's newest event; or afresh, when the ring is empty, the log has been pruned beyond it, or
-// the log was restored to an earlier state.
+// Where to go on: behind the ring's newest event; or afresh, when the ring is empty, the log has been pruned beyond it, a new
+// generation of ids has begun (a ring that held two would cover cursors of none), or the log was restored to an earlier state.
 void Listener::take_position(const PGresult* row) {
   const std::uint64_t pruned = number(row, 1);
   const std::uint64_t start_after = number(row, 2);

@@ -4,7 +4,7 @@
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 4
+\set latest 5
 \if :{?to}
 \else
 \set to :latest
@@ -49,6 +49,12 @@ SELECT :installed < 4 AND :to >= 4 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (4, 'presence');
 \endif
 
+SELECT :installed < 5 AND :to >= 5 AS is_due \gset
+\if :is_due
+\ir migrations/0005_generations.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (5, 'generations');
+\endif
+
 -- What an application may replace by functions of its own: an upgrade leaves these alone.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
@@ -75,6 +81,8 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/check_user.sql
 \ir functions/split_data.sql
 \ir functions/split_body.sql
+\ir functions/generation_place.sql
+\ir functions/check_generation.sql
 \ir functions/append.sql
 \ir functions/events_insert.sql
 \ir functions/events_refuse_change.sql

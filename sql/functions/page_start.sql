@@ -3,7 +3,7 @@
 -- Returns:    start_id: events with a greater id belong to the page; head: the newest id; pruned_id: history up to here is gone;
 --             gap: NULL, or why the cursor's history is not there ('pruned', 'ahead'); start_id is then pruned_id.
 -- Errors:     none.
--- Tables:     log, history (read).
+-- Tables:     log, history, generations (read).
 -- A time becomes an id, because ids are in commit order and times are only as good as the clock. The least id of a
 -- hundred rows, not the first row: after the clock was set back, the first row by time need not be the first by id.
 CREATE OR REPLACE FUNCTION pgevents.page_start(after bigint, since_us bigint,
@@ -16,7 +16,10 @@ BEGIN
   SELECT h.pruned_id, h.pruned_ts INTO STRICT pruned_id, pruned_ts FROM pgevents.history h;
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
   IF after IS NOT NULL THEN
-    gap := CASE WHEN after > head THEN 'ahead' WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
+    -- A cursor by time may stand just before the first id of a generation.
+    gap := CASE WHEN after > head OR EXISTS (
+                  SELECT FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1) THEN 'ahead'
+                WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
     start_id := after;
   ELSIF since_us IS NOT NULL THEN
     -- Up to 2^53 the product is exact; that is the year 2255.

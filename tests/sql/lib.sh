@@ -28,6 +28,8 @@ make_template() {
 fresh_database() {
   counter=$((counter + 1))
   q postgres "CREATE DATABASE ${prefix}_$counter TEMPLATE ${prefix}_template"
+  # A copy is another database, and has come to where it is in order.
+  q "${prefix}_$counter" "UPDATE pgevents.generations SET place = pgevents.generation_place()"
   printf -v "$1" %s "${prefix}_$counter"
 }
 

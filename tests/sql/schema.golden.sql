@@ -12,6 +12,9 @@ DECLARE
   new_id bigint;
 BEGIN
   PERFORM pg_advisory_xact_lock(1885824374, 1);
+  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
+    PERFORM pgevents.check_generation();
+  END IF;
   INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
     VALUES (nextval('pgevents.log_id_seq'), append.channel, clock_timestamp(), append.type, append.data,
             append.expires_at)
@@ -77,6 +80,30 @@ BEGIN
   IF expires_at IS NOT NULL AND NOT isfinite(expires_at) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid expiry: must be finite, or NULL for none');
   END IF;
+END
+$$;
+CREATE FUNCTION pgevents.check_generation() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  here text;
+  head bigint;
+  next bigint;
+BEGIN
+  -- Not there while install.sql stops at an earlier version.
+  IF to_regclass('pgevents.generations') IS NULL THEN
+    RETURN;
+  END IF;
+  here := pgevents.generation_place();
+  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1) THEN
+    head := pgevents.head();
+    next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
+    PERFORM setval('pgevents.log_id_seq', next);
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data)
+      VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
+  END IF;
+  PERFORM set_config('pgevents.generation_checked', 'yes', false);
 END
 $$;
 CREATE FUNCTION pgevents.check_user(user_id text) RETURNS void
@@ -209,6 +236,13 @@ BEGIN
   END LOOP;
   RETURN QUERY SELECT page.head, NULL, NULL::bigint, 'end', NULL, NULL::bigint;
 END
+$$;
+CREATE FUNCTION pgevents.generation_place() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT concat_ws('/', (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
+                   (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
 $$;
 CREATE FUNCTION pgevents.head() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -472,14 +506,22 @@ CREATE FUNCTION pgevents.json_members(object json) RETURNS text
   SELECT substr(object::text, 2, length(object::text) - 2)
 $$;
 CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) RETURNS TABLE(head bigint, pruned_id bigint, start_after bigint, continuous boolean)
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 1
+    LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT now.head, h.pruned_id,
-         coalesce((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id),
-         coalesce(last_id, 0) = 0 OR (last_id <= now.head AND NOT EXISTS (
-           SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
-    FROM pgevents.history h, LATERAL (SELECT pgevents.head() AS head) now
+#variable_conflict use_column
+BEGIN
+  IF NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
+    PERFORM pgevents.check_generation();
+  END IF;
+  RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1),
+         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1),
+         coalesce(last_id, 0) = 0 OR (last_id <= now.head
+           AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
+           AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
+    FROM pgevents.history h, LATERAL (SELECT pgevents.head() AS head) now,
+         LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
+END
 $$;
 CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -516,7 +558,10 @@ BEGIN
   SELECT h.pruned_id, h.pruned_ts INTO STRICT pruned_id, pruned_ts FROM pgevents.history h;
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
   IF after IS NOT NULL THEN
-    gap := CASE WHEN after > head THEN 'ahead' WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
+    -- A cursor by time may stand just before the first id of a generation.
+    gap := CASE WHEN after > head OR EXISTS (
+                  SELECT FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1) THEN 'ahead'
+                WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
     start_id := after;
   ELSIF since_us IS NOT NULL THEN
     -- Up to 2^53 the product is exact; that is the year 2255.
@@ -1505,6 +1550,14 @@ CREATE VIEW pgevents.events AS
     log.expires_at
    FROM pgevents.log;
 COMMENT ON VIEW pgevents.events IS 'Insert (channel_id, data) to publish; select to read the log';
+CREATE TABLE pgevents.generations (
+    first_id bigint NOT NULL,
+    after_id bigint NOT NULL,
+    place text NOT NULL,
+    begun_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT generations_check CHECK ((after_id < first_id))
+);
+COMMENT ON TABLE pgevents.generations IS 'Ids between after_id and first_id were given by another database, or by none';
 CREATE TABLE pgevents.history (
     only_row boolean DEFAULT true NOT NULL,
     pruned_id bigint NOT NULL,
@@ -1624,6 +1677,8 @@ CREATE TABLE pgevents.users (
 COMMENT ON TABLE pgevents.users IS 'Who there is, filled by the application; may be replaced by a view';
 ALTER TABLE ONLY pgevents.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (realm, user_id, holder);
+ALTER TABLE ONLY pgevents.generations
+    ADD CONSTRAINT generations_pkey PRIMARY KEY (first_id);
 ALTER TABLE ONLY pgevents.history
     ADD CONSTRAINT history_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY pgevents.idempotency_keys
@@ -1672,6 +1727,7 @@ REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expir
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.check_generation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_user(user_id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.client_timings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
@@ -1683,6 +1739,7 @@ REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_refuse_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.generation_place() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.head() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.head() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.holder_close(holder bigint) FROM PUBLIC;
