@@ -18,7 +18,7 @@ export async function strikeUnderFlow(service, t, strike, { rounds = 1, flow: op
   for (let round = 0; round < rounds; round++) {
     await sleep(1000);
     await strike(crowd, round);
-    await service.waitAnsweredBy('module');
+    await service.waitAnsweredBy('module', kResumes);
     const { committedEvents } = flow;
     await waitFor(() => flow.committedEvents > committedEvents + 20, { what: 'events after the fault' });
     times.push(Math.round(await crowd.caughtUp({ timeout: kResumes })));
