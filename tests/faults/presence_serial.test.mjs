@@ -210,6 +210,11 @@ test(`for ${kSeconds / 2} s, all of them leave now and then, about as long as it
     storm.ebb = false;
     ebbs++;
   }
+  // However those came out, one that is long enough, and everybody back once more.
+  storm.ebb = true;
+  await waitFor(async () => !(await realm.row('storm')).is_connected, { what: 'a departure' });
+  storm.ebb = false;
+  await waitFor(async () => (await realm.row('storm')).is_connected, { what: 'the return' });
   const done = await storm.stop();
   await waitFor(async () => !(await realm.row('storm')).is_connected, { what: 'the departure' });
   assert.equal((await assertLastNewsIsTrue('storm')).is_connected, false);
