@@ -5,10 +5,10 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { endAll } from '../lib/lifetime.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 import { kBuild, kLoadCore, kPeers, kServerCore } from './peers.mjs';
+import { buildLoad, runProgram } from './program.mjs';
 import { asText, machine, scenarioTable, writePage } from './report.mjs';
 import { kScenarios } from './scenarios.mjs';
 
@@ -43,11 +43,6 @@ function options() {
     scenarios: choose(values.only, kScenarios.map(({ name }) => name), 'scenario'),
     peers: choose(values.peers, Object.keys(kPeers), 'peer'),
   };
-}
-
-async function build() {
-  await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);
-  await run('cmake', ['--build', kBuild], { timeout: 300_000 });
 }
 
 async function measure(scenario, peer, mode) {
@@ -98,7 +93,7 @@ async function main() {
   const wanted = options();
   const missing = wanted.peers.map((peer) => kPeers[peer].missing?.()).find(Boolean);
   if (missing) throw new Error(`bench: ${missing} is not there: apt-get install libnginx-mod-nchan`);
-  await build();
+  await buildLoad();
   console.log(machine().join('\n'));
   const { configs, sections, load } = await measureAll(wanted);
   // Our own share: one core for the servers, half of one for the load generator.
@@ -116,11 +111,4 @@ async function main() {
   if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
-} finally {
-  await endAll();
-}
+await runProgram(main);

@@ -10,10 +10,10 @@ import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { kServerUser } from '../lib/database.mjs';
 import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
-import { endAll } from '../lib/lifetime.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 import { kBuild, kLoadCore, kServerCore, makeTokens, nginxHttp, startBenchCluster, startNginx } from './peers.mjs';
+import { buildLoad, runProgram } from './program.mjs';
 import { asMarkdown, asText, machine } from './report.mjs';
 
 const kInterval = 60_000; // between the reports of a user
@@ -236,8 +236,7 @@ async function main() {
   const ways = values.ways?.split(',') ?? Object.keys(kWays);
   const unknown = ways.find((way) => !(way in kWays));
   if (unknown !== undefined) throw new Error(`bench: there is no way '${unknown}'; there are: ${Object.keys(kWays).join(', ')}`);
-  await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);
-  await run('cmake', ['--build', kBuild], { timeout: 300_000 });
+  await buildLoad();
   if (kLoadCore !== undefined) await run('taskset', ['-a', '-c', '-p', String(kLoadCore), String(process.pid)]);
   const users = (values.users ?? '1000,5000,10000').split(',').map(Number);
   const sections = await kBenches[what]({ users, seconds: Number(values.seconds ?? 60), ways });
@@ -247,11 +246,4 @@ async function main() {
   if (name) writePage(name, what, args, sections);
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
-} finally {
-  await endAll();
-}
+await runProgram(main);

@@ -19,9 +19,9 @@ const isReset = ({ type }) => type === 'pgevents.reset';
 async function startPair(settings = {}) {
   const primary = await startCluster();
   const standby = await startStandby(primary);
-  const other = await primary.createDatabase({ name: 'other', install: false });
-  for (const [name, value] of Object.entries(settings)) await other.query(`ALTER SYSTEM SET ${name} = '${value}'`);
-  await other.query('SELECT pg_reload_conf()');
+  const administration = primary.database('postgres');
+  for (const [name, value] of Object.entries(settings)) await administration.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  await administration.query('SELECT pg_reload_conf()');
   const cluster = {
     createDatabase: async () => {
       const made = await primary.createDatabase();

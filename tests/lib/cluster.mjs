@@ -140,9 +140,15 @@ export class Cluster {
 
   // A new database with pgevents installed (install: false leaves it empty).
   async createDatabase({ name, install = true } = {}) {
-    const database = new Database(this, name ?? `db${this.databases_.length + 1}`);
-    this.databases_.push(database);
+    const database = this.database(name ?? `db${this.databases_.length + 1}`);
     await database.create({ install });
+    return database;
+  }
+
+  // One that is there already.
+  database(name) {
+    const database = new Database(this, name);
+    this.databases_.push(database);
     return database;
   }
 
@@ -175,13 +181,6 @@ class Standby extends Cluster {
 
   async promote() {
     await this.database('postgres').query('SELECT pg_promote()');
-  }
-
-  // One of the primary's.
-  database(name) {
-    const database = new Database(this, name);
-    this.databases_.push(database);
-    return database;
   }
 }
 

@@ -1,0 +1,24 @@
+// What every measuring program is made of: the load generator that it needs, and how it ends.
+import path from 'node:path';
+
+import { endAll } from '../lib/lifetime.mjs';
+import { run } from '../lib/processes.mjs';
+import { kRoot } from '../lib/scratch.mjs';
+import { kBuild } from './peers.mjs';
+
+export async function buildLoad() {
+  await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);
+  await run('cmake', ['--build', kBuild], { timeout: 300_000 });
+}
+
+// Whatever becomes of it, the servers that it started end with it.
+export async function runProgram(main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    await endAll();
+  }
+}
