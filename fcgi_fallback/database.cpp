@@ -1,9 +1,10 @@
-// libpq, blocking. Every wait has an end: connect_timeout, the server's statement_timeout, TCP keepalives and
-// tcp_user_timeout for a server that is silent for good.
+// libpq, one statement at a time. Every wait has an end: connect_timeout, the server's statement_timeout, and for a
+// server or network that is silent for good kAnswerTimeout; TCP keepalives end connections that are idle.
 #include "database.hpp"
 
 #include <poll.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string_view>
 
@@ -11,7 +12,8 @@ namespace pgevents::fallback {
 
 namespace {
 
-constexpr std::chrono::seconds kConnectPause{1};  // after a failure, requests are answered at once for so long
+constexpr std::chrono::seconds kConnectPause{1};    // after a failure, requests are answered at once for so long
+constexpr std::chrono::seconds kAnswerTimeout{12};  // longer than the server's own statement_timeout
 constexpr int kMaxIdleReads = 10;
 constexpr char kSessionSettings[] = "SET statement_timeout = 10000; SET client_min_messages = warning";
 
@@ -72,6 +74,7 @@ bool Database::conninfo_is_readable(const std::string& conninfo) {
 void Database::disconnect() {
   PQfinish(connection_);
   connection_ = nullptr;
+  is_silent_ = false;
   prepared_.clear();
 }
 
@@ -83,8 +86,8 @@ bool Database::connect(Outcome& outcome) {
   bool ready = connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK;
   if (ready) {
     PQsetNoticeReceiver(connection_, receive_notice, nullptr);
-    const ResultPtr result(PQexec(connection_, kSessionSettings));
-    ready = succeeded(result.get());
+    ready = PQsetnonblocking(connection_, 1) == 0 && PQsendQuery(connection_, kSessionSettings) == 1 &&
+            succeeded(wait_for_result().get());
   }
   if (ready) return true;
   std::string text = "no connection to the database: ";
@@ -112,31 +115,65 @@ bool Database::kept_connection_lives() {
 
 ResultPtr Database::execute(const Statement& statement, const char* const* values, int count) {
   if (!prepare_) {
-    return ResultPtr(PQexecParams(connection_, statement.sql, count, nullptr, values, nullptr, nullptr, 0));
+    const int sent = PQsendQueryParams(connection_, statement.sql, count, nullptr, values, nullptr, nullptr, 0);
+    return sent == 1 ? wait_for_result() : ResultPtr();
   }
   if (prepared_.count(statement.name) == 0) {
-    ResultPtr result(PQprepare(connection_, statement.name, statement.sql, 0, nullptr));
+    if (PQsendPrepare(connection_, statement.name, statement.sql, 0, nullptr) != 1) return ResultPtr();
+    ResultPtr result = wait_for_result();
     if (!succeeded(result.get())) return result;
     prepared_.insert(statement.name);
   }
-  return ResultPtr(PQexecPrepared(connection_, statement.name, count, values, nullptr, nullptr, 0));
+  const int sent = PQsendQueryPrepared(connection_, statement.name, count, values, nullptr, nullptr, 0);
+  return sent == 1 ? wait_for_result() : ResultPtr();
 }
 
+// What was sent goes out and its last result comes in, by kAnswerTimeout; after that the connection is given up: null.
+ResultPtr Database::wait_for_result() {
+  const auto deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
+  ResultPtr last;
+  while (true) {
+    const int unsent = PQflush(connection_);
+    while (unsent == 0 && PQisBusy(connection_) == 0) {
+      ResultPtr next(PQgetResult(connection_));
+      if (next == nullptr) return last;
+      last = std::move(next);
+    }
+    if (unsent < 0 || !wait_for_socket(unsent > 0, deadline) || PQconsumeInput(connection_) == 0) return nullptr;
+  }
+}
+
+bool Database::wait_for_socket(bool to_write, std::chrono::steady_clock::time_point deadline) {
+  pollfd entry{PQsocket(connection_), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const int ready = left > 0 ? poll(&entry, 1, static_cast<int>(left)) : 0;
+    if (ready > 0) return true;
+    if (ready < 0 && errno == EINTR) continue;
+    is_silent_ = true;
+    return false;
+  }
+}
+
+bool Database::is_lost() const {
+  return is_silent_ || PQstatus(connection_) != CONNECTION_OK;
+}
 bool Database::worth_repeating(const PGresult* result, bool repeatable) const {
-  if (PQstatus(connection_) != CONNECTION_OK) return repeatable;
+  if (is_lost()) return repeatable;
   return session_is_stale(field(result, PG_DIAG_SQLSTATE));
 }
 
 void Database::explain(const PGresult* result, Outcome& outcome) {
   const std::string_view sqlstate = field(result, PG_DIAG_SQLSTATE);
   const std::string_view message = field(result, PG_DIAG_MESSAGE_PRIMARY);
-  const bool lost = PQstatus(connection_) != CONNECTION_OK;
-  outcome.error = lost || sqlstate.empty()
+  outcome.error = is_lost() || sqlstate.empty()
                       ? database_away(retry_after_)
                       : error_from_sql(sqlstate, message, field(result, PG_DIAG_MESSAGE_DETAIL), retry_after_);
   if (sqlstate.substr(0, 2) == "PT") return;  // the client's own mistake
   std::string text = "database error ";
-  if (message.empty()) {
+  if (is_silent_) {
+    text += "no answer within " + std::to_string(kAnswerTimeout.count()) + " s";
+  } else if (message.empty()) {
     text += PQerrorMessage(connection_);
   } else {
     text.append(sqlstate).append(": ").append(message);

@@ -56,6 +56,9 @@ class Database {
   bool connect(Outcome& outcome);
   bool kept_connection_lives();
   void disconnect();
+  ResultPtr wait_for_result();
+  bool wait_for_socket(bool to_write, std::chrono::steady_clock::time_point deadline);
+  bool is_lost() const;
   ResultPtr execute(const Statement& statement, const char* const* values, int count);
   bool worth_repeating(const PGresult* result, bool repeatable) const;
   void settle_failure(Outcome& outcome);
@@ -65,6 +68,7 @@ class Database {
   bool prepare_;
   unsigned retry_after_;
   PGconn* connection_ = nullptr;
+  bool is_silent_ = false;  // an answer did not come in time: what comes on it now is of no use
   std::set<std::string> prepared_;
   std::chrono::steady_clock::time_point next_try_{};
   LogLimit away_log_{std::chrono::seconds(10)};

@@ -102,6 +102,9 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     const bool was_opening = std::exchange(opening_, false);
     const auto query = std::exchange(query_, nullptr);
+    if (query != nullptr) {
+      pool_.close_idle();
+    }
     if (was_opening || query != nullptr) {
       ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why.c_str());
     }
@@ -173,6 +176,15 @@ void QueryPool::fail_queue(const std::string& why) {
   const auto failed = std::exchange(queue_, {});
   for (const auto& query : failed) {
     finish(query, away(why));
+  }
+}
+
+// What has broken one connection has most likely broken those too that are idle; each would cost its next statement a timeout.
+void QueryPool::close_idle() noexcept {
+  for (auto& member : members_) {
+    if (member->free()) {
+      member->close();
+    }
   }
 }
 

@@ -56,6 +56,7 @@ class QueryPool {
 
   void dispatch();
   bool any_connected() const noexcept;
+  void close_idle() noexcept;
   void fail_queue(const std::string& why);
 
   const DatabaseConf& conf_;

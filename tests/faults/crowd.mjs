@@ -8,7 +8,8 @@ import { EventStream } from '../lib/event_stream.mjs';
 import { atEnd } from '../lib/lifetime.mjs';
 import { Poller } from '../lib/poller.mjs';
 import { Publishers } from '../lib/publishers.mjs';
-import { kModuleBase } from './service.mjs';
+import { delaysByKind, longestGaps } from './figures.mjs';
+import { kFallbackBase, kModuleBase } from './service.mjs';
 
 const kSettleTime = 90_000;
 const kShown = 5;
@@ -22,14 +23,16 @@ function startOf(cursor) {
   return { after: Number(text) };
 }
 
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
+export const isReset = ({ type }) => type === 'pgevents.reset';
 
 // What pgevents says about the stream itself is no event of the log.
 const deliveries = ({ events }) => events.filter(({ type }) => type !== 'pgevents.expired');
 
 export class Crowd {
-  constructor(service) {
+  // since: whoever comes begins behind this id, so that the log before it is of no interest.
+  constructor(service, { since = 0 } = {}) {
     this.service_ = service;
+    this.since_ = since;
     this.members = [];
     atEnd(() => this.close()); // also after a failure
   }
@@ -64,8 +67,8 @@ export class Crowd {
       this.stream(channels);
       this.poller(channels, { cursor });
       if (!fallback) continue;
-      this.stream(channels, { base: '/fb', cursor });
-      this.poller(channels, { base: '/fb', cursor, flavor: 'poll' });
+      this.stream(channels, { base: kFallbackBase, cursor });
+      this.poller(channels, { base: kFallbackBase, cursor, flavor: 'poll' });
     }
     await this.opened();
   }
@@ -75,7 +78,11 @@ export class Crowd {
     await Promise.all(this.members.filter(({ client }) => client instanceof EventStream).map(({ client }) => client.opened()));
   }
 
-  rowsFor_(member, log) {
+  log() {
+    return this.service_.database.log({ after: this.since_ });
+  }
+
+  rowsFor(member, log) {
     const after = member.after ?? member.client.opening?.id;
     return expectedRows(log, { channels: member.channels, after, since_us: member.since_us });
   }
@@ -83,49 +90,61 @@ export class Crowd {
   // Waits until everybody has the newest of its events as of now. Gives the milliseconds that it took.
   async caughtUp({ timeout = kSettleTime, members = this.members, log: given } = {}) {
     const started = performance.now();
-    const log = given ?? (await this.service_.database.log());
-    const wanted = members.map((member) => ({ member, id: this.rowsFor_(member, log).at(-1)?.id ?? -1 }));
+    const log = given ?? (await this.log());
+    const wanted = members.map((member) => ({ member, id: this.rowsFor(member, log).at(-1)?.id ?? -1 }));
     const behind = () => wanted.filter(({ member, id }) => (member.client.events.at(-1)?.id ?? -1) < id);
     const what = () => `${behind().length} clients caught up, e.g. ${behind()[0]?.member.client.describe()}`;
     await waitFor(() => behind().length === 0, { what, timeout });
     return performance.now() - started;
   }
 
-  // Judges all clients against the log (after the last commit; given, if not all of it is to come) and closes them.
-  // Gives the figures.
-  async judge({ resets = false, log: given } = {}) {
-    const late = await this.caughtUp({ log: given }).then(() => '', (error) => error.message);
-    const log = given ?? (await this.service_.database.log());
-    const figures = { clients: this.members.length, events: log.length, expected: 0, delivered: 0 };
+  // Holds every client against the log. Gives figures, and what there is to say against clients: { figures, verdicts }.
+  // A client that was told of a gap is held against `before`, the log as it was, up to there.
+  verdict(log, { resets = false, before } = {}) {
+    const figures = { clients: this.members.length, events: log.length, expected: 0, delivered: 0, resets: 0 };
+    const wrong = { loss: 0, duplicate: 0, order: 0, altered: 0, foreign: 0 };
     const verdicts = [];
     for (const member of this.members) {
-      const rows = this.rowsFor_(member, log);
-      const problems = judge(deliveries(member.client), rows, { resets });
-      figures.expected += rows.length;
-      figures.delivered += deliveries(member.client).length;
+      const { rows, problems } = before ? this.judgeAround_(member, before, log) : this.judgeOne_(member, log, resets);
+      for (const { kind } of problems) wrong[kind]++;
+      figures.expected += rows;
+      figures.delivered += deliveries(member.client).filter((event) => !isReset(event)).length;
+      figures.resets += member.client.events.filter(isReset).length;
       if (problems.length > 0) verdicts.push(`${member.kind} ${member.client.describe()}:\n${summarise(problems)}`);
       for (const violation of member.client.violations) verdicts.push(`${member.kind}: ${violation}`);
     }
-    await this.close();
-    assert.equal([...verdicts.slice(0, kShown), late].filter(Boolean).join('\n'), '', `${verdicts.length} verdicts`);
-    return { ...figures, delays: this.delays(log) };
+    return { figures: { ...figures, ...wrong, delays: delaysByKind(this.members, log), gaps: longestGaps(this.members) }, verdicts };
   }
 
-  // Milliseconds from the commit to the arrival of what was committed after the client had come, by kind of client:
-  // { kind: { p50, p99, longest } }.
+  judgeOne_(member, log, resets) {
+    const rows = this.rowsFor(member, log);
+    return { rows: rows.length, problems: judge(deliveries(member.client), rows, { resets }) };
+  }
+
+  // One reset, up to it all of the old history, behind it all of the new one.
+  judgeAround_(member, before, log) {
+    const events = deliveries(member.client);
+    const at = events.findIndex(isReset);
+    if (at === -1) return { rows: 0, problems: [{ kind: 'loss', what: 'a reset' }] };
+    const old = this.rowsFor(member, before);
+    const fresh = expectedRows(log, { channels: member.channels, after: events[at].id });
+    const problems = [...judge(events.slice(0, at), old), ...judge(events.slice(at + 1), fresh)];
+    return { rows: old.length + fresh.length, problems };
+  }
+
+  // Judges all clients against the log (after the last commit; given, if not all of it is to come) and closes them.
+  // Gives the figures; before that `record` gets them, whatever they are.
+  async judge({ log: given, record = () => {}, ...how } = {}) {
+    const late = await this.caughtUp({ log: given }).then(() => '', (error) => error.message);
+    const { figures, verdicts } = this.verdict(given ?? (await this.log()), how);
+    await this.close();
+    record(figures);
+    assert.equal([...verdicts.slice(0, kShown), late].filter(Boolean).join('\n'), '', `${verdicts.length} verdicts`);
+    return figures;
+  }
+
   delays(log) {
-    const committed = new Map(log.map(({ id, ts_us }) => [id, ts_us]));
-    const isLive = ({ joined_us }, { id }) => committed.get(id) > joined_us;
-    const delay = ({ id, at }) => performance.timeOrigin + at - committed.get(id) / 1000;
-    const found = {};
-    for (const kind of new Set(this.members.map((member) => member.kind))) {
-      const members = this.members.filter((member) => member.kind === kind);
-      const events = members.flatMap((member) => member.client.events.filter((event) => isLive(member, event)));
-      const all = events.map(delay).sort((a, b) => a - b);
-      const rounded = (q) => Math.round(quantile(all, q) * 10) / 10;
-      if (all.length > 0) found[kind] = { p50: rounded(0.5), p99: rounded(0.99), longest: rounded(1) };
-    }
-    return found;
+    return delaysByKind(this.members, log);
   }
 
   async close() {

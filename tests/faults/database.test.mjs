@@ -7,8 +7,8 @@ import { range, sleep } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { childrenOf } from '../lib/processes.mjs';
 import { Crowd, describeFigures, kChannels } from './crowd.mjs';
+import { scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
-import { strikeUnderFlow } from './strike.mjs';
 
 const kResumes = 20_000;
 const kAwaySeconds = 30;
@@ -16,35 +16,27 @@ const location = 'pgevents_retry 300ms; pgevents_poll_interval 3s; pgevents_time
 const service = await startService({ location, behind: false });
 const { nginx, database, cluster } = service;
 
-const strike = (t, how, options) => strikeUnderFlow(service, t, how, options);
+const scenario = scenariosOn(service);
 
 for (const mode of ['fast', 'immediate']) {
-  test(`PostgreSQL is restarted (${mode}), twice`, async (t) => {
-    await strike(t, () => cluster.restart(mode), { rounds: 2 });
-  });
+  scenario(`PostgreSQL is restarted (${mode})`, () => cluster.restart(mode), { rounds: 2 });
 }
 
-test('the postmaster is killed with all its processes and started again', async (t) => {
-  await strike(t, async () => {
-    await cluster.kill9();
-    await cluster.start();
-  });
+scenario('the postmaster is killed with all its processes and started again', async () => {
+  await cluster.kill9();
+  await cluster.start();
 });
 
-test('every connection of the front-ends is cut, five times', async (t) => {
-  await strike(t, async () => {
-    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgevents%'`);
-    await sleep(200);
-  }, { rounds: 5 });
-});
+scenario('every connection of the front-ends is cut', async () => {
+  await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgevents%'`);
+  await sleep(200);
+}, { rounds: 5 });
 
-test('the database stands still for four seconds without closing a connection', async (t) => {
-  await strike(t, async () => {
-    const pids = [cluster.pid, ...childrenOf(cluster.pid)];
-    pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
-    await sleep(4000);
-    pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
-  });
+scenario('the database stands still for four seconds without closing a connection', async () => {
+  const pids = [cluster.pid, ...childrenOf(cluster.pid)];
+  pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+  await sleep(4000);
+  pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
 });
 
 // What a request gets while the database is away, from both front-ends.

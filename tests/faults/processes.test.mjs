@@ -7,14 +7,16 @@ import { test } from 'node:test';
 import { Hopeless, sleep, waitFor } from '../lib/conditions.mjs';
 import { kKilledWorker } from '../lib/nginx.mjs';
 import { isAlive } from '../lib/processes.mjs';
-import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
+import { isTrial, scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
 
-const kResumes = 10_000; // ms; in a quiet machine it is less than a second
+// In a quiet machine it is less than a second. The publishers have nothing to do with nginx.
+const kPatience = { resumes: 10_000, untouched: true };
 
 // TCP, because then the kernel says which worker holds which connection.
 const service = await startService({ tcp: true, allow: [kKilledWorker] });
 const { nginx, database } = service;
+const scenario = scenariosOn(service, kPatience);
 
 async function listenerBackend() {
   const backends = await database.query(`SELECT pid, client_port FROM pg_stat_activity
@@ -46,111 +48,98 @@ async function listenersWorker() {
   }, { what: 'a listener' });
 }
 
-// Everybody has what is committed by now; then the same for what is committed after `strike`.
-async function strikeUnderFlow(t, strike, { rounds = 1 } = {}) {
-  const crowd = new Crowd(service);
-  await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels, ['wine']], { fallback: false });
-  await crowd.oneOfEach([['bread']]);
-  const flow = startFlow(database);
-  const times = [];
-  for (let round = 0; round < rounds; round++) {
-    await crowd.caughtUp();
-    await sleep(300);
-    await strike(round);
-    await sleep(200);
-    times.push(Math.round(await crowd.caughtUp({ timeout: kResumes })));
-  }
-  await flow.stop();
-  assert.deepEqual(flow.failures, []);
-  t.diagnostic(`all clients caught up within ${times.join(', ')} ms`);
-  t.diagnostic(describeFigures(await crowd.judge()));
-}
-
 async function killAndWait(pid) {
   nginx.kill(pid);
   await waitFor(() => !nginx.workers().includes(pid) && nginx.workers().length === 4, { what: 'a new worker' });
 }
 
-test('each of the four workers is killed in turn', async (t) => {
-  const victims = nginx.workers();
-  assert.equal(victims.length, 4);
-  await strikeUnderFlow(t, (round) => killAndWait(victims[round]), { rounds: 4 });
+scenario('each of the four workers is killed in turn', () => killAndWait(nginx.workers()[0]), { rounds: 4 });
+
+const times = [];
+scenario('the listener\'s worker is killed: another one follows the log within seconds', async () => {
+  const victim = await listenersWorker();
+  const started = performance.now();
+  await killAndWait(victim);
+  await waitFor(async () => (await listenersWorker()) !== victim, { what: 'another listener' });
+  times.push(Math.round(performance.now() - started));
+}, { rounds: 5 });
+
+test('another listener takes over within five seconds', (t) => {
+  t.diagnostic(`after ${times.join(', ')} ms`);
+  assert.ok(times.length > 0 && Math.max(...times) < 5000, `${times}`);
+});
+
+// `during` something, with a process that stands still.
+async function whileStopped(pid, during) {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await during();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+scenario('a listener\'s worker that stands still loses its role, and does no harm when it goes on', async () => {
+  const stopped = await listenersWorker();
+  await whileStopped(stopped, async () => {
+    const others = nginx.workers().filter((pid) => pid !== stopped);
+    // Its connection stays open in PostgreSQL as long as it stands still: there are two.
+    await waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
+      WHERE application_name = 'pgevents' AND query LIKE '%pgevents.log_after%'`)) === 2, { what: 'a second listener' });
+    await sleep(1000);
+    assert.ok(others.every(isAlive));
+  });
+  await listenersWorker();
+});
+
+const kStopped = isTrial ? 10 : 2; // seconds
+scenario(`a worker stands still for ${kStopped} s`, async ({ round }) => {
+  const workers = nginx.workers();
+  await whileStopped(workers[round % workers.length], () => sleep(kStopped * 1000));
+});
+
+scenario('ten reloads in a row', async () => {
+  const old = new Set();
+  for (let n = 0; n < 10; n++) for (const pid of await nginx.reload()) old.add(pid);
+  await nginx.waitGone([...old], 10_000);
+}, { rounds: 2 });
+
+const kReloading = isTrial ? 60 : 4; // seconds
+scenario(`a reload every second for ${kReloading} s`, async () => {
+  for (const until = performance.now() + kReloading * 1000; performance.now() < until;) {
+    const next = performance.now() + 1000;
+    await nginx.reload();
+    await sleep(Math.max(0, next - performance.now()));
+  }
+  await waitFor(() => nginx.workers().length === 4, { what: 'the old workers gone' });
+});
+
+scenario('nginx is quit, stays away for two seconds, and is started', async () => {
+  await nginx.quit(10_000);
+  await sleep(2000);
+  await nginx.start();
+});
+
+scenario('nginx is terminated at once (SIGTERM) and started', async () => {
+  await nginx.terminate(10_000);
+  await nginx.start();
+});
+
+scenario('the binary is replaced (USR2, WINCH, QUIT)', async () => {
+  const old_master = nginx.master();
+  const old_workers = nginx.workers();
+  nginx.signal('SIGUSR2');
+  const new_master = await waitFor(() => {
+    if (!isAlive(old_master)) throw new Hopeless('the old master is gone');
+    return fs.existsSync(`${nginx.pidFile}.oldbin`) && nginx.master() !== old_master && nginx.master();
+  }, { what: () => `a new master; ${nginx.logText().slice(-500)}` });
+  await nginx.waitWorkers();
+  process.kill(old_master, 'SIGWINCH');
+  await nginx.waitGone(old_workers, 10_000);
   await service.waitAnsweredBy('module');
-});
-
-test('the listener\'s worker is killed, five times: another one follows the log within seconds', async (t) => {
-  const times = [];
-  await strikeUnderFlow(t, async () => {
-    const victim = await listenersWorker();
-    const started = performance.now();
-    await killAndWait(victim);
-    await waitFor(async () => (await listenersWorker()) !== victim, { what: 'another listener' });
-    times.push(Math.round(performance.now() - started));
-  }, { rounds: 5 });
-  t.diagnostic(`another listener after ${times.join(', ')} ms`);
-  assert.ok(Math.max(...times) < 5000, `${times}`);
-});
-
-test('a listener\'s worker that stands still loses its role, and does no harm when it goes on', async (t) => {
-  await strikeUnderFlow(t, async () => {
-    const stopped = await listenersWorker();
-    process.kill(stopped, 'SIGSTOP');
-    try {
-      const others = nginx.workers().filter((pid) => pid !== stopped);
-      // Its connection stays open in PostgreSQL as long as it stands still: there are two.
-      await waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'pgevents' AND query LIKE '%pgevents.log_after%'`)) === 2, { what: 'a second listener' });
-      await sleep(1000);
-      assert.ok(others.every(isAlive));
-    } finally {
-      process.kill(stopped, 'SIGCONT');
-    }
-    await listenersWorker();
-  });
-});
-
-test('ten reloads in a row', async (t) => {
-  await strikeUnderFlow(t, async () => {
-    const old = new Set();
-    for (let n = 0; n < 10; n++) for (const pid of await nginx.reload()) old.add(pid);
-    await nginx.waitGone([...old], 10_000);
-  }, { rounds: 2 });
-});
-
-test('nginx is quit, stays away for two seconds, and is started', async (t) => {
-  await strikeUnderFlow(t, async () => {
-    await nginx.quit(10_000);
-    await sleep(2000);
-    await nginx.start();
-    await service.waitAnsweredBy('module');
-  });
-});
-
-test('nginx is terminated at once (SIGTERM) and started', async (t) => {
-  await strikeUnderFlow(t, async () => {
-    await nginx.terminate(10_000);
-    await nginx.start();
-    await service.waitAnsweredBy('module');
-  });
-});
-
-test('the binary is replaced (USR2, WINCH, QUIT)', async (t) => {
-  await strikeUnderFlow(t, async () => {
-    const old_master = nginx.master();
-    const old_workers = nginx.workers();
-    nginx.signal('SIGUSR2');
-    const new_master = await waitFor(() => {
-      if (!isAlive(old_master)) throw new Hopeless('the old master is gone');
-      return fs.existsSync(`${nginx.pidFile}.oldbin`) && nginx.master() !== old_master && nginx.master();
-    }, { what: () => `a new master; ${nginx.logText().slice(-500)}` });
-    await nginx.waitWorkers();
-    process.kill(old_master, 'SIGWINCH');
-    await nginx.waitGone(old_workers, 10_000);
-    await service.waitAnsweredBy('module');
-    process.kill(old_master, 'SIGQUIT');
-    await nginx.waitGone([old_master], 10_000);
-    assert.ok(isAlive(new_master));
-  });
+  process.kill(old_master, 'SIGQUIT');
+  await nginx.waitGone([old_master], 10_000);
+  assert.ok(isAlive(new_master));
 });
 
 test('afterwards one listener is there and the log is clean', async () => {

@@ -30,10 +30,11 @@ function unprivileged(command, args) {
 }
 
 export class Cluster {
-  constructor({ tcp, fsync, settings }) {
+  constructor({ tcp, fsync, settings, env = {}, dir }) {
     this.bin_ = binDirectory();
-    this.dir = tempDir('pg');
+    this.dir = dir ?? tempDir('pg');
     this.data = path.join(this.dir, 'data');
+    this.env_ = { ...process.env, ...env };
     this.log = path.join(this.dir, 'postgres.log');
     this.pidFile = path.join(this.dir, 'postgres.pid');
     this.tcp_ = tcp;
@@ -79,7 +80,7 @@ export class Cluster {
   async start() {
     const log = fs.openSync(this.log, 'a');
     const [command, args] = unprivileged(path.join(this.bin_, 'postgres'), ['-D', this.data]);
-    const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
+    const child = spawn(command, args, { cwd: this.dir, env: this.env_, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     this.child_ = child;
     await waitFor(() => this.ready_(child), { what: `PostgreSQL ready, see ${this.log}`, timeout: 60_000, interval: 20 });
@@ -152,8 +153,25 @@ export class Cluster {
     return database;
   }
 
-  psqlCommand() {
-    return path.join(this.bin_, 'psql');
+  // Another cluster takes this one's place: clients find it at the same address.
+  async takePlaceOf(other) {
+    await other.stop('fast');
+    this.dir = other.dir;
+    this.port = other.port;
+    const lines = `unix_socket_directories = '${this.dir}'\nport = ${this.port}\n`;
+    fs.appendFileSync(path.join(this.data, 'postgresql.conf'), lines);
+    await this.restart();
+  }
+
+  program(name) {
+    return path.join(this.bin_, name);
+  }
+
+  // A line before all others of pg_hba.conf.
+  async allowFirst(line) {
+    const file = path.join(this.data, 'pg_hba.conf');
+    fs.writeFileSync(file, `${line}\n${fs.readFileSync(file)}`);
+    await this.database('postgres').query('SELECT pg_reload_conf()');
   }
 
   logText() {
@@ -193,9 +211,9 @@ export async function startStandby(primary) {
   return standby;
 }
 
-// It ends with the test file.
-export async function startCluster({ tcp = false, fsync = false, settings = {} } = {}) {
-  const cluster = new Cluster({ tcp, fsync, settings });
+// It ends with the test file. env: for the server; dir: where it is to live, instead of a temporary directory of its own.
+export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir } = {}) {
+  const cluster = new Cluster({ tcp, fsync, settings, env, dir });
   await cluster.initialise();
   await cluster.start();
   atEnd(() => cluster.remove());

@@ -54,7 +54,7 @@ export class Database {
   async psql(args, input) {
     const common = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', this.cluster.dir, '-p', String(this.cluster.port)];
     const who = ['-U', 'postgres', '-d', this.name];
-    return run(this.cluster.psqlCommand(), [...common, ...who, ...args], { input });
+    return run(this.cluster.program('psql'), [...common, ...who, ...args], { input });
   }
 
   pool_(user) {

@@ -18,12 +18,17 @@ export function randomSource(seed) {
 const kInsert = 'INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2::json)';
 const kPublish = 'SELECT pgevents.publish($1, $2, $3::json)';
 
+const kLate = 1000; // ms; what a database's absence cost beyond that is not made up for
+
 export class Publishers {
-  // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions.
+  // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions. With a
+  // rate (events a second, of all together) they keep to a timetable instead of pausing.
   constructor(database, { count = 4, channels = ['cheese'], types = ['cheese_created', 'cheese_sold'], perTransaction = [1, 5],
-    sleepMs = [0, 50], pauseMs = [0, 5], rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9 } = {}) {
+    sleepMs = [0, 50], pauseMs = [0, 5], rate, rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9 } = {}) {
     this.database_ = database;
-    this.options_ = { channels, types, perTransaction, sleepMs, pauseMs, rollbacks, padding };
+    const events = ((perTransaction[0] + perTransaction[1]) / 2) * (1 - rollbacks);
+    const interval = rate && (1000 * events * count) / rate;
+    this.options_ = { channels, types, perTransaction, sleepMs, pauseMs, interval, rollbacks, padding };
     this.seed = seed;
     this.random_ = randomSource(seed);
     this.stopping_ = false;
@@ -53,6 +58,8 @@ export class Publishers {
   }
 
   async run_(publisher) {
+    const { interval, pauseMs } = this.options_;
+    let due = performance.now() + this.random_() * (interval ?? 0);
     let client;
     for (let number = 0; !this.stopping_; number++) {
       try {
@@ -64,7 +71,8 @@ export class Publishers {
         client = undefined;
         await sleep(100);
       }
-      await sleep(this.between_(this.options_.pauseMs));
+      due = interval ? Math.max(due + interval, performance.now() - kLate) : performance.now() + this.between_(pauseMs);
+      await sleep(Math.max(0, due - performance.now()));
     }
     await client?.end().catch(() => {});
   }

@@ -1,0 +1,92 @@
+// The way to the database: cut, slow, or swallowing everything; a certificate that has expired, a password that was changed. Events
+// flow all the time; afterwards everybody has everything once.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { sleep } from '../lib/conditions.mjs';
+import { kServerUser } from '../lib/database.mjs';
+import { run } from '../lib/processes.mjs';
+import { startProxy } from '../lib/proxy.mjs';
+import { tempDir } from '../lib/scratch.mjs';
+import { selfSignedCertificate } from '../lib/tls.mjs';
+import { scenariosOn } from './scenario.mjs';
+import { startService } from './service.mjs';
+
+const kTrouble = 3000; // ms
+const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
+const cluster = await startCluster({ tcp: true });
+const proxy = await startProxy(cluster.port);
+
+// A certificate of now, and one that was good until long ago.
+const good = await selfSignedCertificate();
+const expired = await selfSignedCertificate({ at: '2020-01-01' });
+const server = { cert: path.join(cluster.data, 'server.crt'), key: path.join(cluster.data, 'server.key') };
+const authorities = path.join(good.dir, 'authorities.pem');
+fs.writeFileSync(authorities, [good, expired].map(({ cert }) => fs.readFileSync(cert)).join(''));
+
+async function showCertificate({ cert, key }) {
+  fs.copyFileSync(cert, server.cert);
+  fs.copyFileSync(key, server.key);
+  fs.chmodSync(server.key, 0o600);
+  if (process.getuid() === 0) await run('chown', ['postgres:', server.cert, server.key]);
+  await cluster.database('postgres').query('SELECT pg_reload_conf()');
+}
+
+const passwords = path.join(tempDir('pass'), 'pgpass');
+const knowPassword = (password) => fs.writeFileSync(passwords, `*:*:*:*:${password}\n`, { mode: 0o600 });
+
+// Only the front-ends go by the proxy, with TLS and a password.
+async function createDatabase() {
+  const made = await cluster.createDatabase();
+  const secure = `sslmode=verify-ca sslrootcert=${authorities} passfile=${passwords}`;
+  made.conninfo = () => `host=127.0.0.1 port=${proxy.port} dbname=${made.name} user=${kServerUser} ${secure}`;
+  await made.query(`ALTER ROLE ${kServerUser} PASSWORD 'first'`);
+  return made;
+}
+
+await showCertificate(good);
+await cluster.database('postgres').query('ALTER SYSTEM SET ssl = on');
+await cluster.allowFirst(`host all ${kServerUser} 127.0.0.1/32 scram-sha-256`);
+knowPassword('first');
+const service = await startService({ cluster: { createDatabase }, workers: 2, location, tcp: true, behind: false });
+const scenario = scenariosOn(service);
+
+const cut = () => service.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${kServerUser}'`);
+
+scenario('the network to the database is cut for three seconds', async () => {
+  proxy.cut();
+  await sleep(kTrouble);
+  proxy.mend();
+}, { rounds: 2 });
+
+scenario('the network to the database takes a tenth of a second more, each way', async () => {
+  proxy.delay(100);
+  await sleep(kTrouble);
+  proxy.mend();
+});
+
+scenario('the network swallows everything on the connections that there are', () => {
+  assert.ok(proxy.freeze() > 0);
+}, { rounds: 2, serves: 60_000, resumes: 60_000 });
+
+scenario('the database shows a certificate that has expired', async () => {
+  await showCertificate(expired);
+  await cut();
+  await sleep(kTrouble);
+  assert.notEqual(await service.whoAnswers(), 'module');
+  await showCertificate(good);
+});
+
+scenario('the password is changed, and then the front-ends are told', async ({ round }) => {
+  const password = `changed-${round}`;
+  await service.database.query(`ALTER ROLE ${kServerUser} PASSWORD '${password}'`);
+  await cut();
+  await sleep(kTrouble);
+  assert.notEqual(await service.whoAnswers(), 'module');
+  knowPassword(password);
+});
+
+test('the end: a clean log', () => service.nginx.stop());

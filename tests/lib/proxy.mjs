@@ -1,0 +1,84 @@
+// The network between the front-ends and their database, as a TCP proxy that can be made worse.
+import net from 'node:net';
+
+import { sleep } from './conditions.mjs';
+import { atEnd } from './lifetime.mjs';
+
+export class Proxy {
+  constructor(port) {
+    this.target_ = port;
+    this.pairs_ = new Set();
+    this.delay_ = 0;
+    this.refusing_ = false;
+    this.server_ = net.createServer((inner) => this.join_(inner));
+  }
+
+  get port() {
+    return this.server_.address().port;
+  }
+
+  async listen() {
+    await new Promise((resolve) => this.server_.listen(0, '127.0.0.1', resolve));
+  }
+
+  join_(inner) {
+    if (this.refusing_) return inner.resetAndDestroy();
+    const pair = { sockets: [inner, net.connect(this.target_, '127.0.0.1')], frozen: false };
+    this.pairs_.add(pair);
+    const [, outer] = pair.sockets;
+    this.pass_(pair, inner, outer);
+    this.pass_(pair, outer, inner);
+    return pair;
+  }
+
+  pass_(pair, from, to) {
+    let before = Promise.resolve(); // what was sent earlier arrives earlier, whatever the delay
+    from.on('error', () => {});
+    from.on('data', (bytes) => {
+      const arrives = this.delay_ > 0 ? sleep(this.delay_) : undefined;
+      before = before.then(() => arrives).then(() => pair.frozen || to.write(bytes));
+    });
+    from.on('close', () => {
+      if (pair.frozen) return;
+      this.pairs_.delete(pair);
+      before.then(() => to.destroy());
+    });
+  }
+
+  // Milliseconds more in each direction.
+  delay(ms) {
+    this.delay_ = ms;
+  }
+
+  // Every connection is reset, and new ones too, until mend().
+  cut() {
+    this.refusing_ = true;
+    for (const { sockets } of this.pairs_) for (const socket of sockets) socket.resetAndDestroy();
+    this.pairs_.clear();
+  }
+
+  mend() {
+    this.refusing_ = false;
+    this.delay_ = 0;
+  }
+
+  // Keeps every connection of now open and lets nothing pass any more, in either direction; those that come later are not
+  // concerned. Gives how many there were.
+  freeze() {
+    for (const pair of this.pairs_) pair.frozen = true;
+    return this.pairs_.size;
+  }
+
+  close() {
+    for (const socket of [...this.pairs_].flatMap(({ sockets }) => sockets)) socket.destroy();
+    this.server_.close();
+  }
+}
+
+// A way to `port`; it ends with the test file.
+export async function startProxy(port) {
+  const proxy = new Proxy(port);
+  await proxy.listen();
+  atEnd(() => proxy.close());
+  return proxy;
+}
