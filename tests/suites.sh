@@ -116,6 +116,22 @@ build_fuzz() {
 # run_fuzz SECONDS [TARGET…]: what is found stays in .run/fuzz.
 run_fuzz() { bash tests/fuzz/run.sh build/fuzz "$run_dir/fuzz" "$@"; }
 
+# The fault scenarios (all, or of the files named) under 1,000 clients and 200 events a second, each struck three times as often;
+# what came of it becomes a table.
+cmd_trial() {
+  local names=("$@") files=() status=0 records=$run_dir/trial.jsonl
+  ((${#names[@]})) || names=(processes database database_trouble network storage moved misbehaviour)
+  files=("${names[@]/#/tests/faults/}")
+  need_packages test
+  need_npm
+  build_release
+  rm -f -- "$records"
+  PGEVENTS_TRIAL=$records node --test --test-concurrency=1 --test-reporter=spec "${files[@]/%/.test.mjs}" || status=1
+  node tests/faults/trial-report.mjs "$records" "$run_dir/trial.md"
+  say "The table: $run_dir/trial.md"
+  return "$status"
+}
+
 # Suites that measure time or start many servers get the machine for themselves.
 run_node() {
   local at_once=1

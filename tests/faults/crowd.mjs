@@ -113,7 +113,8 @@ export class Crowd {
       if (problems.length > 0) verdicts.push(`${member.kind} ${member.client.describe()}:\n${summarise(problems)}`);
       for (const violation of member.client.violations) verdicts.push(`${member.kind}: ${violation}`);
     }
-    return { figures: { ...figures, ...wrong, delays: delaysByKind(this.members, log), gaps: longestGaps(this.members) }, verdicts };
+    const times = { delays: delaysByKind(this.members, log), gaps: longestGaps(this.members) };
+    return { figures: { ...figures, ...wrong, ...times }, verdicts };
   }
 
   judgeOne_(member, log, resets) {

@@ -1,5 +1,5 @@
-// The way to the database: cut, slow, or swallowing everything; a certificate that has expired, a password that was changed. Events
-// flow all the time; afterwards everybody has everything once.
+// The way to the database: cut, slow, or swallowing everything; a certificate that has expired, a password that was changed.
+// Events flow all the time; afterwards everybody has everything once.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';

@@ -4,8 +4,8 @@
 //   const scenario = scenariosOn(service);
 //   scenario('PostgreSQL is restarted', () => cluster.restart('fast'), { rounds: 2 });
 //
-// In the suite the load is small. A trial (`./run trial`, PGEVENTS_TRIAL names the file for its records) holds 1,000 clients under
-// 200 events a second, and strikes three times as often.
+// In the suite the load is small. A trial (`./run trial`, PGEVENTS_TRIAL names the file for its records) holds 1,000 clients
+// under 200 events a second, and strikes three times as often.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -64,10 +64,11 @@ export function recordTrial(sentence, rounds, seconds, figures) {
   fs.appendFileSync(trial, `${JSON.stringify({ file, sentence, rounds, seconds, ...figures })}\n`);
 }
 
-// What holds for all scenarios on a service unless one says otherwise: serves, resumes: milliseconds until the module answers after
-// a fault, and until everybody has caught up then; rounds: how often it strikes; untouched: no transaction may fail.
+// What holds for all scenarios on a service unless one says otherwise: serves, resumes: milliseconds until the module answers
+// after a fault, and until everybody has caught up then; rounds: how often it strikes; untouched: no transaction may fail.
 export function scenariosOn(service, defaults = {}) {
-  return (sentence, strike, options = {}) => test(sentence, (t) => play(service, t, sentence, strike, { ...defaults, ...options }));
+  return (sentence, strike, options) =>
+    test(sentence, (t) => play(service, t, sentence, strike, { ...defaults, ...options }));
 }
 
 // `strike` gets { crowd, flow, round } and leaves everything usable again.

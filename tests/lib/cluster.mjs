@@ -34,7 +34,7 @@ export class Cluster {
     this.bin_ = binDirectory();
     this.dir = dir ?? tempDir('pg');
     this.data = path.join(this.dir, 'data');
-    this.env_ = { ...process.env, ...env };
+    this.env_ = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     this.log = path.join(this.dir, 'postgres.log');
     this.pidFile = path.join(this.dir, 'postgres.pid');
     this.tcp_ = tcp;
@@ -70,7 +70,7 @@ export class Cluster {
 
   async fill_() {
     const args = ['-D', this.data, '-N', '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8'];
-    await run(...unprivileged(path.join(this.bin_, 'initdb'), args), { cwd: this.dir });
+    await run(...unprivileged(this.program('initdb'), args), { cwd: this.dir });
   }
 
   get pid() {
@@ -79,8 +79,8 @@ export class Cluster {
 
   async start() {
     const log = fs.openSync(this.log, 'a');
-    const [command, args] = unprivileged(path.join(this.bin_, 'postgres'), ['-D', this.data]);
-    const child = spawn(command, args, { cwd: this.dir, env: this.env_, stdio: ['ignore', log, log] });
+    const [command, args] = unprivileged('env', [...this.env_, this.program('postgres'), '-D', this.data]);
+    const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     this.child_ = child;
     await waitFor(() => this.ready_(child), { what: `PostgreSQL ready, see ${this.log}`, timeout: 60_000, interval: 20 });
@@ -117,8 +117,13 @@ export class Cluster {
     if (signal !== 'SIGKILL') await Promise.all(this.databases_.map((database) => database.disconnect()));
     signalIfAlive(pid, signal);
     await waitGone(pids, 'PostgreSQL', 60_000);
-    // Until it has been waited for, the next one would take it for running.
-    await waitFor(() => child.exitCode !== null || child.signalCode !== null, { what: 'the status of PostgreSQL' });
+    await this.waitEnded();
+  }
+
+  // Until it has been waited for, the next one would take it for running.
+  async waitEnded() {
+    const child = this.child_;
+    await waitFor(() => child.exitCode !== null || child.signalCode !== null, { what: 'the end of PostgreSQL', timeout: 60_000 });
     this.child_ = undefined;
     fs.rmSync(this.pidFile, { force: true }); // a killed server leaves it
   }
@@ -194,7 +199,7 @@ class Standby extends Cluster {
   async fill_() {
     const { dir, port } = this.primary_;
     const args = ['-D', this.data, '-R', '-X', 'stream', '-c', 'fast', '-h', dir, '-p', String(port), '-U', 'postgres'];
-    await run(...unprivileged(path.join(this.bin_, 'pg_basebackup'), args), { cwd: this.dir });
+    await run(...unprivileged(this.program('pg_basebackup'), args), { cwd: this.dir });
   }
 
   async promote() {

@@ -22,7 +22,7 @@ const kLate = 1000; // ms; what a database's absence cost beyond that is not mad
 
 export class Publishers {
   // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions. With a
-  // rate (events a second, of all together) they keep to a timetable instead of pausing.
+  // rate (events a second, of all together) they keep to a timetable instead of pausing, and take the channels in turn.
   constructor(database, { count = 4, channels = ['cheese'], types = ['cheese_created', 'cheese_sold'], perTransaction = [1, 5],
     sleepMs = [0, 50], pauseMs = [0, 5], rate, rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9 } = {}) {
     this.database_ = database;
@@ -32,6 +32,7 @@ export class Publishers {
     this.seed = seed;
     this.random_ = randomSource(seed);
     this.stopping_ = false;
+    this.turn_ = 0;
     this.record = { committed: [], rolledBack: [], unsure: [] };
     this.failures = [];
     this.running_ = Array.from({ length: count }, (_, publisher) => this.run_(publisher));
@@ -55,6 +56,11 @@ export class Publishers {
 
   pick_(list) {
     return list[Math.floor(this.random_() * list.length)];
+  }
+
+  channel_() {
+    const { channels, interval } = this.options_;
+    return interval ? channels[this.turn_++ % channels.length] : this.pick_(channels);
   }
 
   async run_(publisher) {
@@ -106,7 +112,7 @@ export class Publishers {
 
   async publishOne_(client, transaction, n) {
     const token = `${transaction.publisher}-${transaction.number}-${n}`;
-    const event = { token, channel: this.pick_(this.options_.channels), type: this.pick_(this.options_.types) };
+    const event = { token, channel: this.channel_(), type: this.pick_(this.options_.types) };
     const data = { token, padding: 'x'.repeat(this.options_.padding) };
     if (this.random_() < 0.5) {
       await client.query(kInsert, [event.channel, JSON.stringify({ type: event.type, data })]);

@@ -1,0 +1,169 @@
+// The log goes on in another server: a standby takes over from a primary that has crashed, or a dump is restored into a new
+// cluster. The front-ends find it by several hosts in the connection string, or at the old address. Where nothing is lost nobody
+// notices more than a pause; where the tail of the log is lost, everybody who had it is told so, never left in silence.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { judgeLog, summarise } from '../lib/checker.mjs';
+import { startCluster, startStandby } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { kServerUser } from '../lib/database.mjs';
+import { run } from '../lib/processes.mjs';
+import { tempDir } from '../lib/scratch.mjs';
+import { describeFigures, isReset } from './crowd.mjs';
+import { gather, isTrial, recordTrial } from './scenario.mjs';
+import { startService } from './service.mjs';
+
+const kPatience = 60_000;
+const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
+const options = { workers: 2, location, behind: false };
+
+// A primary with its standby, and a service that goes to whichever of the two takes writes.
+async function startPair(settings = {}) {
+  const primary = await startCluster();
+  const standby = await startStandby(primary);
+  const administration = primary.database('postgres');
+  for (const [name, value] of Object.entries(settings)) await administration.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  await administration.query('SELECT pg_reload_conf()');
+  const createDatabase = async () => {
+    const made = await primary.createDatabase();
+    made.conninfo = () => `host=${primary.dir},${standby.dir} port=${primary.port},${standby.port} dbname=${made.name} ` +
+      `user=${kServerUser} target_session_attrs=read-write connect_timeout=2`;
+    return made;
+  };
+  const service = await startService({ cluster: { createDatabase }, ...options });
+  await caughtUp(service.database, standby);
+  return { primary, standby, service };
+}
+
+async function caughtUp(database, standby) {
+  const copy = standby.database(database.name);
+  const has_all = async () => (await copy.head()) >= (await database.head());
+  await waitFor(has_all, { what: 'the standby has everything', timeout: kPatience });
+}
+
+// The crowd and its flow go to `cluster` from now on.
+async function moveTo(service, cluster) {
+  await service.database.disconnect();
+  service.database.cluster = cluster;
+}
+
+// Applications can publish, and the module serves.
+async function flowsAgain(service, flow) {
+  const { committedEvents } = flow;
+  await waitFor(() => flow.committedEvents > committedEvents + 50, { what: 'a flow', timeout: kPatience });
+  await service.waitAnsweredBy('module', kPatience);
+}
+
+async function finish(t, sentence, service, crowd, { since, ...how }) {
+  const seconds = Math.round((performance.now() - since) / 1000);
+  t.diagnostic(describeFigures(await crowd.judge({ ...how, record: (figures) => recordTrial(sentence, 1, seconds, figures) })));
+  await service.nginx.stop();
+}
+
+// `repeat` in a trial.
+function moving(sentence, body) {
+  for (let n = 1; n <= (isTrial ? 3 : 1); n++) test(n === 1 ? sentence : `${sentence} (${n})`, (t) => body(t, sentence));
+}
+
+moving('a synchronous standby is promoted in the middle of a flow: nothing is lost, nobody is told of a gap', async (t, sentence) => {
+  const { primary, standby, service } = await startPair({ synchronous_standby_names: '*' });
+  await service.database.query(`SELECT pgevents.publish('before', 'made', '0')`); // without it no standby could tell the generation
+  const since = performance.now();
+  const { crowd, flow } = await gather(service);
+  await flowsAgain(service, flow);
+  await primary.kill9();
+  await standby.promote();
+  const administration = standby.database('postgres');
+  await administration.query('ALTER SYSTEM RESET synchronous_standby_names');
+  await administration.query('SELECT pg_reload_conf()');
+  await moveTo(service, standby);
+  await flowsAgain(service, flow);
+  const record = await flow.stop();
+  assert.equal(summarise(judgeLog(await crowd.log(), record)), '');
+  await finish(t, sentence, service, crowd, { since });
+});
+
+// What has been published is nothing but `old`; the new server knows a part of it.
+async function losesTheTail(t, sentence, { service, crowd, flow }, move) {
+  await flowsAgain(service, flow);
+  await move.prepare();
+  await flowsAgain(service, flow);
+  await flow.stop();
+  await crowd.caughtUp();
+  const before = await crowd.log();
+  const since = performance.now();
+  await move.replace();
+  const { flow: fresh, crowd: later } = await gather(service);
+  const told = () => crowd.members.every(({ client }) => client.events.some(isReset));
+  await waitFor(told, { what: 'everybody is told', timeout: kPatience });
+  t.diagnostic(`everybody is told ${Math.round(performance.now() - since)} ms after the new server was there`);
+  await flowsAgain(service, fresh);
+  await fresh.stop();
+  const log = await crowd.log();
+  assert.ok(before.at(-1).id < log.at(-1).id);
+  await later.judge();
+  await finish(t, sentence, service, crowd, { since, before });
+}
+
+moving('an asynchronous standby that lacks the tail is promoted: everybody gets a reset, and then what is new', async (t, sentence) => {
+  const { primary, standby, service } = await startPair();
+  const { crowd, flow } = await gather(service);
+  await losesTheTail(t, sentence, { service, crowd, flow }, {
+    prepare: async () => {
+      await caughtUp(service.database, standby);
+      await standby.stop('fast');
+    },
+    replace: async () => {
+      await primary.kill9();
+      await standby.start();
+      await standby.promote();
+      await moveTo(service, standby);
+    },
+  });
+});
+
+// A new cluster with what is in `database` now, as pg_dump sees it.
+async function restoreInto(database) {
+  const file = path.join(tempDir('dump'), 'dump.sql');
+  const old = database.cluster;
+  const at = ['-h', old.dir, '-p', String(old.port), '-U', 'postgres'];
+  const roles = await run(old.program('pg_dumpall'), [...at, '--roles-only']);
+  const dump = await run(old.program('pg_dump'), [...at, '--create', database.name]);
+  fs.writeFileSync(file, `${roles.stdout.replace('CREATE ROLE postgres;', '')}${dump.stdout}`);
+  const fresh = await startCluster();
+  await fresh.database('postgres').psql(['-f', file]);
+  return fresh;
+}
+
+moving('a dump is restored into a new cluster at the same address: who has more than it gets a reset', async (t, sentence) => {
+  const service = await startService(options);
+  const { crowd, flow } = await gather(service);
+  let fresh;
+  await losesTheTail(t, sentence, { service, crowd, flow }, {
+    prepare: async () => (fresh = await restoreInto(service.database)),
+    replace: async () => {
+      await fresh.takePlaceOf(service.cluster);
+      await moveTo(service, fresh);
+    },
+  });
+});
+
+moving('the same when the dump has everything: nobody is told of a gap', async (t, sentence) => {
+  const service = await startService(options);
+  const since = performance.now();
+  const { crowd, flow } = await gather(service);
+  await flowsAgain(service, flow);
+  await flow.stop();
+  await crowd.caughtUp();
+  const fresh = await restoreInto(service.database);
+  await fresh.takePlaceOf(service.cluster);
+  await moveTo(service, fresh);
+  const { flow: again, crowd: later } = await gather(service);
+  await flowsAgain(service, again);
+  await again.stop();
+  await later.judge();
+  await finish(t, sentence, service, crowd, { since });
+});
