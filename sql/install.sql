@@ -4,7 +4,7 @@
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 5
+\set latest 6
 \if :{?to}
 \else
 \set to :latest
@@ -53,6 +53,12 @@ SELECT :installed < 5 AND :to >= 5 AS is_due \gset
 \if :is_due
 \ir migrations/0005_generations.sql
 INSERT INTO pgevents.migrations (version, name) VALUES (5, 'generations');
+\endif
+
+SELECT :installed < 6 AND :to >= 6 AS is_due \gset
+\if :is_due
+\ir migrations/0006_crash_mark.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (6, 'crash_mark');
 \endif
 
 -- What an application may replace by functions of its own: an upgrade leaves these alone.

@@ -1,10 +1,10 @@
--- pgevents.check_generation(): begins a new generation of ids if this is not the place where the last one was begun. It is told by
--- an event on pgevents' own channel, {"after":…}, which has the first id.
+-- pgevents.check_generation(): begins a new generation of ids if this is not the place where the last one was begun, or if the
+-- server has crashed since. It is told by an event on pgevents' own channel, {"after":…}, which has the first id.
 -- Parameters: none; the caller holds the lock under which ids are given.
 -- Returns:    nothing.
 -- Errors:     40001 at REPEATABLE READ and above, if another transaction does the same at the same time.
--- Tables:     generations (read, insert), log (read, insert), history (read).
--- Once for each session: none has given ids before a promotion, and afterwards nothing changes while it lives.
+-- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history (read).
+-- Once for each session: none has given ids before a promotion or outlives a crash, and afterwards nothing changes while it lives.
 CREATE OR REPLACE FUNCTION pgevents.check_generation() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -13,14 +13,16 @@ DECLARE
   next bigint;
 BEGIN
   -- Not there while install.sql stops at an earlier version.
-  IF to_regclass('pgevents.generations') IS NULL THEN
+  IF to_regclass('pgevents.crash_mark') IS NULL THEN
     RETURN;
   END IF;
   here := pgevents.generation_place();
-  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1) THEN
+  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1)
+     OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
+    INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));

@@ -125,6 +125,25 @@ moving('an asynchronous standby that lacks the tail is promoted: everybody gets 
   });
 });
 
+// Nothing writes the write-ahead log any more but whoever waits for it.
+moving('the server crashes and loses what was committed asynchronously: who had it gets a reset', async (t, sentence) => {
+  const settings = { synchronous_commit: 'off', bgwriter_lru_maxpages: '0', checkpoint_timeout: '1h' };
+  const service = await startService({ cluster: { settings }, ...options });
+  const { crowd, flow } = await gather(service);
+  const findWriter = () => service.database.value(`SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'`);
+  let writer;
+  await losesTheTail(t, sentence, { service, crowd, flow }, {
+    prepare: async () => {
+      writer = await findWriter();
+      process.kill(writer, 'SIGSTOP');
+    },
+    replace: async () => {
+      process.kill(writer, 'SIGKILL'); // PostgreSQL takes that for a crash, and recovers
+      await waitFor(async () => ![undefined, writer].includes(await findWriter()), { what: 'the recovery', timeout: kPatience });
+    },
+  });
+});
+
 // A new cluster with what is in `database` now, as pg_dump sees it.
 async function restoreInto(database) {
   const file = path.join(tempDir('dump'), 'dump.sql');

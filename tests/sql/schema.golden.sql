@@ -91,14 +91,16 @@ DECLARE
   next bigint;
 BEGIN
   -- Not there while install.sql stops at an earlier version.
-  IF to_regclass('pgevents.generations') IS NULL THEN
+  IF to_regclass('pgevents.crash_mark') IS NULL THEN
     RETURN;
   END IF;
   here := pgevents.generation_place();
-  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1) THEN
+  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1)
+     OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
+    INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
@@ -1532,6 +1534,11 @@ CREATE TABLE pgevents.connections (
     left_at timestamp with time zone
 );
 COMMENT ON TABLE pgevents.connections IS 'Which users are connected through which holder';
+CREATE UNLOGGED TABLE pgevents.crash_mark (
+    is_set boolean DEFAULT true NOT NULL,
+    CONSTRAINT crash_mark_is_set_check CHECK (is_set)
+);
+COMMENT ON TABLE pgevents.crash_mark IS 'One row, which a crash takes away, as it empties every unlogged table';
 CREATE TABLE pgevents.log (
     id bigint NOT NULL,
     channel_id text NOT NULL COLLATE pg_catalog."C",
@@ -1677,6 +1684,8 @@ CREATE TABLE pgevents.users (
 COMMENT ON TABLE pgevents.users IS 'Who there is, filled by the application; may be replaced by a view';
 ALTER TABLE ONLY pgevents.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (realm, user_id, holder);
+ALTER TABLE ONLY pgevents.crash_mark
+    ADD CONSTRAINT crash_mark_pkey PRIMARY KEY (is_set);
 ALTER TABLE ONLY pgevents.generations
     ADD CONSTRAINT generations_pkey PRIMARY KEY (first_id);
 ALTER TABLE ONLY pgevents.history

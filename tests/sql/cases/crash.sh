@@ -60,8 +60,12 @@ crash() {
   is "$(q "$database" "SELECT string_agg(id || ':' || data, ' ') FROM pgevents.log_after(0, 9)")" "2:1 3:2 4:3 5:4 6:5" "events"
   is "$(q "$database" "SELECT pgevents.status() ->> 'staged'")" 0 "staged rows"
   q "$database" "SELECT pgevents.publish('c', 't', '6')" >/dev/null
-  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(6, 9)")" 6 "the next event, with a greater id"
+  is "$(q "$database" "SELECT string_agg(type || data, ' ') FROM pgevents.log_after(6, 9)")" \
+    'pgevents.generation{"after" : 6} t6' "the next event, in a new generation of ids"
+  is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 6, NULL, 9, 999)")" "t end" "who has all that is here"
+  is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 7, NULL, 9, 999)")" \
+    "pgevents.reset t t t t t t end" "who has more"
 }
 if [[ $url == - ]]; then
-  it "after a crash every committed event is there, and the next one has a greater id" crash
+  it "after a crash every committed event is there, and the next one is of another generation" crash
 fi

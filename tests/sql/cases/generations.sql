@@ -30,6 +30,17 @@ SELECT pgevents.publish('a', 't', '5');
 SELECT pg_temp.equal(count(*)::text || ' ' || max(first_id - after_id), '2 2000000001', 'generations') FROM pgevents.generations;
 SELECT pg_temp.equal(pgevents.head()::text, '2000000007', 'head');
 
+-- test: a crash has emptied the mark, and sets it once
+SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
+TRUNCATE pgevents.crash_mark;
+RESET pgevents.generation_checked;
+SELECT pgevents.publish('a', 't', '4');
+RESET pgevents.generation_checked;
+SELECT pgevents.publish('a', 't', '5');
+SELECT pg_temp.equal(string_agg(id || type || (data::json ->> 'reason'), ' ') FILTER (WHERE type = 'pgevents.reset'), '1pgevents.resetahead', 'lost')
+  FROM pgevents.fetch('{a}', 5, NULL, 9, 1000);
+SELECT pg_temp.equal(string_agg(id || type, ' '), '1000000005t 1000000006t 1000000006end', 'who has all') FROM pgevents.fetch('{a}', 4, NULL, 9, 1000);
+
 -- test: a listener begins with the new generation, and knows that it missed something only if it did
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
 SELECT pg_temp.equal(l::text, '(4,1,1,t)', 'before') FROM pgevents.listener_start(0, 0, 100) l;
