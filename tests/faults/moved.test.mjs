@@ -140,6 +140,8 @@ moving('the server crashes and loses what was committed asynchronously: who had 
     replace: async () => {
       process.kill(writer, 'SIGKILL'); // PostgreSQL takes that for a crash, and recovers
       await waitFor(async () => ![undefined, writer].includes(await findWriter()), { what: 'the recovery', timeout: kPatience });
+      // Beyond all that was lost, before those who poll look again.
+      await service.database.query(`SELECT count(pgevents.publish('before', 'made', '0')) FROM generate_series(1, 3000)`);
     },
   });
 });
