@@ -7,11 +7,11 @@ import { range, sleep } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { childrenOf } from '../lib/processes.mjs';
 import { Crowd, describeFigures, kChannels } from './crowd.mjs';
-import { scenariosOn } from './scenario.mjs';
+import { isTrial, scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
 
 const kResumes = 20_000;
-const kAwaySeconds = 30;
+const kAwaySeconds = isTrial ? 30 : 10;
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 3s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
 const service = await startService({ location, behind: false });
 const { nginx, database, cluster } = service;

@@ -4,10 +4,10 @@ import { test } from 'node:test';
 
 import { sleep } from '../lib/conditions.mjs';
 import { kServerUser } from '../lib/database.mjs';
-import { scenariosOn } from './scenario.mjs';
+import { isTrial, scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
 
-const kTrouble = 3000; // ms
+const kTrouble = isTrial ? 3000 : 1500; // ms
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
 const service = await startService({ workers: 2, location, behind: false });
 const { database } = service;

@@ -12,10 +12,10 @@ import { run } from '../lib/processes.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { tempDir } from '../lib/scratch.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
-import { scenariosOn } from './scenario.mjs';
+import { isTrial, scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
 
-const kTrouble = 3000; // ms
+const kTrouble = isTrial ? 3000 : 1500; // ms
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
 const cluster = await startCluster({ tcp: true });
 const proxy = await startProxy(cluster.port);
@@ -56,7 +56,7 @@ const scenario = scenariosOn(service);
 
 const cut = () => service.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${kServerUser}'`);
 
-scenario('the network to the database is cut for three seconds', async () => {
+scenario('the network to the database is cut for some seconds', async () => {
   proxy.cut();
   await sleep(kTrouble);
   proxy.mend();
