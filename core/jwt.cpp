@@ -106,6 +106,26 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
   return fault("its signature is wrong");
 }
 
+// What OpenSSL needs for an algorithm it makes at the first use, and where it had no memory for that then, it says for ever that
+// there is no such algorithm. So all are used once when the keys are read, in the process from which the others come.
+void rehearse(jose_cfg_t* config, const JwtKey& key) {
+  TokenCache::digest("");
+  for (const JwtKey::Use& use : key.uses) {
+    const Json header(json_pack("{s:s%}", "alg", use.alg.data(), use.alg.size()));
+    const Json encoded(jose_b64_enc_dump(header.get()));
+    // Base64url as long as signatures of ES256, ES384 and ES512, and by the smallest RSA keys: others are not looked at.
+    for (const std::size_t length : {86, 128, 176, 342}) {
+      const CryptoErrors errors;  // of each: the queue holds but a few
+      const std::string signature(length, 'A');
+      Token token;
+      token.header = string_of(encoded.get()).value_or("");
+      token.payload = "e30";
+      token.signature = signature;
+      signature_is_good(config, token, use.jwk.get());
+    }
+  }
+}
+
 }  // namespace
 
 struct JwtKeys::Impl {
@@ -122,6 +142,7 @@ std::optional<std::string> JwtKeys::add(std::string_view text, std::string_view 
   std::vector<JwtKey> keys;
   if (auto fault = KeyFile{impl_->config.get(), kid, alg}.read(text, keys)) return fault;
   if (impl_->keys.size() + keys.size() > kMaxKeys) return "there are more than " + std::to_string(kMaxKeys) + " keys";
+  for (const JwtKey& key : keys) rehearse(impl_->config.get(), key);
   std::move(keys.begin(), keys.end(), std::back_inserter(impl_->keys));
   return std::nullopt;
 }
