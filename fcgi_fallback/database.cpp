@@ -5,8 +5,10 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace pgevents::fallback {
 
@@ -31,9 +33,13 @@ PGconn* connect_with(const char* conninfo) {
   return PQconnectdbParams(keywords, values, 1);
 }
 
-void receive_notice(void*, const PGresult* result) {
+// Called by libpq, which is C: nothing may be thrown.
+void receive_notice(void*, const PGresult* result) noexcept {
   const char* const text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  if (text != nullptr) log_line(std::string("PostgreSQL says: ") + text);
+  if (text == nullptr) return;
+  char line[1024];
+  std::snprintf(line, sizeof line, "PostgreSQL says: %s", text);
+  log_line(line);
 }
 
 std::string_view field(const PGresult* result, int code) {
@@ -47,9 +53,10 @@ bool succeeded(const PGresult* result) {
 }
 
 // Errors of the session, not of the statement, which was not executed: a prepared statement that is gone (a pooler in
-// between) or whose result type changed (an upgrade), a session on a server that has become a read-only standby.
+// between), whose result type changed (an upgrade), or that is there already (we had no memory for the answer when it was
+// made), a session on a server that has become a read-only standby.
 bool session_is_stale(std::string_view sqlstate) {
-  return sqlstate == "26000" || sqlstate == "0A000" || sqlstate == "25006";
+  return sqlstate == "26000" || sqlstate == "0A000" || sqlstate == "42P05" || sqlstate == "25006";
 }
 
 }  // namespace
@@ -71,7 +78,7 @@ bool Database::conninfo_is_readable(const std::string& conninfo) {
   return parsed != nullptr;
 }
 
-void Database::disconnect() {
+void Database::disconnect() noexcept {
   PQfinish(connection_);
   connection_ = nullptr;
   is_silent_ = false;
@@ -90,11 +97,12 @@ bool Database::connect(Outcome& outcome) {
             succeeded(wait_for_result().get());
   }
   if (ready) return true;
-  std::string text = "no connection to the database: ";
-  text += connection_ != nullptr ? PQerrorMessage(connection_) : "no memory";
-  if (away_log_.pass(text)) outcome.log = text;
-  disconnect();
   next_try_ = std::chrono::steady_clock::now() + kConnectPause;
+  // Whatever is thrown from here on, a session without its settings is not kept.
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> failed(std::exchange(connection_, nullptr), &PQfinish);
+  std::string text = "no connection to the database: ";
+  text += failed != nullptr ? PQerrorMessage(failed.get()) : "no memory";
+  if (away_log_.pass(text)) outcome.log = text;
   return false;
 }
 
@@ -105,6 +113,7 @@ bool Database::is_connected() {
 // A server that ended has closed the socket: libpq finds that out without a round trip. Its farewell comes first, the
 // end only with the next read.
 bool Database::kept_connection_lives() {
+  if (is_lost()) return false;
   for (int reads = 0; reads < kMaxIdleReads; ++reads) {
     pollfd entry{PQsocket(connection_), POLLIN, 0};
     if (poll(&entry, 1, 0) <= 0) return true;
@@ -155,9 +164,11 @@ bool Database::wait_for_socket(bool to_write, std::chrono::steady_clock::time_po
   }
 }
 
+// A statement whose answer libpq had no memory to read is still under way: no other can be sent.
 bool Database::is_lost() const {
-  return is_silent_ || PQstatus(connection_) != CONNECTION_OK;
+  return is_silent_ || PQstatus(connection_) != CONNECTION_OK || PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
 }
+
 bool Database::worth_repeating(const PGresult* result, bool repeatable) const {
   if (is_lost()) return repeatable;
   return session_is_stale(field(result, PG_DIAG_SQLSTATE));

@@ -55,7 +55,7 @@ class Database {
  private:
   bool connect(Outcome& outcome);
   bool kept_connection_lives();
-  void disconnect();
+  void disconnect() noexcept;
   ResultPtr wait_for_result();
   bool wait_for_socket(bool to_write, std::chrono::steady_clock::time_point deadline);
   bool is_lost() const;

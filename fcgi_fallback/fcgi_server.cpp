@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "server.hpp"
@@ -80,7 +82,10 @@ class FcgiExchange : public Exchange {
 class FcgiServer {
  public:
   FcgiServer(int listen_fd, Handler& handler) : listen_fd_(listen_fd), handler_(handler) {
-    FCGX_Init();
+    idle_.reserve(kMaxIdle + 1);
+    entries_.reserve(kMaxIdle + 2);
+    // Where it had no memory to begin, libfcgi accepts nothing ever after.
+    if (FCGX_Init() != 0) throw std::bad_alloc();
     // Without a listening socket of its own libfcgi gives up on a bad connection instead of accepting another one.
     FCGX_InitRequest(&request_, -1, 0);
     // Steering signals arrive only while waiting, so that no system call of libpq or libfcgi is interrupted.
@@ -117,27 +122,28 @@ class FcgiServer {
  private:
   // Waits. Returns a connection with something to read; -1 when a new one was accepted, a signal came, or the time was up.
   int next_connection() {
-    std::vector<pollfd> entries{{listen_fd_, POLLIN, 0}};
-    for (const int fd : idle_) entries.push_back({fd, POLLIN, 0});
-    const int count = wait(entries);
+    entries_.assign(1, {listen_fd_, POLLIN, 0});
+    for (const int fd : idle_) entries_.push_back({fd, POLLIN, 0});
+    const int count = wait();
     if (count == 0) handler_.idle();
     if (count <= 0) return -1;
-    const auto ready = std::find_if(entries.begin() + 1, entries.end(), [](const pollfd& e) { return e.revents != 0; });
+    const auto ready =
+        std::find_if(entries_.begin() + 1, entries_.end(), [](const pollfd& e) { return e.revents != 0; });
     // New connections and those we have take turns: neither starves, and no process hoards what others could serve.
-    const bool take_new = entries[0].revents != 0 && (ready == entries.end() || !took_new_);
+    const bool take_new = entries_[0].revents != 0 && (ready == entries_.end() || !took_new_);
     took_new_ = take_new;
     if (take_new) accept_connection();
-    if (take_new || ready == entries.end()) return -1;
+    if (take_new || ready == entries_.end()) return -1;
     idle_.erase(std::find(idle_.begin(), idle_.end(), ready->fd));
     return ready->fd;
   }
 
   // For events, a signal, or until the handler has something to do.
-  int wait(std::vector<pollfd>& entries) const {
+  int wait() {
     const auto idle_in = handler_.until_idle();
     timespec limit{};
     if (idle_in) limit = {idle_in->count() / 1000, idle_in->count() % 1000 * 1000000};
-    return ppoll(entries.data(), entries.size(), idle_in ? &limit : nullptr, &waiting_mask_);
+    return ppoll(entries_.data(), entries_.size(), idle_in ? &limit : nullptr, &waiting_mask_);
   }
 
   // A new connection waits among the idle ones until it is readable: one that stays silent occupies nobody.
@@ -169,14 +175,17 @@ class FcgiServer {
   // Out of descriptors or memory, poll would report the same connection again and again.
   static void pause_when_exhausted(int error) {
     if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
-    log_line(std::string("cannot accept a connection: ") + std::strerror(error));
+    char text[128];
+    std::snprintf(text, sizeof text, "cannot accept a connection: %s", std::strerror(error));
+    log_line(text);
     poll(nullptr, 0, 1000);
   }
 
   int listen_fd_;
   Handler& handler_;
   FCGX_Request request_{};
-  std::vector<int> idle_;  // open connections without a request
+  std::vector<int> idle_;        // open connections without a request
+  std::vector<pollfd> entries_;  // scratch; has its room from the start, as has idle_: to wait needs no memory
   bool took_new_ = false;
   sigset_t waiting_mask_{};
 };

@@ -7,8 +7,9 @@
 
 namespace pgevents::fallback {
 
-// Writes `pgevents-fcgi[pid]: text` as one line (control characters become spaces).
-void log_line(std::string_view text);
+// Writes `pgevents-fcgi[pid]: text` as one line (control characters become spaces, and what is too long is cut). Takes no memory,
+// so that the lack of it can be told.
+void log_line(std::string_view text) noexcept;
 
 // Keeps a repeated complaint from flooding the log: lets one through per interval and counts the others.
 class LogLimit {

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string>
 
 #include "log.hpp"
 
@@ -33,9 +33,12 @@ sigset_t steering_signals() {
   return set;
 }
 
-std::string describe(int status) {
-  if (WIFSIGNALED(status)) return std::string("killed by signal ") + strsignal(WTERMSIG(status));
-  return "ended with status " + std::to_string(WEXITSTATUS(status));
+// Takes no memory: without any the master has to go on all the same.
+template <typename... Values>
+void log_values(const char* format, Values... values) noexcept {
+  char text[256];
+  std::snprintf(text, sizeof text, format, values...);
+  log_line(text);
 }
 
 }  // namespace
@@ -83,16 +86,26 @@ void ProcessManager::start(Slot& slot) {
   if (pid == 0) {
     // A killed master takes its workers along: nobody would restart or stop them.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    std::exit(getppid() == master ? work_() : 0);
+    std::exit(getppid() == master ? work_in_child() : 0);
   }
   if (pid < 0) {
-    log_line(std::string("cannot start a worker: ") + std::strerror(errno));
+    log_values("cannot start a worker: %s", std::strerror(errno));
     slot.start_at = Clock::now() + kMaxDelay;
     return;
   }
   slot.pid = pid;
   slot.started = Clock::now();
   slot.asked_to_end = false;
+}
+
+// What is thrown here must not get to main(): that would end the master's things, its socket's file for example.
+int ProcessManager::work_in_child() noexcept {
+  try {
+    return work_();
+  } catch (const std::exception& problem) {
+    log_line(problem.what());
+    return EXIT_FAILURE;
+  }
 }
 
 void ProcessManager::reap() {
@@ -107,12 +120,19 @@ void ProcessManager::reap() {
 void ProcessManager::ended(Slot& slot, int status) {
   const bool young = Clock::now() - slot.started < kMinLife;
   slot.delay = slot.asked_to_end || !young ? milliseconds{0} : std::clamp(slot.delay * 2, kFirstDelay, kMaxDelay);
-  if (!slot.asked_to_end) {
-    log_line("worker " + std::to_string(slot.pid) + ' ' + describe(status) + "; the next one starts in " +
-             std::to_string(slot.delay.count()) + " ms");
-  }
+  if (!slot.asked_to_end) log_end(slot, status);
   slot.pid = 0;
   slot.start_at = Clock::now() + slot.delay;
+}
+
+void ProcessManager::log_end(const Slot& slot, int status) {
+  const auto delay = static_cast<long>(slot.delay.count());
+  if (WIFSIGNALED(status)) {
+    log_values("worker %d killed by signal %s; the next one starts in %ld ms", slot.pid, strsignal(WTERMSIG(status)),
+               delay);
+  } else {
+    log_values("worker %d ended with status %d; the next one starts in %ld ms", slot.pid, WEXITSTATUS(status), delay);
+  }
 }
 
 void ProcessManager::signal_all(int signal_number) {

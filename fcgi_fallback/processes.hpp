@@ -33,8 +33,10 @@ class ProcessManager {
 
   void start_due();
   void start(Slot& slot);
+  int work_in_child() noexcept;
   void reap();
   void ended(Slot& slot, int status);
+  static void log_end(const Slot& slot, int status);
   void signal_all(int signal_number);
   void stop();
   bool any_running() const;
