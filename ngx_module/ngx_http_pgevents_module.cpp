@@ -83,19 +83,41 @@ void each_database(ngx_cycle_t* cycle, Visit&& visit) {
   }
 }
 
+// False when a database cannot be served, now or ever. Throws when there is no memory.
+bool start_databases(ngx_cycle_t* cycle) {
+  bool started = true;
+  each_database(cycle, [&](DatabaseConf& conf) {
+    conf.worker = pgevents::nginx::make_in_pool<Database>(cycle->pool, conf, cycle);
+    if (conf.worker == nullptr) {
+      throw std::bad_alloc();
+    }
+    started = started && conf.worker->start();
+  });
+  return started;
+}
+
+// To nginx every fault of a starting worker is for ever: it starts no other one in its place. Where memory is short for a moment
+// one shall be started, so this one ends in its own way; not at once, for it may be refused to the next one as well.
+[[noreturn]] void start_another_worker(ngx_cycle_t* cycle) {
+  constexpr ngx_msec_t kPause = 1'000;
+  constexpr int kStatus = 1;  // nginx gives up on 2
+  ngx_log_error(NGX_LOG_CRIT, cycle->log, 0, "pgevents: no memory to start, another worker is to try again");
+  ngx_msleep(kPause);
+  _exit(kStatus);
+}
+
 // Cache manager and cache loader run this too: they serve nobody.
 ngx_int_t worker_starts(ngx_cycle_t* cycle) {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
     return NGX_OK;
   }
-  return pgevents::nginx::guarded(cycle->log, static_cast<ngx_int_t>(NGX_ERROR), [cycle] {
-    bool started = true;
-    each_database(cycle, [&](DatabaseConf& conf) {
-      conf.worker = pgevents::nginx::make_in_pool<Database>(cycle->pool, conf, cycle);
-      started = started && conf.worker != nullptr && conf.worker->start();
-    });
-    return static_cast<ngx_int_t>(started ? NGX_OK : NGX_ERROR);
-  });
+  bool started = false;
+  if (!pgevents::nginx::guarded(cycle->log, [&] { started = start_databases(cycle); })) {
+    if (ngx_process == NGX_PROCESS_WORKER) {
+      start_another_worker(cycle);
+    }
+  }
+  return started ? NGX_OK : NGX_ERROR;
 }
 
 void worker_leaves(ngx_cycle_t* cycle) {
