@@ -122,27 +122,33 @@ bool Catchup::request(Subscriber* subscriber, const Cursor& cursor, bool strict)
   if (cursor.kind != Cursor::Kind::kNow) {
     channels = array_literal(subscriber->channels());
   }
-  const std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, strict);
+  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, strict);
   const auto found = jobs_.find(key);
   if (found != jobs_.end()) {
     found->second.waiting.push_back(subscriber);
-    subscriber->waits_for_page(key);
+    subscriber->waits_for_page(std::move(key));
     return true;
   }
-  auto query = std::make_shared<Query>();
-  query->statement = {sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(kMaxBytes)}};
-  query->done = [this, key](const QueryResult& result) { answer(key, result); };
-  jobs_[key] = {query, {subscriber}};
-  subscriber->waits_for_page(key);
-  if (!pool_.run(query)) {
-    jobs_.erase(key);
-    subscriber->waits_for_page({});
-    return false;
-  }
-  return true;
+  return start(subscriber, std::move(key),
+               {sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(kMaxBytes)}});
 }
 
-void Catchup::leave(Subscriber* subscriber, const std::string& key) {
+// The job is either there and on its way, or there is none: a job without a query would be waited for in vain.
+bool Catchup::start(Subscriber* subscriber, std::string key, Statement statement) {
+  auto query = std::make_shared<Query>();
+  query->statement = std::move(statement);
+  query->done = [this, key](const QueryResult& result) { answer(key, result); };
+  const auto job = jobs_.emplace(key, Job{query, {subscriber}}).first;
+  subscriber->waits_for_page(std::move(key));
+  const bool runs = guarded(log_, false, [&] { return pool_.run(query); });
+  if (!runs) {
+    jobs_.erase(job);
+    subscriber->waits_for_page({});
+  }
+  return runs;
+}
+
+void Catchup::leave(Subscriber* subscriber, const std::string& key) noexcept {
   if (answering_ != nullptr) {
     std::replace(answering_->begin(), answering_->end(), subscriber, static_cast<Subscriber*>(nullptr));
   }
@@ -158,28 +164,34 @@ void Catchup::leave(Subscriber* subscriber, const std::string& key) {
   }
 }
 
+// Nothing when there is none, or no memory for it.
+std::optional<Page> Catchup::read_page(const QueryResult& result) const noexcept {
+  std::optional<Page> page;
+  if (result.rows != nullptr) {
+    guarded(log_, [&] { page.emplace(result.rows); });
+  } else if (!result.sqlstate.empty()) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %*s %*s", result.sqlstate.size(),
+                  result.sqlstate.data(), result.message.size(), result.message.data());
+  }
+  return page && page->valid() ? std::move(page) : std::nullopt;
+}
+
 // Subscribers may end, and so leave(), while others are served: their place in `waiting` becomes null.
-void Catchup::answer(const std::string& key, const QueryResult& result) {
+void Catchup::answer(const std::string& key, const QueryResult& result) noexcept {
   const auto node = jobs_.extract(key);
   if (node.empty()) {
     return;
   }
   std::vector<Subscriber*> waiting = std::move(node.mapped().waiting);
   const auto outer = std::exchange(answering_, &waiting);
-  std::optional<Page> page;
-  if (result.rows != nullptr) {
-    page.emplace(result.rows);
-  } else if (!result.sqlstate.empty()) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %s %s", result.sqlstate.c_str(),
-                  result.message.c_str());
-  }
+  std::optional<Page> page = read_page(result);
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     Subscriber* subscriber = std::exchange(waiting[i], nullptr);
     if (subscriber == nullptr) {
       continue;
     }
     subscriber->waits_for_page({});
-    guarded(log_, [&] { page && page->valid() ? subscriber->page_arrived(*page) : subscriber->page_failed(); });
+    page ? subscriber->page_arrived(*page) : subscriber->page_failed();
   }
   answering_ = outer;
 }

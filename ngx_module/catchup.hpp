@@ -54,7 +54,7 @@ class Catchup {
   // leaves before. False when too much is waiting already. `strict`: the page must hold all that was committed before this
   // call, so that a query which is under way cannot be shared.
   bool request(Subscriber* subscriber, const Cursor& cursor, bool strict);
-  void leave(Subscriber* subscriber, const std::string& key);
+  void leave(Subscriber* subscriber, const std::string& key) noexcept;
 
  private:
   struct Job {
@@ -62,7 +62,9 @@ class Catchup {
     std::vector<Subscriber*> waiting;
   };
   std::string find_key(std::string key, bool strict);
-  void answer(const std::string& key, const QueryResult& result);
+  bool start(Subscriber* subscriber, std::string key, Statement statement);
+  void answer(const std::string& key, const QueryResult& result) noexcept;
+  std::optional<Page> read_page(const QueryResult& result) const noexcept;
 
   QueryPool& pool_;
   ngx_log_t* log_;

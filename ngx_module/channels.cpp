@@ -22,7 +22,7 @@ Channel& Channels::join(const std::string& name, Subscriber* subscriber, std::ui
 
 // The last member takes the freed place. A round serves from the end to the beginning, so whoever is moved down either had its turn
 // or gets it again, which is harmless.
-void Channels::leave(const Membership& membership) {
+void Channels::leave(const Membership& membership) noexcept {
   Channel& channel = *membership.channel;
   Subscriber* last = channel.members.back();
   channel.members[membership.index] = last;
@@ -33,7 +33,7 @@ void Channels::leave(const Membership& membership) {
   drop_if_unused(channel);
 }
 
-void Channels::drop_if_unused(Channel& channel) {
+void Channels::drop_if_unused(Channel& channel) noexcept {
   if (!channel.members.empty() || channel.queued) {
     return;
   }

@@ -46,8 +46,9 @@ struct Channel {
   std::vector<Subscriber*> members;
   std::size_t to_serve = 0;  // members below this index wait in the round under way
   bool queued = false;
-  bool started = false;  // the round has begun
-  Made made[3];          // by Format
+  Channel* next_queued = nullptr;  // in the database's queue, where to get in must need no memory
+  bool started = false;            // the round has begun
+  Made made[3];                    // by Format
 };
 
 // A subscriber's place in a channel's members.
@@ -60,7 +61,7 @@ class Channels {
  public:
   // `seen_id`: everything up to it has been read from the ring.
   Channel& join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id);
-  void leave(const Membership& membership);
+  void leave(const Membership& membership) noexcept;
 
   // The channels of this hash, mostly one or none.
   template <typename Visit>
@@ -78,7 +79,7 @@ class Channels {
   }
   bool empty() const noexcept { return by_hash_.empty(); }
   // Removes a channel without members, unless it still waits for its round.
-  void drop_if_unused(Channel& channel);
+  void drop_if_unused(Channel& channel) noexcept;
 
  private:
   std::unordered_multimap<std::uint64_t, std::unique_ptr<Channel>> by_hash_;

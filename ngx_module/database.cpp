@@ -26,7 +26,7 @@ Subscriber* from_later(ngx_queue_t* link) {
 // Not to be nested.
 template <typename Visit>
 void Database::each_subscriber(Visit&& visit) {
-  each_link(subscribers_, marker_, [&](ngx_queue_t* link) { guarded(log_, [&] { visit(*from_all(link)); }); });
+  each_link(subscribers_, marker_, [&visit](ngx_queue_t* link) { visit(*from_all(link)); });
 }
 
 Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
@@ -38,7 +38,7 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       pool_(conf, cycle->log),
       listener_(
           conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
-      reports_(pool_),
+      reports_(pool_, cycle->log),
       contacts_(
           pool_, [this] { return serving(); }, cycle->log),
       ticker_(
@@ -129,7 +129,7 @@ void Database::exit() noexcept {
 
 // nginx is in the middle of its list of connections: those of HTTP/2 that come later in it must first be told to say GOAWAY, or they would be taken for
 // idle when their streams end, and keep the worker. The timer does not let the worker exit before.
-void Database::leave_soon() {
+void Database::leave_soon() noexcept {
   if (!std::exchange(leaving_, true)) {
     wake_->idle = 0;
     ngx_add_timer(&leave_, 1);
@@ -138,16 +138,16 @@ void Database::leave_soon() {
 
 void Database::on_leave(ngx_event_t* event) {
   auto* self = static_cast<Database*>(event->data);
-  guarded(self->log_, [self] { self->shut_down(); });
+  self->shut_down();
 }
 
-void Database::shut_down() {
+void Database::shut_down() noexcept {
   listener_.stop();
   wake_all();  // another worker may take the listener over
   stop_timer(second_);
   ticker_.stop();
   each_subscriber([](Subscriber& subscriber) { subscriber.end(Ending::kLeaving); });
-  contacts_.shut_down();
+  guarded(log_, [this] { contacts_.shut_down(); });
   pool_.shut_down();
   if (wake_->read->posted) {
     ngx_delete_posted_event(wake_->read);
@@ -157,7 +157,7 @@ void Database::shut_down() {
   ngx_free_connection(wake_);
 }
 
-void Database::add(Subscriber& subscriber) {
+void Database::add(Subscriber& subscriber) noexcept {
   ngx_queue_insert_tail(&subscribers_, &subscriber.all_link);
 }
 
@@ -168,7 +168,7 @@ void Database::remove(Subscriber& subscriber) noexcept {
   }
 }
 
-void Database::serve_later(Subscriber& subscriber) {
+void Database::serve_later(Subscriber& subscriber) noexcept {
   if (!std::exchange(subscriber.later, true)) {
     ngx_queue_insert_tail(&later_, &subscriber.later_link);
   }
@@ -214,7 +214,7 @@ void Database::look_at_ring() {
 }
 
 // Whatever was skipped is behind the cursors of those that it concerns.
-void Database::overtaken() {
+void Database::overtaken() noexcept {
   const Ring::Snapshot later = ring_.snapshot();
   if (later.epoch != epoch_) {
     return new_epoch(later);
@@ -227,7 +227,7 @@ void Database::overtaken() {
 
 // There is a gap before the ring's first event. What was in it is in the log, and who was to be put out by it must come back to be
 // looked at.
-void Database::new_epoch(const Ring::Snapshot& now) {
+void Database::new_epoch(const Ring::Snapshot& now) noexcept {
   const bool forced = root_.forced_epoch.load() > epoch_;
   epoch_ = now.epoch;
   pos_ = now.head_pos;
@@ -258,7 +258,7 @@ bool Database::obey(std::uint64_t pos, std::uint64_t id) {
 }
 
 // Who was to be put out is not known here: all that may be meant come back, and are looked at then.
-void Database::missed_control() {
+void Database::missed_control() noexcept {
   const std::uint64_t last = root_.last_control.load();
   if (std::exchange(seen_control_, last) != last) {
     users_.send_away();
@@ -272,7 +272,7 @@ std::optional<Error> Database::refusal(std::string_view user, std::int64_t issue
   return revocations_.refuses(user, issued_us) ? std::optional(token_revoked()) : std::nullopt;
 }
 
-void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) {
+void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexcept {
   Channel::Fresh& fresh = channel.started ? channel.next : channel.fresh;
   if (!channel.queued || (channel.started && fresh.first_id == 0)) {
     fresh = {channel.last_id, id, pos};
@@ -281,7 +281,7 @@ void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) {
   queue(channel);
 }
 
-void Database::mark_all() {
+void Database::mark_all() noexcept {
   channels_.all([this](Channel& channel) {
     channel.fresh = {};
     channel.next = {};
@@ -291,17 +291,18 @@ void Database::mark_all() {
   });
 }
 
-void Database::queue(Channel& channel) {
-  if (!channel.queued) {
-    channel.queued = true;
+void Database::queue(Channel& channel) noexcept {
+  if (!std::exchange(channel.queued, true)) {
     channel.to_serve = channel.members.size();
-    queue_.push_back(&channel);
+    channel.next_queued = nullptr;
+    (queue_last_ == nullptr ? queue_first_ : queue_last_->next_queued) = &channel;
+    queue_last_ = &channel;
   }
   schedule();
 }
 
 // Serves a channel's members from the end to the beginning. False when the budget ran out before.
-bool Database::serve_channel(Channel& channel, int& budget) {
+bool Database::serve_channel(Channel& channel, int& budget) noexcept {
   channel.started = true;
   while (channel.to_serve > 0) {
     if (budget-- <= 0) {
@@ -316,13 +317,14 @@ bool Database::serve_channel(Channel& channel, int& budget) {
 }
 
 // The rounds of the marked channels, as far as the budget goes. False when it ran out.
-bool Database::serve_channels(int& budget) {
-  while (queue_head_ < queue_.size()) {
-    Channel& channel = *queue_[queue_head_];
+bool Database::serve_channels(int& budget) noexcept {
+  while (queue_first_ != nullptr) {
+    Channel& channel = *queue_first_;
     if (!serve_channel(channel, budget)) {
       return false;
     }
-    ++queue_head_;
+    queue_first_ = channel.next_queued;
+    queue_last_ = queue_first_ == nullptr ? nullptr : queue_last_;
     channel.queued = false;
     channel.started = false;
     for (Channel::Made& made : channel.made) {
@@ -338,7 +340,7 @@ bool Database::serve_channels(int& budget) {
   return true;
 }
 
-void Database::serve_late(int budget) {
+void Database::serve_late(int budget) noexcept {
   while (!ngx_queue_empty(&later_) && budget-- > 0) {
     Subscriber* subscriber = from_later(ngx_queue_head(&later_));
     ngx_queue_remove(&subscriber->later_link);
@@ -347,10 +349,9 @@ void Database::serve_late(int budget) {
   }
 }
 
-void Database::slice() {
+void Database::slice() noexcept {
   int budget = kSliceBudget;
   const bool all = serve_channels(budget);
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::exchange(queue_head_, 0)));
   serve_late(kLateBudget);
   if (!all || !ngx_queue_empty(&later_)) {
     schedule();
@@ -359,9 +360,7 @@ void Database::slice() {
 
 void Database::on_slice(ngx_event_t* event) {
   auto* self = static_cast<Database*>(event->data);
-  if (!guarded(self->log_, [self] { self->slice(); })) {
-    self->schedule();
-  }
+  self->slice();
 }
 
 void Database::on_second(ngx_event_t* event) {
@@ -388,8 +387,8 @@ BlockRef Database::heartbeat_block(std::uint64_t cursor, bool moved) {
     return heartbeat_plain_;
   }
   if (heartbeat_moved_ == nullptr || heartbeat_cursor_ != cursor) {
-    heartbeat_cursor_ = cursor;
     heartbeat_moved_ = text_block(":\n" + stream_cursor(cursor));
+    heartbeat_cursor_ = cursor;
   }
   return heartbeat_moved_;
 }

@@ -46,15 +46,15 @@ class Database {
   std::uint64_t self() const noexcept { return self_; }
 
   // All subscribers, for heartbeats and the end; `later` is a turn in the next slice.
-  void add(Subscriber& subscriber);
+  void add(Subscriber& subscriber) noexcept;
   void remove(Subscriber& subscriber) noexcept;
-  void serve_later(Subscriber& subscriber);
+  void serve_later(Subscriber& subscriber) noexcept;
 
   // The answer to a user with a token of that time, if it was revoked or nobody can tell yet; see RevocationCheck.
   std::optional<Error> refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const;
 
   // Reads what is new in the ring, so that seen_id() is as fresh as it gets.
-  void look();
+  void look();  // what it has no memory for now is there at the next look
   // The block that a heartbeat sends to a stream with this cursor; `moved`: the client has not been told the cursor yet.
   BlockRef heartbeat_block(std::uint64_t cursor, bool moved);
 
@@ -69,21 +69,21 @@ class Database {
   bool attach() noexcept;
   bool watch_wake_fd();
   void wake_all() noexcept;
-  void leave_soon();
+  void leave_soon() noexcept;
   // Every waiting long poll is answered, every stream ends, connections close. Once, when the worker is told to leave.
-  void shut_down();
-  void new_epoch(const Ring::Snapshot& now);
+  void shut_down() noexcept;
+  void new_epoch(const Ring::Snapshot& now) noexcept;
   void look_at_ring();
-  void overtaken();
+  void overtaken() noexcept;
   bool obey(std::uint64_t pos, std::uint64_t id);
-  void missed_control();
-  void mark(Channel& channel, std::uint64_t id, std::uint64_t pos);
-  void mark_all();
-  void queue(Channel& channel);
-  void slice();
-  bool serve_channels(int& budget);
-  bool serve_channel(Channel& channel, int& budget);
-  void serve_late(int budget);
+  void missed_control() noexcept;
+  void mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexcept;
+  void mark_all() noexcept;
+  void queue(Channel& channel) noexcept;
+  void slice() noexcept;
+  bool serve_channels(int& budget) noexcept;
+  bool serve_channel(Channel& channel, int& budget) noexcept;
+  void serve_late(int budget) noexcept;
   void schedule() noexcept;
   void each_second();
 
@@ -110,8 +110,8 @@ class Database {
   ngx_queue_t subscribers_;
   ngx_queue_t marker_;  // of each_subscriber()
   ngx_queue_t later_;
-  std::vector<Channel*> queue_;
-  std::size_t queue_head_ = 0;
+  Channel* queue_first_ = nullptr;  // those whose round is to come
+  Channel* queue_last_ = nullptr;
   std::uint64_t pos_ = 0;      // how far the ring has been read
   std::uint64_t seen_id_ = 0;  // the newest id up to there
   std::uint64_t epoch_ = 0;

@@ -27,6 +27,12 @@ std::string_view text(const PGresult* rows, int column, int row = 0) {
   return {PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column))};
 }
 
+// What libpq says itself, that it has no memory for example, stands in no field.
+const char* reason(const PGresult* result) {
+  const char* const message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  return message != nullptr ? message : PQresultErrorMessage(result);
+}
+
 }  // namespace
 
 Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations,
@@ -81,7 +87,7 @@ void Listener::look() {
   }
 }
 
-void Listener::lost_role() {
+void Listener::lost_role() noexcept {
   holder_ = false;
   stop_timer(sweep_);
   stop_timer(prune_timer_);
@@ -91,7 +97,7 @@ void Listener::lost_role() {
   connection_.close();
 }
 
-void Listener::connect() {
+void Listener::connect() noexcept {
   backoff_ = backoff_ == 0 ? kFirstBackoff : std::min(2 * backoff_, kMaxBackoff);
   retry_at_ = ngx_current_msec + backoff_;
   step_ = Step::kListen;
@@ -184,7 +190,7 @@ void Listener::read_more() {
   connection_.send({sql::kLogAfter, {std::to_string(base_), std::to_string(kRowsPerRead)}}, true);
 }
 
-void Listener::announce() {
+void Listener::announce() noexcept {
   unannounced_ = 0;
   if (std::exchange(grown_, false)) {
     wake_();
@@ -219,7 +225,7 @@ void Listener::pg_result(const PGresult* result) {
     default:
       failed_ = true;
       ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" was refused: %s", &conf_.name,
-                    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+                    reason(result));
   }
 }
 
@@ -272,18 +278,17 @@ void Listener::pg_notified() {
   again_ = true;
 }
 
-void Listener::pg_failed(const std::string& why) {
+void Listener::pg_failed(const char* why) noexcept {
   step_ = Step::kIdle;
   failed_ = false;
   stop_timer(sweep_);
   if (root_.connected.load() != 0 || backoff_ == kFirstBackoff) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" lost the database: %s", &conf_.name,
-                  why.c_str());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" lost the database: %s", &conf_.name, why);
   }
   set_connected(false);
 }
 
-void Listener::set_connected(bool connected) {
+void Listener::set_connected(bool connected) noexcept {
   if (holder_) {
     root_.connected.store(connected ? 1 : 0);
     wake_();
@@ -299,11 +304,14 @@ void Listener::on_tick(ngx_event_t* event) {
 // A lost wake-up costs at most this long; a dead connection is noticed because the read gets no answer.
 void Listener::on_sweep(ngx_event_t* event) {
   auto* self = static_cast<Listener*>(event->data);
-  guarded(self->log_, [self] {
+  const bool done = guarded(self->log_, [self] {
     if (self->step_ == Step::kIdle && self->connection_.idle()) {
       self->read_more();
     }
   });
+  if (!done) {
+    self->connection_.fail("out of memory");  // nobody else would read, or sweep, again
+  }
 }
 
 void Listener::on_prune(ngx_event_t* event) {
@@ -316,17 +324,25 @@ void Listener::prune() {
   if (!holder_ || (prune_query_ != nullptr && prune_query_->done)) {
     return;
   }
-  prune_query_ = std::make_shared<Query>();
-  prune_query_->statement = {sql::kPrune, {std::to_string(kPruneBatch)}};
-  prune_query_->done = [this](const QueryResult& result) {
-    if (result.rows != nullptr && PQntuples(result.rows) == 1 && number(result.rows, 0) >= kPruneBatch) {
-      prune();
-    } else if (result.rows == nullptr) {
-      ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pruning of \"%V\" failed: %s", &conf_.name,
-                    result.message.c_str());
-    }
-  };
-  pool_.post(prune_query_);
+  const auto query = std::make_shared<Query>();
+  query->statement = {sql::kPrune, {std::to_string(kPruneBatch)}};
+  query->done = [this](const QueryResult& result) { pruned(result); };
+  prune_query_ = query;
+  try {
+    pool_.post(query);
+  } catch (...) {
+    query->cancel();
+    throw;
+  }
+}
+
+void Listener::pruned(const QueryResult& result) {
+  if (result.rows != nullptr && PQntuples(result.rows) == 1 && number(result.rows, 0) >= kPruneBatch) {
+    prune();
+  } else if (result.rows == nullptr) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pruning of \"%V\" failed: %*s", &conf_.name, result.message.size(),
+                  result.message.data());
+  }
 }
 
 }  // namespace pgevents::nginx

@@ -34,19 +34,20 @@ class Listener final : private PgConnection::Owner {
   void pg_ready() override;
   void pg_result(const PGresult* result) override;
   void pg_notified() override;
-  void pg_failed(const std::string& why) override;
+  void pg_failed(const char* why) noexcept override;
 
-  void connect();
+  void connect() noexcept;
   void read_more();
   void take_position(const PGresult* row);
   void take_revocations(const PGresult* rows);
   void take_event(const PGresult* row);
   void note_control(const EventView& event);
-  void announce();
+  void announce() noexcept;
   void caught_up();
   void prune();
-  void lost_role();
-  void set_connected(bool connected);
+  void pruned(const QueryResult& result);
+  void lost_role() noexcept;
+  void set_connected(bool connected) noexcept;
 
   const DatabaseConf& conf_;
   SharedRoot& root_;

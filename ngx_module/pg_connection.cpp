@@ -2,26 +2,12 @@
 // Control Functions". Level-triggered on purpose: libpq reads what it likes, and an edge would leave the rest unread.
 #include "pg_connection.hpp"
 
+#include <algorithm>
 #include <memory>
 
 namespace pgevents::nginx {
-namespace {
 
-// libpq ends its messages with a newline and may put several lines into one.
-std::string one_line(const char* message) {
-  std::string line(message == nullptr ? "" : message);
-  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) {
-    line.pop_back();
-  }
-  for (char& c : line) {
-    c = (c == '\n' || c == '\r' || c == '\t') ? ' ' : c;
-  }
-  return line;
-}
-
-}  // namespace
-
-void PgConnection::open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) {
+void PgConnection::open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept {
   close();
   ++generation_;
   timeout_ = timeout;
@@ -33,7 +19,7 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
     return fail("out of memory");
   }
   if (PQstatus(pg_) == CONNECTION_BAD) {
-    return fail(one_line(PQerrorMessage(pg_)));
+    return fail_as_libpq_says();
   }
   arm_timer();
   // The manual: before the first PQconnectPoll behave as if it had answered PGRES_POLLING_WRITING.
@@ -43,7 +29,11 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
   watch(true);
 }
 
-void PgConnection::send(const Statement& statement, bool single_row) {
+void PgConnection::send(const Statement& statement, bool single_row) noexcept {
+  attempt([&] { send_now(statement, single_row); });
+}
+
+void PgConnection::send_now(const Statement& statement, bool single_row) {
   std::vector<const char*> values;
   values.reserve(statement.params.size());
   for (const auto& param : statement.params) {
@@ -52,7 +42,7 @@ void PgConnection::send(const Statement& statement, bool single_row) {
   const int sent = PQsendQueryParams(pg_, statement.sql, static_cast<int>(values.size()), nullptr, values.data(),
                                      nullptr, nullptr, 0);
   if (sent != 1 || (single_row && PQsetSingleRowMode(pg_) != 1)) {
-    return fail(one_line(PQerrorMessage(pg_)));
+    return fail_as_libpq_says();
   }
   state_ = State::kBusy;
   arm_timer();
@@ -76,10 +66,31 @@ void PgConnection::close() noexcept {
   state_ = State::kClosed;
 }
 
-void PgConnection::fail(const std::string& why) {
+void PgConnection::fail(const char* why) noexcept {
   close();
   state_ = State::kClosed;
   owner_.pg_failed(why);
+}
+
+// libpq ends its messages with a newline and may put several lines into one; they go with the connection.
+void PgConnection::fail_as_libpq_says() noexcept {
+  char line[1024];
+  const std::string_view message = PQerrorMessage(pg_);
+  char* end = std::copy_n(message.data(), std::min(message.size(), sizeof(line) - 1), line);
+  std::replace_if(
+      line, end, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  while (end > line && end[-1] == ' ') {
+    --end;
+  }
+  *end = '\0';
+  fail(line);
+}
+
+template <typename Body>
+void PgConnection::attempt(Body&& body) noexcept {
+  if (!guarded(log_, body) && !closed()) {
+    fail("out of memory");
+  }
 }
 
 void PgConnection::arm_timer() {
@@ -92,7 +103,7 @@ void PgConnection::continue_connecting() {
   detach();
   const PostgresPollingStatusType status = PQconnectPoll(pg_);
   if (status == PGRES_POLLING_FAILED) {
-    return fail(one_line(PQerrorMessage(pg_)));
+    return fail_as_libpq_says();
   }
   if (!attach()) {
     return fail("no connection slot is free (worker_connections)");
@@ -162,7 +173,7 @@ void PgConnection::watch(bool want_write) {
 void PgConnection::flush() {
   const int more = PQflush(pg_);
   if (more < 0) {
-    return fail(one_line(PQerrorMessage(pg_)));
+    return fail_as_libpq_says();
   }
   watch(more == 1);
 }
@@ -170,7 +181,7 @@ void PgConnection::flush() {
 void PgConnection::receive() {
   const auto generation = generation_;
   if (PQconsumeInput(pg_) != 1) {
-    return fail(one_line(PQerrorMessage(pg_)));
+    return fail_as_libpq_says();
   }
   if (state_ == State::kBusy) {
     deliver_results();
@@ -216,19 +227,17 @@ bool PgConnection::deliver_notifications() {
 
 void PgConnection::on_read(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  guarded(self->log_, [self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->receive(); });
+  self->attempt([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->receive(); });
 }
 
 void PgConnection::on_write(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  guarded(self->log_, [self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->flush(); });
+  self->attempt([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->flush(); });
 }
 
 void PgConnection::on_timeout(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(event->data);
-  guarded(self->log_, [self] {
-    self->fail(self->state_ == State::kConnecting ? "timed out while connecting" : "timed out waiting for an answer");
-  });
+  self->fail(self->state_ == State::kConnecting ? "timed out while connecting" : "timed out waiting for an answer");
 }
 
 }  // namespace pgevents::nginx

@@ -20,13 +20,14 @@ struct Statement {
 
 class PgConnection {
  public:
-  // Told what happens. Every call may close() the connection or send() the next statement.
+  // Told what happens. Every call may close() the connection or send() the next statement. What one of them throws, for want of
+  // memory, ends the connection: nobody knows what was left undone.
   class Owner {
    public:
-    virtual void pg_ready() = 0;                         // connected, or the statement's last result was delivered
-    virtual void pg_result(const PGresult* result) = 0;  // one result (in single-row mode: one row, or the end)
-    virtual void pg_notified() {}                        // at least one NOTIFY arrived
-    virtual void pg_failed(const std::string& why) = 0;  // the connection is closed
+    virtual void pg_ready() = 0;                           // connected, or the statement's last result was delivered
+    virtual void pg_result(const PGresult* result) = 0;    // one result (in single-row mode: one row, or the end)
+    virtual void pg_notified() {}                          // at least one NOTIFY arrived
+    virtual void pg_failed(const char* why) noexcept = 0;  // the connection is closed
    protected:
     ~Owner() = default;
   };
@@ -37,10 +38,12 @@ class PgConnection {
   PgConnection& operator=(const PgConnection&) = delete;
 
   // Starts connecting. Result: pg_ready() or pg_failed(), later or at once. `timeout` also limits each statement.
-  void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout);
+  void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept;
   // Sends a statement on an idle connection; `single_row` delivers each row as it arrives.
-  void send(const Statement& statement, bool single_row);
+  void send(const Statement& statement, bool single_row) noexcept;
   void close() noexcept;
+  // Closes it, and tells the owner why.
+  void fail(const char* why) noexcept;
 
   bool closed() const noexcept { return pg_ == nullptr; }
   bool idle() const noexcept { return state_ == State::kIdle; }
@@ -52,6 +55,9 @@ class PgConnection {
   static void on_write(ngx_event_t* event);
   static void on_timeout(ngx_event_t* event);
 
+  template <typename Body>
+  void attempt(Body&& body) noexcept;
+  void send_now(const Statement& statement, bool single_row);
   void continue_connecting();
   void watch(bool want_write);
   bool register_event(ngx_event_t* event, ngx_int_t which, bool wanted);
@@ -62,7 +68,7 @@ class PgConnection {
   bool deliver_notifications();
   void flush();
   void arm_timer();
-  void fail(const std::string& why);
+  void fail_as_libpq_says() noexcept;
 
   Owner& owner_;
   ngx_log_t* log_;

@@ -9,20 +9,12 @@ namespace {
 constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
 
-std::string error_field(const PGresult* result, int field) {
+std::string_view error_field(const PGresult* result, int field) noexcept {
   const char* text = PQresultErrorField(result, field);
-  return text == nullptr ? std::string() : std::string(text);
+  return text == nullptr ? std::string_view() : text;
 }
 
-void finish(const std::shared_ptr<Query>& query, const QueryResult& result) {
-  if (query != nullptr && query->done) {
-    const auto done = std::move(query->done);
-    query->done = nullptr;
-    done(result);
-  }
-}
-
-QueryResult away(const std::string& why) {
+QueryResult away(const char* why) noexcept {
   QueryResult result;
   result.message = why;
   return result;
@@ -30,7 +22,7 @@ QueryResult away(const std::string& why) {
 
 }  // namespace
 
-Answer answer_of(const QueryResult& result) {
+Answer answer_of(const QueryResult& result) noexcept {
   Answer answer;
   if (result.rows != nullptr && PQntuples(result.rows) == 1 && PQgetisnull(result.rows, 0, 0) == 0) {
     answer.text.emplace(PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0)));
@@ -77,7 +69,7 @@ class QueryPool::Member final : private PgConnection::Owner {
  private:
   void pg_ready() override {
     opening_ = false;
-    query_ = nullptr;
+    pool_.finish(std::exchange(query_, nullptr), away("no result"));  // libpq had no memory for it; else it is finished
     if (pool_.shutting_down_ && pool_.queue_.empty()) {
       return connection_.close();
     }
@@ -94,11 +86,10 @@ class QueryPool::Member final : private PgConnection::Owner {
       result.message = error_field(rows, PG_DIAG_MESSAGE_PRIMARY);
       result.detail = error_field(rows, PG_DIAG_MESSAGE_DETAIL);
     }
-    const auto query = query_;
-    finish(query, result);
+    pool_.finish(query_, result);
   }
 
-  void pg_failed(const std::string& why) override {
+  void pg_failed(const char* why) noexcept override {
     stop_timer(idle_timer_);
     const bool was_opening = std::exchange(opening_, false);
     const auto query = std::exchange(query_, nullptr);
@@ -106,13 +97,14 @@ class QueryPool::Member final : private PgConnection::Owner {
       pool_.close_idle();
     }
     if (was_opening || query != nullptr) {
-      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why.c_str());
+      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why);
     }
-    finish(query, away(why));
-    if (was_opening && !pool_.any_connected()) {
-      pool_.fail_queue(why);
-    } else {
+    pool_.finish(query, away(why));
+    // Where opening fails it may do so at once: to try again here could go on for ever. Those that are connected see to the queue.
+    if (!was_opening) {
       pool_.dispatch();
+    } else if (!pool_.any_connected()) {
+      pool_.fail_queue(why);
     }
   }
 
@@ -151,7 +143,14 @@ void QueryPool::post(std::shared_ptr<Query> query) {
   dispatch();
 }
 
-void QueryPool::dispatch() {
+void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept {
+  if (query != nullptr && query->done) {
+    const auto done = std::exchange(query->done, nullptr);
+    guarded(log_, [&] { done(result); });
+  }
+}
+
+void QueryPool::dispatch() noexcept {
   for (auto& member : members_) {
     while (!queue_.empty() && !queue_.front()->done) {
       queue_.pop_front();  // cancelled
@@ -172,8 +171,10 @@ void QueryPool::dispatch() {
   }
 }
 
-void QueryPool::fail_queue(const std::string& why) {
-  const auto failed = std::exchange(queue_, {});
+// Not what is added meanwhile.
+void QueryPool::fail_queue(const char* why) noexcept {
+  std::list<std::shared_ptr<Query>> failed;
+  failed.swap(queue_);
   for (const auto& query : failed) {
     finish(query, away(why));
   }

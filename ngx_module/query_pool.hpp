@@ -4,35 +4,38 @@
 
 #include "pg_connection.hpp"
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
+#include <string_view>
 
 #include "conf.hpp"
 
 namespace pgevents::nginx {
 
 // What came of a statement. `rows` is null when it failed; then either the database refused it (`sqlstate` set) or was away.
+// Only to look at, so that to be told needs no memory.
 struct QueryResult {
   const PGresult* rows = nullptr;
-  std::string sqlstate;
-  std::string message;
-  std::string detail;
+  std::string_view sqlstate;
+  std::string_view message;
+  std::string_view detail;
 };
 
 // What a statement with one row and one column came to. Without `text` it failed: see QueryResult.
 struct Answer {
-  std::optional<std::string_view> text;  // lives as long as the result
-  std::string sqlstate;
-  std::string message;
-  std::string detail;
+  std::optional<std::string_view> text;
+  std::string_view sqlstate;
+  std::string_view message;
+  std::string_view detail;
 };
-Answer answer_of(const QueryResult& result);
+Answer answer_of(const QueryResult& result) noexcept;
 
 struct Query {
   Statement statement;
-  bool sent = false;                             // the database may have taken its snapshot
-  std::function<void(const QueryResult&)> done;  // called at most once; cancel() drops it
+  bool sent = false;  // the database may have taken its snapshot
+  std::function<void(const QueryResult&)>
+      done;  // called at most once; cancel() drops it. What it throws is only logged
   void cancel() noexcept { done = nullptr; }
 };
 
@@ -41,7 +44,8 @@ class QueryPool {
   QueryPool(const DatabaseConf& conf, ngx_log_t* log);
   ~QueryPool();
 
-  // Runs `query` as soon as a connection is free. False when the queue is full: the answer is 503.
+  // Runs `query` as soon as a connection is free. False when the queue is full: the answer is 503. Where this throws nothing has
+  // happened, and nothing will.
   bool run(std::shared_ptr<Query> query);
   // The same for the worker's own statements, of which there are few: never refused.
   void post(std::shared_ptr<Query> query);
@@ -54,14 +58,15 @@ class QueryPool {
   class Member;
   static constexpr std::size_t kMaxQueue = 1024;
 
-  void dispatch();
+  void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
+  void dispatch() noexcept;
   bool any_connected() const noexcept;
   void close_idle() noexcept;
-  void fail_queue(const std::string& why);
+  void fail_queue(const char* why) noexcept;
 
   const DatabaseConf& conf_;
   ngx_log_t* log_;
-  std::deque<std::shared_ptr<Query>> queue_;
+  std::list<std::shared_ptr<Query>> queue_;
   std::vector<std::unique_ptr<Member>> members_;
   bool shutting_down_ = false;
 };

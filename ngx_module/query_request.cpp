@@ -29,26 +29,31 @@ ngx_int_t QueryRequest::start(bool has_body) {
   return NGX_DONE;
 }
 
-// As nginx does while it reads a body, the request is held once more until this function has returned.
-ngx_int_t QueryRequest::ask_without_body() {
-  const ngx_int_t rc = ngx_http_discard_request_body(r_);
-  if (rc != NGX_OK) {
-    return rc;
-  }
+// The answer may come at once, be it that the database is away: as nginx does while it reads a body, the request is held once more
+// until this function has returned.
+template <typename Body>
+void QueryRequest::ask_by(Body&& body) noexcept {
   ngx_http_request_t* const r = r_;
   r->main->count++;
-  if (!guarded(r->connection->log, [this] { ask({}); })) {
+  asking_ = true;
+  if (!guarded(r->connection->log, body)) {
     ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
   }
+  asking_ = false;
   ngx_http_finalize_request(r, NGX_DONE);
-  return NGX_DONE;
+}
+
+ngx_int_t QueryRequest::ask_without_body() {
+  const ngx_int_t rc = ngx_http_discard_request_body(r_);
+  if (rc == NGX_OK) {
+    ask_by([this] { ask({}); });
+  }
+  return rc == NGX_OK ? NGX_DONE : rc;
 }
 
 void QueryRequest::on_body(ngx_http_request_t* r) {
   auto* self = static_cast<QueryRequest*>(ngx_http_get_module_ctx(r, ngx_http_pgevents_module));
-  if (!guarded(r->connection->log, [self] { self->body_read(); })) {
-    ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-  }
+  self->ask_by([self] { self->body_read(); });
 }
 
 // The body may be in memory, in a temporary file, or both.
@@ -107,21 +112,32 @@ void QueryRequest::run(Statement statement) {
   }
 }
 
-void QueryRequest::answer(const Answer& answer) {
-  ngx_connection_t* c = r_->connection;
+Reply QueryRequest::reply_for(const Answer& answer) const {
   if (answer.text) {
-    finish(reply_to(*answer.text));
-  } else if (answer.sqlstate.empty()) {
-    refuse(database_away(retry_after()));
-  } else {
-    const Error error = error_from_sql(answer.sqlstate, answer.message, answer.detail, retry_after());
-    if (error.status >= 500) {
-      ngx_log_error(NGX_LOG_ERR, c->log, 0, "pgevents: the database refused a request: %s %s", answer.sqlstate.c_str(),
-                    answer.message.c_str());
-    }
-    refuse(error);
+    return reply_to(*answer.text);
   }
-  ngx_http_run_posted_requests(c);
+  if (answer.sqlstate.empty()) {
+    return error_reply(database_away(retry_after()));
+  }
+  const Error error = error_from_sql(answer.sqlstate, answer.message, answer.detail, retry_after());
+  if (error.status >= 500) {
+    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database refused a request: %*s %*s",
+                  answer.sqlstate.size(), answer.sqlstate.data(), answer.message.size(), answer.message.data());
+  }
+  return error_reply(error);
+}
+
+// Who gets no answer, for want of memory, is told so.
+void QueryRequest::answer(const Answer& answer) noexcept {
+  ngx_http_request_t* const r = r_;
+  ngx_connection_t* const c = r->connection;
+  const bool from_event = !asking_;
+  if (!guarded(c->log, [&] { finish(reply_for(answer)); })) {
+    ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+  }
+  if (from_event) {
+    ngx_http_run_posted_requests(c);
+  }
 }
 
 void QueryRequest::finish(const Reply& reply) {

@@ -36,7 +36,7 @@ class QueryRequest {
 
   // One row with one column is the answer.
   void run(Statement statement);
-  void answer(const Answer& answer);
+  void answer(const Answer& answer) noexcept;
   void refuse(const Error& error) { finish(error_reply(error)); }
 
   Database& database() const { return database_; }
@@ -46,16 +46,20 @@ class QueryRequest {
  private:
   static void on_body(ngx_http_request_t* r);
 
+  template <typename Body>
+  void ask_by(Body&& body) noexcept;
   ngx_int_t ask_without_body();
   void body_read();
   std::optional<Error> no_longer_good() const;
   bool collect_body(std::string& body);
+  Reply reply_for(const Answer& answer) const;
   void finish(const Reply& reply);
 
   ngx_http_request_t* r_;
   Database& database_;
   const LocConf& conf_;
   std::shared_ptr<Query> query_;
+  bool asking_ = false;  // in ask_by(): nginx itself goes on with the request behind it
 };
 
 }  // namespace pgevents::nginx

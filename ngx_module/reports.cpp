@@ -2,13 +2,14 @@
 #include "reports.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "../core/sql.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-std::optional<std::string_view> field(const PGresult* rows, int row, int column) {
+std::optional<std::string_view> field(const PGresult* rows, int row, int column) noexcept {
   if (PQgetisnull(rows, row, column) != 0) {
     return std::nullopt;
   }
@@ -16,7 +17,7 @@ std::optional<std::string_view> field(const PGresult* rows, int row, int column)
 }
 
 // A row is an answer, or an error that is the report's own.
-Answer answer_in(const PGresult* rows, int row) {
+Answer answer_in(const PGresult* rows, int row) noexcept {
   Answer answer;
   answer.text = field(rows, row, 0);
   if (!answer.text) {
@@ -34,41 +35,51 @@ bool Reports::add(std::shared_ptr<Report> report) {
     return false;
   }
   waiting_.push_back(std::move(report));
-  if (query_ == nullptr) {
-    send();
-  }
+  send_next();
   return true;
 }
 
+// Those for whose batch there is no memory are told that the database is away, and the next ones have their turn.
+void Reports::send_next() noexcept {
+  while (!busy_ && !waiting_.empty()) {
+    busy_ = true;
+    const auto size = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMaxBatch));
+    sent_.splice(sent_.end(), waiting_, waiting_.begin(), std::next(waiting_.begin(), size));
+    if (!guarded(log_, [this] { send(); })) {
+      answered({});
+    }
+  }
+}
+
 void Reports::send() {
-  const auto size = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMaxBatch));
-  sent_.assign(waiting_.begin(), waiting_.begin() + size);
-  waiting_.erase(waiting_.begin(), waiting_.begin() + size);
   std::string requests;
   for (const auto& report : sent_) {
     requests += requests.empty() ? '[' : ',';
     requests += report->request;
   }
-  query_ = std::make_shared<Query>();
-  query_->statement = {sql::kReportPresenceMany, {requests + ']'}};
-  query_->done = [this](const QueryResult& result) { answered(result); };
-  pool_.post(query_);
+  auto query = std::make_shared<Query>();
+  query->statement = {sql::kReportPresenceMany, {requests + ']'}};
+  query->done = [this](const QueryResult& result) {
+    answered(result);
+    send_next();
+  };
+  pool_.post(std::move(query));
 }
 
-// Whoever is answered may bring the next report at once: it waits, for the next batch is sent at the end.
-void Reports::answered(const QueryResult& result) {
-  const Batch batch = std::exchange(sent_, {});
+// Whoever is answered may bring the next report at once: it waits for the next batch.
+void Reports::answered(const QueryResult& result) noexcept {
+  Batch batch;
+  batch.swap(sent_);
   const bool whole = result.rows != nullptr && PQntuples(result.rows) == static_cast<int>(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch[i]->done) {
-      const auto done = std::exchange(batch[i]->done, nullptr);
-      done(whole ? answer_in(result.rows, static_cast<int>(i)) : answer_of(result));
+  int row = 0;
+  for (const auto& report : batch) {
+    if (report->done) {
+      const auto done = std::exchange(report->done, nullptr);
+      done(whole ? answer_in(result.rows, row) : answer_of(result));
     }
+    ++row;
   }
-  query_ = nullptr;
-  if (!waiting_.empty()) {
-    send();
-  }
+  busy_ = false;
 }
 
 }  // namespace pgevents::nginx

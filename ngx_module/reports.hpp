@@ -4,11 +4,10 @@
 
 #include "nginx.hpp"
 
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "query_pool.hpp"
 
@@ -17,31 +16,33 @@ namespace pgevents::nginx {
 // One report that waits for its answer.
 struct Report {
   std::string request;  // JSON {"identity":…,"params":…}
-  std::function<void(const Answer&)>
-      done;  // called at most once; cancel() drops it, the report is written all the same
+  // Called at most once; does not throw. cancel() drops it, the report is written all the same.
+  std::function<void(const Answer&)> done;
   void cancel() noexcept { done = nullptr; }
 };
 
 class Reports {
  public:
-  explicit Reports(QueryPool& pool) : pool_(pool) {}
+  Reports(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {}
 
   // False when too many wait already: the answer is 503.
   bool add(std::shared_ptr<Report> report);
 
  private:
-  using Batch = std::vector<std::shared_ptr<Report>>;
+  using Batch = std::list<std::shared_ptr<Report>>;
 
   static constexpr std::size_t kMaxWaiting = 8192;
   static constexpr std::size_t kMaxBatch = 500;
 
+  void send_next() noexcept;
   void send();
-  void answered(const QueryResult& result);
+  void answered(const QueryResult& result) noexcept;
 
   QueryPool& pool_;
-  std::deque<std::shared_ptr<Report>> waiting_;
+  ngx_log_t* log_;
+  Batch waiting_;
   Batch sent_;
-  std::shared_ptr<Query> query_;  // null: no batch is with the database
+  bool busy_ = false;  // a batch is with the database, or being answered
 };
 
 }  // namespace pgevents::nginx

@@ -117,10 +117,26 @@ void Subscriber::join(const Subscription& wanted) {
   located_by_ = std::make_unique<Cursor>(wanted.cursor);
 }
 
-// The request may be over, and this object gone, before any of these calls returns: `gone` tells.
-void Subscriber::start(const Subscription& wanted) {
+// Whatever was left half done, the request ends with it.
+template <typename Body>
+void Subscriber::attempt(Body&& body) noexcept {
+  if (!guarded(r_->connection->log, body)) {
+    give_up();
+  }
+}
+
+// The request may be over, and this object gone, before that returns: `gone` tells.
+void Subscriber::start(const Subscription& wanted) noexcept {
   bool gone = false;
   gone_ = &gone;
+  attempt([&] { begin(wanted); });
+  if (!gone) {
+    gone_ = nullptr;
+    running_ = true;
+  }
+}
+
+void Subscriber::begin(const Subscription& wanted) {
   join(wanted);
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
   r_->read_event_handler = &Subscriber::on_read;
@@ -130,10 +146,6 @@ void Subscriber::start(const Subscription& wanted) {
     end(Ending::kLeaving);
   } else {
     locate();
-  }
-  if (!gone) {
-    gone_ = nullptr;
-    running_ = true;
   }
 }
 
@@ -172,7 +184,11 @@ bool Subscriber::open_stream(std::uint64_t cursor) {
   return deliver(text_block(stream_opening(static_cast<unsigned>(retry), cursor)));
 }
 
-void Subscriber::pull() {
+void Subscriber::pull() noexcept {
+  attempt([this] { go_on(); });
+}
+
+void Subscriber::go_on() {
   if (ended_ || stalled_ || located_by_ != nullptr || !page_key_.empty() || outlet_.blocked()) {
     return;
   }
@@ -218,7 +234,11 @@ void Subscriber::nothing_more() {
   mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_, false);
 }
 
-void Subscriber::page_arrived(Page& page) {
+void Subscriber::page_arrived(Page& page) noexcept {
+  attempt([this, &page] { take(page); });
+}
+
+void Subscriber::take(Page& page) {
   if (asked_epoch_ != database_.ring().snapshot().epoch) {
     return located_by_ != nullptr ? ask_log(*located_by_) : pull();  // the page is of a log that is no more
   }
@@ -248,11 +268,11 @@ void Subscriber::page_arrived(Page& page) {
 }
 
 // Who waits already goes on waiting; a new request is told.
-void Subscriber::page_failed() {
+void Subscriber::page_failed() noexcept {
   if (served_) {
     stalled_ = true;
   } else {
-    refuse(database_away(poll_interval()));
+    attempt([this] { refuse(database_away(poll_interval())); });
   }
 }
 
@@ -274,13 +294,17 @@ bool Subscriber::after_send(Outlet::Sent sent) {
   return sent == Outlet::Sent::kAll;
 }
 
-void Subscriber::tick(ngx_msec_t now, bool serving) {
+void Subscriber::tick(ngx_msec_t now, bool serving) noexcept {
   if (serving && std::exchange(stalled_, false)) {
     return pull();
   }
   if (ended_ || mode_ != Mode::kStream || !header_sent_ || outlet_.blocked() || now - sent_at_ < conf_.heartbeat) {
     return;
   }
+  attempt([this] { heartbeat(); });
+}
+
+void Subscriber::heartbeat() {
   advance();
   const bool moved = cursor_ != told_cursor_ && page_key_.empty() && !stalled_;
   const BlockRef block = database_.heartbeat_block(cursor_, moved);
@@ -308,7 +332,7 @@ void Subscriber::on_write(ngx_http_request_t* r) {
   if (self->ended_ || !self->outlet_.blocked()) {
     return;
   }
-  guarded(r->connection->log, [self] {
+  self->attempt([self] {
     if (self->after_send(self->outlet_.resume())) {
       self->pull();
     }

@@ -43,22 +43,24 @@ class Subscriber : public SubscriberLinks {
   Subscriber& operator=(const Subscriber&) = delete;
 
   // Called once by the handler, which then returns NGX_DONE: the request is answered now or later.
-  void start(const Subscription& wanted);
+  void start(const Subscription& wanted) noexcept;
 
-  // Serves what is new, as far as the client takes it. May end the request and with it this object.
-  void pull();
+  // Each of the following may end the request and with it this object; without memory it does: the client has its cursor.
+
+  // Serves what is new, as far as the client takes it.
+  void pull() noexcept;
   // Answers or ends it now; it may come back with the cursor that it gets.
   void end(Ending ending) noexcept;
   // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
   void forget_position() noexcept;
   // Once a second: a heartbeat when it is due, and another try where the log could not be asked. `now` in milliseconds.
-  void tick(ngx_msec_t now, bool serving);
+  void tick(ngx_msec_t now, bool serving) noexcept;
 
   // For Catchup.
   const std::vector<Membership>& channels() const noexcept { return channels_; }
-  void waits_for_page(const std::string& key) { page_key_ = key; }
-  void page_arrived(Page& page);
-  void page_failed();
+  void waits_for_page(std::string key) noexcept { page_key_.swap(key); }
+  void page_arrived(Page& page) noexcept;
+  void page_failed() noexcept;
 
   // Null for who is nobody in particular and may stay.
   const Guest* guest() const noexcept { return guest_.get(); }
@@ -75,12 +77,18 @@ class Subscriber : public SubscriberLinks {
   static void on_write(ngx_http_request_t* r);
   static void on_deadline(ngx_event_t* event);
 
+  template <typename Body>
+  void attempt(Body&& body) noexcept;
+  void begin(const Subscription& wanted);
   void join(const Subscription& wanted);
   void introduce(const Session& session, bool counts_as_contact);
   void take_wait_id(const Subscription& wanted);
   void locate();
   void ask_log(const Cursor& cursor);
   bool open_stream(std::uint64_t cursor);
+  void go_on();
+  void take(Page& page);
+  void heartbeat();
   void nothing_more();
   bool deliver(const BlockRef& block);
   void answer(const BlockRef& array, PollKind kind, bool more);
@@ -94,7 +102,8 @@ class Subscriber : public SubscriberLinks {
   void end_stream();
   ngx_msec_t linger() const noexcept;
   void leave() noexcept;
-  void finish(ngx_int_t rc);
+  void finish(ngx_int_t rc) noexcept;
+  void give_up() noexcept;
 
   bool holds() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
   bool expired() const noexcept;

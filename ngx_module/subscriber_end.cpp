@@ -60,7 +60,7 @@ void Subscriber::leave() noexcept {
   database_.remove(*this);
 }
 
-void Subscriber::finish(ngx_int_t rc) {
+void Subscriber::finish(ngx_int_t rc) noexcept {
   ngx_connection_t* c = r_->connection;
   const bool from_event = running_;
   leave();
@@ -68,6 +68,10 @@ void Subscriber::finish(ngx_int_t rc) {
   if (from_event) {
     ngx_http_run_posted_requests(c);
   }
+}
+
+void Subscriber::give_up() noexcept {
+  finish(r_->header_sent ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 void Subscriber::answer(const BlockRef& array, PollKind kind, bool more) {
@@ -91,7 +95,7 @@ void Subscriber::end_stream() {
 // Without memory for kind words it ends without them.
 void Subscriber::end(Ending ending) noexcept {
   if (!ended_ && !guarded(r_->connection->log, [this, ending] { end_now(ending); })) {
-    finish(NGX_ERROR);
+    give_up();
   }
 }
 
@@ -200,7 +204,9 @@ void Subscriber::on_deadline(ngx_event_t* event) {
   if (!self->holds() || static_cast<ngx_msec_int_t>(self->hold_until_ - ngx_current_msec) > 0) {
     return self->set_deadline();
   }
-  guarded(event->log, [self] { self->time_is_up(); });
+  if (!guarded(event->log, [self] { self->time_is_up(); })) {
+    self->give_up();
+  }
 }
 
 void Subscriber::time_is_up() {
