@@ -16,8 +16,9 @@ export const kFallbackBase = '/fb';
 const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
 
 export class Service {
-  constructor({ database, fallback, ring, parameters, location, server, tcp, behind, listenFlags }) {
+  constructor({ database, fallback, ring, parameters, location, server, http, tcp, behind, listenFlags }) {
     Object.assign(this, { database, fallback, ring_: ring, parameters_: parameters, location_: location, server_: server });
+    this.http_ = http;
     this.tcp_ = tcp;
     this.behind_ = behind;
     this.listen_flags_ = listenFlags;
@@ -34,6 +35,7 @@ export class Service {
     const behind = this.behind_ || !module ? this.fallback.nginxLines({ base: kModuleBase }) : '';
     return `
       ${module ? `pgevents_database main "${conninfo}" ring=${this.ring_} ${this.parameters_};` : ''}
+      ${module ? this.http_(conninfo) : ''}
       server {
         listen ${nginx.listen()} ${this.listen_flags_};
         ${this.server_}
@@ -75,18 +77,19 @@ export class Service {
 export const memoryIsMeaningful = (pid) => !fs.readFileSync(`/proc/${pid}/maps`, 'latin1').includes('libasan');
 
 // cluster: a running one, or options for a new one. behind: is the fallback behind the module, in the same location?
-// location: more for the module's location; args: more for the fallback.
-export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '',
-  main = '', events = '', fallback = true, args = [], behind = true, tcp = false, allow = [], listenFlags = '' } = {}) {
+// location: more for the module's location; http: gives more directives of the module, from a connection string; args: more for
+// the fallback; env: more for the environments of both.
+export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '', http = () => '',
+  main = '', events = '', fallback = true, args = [], behind = true, tcp = false, allow = [], listenFlags = '', env = {} } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
   const database = await running.createDatabase();
   const conninfo = database.conninfo({ tcp });
-  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1', ...args] }) : undefined;
+  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1', ...args], env: env.fallback }) : undefined;
   const service = new Service({
-    database, fallback: program, ring, parameters, location, server, tcp, behind: behind && fallback, listenFlags,
+    database, fallback: program, ring, parameters, location, server, http, tcp, behind: behind && fallback, listenFlags,
   });
   service.cluster = running;
-  service.nginx = await startNginx({ workers, main, events, allow, http: (nginx) => service.http(nginx) });
+  service.nginx = await startNginx({ workers, main, events, allow, env: env.nginx, http: (nginx) => service.http(nginx) });
   if (listenFlags) await service.nginx.waitListening();
   else await service.waitAnsweredBy('module');
   return service;

@@ -14,7 +14,7 @@ import { childrenOf, kSanitizerReport, run, waitGone } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 
 const kBinary = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
-const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
+export const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
 
 // What a log must not hold. `worker process N exited on signal` is an [alert]: tests that kill workers allow it.
 const kForbidden = [/\[(alert|emerg|crit)\]/, /open socket left/, /\(core dumped\)/, kSanitizerReport];
@@ -29,7 +29,7 @@ function sanitizerEnvironment(dir) {
 }
 
 export class Nginx {
-  constructor({ workers, loadModule, modules, main, events, binary }) {
+  constructor({ workers, loadModule, modules, main, events, binary, env }) {
     this.dir = tempDir('ngx');
     this.conf = path.join(this.dir, 'nginx.conf');
     this.errorLog = path.join(this.dir, 'error.log');
@@ -38,7 +38,7 @@ export class Nginx {
     this.options_ = { workers, loadModule, modules, main, events };
     this.free_ports_ = [];
     this.ports = [];
-    this.env_ = { ...process.env, ...sanitizerEnvironment(this.dir) };
+    this.env_ = { ...process.env, ...sanitizerEnvironment(this.dir), ...env };
     this.running_ = false;
   }
 
@@ -211,9 +211,9 @@ ${http}
 
 // Starts nginx; it is stopped after the test file if the test does not do so itself.
 export async function startNginx({
-  http, workers = 2, loadModule = true, modules = [], main = '', events = '', binary, allow = [],
+  http, workers = 2, loadModule = true, modules = [], main = '', events = '', binary, env = {}, allow = [],
 }) {
-  const nginx = new Nginx({ workers, loadModule, modules, main, events, binary });
+  const nginx = new Nginx({ workers, loadModule, modules, main, events, binary, env });
   await nginx.configure(http);
   await nginx.start();
   atEnd(() => nginx.stopIfRunning_(allow));
