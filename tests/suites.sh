@@ -188,15 +188,21 @@ cmd_lint() {
   ((${#problems[@]} == 0))
 }
 
-# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. nginx is built from its source, so that
-# its pools are watched too and leaks have names; what nginx itself never frees stands in tests/lsan.supp. The suite memcheck runs
-# the usual build.
+# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. The suite memcheck runs the usual build.
 cmd_asan() {
-  local suites=("$@") asan=$repo/build/asan
+  local suites=("$@")
   ((${#suites[@]})) || suites=(unit lib conformance module faults memcheck)
   need_packages asan
   need_npm
   [[ " ${suites[*]} " != *" memcheck "* ]] || build_release
+  build_sanitized
+  run_suites "${suites[@]}"
+}
+
+# Builds with the sanitizers, and makes that what is tested. nginx is built from its source, so that its pools are watched too and
+# leaks have names; what nginx itself never frees stands in tests/lsan.supp.
+build_sanitized() {
+  local asan=$repo/build/asan
   step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_SANITIZE=ON
   step "core, fallback, tests (sanitizers)" compile-asan cmake --build "$asan" -j "$(nproc)"
   step "nginx source" nginx-source bash tests/builds/nginx-source.sh
@@ -206,7 +212,6 @@ cmd_asan() {
   export PGEVENTS_NGINX=$repo/tests/asan-nginx.sh PGEVENTS_MODULE=$asan/ngx_http_pgevents_module.so
   export PGEVENTS_FCGI=$asan/pgevents-fcgi
   sanitizer_options
-  run_suites "${suites[@]}"
 }
 
 # nginx compiles the same global names into each dynamic module, which is no clash. And the runtime's record of thread-local
@@ -227,6 +232,41 @@ cmd_bench() {
     presence | typing) node tests/bench/people.mjs "$@" ;;
     *) node tests/bench/bench.mjs "$@" ;;
   esac
+}
+
+# ./run soak [asan|valgrind] [SECONDS]: table, samples and page stay in .run/soak.
+cmd_soak() {
+  local variant=plain
+  case ${1-} in
+    asan | valgrind)
+      variant=$1
+      shift
+      ;;
+  esac
+  if [[ $variant == plain ]]; then need_packages test; else need_packages asan; fi
+  need_npm
+  case $variant in
+    asan) build_sanitized ;;
+    valgrind) build_release && use_valgrind ;;
+    *) build_release ;;
+  esac
+  PGEVENTS_RUN_DIR=$run_dir node tests/soak/soak.mjs "$variant" "$@"
+}
+
+# The usual build, under memcheck; each process writes a file of its own. Only what nothing points to any more is a leak: the pools
+# that a process holds to its end are not.
+use_valgrind() {
+  local dir=$run_dir/soak/valgrind program options=(-q --trace-children=yes --leak-check=full --show-leak-kinds=definite
+    --errors-for-leak-kinds=definite "--suppressions=$repo/tests/soak/valgrind.supp" --num-callers=25)
+  rm -rf -- "$dir"
+  mkdir -p -- "$dir"
+  for program in /usr/sbin/nginx "$build_dir/pgevents-fcgi"; do
+    # shellcheck disable=SC2016 # "$@" is for the script
+    printf '#!/bin/sh\nexec valgrind %s --log-file=%q/%s.%%p.log %q "$@"\n' "$(printf '%q ' "${options[@]}")" "$dir" \
+      "${program##*/}" "$program" >"$dir/${program##*/}"
+    chmod +x -- "$dir/${program##*/}"
+  done
+  export PGEVENTS_NGINX=$dir/nginx PGEVENTS_FCGI=$dir/pgevents-fcgi PGEVENTS_MODULE=$build_dir/ngx_http_pgevents_module.so
 }
 
 # ./run fuzz [SECONDS] [TARGET…]: all targets together take SECONDS (300).

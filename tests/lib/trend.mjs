@@ -5,10 +5,10 @@
 // of batch means (Law and Kelton, Simulation Modeling and Analysis).
 
 const kBlocks = 10;
-const kFewest = 4; // with less no bound is worth anything
+const kFewest = 6; // with less no bound is worth anything
 
 // Student's t for a two-sided confidence of 95 %, so one-sided 97.5 %, by degrees of freedom.
-const kStudent = [NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
+const kStudent = { 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306 };
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 

@@ -53,8 +53,8 @@ describe('the line', () => {
     }
   });
 
-  test('is not drawn through three points', () => {
-    assert.equal(fitLine(range(1, 3).map((n) => ({ at: n, value: n }))), undefined);
+  test('is not drawn through five points', () => {
+    assert.equal(fitLine(range(1, 5).map((n) => ({ at: n, value: n }))), undefined);
     assert.equal(verdict([]), 'too short');
   });
 });

@@ -1,0 +1,141 @@
+// One exchange with nginx over HTTP/1.1 or HTTP/2, with TLS or without, that can be left in any way. Counts what it opens, so
+// that the sockets of the servers can be held against it, and keeps nothing of what is over.
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net from 'node:net';
+
+export const kVias = ['plain', 'tls', 'h2', 'h2c'];
+
+const kHost = '127.0.0.1';
+export const counts = { open: 0, made: 0, again: 0 };
+
+// A worker that is told to leave closes its idle connections at once, and cannot know that a request is on its way there (RFC
+// 9112, section 9.3.1; HTTP/2 says GOAWAY). Browsers send it again, and so must whoever sees this true. Only at a reload: where
+// nobody told a worker to leave, an unanswered request is a fault.
+const kReloading = 3000; // ms
+let reloaded_at = -Infinity;
+export const noteReload = () => (reloaded_at = performance.now());
+export function isToBeRepeated({ status, via, reused }) {
+  const is_so = status === undefined && (reused || via.startsWith('h2')) && performance.now() - reloaded_at < kReloading;
+  if (is_so) counts.again++;
+  return is_so;
+}
+
+const counted = new WeakSet();
+function count(socket) {
+  if (counted.has(socket)) return; // one that is used again
+  counted.add(socket);
+  counts.open++;
+  counts.made++;
+  socket.once('close', () => counts.open--);
+}
+
+// One connection for many requests, one after the other; destroy() ends it.
+export function agentFor(via) {
+  if (via.startsWith('h2')) return new Session(via);
+  return new (via === 'tls' ? https : http).Agent({ keepAlive: true, maxSockets: 1 });
+}
+
+class Session {
+  constructor(via) {
+    this.via_ = via;
+  }
+
+  // One that still takes requests.
+  at(port) {
+    if (this.now_ && !this.now_.closed && !this.now_.destroyed) return this.now_;
+    const made = http2.connect(`${this.via_ === 'h2' ? 'https' : 'http'}://${kHost}:${port}`, { rejectUnauthorized: false });
+    made.on('connect', (_, socket) => count(socket));
+    made.on('error', () => {}); // its streams say so themselves
+    made.on('goaway', () => made.close());
+    this.now_ = made;
+    return made;
+  }
+
+  destroy() {
+    this.now_?.destroy();
+  }
+}
+
+function overHttp1(port, { via, path, method, headers, body, agent }, take, finish, state) {
+  const options = { host: kHost, port, path, method, headers, agent, rejectUnauthorized: false };
+  const outgoing = (via === 'tls' ? https : http).request(options, (message) => {
+    take(message.statusCode, message.headers, message);
+    message.on('end', () => finish('end'));
+    message.on('error', (error) => finish(error.code ?? error.message));
+    message.on('close', () => finish('cut'));
+  });
+  outgoing.on('socket', (socket) => {
+    state.reused = outgoing.reusedSocket;
+    count(socket);
+  });
+  outgoing.on('error', (error) => finish(error.code ?? error.message));
+  outgoing.end(body);
+  return (how) => {
+    if (how === 'reset' && outgoing.socket instanceof net.Socket && via === 'plain') outgoing.socket.resetAndDestroy();
+    outgoing.destroy();
+  };
+}
+
+function overHttp2(port, { via, path, method, headers, body, agent }, take, finish) {
+  const own = agent || new Session(via);
+  const session = own.at(port);
+  const stream = session.request({ ...lowered(headers), ':path': path, ':method': method });
+  stream.on('error', (error) => finish(error.code ?? error.message));
+  stream.on('response', (answer) => take(answer[':status'], answer, stream));
+  stream.on('end', () => finish('end'));
+  stream.on('close', () => {
+    finish('cut');
+    if (!agent) own.destroy();
+  });
+  stream.end(body);
+  return (how) => {
+    if (how === 'reset') stream.close(http2.constants.NGHTTP2_CANCEL);
+    own.destroy();
+  };
+}
+
+const lowered = (headers) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
+// ports: { plain, tls, h2, h2c }. Gives { status, headers (once there is an answer), over (a promise of how it ended: 'end',
+// 'cut', 'left' or an error's code), pause(), resume(), leave(how) }. onData gets the bytes of the answer.
+export function exchange(ports, { via = 'plain', path, method = 'GET', headers = {}, body, agent = false, onData = () => {} }) {
+  const state = { status: undefined, headers: {}, via };
+  let finish;
+  state.over = new Promise((resolve) => (finish = resolve));
+  let incoming;
+  const take = (status, answer, readable) => {
+    Object.assign(state, { status, headers: answer });
+    incoming = readable;
+    readable.on('data', onData);
+  };
+  const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
+  const all = { ...length, ...headers };
+  const start = via.startsWith('h2') ? overHttp2 : overHttp1;
+  const leave = start(ports[via], { via, path, method, headers: all, body, agent }, take, finish, state);
+  state.pause = () => incoming?.pause();
+  state.resume = () => incoming?.resume();
+  state.leave = (how) => {
+    finish('left');
+    leave(how);
+  };
+  return state;
+}
+
+// The same with its whole answer: { status, headers, body, … }; status undefined and how it ended where there is none.
+export async function ask(ports, options) {
+  const chunks = [];
+  const state = exchange(ports, { ...options, onData: (chunk) => chunks.push(chunk) });
+  const how = await state.over;
+  return { ...state, status: how === 'end' ? state.status : undefined, how, headers: state.headers, body: Buffer.concat(chunks).toString() };
+}
+
+// A bare connection that sends these bytes; the caller destroys it.
+export function openRaw(ports, bytes) {
+  const socket = net.connect(ports.plain, kHost);
+  socket.on('error', () => {});
+  count(socket);
+  socket.write(bytes);
+  return socket.resume();
+}
