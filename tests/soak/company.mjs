@@ -3,7 +3,7 @@
 import { range, sleep } from '../lib/conditions.mjs';
 import { inSeconds, signToken } from '../lib/tokens.mjs';
 import { kKey } from '../lib/people.mjs';
-import { Reader } from './ledger.mjs';
+import { Reader } from '../lib/ledger.mjs';
 import { kUsers } from './setup.mjs';
 import { sleepWhile, Subscriber } from './subscriber.mjs';
 import { kVias, openRaw } from './transport.mjs';

@@ -13,7 +13,7 @@ import { randomSource } from '../lib/publishers.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 import { Company } from './company.mjs';
 import { Doings } from './doings.mjs';
-import { Ledger } from './ledger.mjs';
+import { Ledger } from '../lib/ledger.mjs';
 import { kSeries, Probe } from './probe.mjs';
 import { judgeAll, print, writePage } from './outcome.mjs';
 import { kPool, kWorkers, startAll } from './setup.mjs';

@@ -1,6 +1,6 @@
 // The judge of a run without end. It copies the log as it grows, before the pruning, holds every subscriber against the copy as
 // events come in, and forgets what everybody has passed: its memory depends on how long the log is kept, not on the run.
-import { judge, judgeLog, summarise } from '../lib/checker.mjs';
+import { judge, judgeLog, summarise } from './checker.mjs';
 
 const kLate = 90_000; // ms after which an event that somebody lacks is lost
 const kKept = 20; // problems that are told
@@ -36,7 +36,7 @@ export class Ledger {
   constructor(database, { keep }) {
     Object.assign(this, { database_: database, keep_: keep, rows_: [], dropped_: 0, last_id: 0 });
     this.readers_ = new Set();
-    this.records_ = []; // { until, record }: what publishers say they did
+    this.records_ = []; // { since, record }: what publishers say they did
     this.totals = { events: 0, delivered: 0, resets: 0, lost: 0, twice: 0, other: 0, misjudged: 0 };
     this.problems = [];
   }
@@ -67,8 +67,8 @@ export class Ledger {
   }
 
   // To be judged when it must have come into the copy.
-  addRecord(record) {
-    this.records_.push({ since: Date.now(), record });
+  addRecord(record, since = Date.now()) {
+    this.records_.push({ since, record });
   }
 
   // To be called again and again: reads on, judges, forgets.
@@ -175,11 +175,11 @@ export class Ledger {
     this.dropped_ += count;
   }
 
-  // Readers that lack something of the copy.
+  // Readers that lack something of the copy, or have something that it lacks.
   behind() {
     return [...this.readers_].filter((reader) => {
       this.pass_(reader);
-      return reader.begun && reader.at < this.end_();
+      return reader.begun && (reader.at < this.end_() || reader.queue.length > 0);
     });
   }
 }
