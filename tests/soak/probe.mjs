@@ -62,7 +62,7 @@ const disk = (allowance) => ({ unit: 'MB', digits: 1, perTime: 8, allowance });
 export const kSeries = [
   { title: 'master, memory, before each reload', of: (s) => s.master_mb, when: 'reloads', ...memory(1) },
   { title: 'workers, memory, before each reload', of: (s) => s.workers_mb, when: 'reloads', ...memory(3) },
-  { title: 'workers, memory, within one life', of: (s) => s.workers_mb, when: 'one life', ...memory(3) },
+  { title: 'workers, memory, within one life', of: (s) => s.workers_mb, when: 'one life', ...memory(6) },
   { title: 'fallback, memory', of: (s) => s.fallback_mb, when: 'always', ...memory(1) },
   { title: 'shared memory in use', of: (s) => s.shared_mb, when: 'always', ...memory(3) },
   { title: 'master, descriptors, before each reload', of: (s) => s.master_fds, when: 'reloads', ...number(2) },

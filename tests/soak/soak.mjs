@@ -26,6 +26,8 @@ const kVariants = {
   valgrind: { seconds: 600, rate: 10, staying: 12, coming: 12, slow: true, allow: [/setrlimit\(RLIMIT_NOFILE/] },
 };
 
+const kReport = 3000; // characters of a report that are shown
+
 const clamp = (low, value, high) => Math.min(high, Math.max(low, value));
 
 function plan(variant, seconds) {
@@ -176,6 +178,15 @@ class Soak {
   }
 }
 
+// What memcheck said of each process (tests/suites.sh puts it there).
+function valgrindReports(directory) {
+  const where = path.join(directory, 'valgrind');
+  const names = fs.readdirSync(where).filter((name) => name.endsWith('.log'));
+  if (names.length === 0) return ['no process ran under valgrind'];
+  const texts = names.map((name) => [name, fs.readFileSync(path.join(where, name), 'utf8')]);
+  return texts.filter(([, text]) => text !== '').map(([name, text]) => `${name}:\n${text.slice(0, kReport)}`);
+}
+
 // Bounds on memory say nothing where the allocator keeps what is freed.
 const isOrdinary = (pid) => !/libasan|valgrind/.test(fs.readFileSync(`/proc/${pid}/maps`, 'latin1'));
 
@@ -192,6 +203,7 @@ async function main() {
   const with_memory = isOrdinary(all.nginx.master());
   await soak.run().catch((error) => soak.ledger.note(error.stack));
   await endAll().catch((error) => soak.ledger.note(error.message));
+  if (variant === 'valgrind') for (const report of valgrindReports(directory)) soak.ledger.note(report);
   const rows = judgeAll(kSeries.filter(({ memory }) => with_memory || !memory), soak.samples);
   const outcome = { plan: planned, rows, totals: soak.totals(), problems: soak.ledger.problems };
   print(outcome);
