@@ -20,7 +20,7 @@ function httpText(nginx, { conninfo, key, tls, fallback }) {
   const behind = (base) => fallback.nginxLines({ base, subscribe: kGrants, publish: kGrants });
   return `
     pgevents_database main "${conninfo}" ring=1m prune=2s connections=${kPool};
-    client_header_timeout 5s; client_body_timeout 5s; send_timeout 5s; keepalive_timeout 10s;
+    client_header_timeout 20s; client_body_timeout 20s; send_timeout 5s; keepalive_timeout 10s;
     large_client_header_buffers 4 16k;
     server {
       listen ${nginx.listen(0)};

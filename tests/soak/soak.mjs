@@ -113,10 +113,9 @@ class Soak {
       await this.sample_(true);
       const old = this.probe.workers();
       for (const pid of old) this.probe.leaving.add(pid);
-      noteReload();
+      noteReload(this.watchLeaving_(old));
       await this.all.nginx.reload();
       this.reloads++;
-      this.watchLeaving_(old);
       if (is_last) break;
     }
     this.second_half_ = true;
@@ -124,7 +123,7 @@ class Soak {
 
   watchLeaving_(pids) {
     const gone = () => pids.every((pid) => !isAlive(pid));
-    waitFor(gone, { what: `old workers ${pids} gone`, timeout: this.plan.patience, interval: 100 })
+    return waitFor(gone, { what: `old workers ${pids} gone`, timeout: this.plan.patience, interval: 100 })
       .catch((error) => this.ledger.note(error.message));
   }
 

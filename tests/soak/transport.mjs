@@ -13,11 +13,21 @@ export const counts = { open: 0, made: 0, again: 0 };
 // A worker that is told to leave closes its idle connections at once, and cannot know that a request is on its way there (RFC
 // 9112, section 9.3.1; HTTP/2 says GOAWAY). Browsers send it again, and so must whoever sees this true. Only at a reload: where
 // nobody told a worker to leave, an unanswered request is a fault.
-const kReloading = 3000; // ms
-let reloaded_at = -Infinity;
-export const noteReload = () => (reloaded_at = performance.now());
+const kAfterwards = 3000; // ms, for what had been sent until then
+let leaving = 0;
+let left_at = -Infinity;
+// While workers are told to leave, until `gone` settles.
+export function noteReload(gone) {
+  leaving++;
+  gone.finally(() => {
+    leaving--;
+    left_at = performance.now();
+  });
+}
+const isReloading = () => leaving > 0 || performance.now() - left_at < kAfterwards;
+
 export function isToBeRepeated({ status, via, reused }) {
-  const is_so = status === undefined && (reused || via.startsWith('h2')) && performance.now() - reloaded_at < kReloading;
+  const is_so = status === undefined && (reused || via.startsWith('h2')) && isReloading();
   if (is_so) counts.again++;
   return is_so;
 }
@@ -67,7 +77,7 @@ function overHttp1(port, { via, path, method, headers, body, agent }, take, fini
     message.on('close', () => finish('cut'));
   });
   outgoing.on('socket', (socket) => {
-    state.reused = outgoing.reusedSocket;
+    state.reused = counted.has(socket); // `reusedSocket` knows nothing of those that a request had to wait for
     count(socket);
   });
   outgoing.on('error', (error) => finish(error.code ?? error.message));
