@@ -7,7 +7,6 @@ import { kStreamId, kUsers } from './setup.mjs';
 import { ask, isToBeRepeated, kVias } from './transport.mjs';
 
 const kPublishers = 10;
-const kPerTransaction = 3 * 0.9; // of one to five, a tenth rolled back
 const kJson = { 'Content-Type': 'application/json' };
 const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const kMegabytes = 'x'.repeat(3 << 20);
@@ -33,10 +32,8 @@ export class Doings {
     this.posts_ = 0;
     this.refused = 0; // by 503: the database was away
     const posts = rate / 10;
-    // The transaction itself takes time as well.
-    const pause = (1000 * kPublishers * kPerTransaction) / (rate - posts);
     this.publishers_ = new Publishers(database, {
-      count: kPublishers, channels: kChannels, types: kTypes, sleepMs: [0, 5], pauseMs: [0, pause], padding: 100,
+      count: kPublishers, channels: kChannels, types: kTypes, sleepMs: [0, 5], rate: rate - posts, padding: 100,
     });
     const second = rate / 100; // how fast the rest goes
     this.running_ = [
