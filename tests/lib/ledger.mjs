@@ -39,6 +39,7 @@ export class Ledger {
     this.records_ = []; // { since, record }: what publishers say they did
     this.totals = { events: 0, delivered: 0, resets: 0, lost: 0, twice: 0, other: 0, misjudged: 0 };
     this.problems = [];
+    this.untold_ = 0;
   }
 
   async start() {
@@ -154,7 +155,11 @@ export class Ledger {
   // Anything that is wrong; the first ones are told.
   note(text) {
     if (this.problems.length < kKept) this.problems.push(`${new Date().toISOString()} ${text}`);
-    this.count = (this.count ?? 0) + 1;
+    else this.untold_++;
+  }
+
+  allProblems() {
+    return this.untold_ > 0 ? [...this.problems, `and ${this.untold_} more`] : this.problems;
   }
 
   judgeRecords_() {

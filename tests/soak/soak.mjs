@@ -73,9 +73,13 @@ class Soak {
       this.repeat_(this.plan.sample, () => this.sample_()),
       this.repeat_(this.plan.strike, () => this.strike_()),
     ];
-    await this.reloadUntil_((seconds * 1000) / 2);
-    await this.until_(seconds * 1000);
+    await this.halves_(seconds * 1000).catch((error) => this.ledger.note(error.stack));
     await this.end_(repeated);
+  }
+
+  async halves_(ms) {
+    await this.reloadUntil_(ms / 2);
+    await this.until_(ms);
   }
 
   until_(ms) {
@@ -204,10 +208,10 @@ async function main() {
   await endAll().catch((error) => soak.ledger.note(error.message));
   if (variant === 'valgrind') for (const report of valgrindReports(directory)) soak.ledger.note(report);
   const rows = judgeAll(kSeries.filter(({ memory }) => with_memory || !memory), soak.samples);
-  const outcome = { plan: planned, rows, totals: soak.totals(), problems: soak.ledger.problems };
+  const outcome = { plan: planned, rows, totals: soak.totals(), problems: soak.ledger.allProblems() };
   print(outcome);
   writePage(path.join(directory, `${variant}.md`), outcome);
-  process.exitCode = rows.every(({ good }) => good) && soak.ledger.problems.length === 0 ? 0 : 1;
+  process.exitCode = rows.every(({ good }) => good) && outcome.problems.length === 0 ? 0 : 1;
 }
 
 try {
@@ -218,3 +222,4 @@ try {
 } finally {
   await endAll();
 }
+process.exit(); // whatever a failure has left under way
