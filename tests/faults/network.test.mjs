@@ -17,6 +17,8 @@ import { startService } from './service.mjs';
 
 const kTrouble = isTrial ? 3000 : 1500; // ms
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
+// OpenSSL has no frame pointers: only so does a leak within it have a name, for tests/lsan.supp.
+if (process.env.ASAN_OPTIONS) process.env.ASAN_OPTIONS += ':fast_unwind_on_malloc=0';
 const cluster = await startCluster({ tcp: true });
 const proxy = await startProxy(cluster.port);
 
