@@ -44,13 +44,18 @@ bool holder_is_dead(std::uint64_t holder) noexcept {
 bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
   std::uint64_t current = holder.load(std::memory_order_acquire);
   std::int64_t until = until_ms.load(std::memory_order_acquire);
-  if (current == me) {
-    until_ms.compare_exchange_strong(until, now_ms + ttl_ms);
-    return held_by(me);
-  }
+  if (current == me) return renew(me, now_ms, ttl_ms);
   if (current != 0 && until > now_ms && !is_gone(current, me)) return false;
   if (!until_ms.compare_exchange_strong(until, now_ms + ttl_ms)) return false;
   return holder.compare_exchange_strong(current, me);
+}
+
+// The word is ours alone: whoever took the lease has replaced it, and only try_acquire() would put it back.
+bool Lease::renew(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
+  if (!held_by(me)) return false;
+  std::int64_t until = until_ms.load(std::memory_order_acquire);
+  until_ms.compare_exchange_strong(until, now_ms + ttl_ms);
+  return held_by(me);
 }
 
 bool Lease::held_by(std::uint64_t me) const noexcept {

@@ -66,15 +66,17 @@ void Listener::stop() noexcept {
   root_.lease.release(self_);
 }
 
+// Whoever has lost the role begins afresh, even when it is free again: his answers may be older than what another one did meanwhile.
 void Listener::look() {
-  const bool mine = root_.lease.try_acquire(self_, static_cast<std::int64_t>(ngx_current_msec), kLeaseTtl);
-  if (!mine) {
-    if (holder_) {
-      ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: another worker took the listener of \"%V\" over", &conf_.name);
-    }
-    return lost_role();
+  const auto now = static_cast<std::int64_t>(ngx_current_msec);
+  if (holder_ && !root_.lease.renew(self_, now, kLeaseTtl)) {
+    ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: another worker took the listener of \"%V\" over", &conf_.name);
+    lost_role();
   }
   if (!holder_) {
+    if (!root_.lease.try_acquire(self_, now, kLeaseTtl)) {
+      return;
+    }
     holder_ = true;
     backoff_ = 0;
     retry_at_ = ngx_current_msec;
@@ -101,6 +103,7 @@ void Listener::connect() noexcept {
   backoff_ = backoff_ == 0 ? kFirstBackoff : std::min(2 * backoff_, kMaxBackoff);
   retry_at_ = ngx_current_msec + backoff_;
   step_ = Step::kListen;
+  grown_ = true;  // a listener who was killed may have appended without a word
   connection_.open(conf_.keywords, conf_.values, kStatementTimeout);
 }
 
@@ -154,6 +157,9 @@ void Listener::take_position(const PGresult* row) {
   const bool continuous = *PQgetvalue(row, 0, 3) == 't';
   head_ = number(row, 0);
   const ZoneLock lock(conf_.zone);
+  if (!root_.lease.held_by(self_)) {
+    return;  // the answer is about another ring than this one
+  }
   const Ring::Snapshot before = ring_.snapshot();
   if (before.last_id == 0 || before.last_id < pruned || !continuous) {
     if (!continuous) {
@@ -242,10 +248,10 @@ void Listener::take_event(const PGresult* row) {
     expires_ms = static_cast<std::int64_t>(ngx_current_msec) + std::strtoll(PQgetvalue(row, 0, 5), nullptr, 10);
   }
   const ZoneLock lock(conf_.zone);
-  // Another worker may have taken over while this one was stopped. Its events are the same as ours as long as it
-  // went on from where we began; after a reset they are not.
+  // Another worker may have taken over while this one was stopped. He has looked how far the ring is, under this lock, and asks the
+  // log and the revocations behind that: what comes late must not move it. (tests/model/lease.pml)
   const Ring::Snapshot now = ring_.snapshot();
-  if (now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
+  if (!root_.lease.held_by(self_) || now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
     return;
   }
   if (event.channel == kControlChannel && !guarded(log_, [&] { note_control(event); })) {
@@ -288,8 +294,10 @@ void Listener::pg_failed(const char* why) noexcept {
   set_connected(false);
 }
 
+// Not by who has lost the role without having noticed: another one may be connected. The next one takes the lock before he says so.
 void Listener::set_connected(bool connected) noexcept {
-  if (holder_) {
+  const ZoneLock lock(conf_.zone);
+  if (holder_ && root_.lease.held_by(self_)) {
     root_.connected.store(connected ? 1 : 0);
     wake_();
   }

@@ -68,6 +68,22 @@ START_TEST(a_holder_renews_its_lease) {
 }
 END_TEST
 
+START_TEST(a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again) {
+  const Child other(sleep_for_ever);
+  Lease lease;
+  ck_assert(!lease.renew(kMe, 100, kTtl));  // never had it
+  ck_assert(lease.try_acquire(kMe, 100, kTtl));
+  ck_assert(lease.renew(kMe, 900, kTtl));
+  ck_assert(!lease.try_acquire(holder_of(other), 900 + kTtl - 1, kTtl));
+  ck_assert(lease.renew(kMe, 900 + kTtl, kTtl));  // late, but nobody has come
+  ck_assert(lease.try_acquire(holder_of(other), 900 + 2 * kTtl, kTtl));
+  ck_assert(!lease.renew(kMe, 900 + 2 * kTtl, kTtl));
+  lease.release(holder_of(other));
+  ck_assert(!lease.renew(kMe, 900 + 2 * kTtl, kTtl));
+  ck_assert(lease.try_acquire(kMe, 900 + 2 * kTtl, kTtl));
+}
+END_TEST
+
 START_TEST(a_released_lease_is_free_at_once) {
   const Child other(sleep_for_ever);
   Lease lease;
@@ -355,6 +371,7 @@ int main() {
                                  a_free_lease_is_given_to_the_first,
                                  a_lease_is_kept_from_others_until_it_runs_out,
                                  a_holder_renews_its_lease,
+                                 a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again,
                                  a_released_lease_is_free_at_once,
                                  the_lease_of_a_dead_holder_is_free_at_once,
                                  the_lease_of_a_former_process_of_our_number_is_free_at_once,
