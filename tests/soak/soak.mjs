@@ -17,6 +17,7 @@ import { Ledger } from '../lib/ledger.mjs';
 import { kSeries, Probe } from './probe.mjs';
 import { judgeAll, print, writePage } from './outcome.mjs';
 import { kPool, kWorkers, startAll } from './setup.mjs';
+import { sleepWhile } from './subscriber.mjs';
 import { counts, noteReload } from './transport.mjs';
 
 // rate: events a second. Under valgrind everything takes some thirty times as long.
@@ -88,8 +89,8 @@ class Soak {
 
   async repeat_(pause, act) {
     for (let next = performance.now(); this.goes_; next = Math.max(next + pause * 1000, performance.now())) {
-      await sleep(Math.max(0, next - performance.now()));
-      await act().catch((error) => this.ledger.note(error.stack));
+      await sleepWhile(() => this.goes_, next - performance.now());
+      if (this.goes_) await act().catch((error) => this.ledger.note(error.stack));
     }
   }
 
