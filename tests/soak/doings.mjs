@@ -67,7 +67,7 @@ export class Doings {
   async expect_(statuses, options) {
     const answer = await ask(this.ports_, { via: this.pick_(kVias), ...options });
     if (answer.status === 503) this.refused++;
-    else if (!statuses.includes(answer.status) && !isToBeRepeated(answer)) {
+    else if (!statuses.includes(answer.status) && !isToBeRepeated(answer, answer.how !== 'end')) {
       this.ledger_.note(`${options.method ?? 'GET'} ${options.path}: ${answer.status} ${answer.how} ${answer.body.slice(0, 200)}`);
     }
     return answer.status;

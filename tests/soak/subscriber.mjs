@@ -91,7 +91,7 @@ export class Subscriber {
     }
     if (state.status !== 200 && state.status !== undefined) return Number(state.headers['retry-after'] ?? 1) * 1000;
     if (how === 'end' || (this.kind_ === 'stream' && state.status === 200)) return undefined;
-    if (isToBeRepeated(state)) return 0;
+    if (isToBeRepeated(state, true)) return 0;
     this.note_(`${this.reader_.who}: ${how}, status ${state.status}, reused ${state.reused}`);
     return kLongestWait;
   }

@@ -26,8 +26,8 @@ export function noteReload(gone) {
 }
 const isReloading = () => leaving > 0 || performance.now() - left_at < kAfterwards;
 
-export function isToBeRepeated({ status, via, reused }) {
-  const is_so = status === undefined && (reused || via.startsWith('h2')) && isReloading();
+export function isToBeRepeated({ status, via, reused }, is_cut = status === undefined) {
+  const is_so = is_cut && (reused || via.startsWith('h2')) && isReloading();
   if (is_so) counts.again++;
   return is_so;
 }
@@ -88,13 +88,14 @@ function overHttp1(port, { via, path, method, headers, body, agent }, take, fini
   };
 }
 
-function overHttp2(port, { via, path, method, headers, body, agent }, take, finish) {
+function overHttp2(port, { via, path, method, headers, body, agent }, take, finish, state) {
   const own = agent || new Session(via);
   const session = own.at(port);
   const stream = session.request({ ...lowered(headers), ':path': path, ':method': method });
   stream.on('error', (error) => finish(error.code ?? error.message));
   stream.on('response', (answer) => take(answer[':status'], answer, stream));
-  stream.on('end', () => finish('end'));
+  // Node calls it an end when the connection breaks in the middle of an answer, too.
+  stream.on('end', () => finish(stream.aborted || state.bytes < Number(state.headers['content-length']) ? 'cut' : 'end'));
   stream.on('close', () => {
     finish('cut');
     if (!agent) own.destroy();
@@ -111,14 +112,17 @@ const lowered = (headers) => Object.fromEntries(Object.entries(headers).map(([na
 // ports: { plain, tls, h2, h2c }. Gives { status, headers (once there is an answer), over (a promise of how it ended: 'end',
 // 'cut', 'left' or an error's code), pause(), resume(), leave(how) }. onData gets the bytes of the answer.
 export function exchange(ports, { via = 'plain', path, method = 'GET', headers = {}, body, agent = false, onData = () => {} }) {
-  const state = { status: undefined, headers: {}, via };
+  const state = { status: undefined, headers: {}, via, bytes: 0 };
   let finish;
   state.over = new Promise((resolve) => (finish = resolve));
   let incoming;
   const take = (status, answer, readable) => {
     Object.assign(state, { status, headers: answer });
     incoming = readable;
-    readable.on('data', onData);
+    readable.on('data', (chunk) => {
+      state.bytes += chunk.length;
+      onData(chunk);
+    });
   };
   const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
   const all = { ...length, ...headers };
