@@ -122,11 +122,25 @@ ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) 
   return start_subscription(r, database, conf, std::get<Subscription>(wanted));
 }
 
+// To the connections of HTTP/2 that are there when a worker is told to leave nginx says GOAWAY, and to no later ones: whoever is
+// answered and comes back at once would come back to this worker, again and again, and keep it. So they are told in nginx's own
+// way (ngx_close_idle_connections), behind what is being read at present.
+void tell_to_go([[maybe_unused]] ngx_http_request_t* r) noexcept {
+#if (NGX_HTTP_V2)
+  if (ngx_exiting && r->stream != nullptr && !r->stream->connection->goaway) {
+    ngx_connection_t* c = r->stream->connection->connection;
+    c->close = 1;
+    ngx_post_event(c->read, &ngx_posted_events);
+  }
+#endif
+}
+
 ngx_int_t handle(ngx_http_request_t* r) {
   const auto& conf = *static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
   if (conf.database == nullptr || r != r->main) {
     return NGX_DECLINED;
   }
+  tell_to_go(r);
   Database* database = find_serving(r, conf);
   if (database == nullptr || (!database->serving() && has_content_handler(r))) {
     return NGX_DECLINED;

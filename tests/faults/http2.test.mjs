@@ -1,7 +1,9 @@
 // HTTP/2 (without TLS, with prior knowledge) under faults: streams share a connection with windows and a queue of their own,
 // and an old worker leaves only when the client has been told to open a new connection.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http2 from 'node:http2';
+import net from 'node:net';
 import { test } from 'node:test';
 
 import { judge, summarise } from '../lib/checker.mjs';
@@ -90,6 +92,29 @@ test('so does it when some of them do not read', async (t) => {
   await nginx.waitGone(old, 6000);
   t.diagnostic(`old worker gone ${Math.round(performance.now() - started)} ms after the reload`);
   for (const { session } of clients) session.destroy();
+});
+
+// nginx says GOAWAY to the connections of HTTP/2 that are there when a worker is told to leave; this one becomes one afterwards.
+test('a connection that begins to speak when its worker is leaving already: it is told to go with the first answer', async () => {
+  const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
+  const [worker] = nginx.workers();
+  const before = descriptors(worker);
+  const socket = net.connect(service.port, '127.0.0.1');
+  await waitFor(() => descriptors(worker) > before, { what: 'the connection is accepted' });
+  const old = await nginx.reload();
+  assert.deepEqual(old, [worker]);
+  await waitFor(() => nginx.logText().includes(`${worker}#${worker}: gracefully shutting down`), { what: 'its being told' });
+  const session = http2.connect('http://127.0.0.1', { createConnection: () => socket });
+  session.on('error', () => {});
+  const told = new Promise((resolve) => session.once('goaway', resolve));
+  const stream = session.request({ ':path': '/rt/events/cheese?flavor=long-poll' });
+  let body = '';
+  stream.setEncoding('utf8').on('data', (text) => (body += text));
+  await within(new Promise((resolve) => stream.once('end', resolve)), 10_000, 'the answer');
+  assert.equal(body, '[]');
+  await within(told, 2000, 'GOAWAY');
+  await nginx.waitGone(old, 5000);
+  session.destroy();
 });
 
 test('streams that are reset with frames in the queue, and reloads right after', async () => {
