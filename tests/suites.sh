@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
 
-all_suites=(unit sql lib client conformance module faults builds demo browser bench fuzz)
+all_suites=(unit sql lib client conformance module faults builds demo browser bench fuzz model)
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -77,6 +77,7 @@ run_suite() {
     sql) bash tests/sql/run.sh ;;
     bench) build_bench >"$run_dir/log/build-bench.log" && run_node bench ;;
     fuzz) give_way && build_fuzz && run_fuzz 60 ;;
+    model) give_way && bash tests/model/run.sh "$run_dir/model" ;;
     builds) give_way && run_node builds ;;
     *) run_node "$suite" ;;
   esac 2>&1 9>&- | tee -- "$log" || status=1
@@ -95,7 +96,7 @@ give_way() { renice -n 10 "$BASHPID" >/dev/null; }
 suite_kind() {
   case $1 in
     unit) echo unit ;;
-    sql | fuzz) echo plain ;;
+    sql | fuzz | model) echo plain ;;
     *) echo node ;;
   esac
 }
