@@ -38,7 +38,7 @@ const lines = rows.map((row) => [
   row.sentence, row.times, row.clients, row.rate, number(row.events), number(row.delivered), row.lost, row.twice, row.wrong,
   row.resets, seconds(row.moduleGap), seconds(row.fallbackGap),
 ]);
-const head = ['what happens', 'times', 'clients', 'events/s', 'events', 'delivered', 'lost', 'twice', 'wrong', 'resets',
+const head = ['what happens', 'times', 'clients', 'committed/s', 'events', 'delivered', 'lost', 'twice', 'wrong', 'resets',
   'longest gap, module (s)', 'fallback (s)'];
 const sums = ['**all**', total('times'), '', '', total('events'), total('delivered'), total('lost'), total('twice'), total('wrong'),
   total('resets'), '', ''];
