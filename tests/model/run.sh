@@ -40,9 +40,10 @@ faults_of() {
   comm -23 <(echo "$tested") <(echo "$defined")
 }
 
-# search DIR MODEL safety|cycles OPTIMIZATION [-D…]: what the checker says is in DIR/log.
+# search DIR MODEL safety|cycles GCC-OPTIONS [-D…]: what the checker says is in DIR/log.
 search() {
-  local dir=$1 model=$2 what=$3 optimization=$4 how=(-DSAFETY) run=()
+  local dir=$1 model=$2 what=$3 how=(-DSAFETY) run=() options
+  read -r -a options <<<"$4"
   shift 4
   [[ $what != cycles ]] || how=(-DNP) run=(-l)
   rm -rf -- "$dir"
@@ -50,7 +51,7 @@ search() {
   (
     cd -- "$dir"
     spin -a "$@" "$here/$model.pml"
-    gcc "$optimization" -w "${how[@]}" -DNOFAIR -DVECTORSZ=2048 -DMEMLIM=4096 -o pan pan.c
+    gcc "${options[@]}" -w "${how[@]}" -DNOFAIR -DVECTORSZ=2048 -DMEMLIM=4096 -o pan pan.c
     ./pan "${run[@]}" -m20000 -w22
   ) </dev/null >"$dir/log" 2>&1 || true
 }
@@ -71,12 +72,13 @@ must_hold() {
 }
 
 # must_be_refuted MODEL FAULT: in one of the scenarios, by an assertion of the model (or by a cycle), not by an accident of it.
+# With the processes the other way round, the way to it is shorter.
 must_be_refuted() {
   local model=$1 fault=$2 dir=$state/$1.$2 wanted='assertion violated' what=safety scenario bounds
   [[ $fault != *_CYCLE ]] || wanted='non-progress cycle' what=cycles
   while read -r scenario bounds; do
     # shellcheck disable=SC2086 # several words
-    search "$dir" "$model" "$what" -O0 $bounds "-D$fault"
+    search "$dir" "$model" "$what" "-O0 -DREVERSE" $bounds "-D$fault"
     if grep -q "$wanted" "$dir/log" && ! grep -q 'invalid array index' "$dir/log"; then
       printf 'ok   %-36s refuted after %10s states\n' "$model with $fault" "$(states_in "$dir/log")"
       return
