@@ -153,9 +153,10 @@ describe('conf/presence.conf', () => {
         assert.equal(answer.status, 200, answer.body);
         return answer.json();
       };
+      await client.assertHears('stream:7'); // by then the module has found its database
       const { channels, last_event_id } = await post('register', {});
       assert.deepEqual(channels, ['user:10', 'presence:main']);
-      await client.assertHears('stream:7', channels.join(','));
+      await client.assertHears(channels.join(','));
       await client.assertRefused(403, 'user:11', 'presence:other', 'stream:8');
       await post('users/me/presence', { status: 'active', ping_only: true });
       await post('typing', { op: 'start', to: ['11'] });

@@ -23,7 +23,7 @@ export async function endAll() {
 }
 
 // No file takes nearly as long; one that hangs is to fail by itself.
-const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 15) * 60_000;
+const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000;
 
 function giveUp() {
   console.error(`${process.argv[1]}: not done after ${kFileLimit / 1000} s`);
