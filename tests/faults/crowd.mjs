@@ -144,10 +144,6 @@ export class Crowd {
     return figures;
   }
 
-  delays(log) {
-    return delaysByKind(this.members, log);
-  }
-
   async close() {
     await Promise.all(this.members.map(({ client }) => client.close()));
   }

@@ -28,7 +28,7 @@ scenario('the postmaster is killed with all its processes and started again', as
 });
 
 scenario('every connection of the front-ends is cut', async () => {
-  await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgevents%'`);
+  await service.cutFrontEnds();
   await sleep(200);
 }, { rounds: 5 });
 

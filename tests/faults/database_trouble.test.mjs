@@ -13,20 +13,17 @@ const service = await startService({ workers: 2, location, behind: false });
 const { database } = service;
 const scenario = scenariosOn(service);
 
-// The front-ends' sessions get new settings by beginning anew.
-const cut = () => database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${kServerUser}'`);
-
-// The front-ends' role is `changed` for a while.
+// The front-ends' role is `changed` for a while. Their sessions get new settings by beginning anew.
 function roleScenario(sentence, changed, restored) {
   scenario(sentence, async () => {
     await database.query(`ALTER ROLE ${kServerUser} ${changed}`);
     try {
-      await cut();
+      await service.cutFrontEnds();
       await sleep(kTrouble);
     } finally {
       await database.query(`ALTER ROLE ${kServerUser} ${restored}`);
     }
-    await cut();
+    await service.cutFrontEnds();
   });
 }
 

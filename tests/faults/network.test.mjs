@@ -56,8 +56,6 @@ knowPassword('first');
 const service = await startService({ cluster: { createDatabase }, workers: 2, location, tcp: true, behind: false });
 const scenario = scenariosOn(service);
 
-const cut = () => service.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${kServerUser}'`);
-
 scenario('the network to the database is cut for some seconds', async () => {
   proxy.cut();
   await sleep(kTrouble);
@@ -76,7 +74,7 @@ scenario('the network swallows everything on the connections that there are', ()
 
 scenario('the database shows a certificate that has expired', async () => {
   await showCertificate(expired);
-  await cut();
+  await service.cutFrontEnds();
   await sleep(kTrouble);
   assert.notEqual(await service.whoAnswers(), 'module');
   await showCertificate(good);
@@ -85,7 +83,7 @@ scenario('the database shows a certificate that has expired', async () => {
 scenario('the password is changed, and then the front-ends are told', async ({ round }) => {
   const password = `changed-${round}`;
   await service.database.query(`ALTER ROLE ${kServerUser} PASSWORD '${password}'`);
-  await cut();
+  await service.cutFrontEnds();
   await sleep(kTrouble);
   assert.notEqual(await service.whoAnswers(), 'module');
   knowPassword(password);

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { startCluster } from '../lib/cluster.mjs';
+import { kServerUser } from '../lib/database.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
 import { waitFor } from '../lib/conditions.mjs';
@@ -54,6 +55,11 @@ export class Service {
   switchModule(on) {
     if (on) fs.rmSync(this.flag());
     else fs.writeFileSync(this.flag(), '');
+  }
+
+  // Ends every session that module and fallback have with the database.
+  cutFrontEnds() {
+    return this.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`, [kServerUser]);
   }
 
   poll(channels, { cursor, base = kModuleBase, query = '', headers = {} } = {}) {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { range, sleep } from '../lib/conditions.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { Crowd, describeFigures, startFlow } from './crowd.mjs';
+import { delaysByKind } from './figures.mjs';
 import { startService } from './service.mjs';
 
 const kLongSeconds = 20;
@@ -19,7 +20,7 @@ const publish = (client, channel, token) =>
   client.query('SELECT pgevents.publish($1, $2, $3::json)', [channel, 'made', JSON.stringify({ token })]);
 
 // Live delays of a crowd's streams for the rows of `log` only.
-const streamDelays = (crowd, log) => crowd.delays(log).stream;
+const streamDelays = (crowd, log) => delaysByKind(crowd.members, log).stream;
 
 test(`a transaction that published and stays open for ${kLongSeconds} s delays nobody's events, and its own come at COMMIT`,
   async (t) => {
