@@ -15,12 +15,13 @@ export const kPool = 2; // connections of a worker, besides the listener's
 const kGrants = '*';
 
 // A small ring, that is full and goes round long before the measuring begins. Timeouts are short, so that clients who do not
-// finish what they begin keep no old worker for a minute.
+// finish what they begin keep no old worker for a minute. Not that of idle connections: clients ask again at least once a second, and
+// one that stood still for longer would find its connection closed, which is no fault of a server (RFC 9112, section 9.3.1).
 function httpText(nginx, { conninfo, key, tls, fallback }) {
   const behind = (base) => fallback.nginxLines({ base, subscribe: kGrants, publish: kGrants });
   return `
     pgevents_database main "${conninfo}" ring=1m prune=2s connections=${kPool};
-    client_header_timeout 20s; client_body_timeout 20s; send_timeout 5s; keepalive_timeout 10s;
+    client_header_timeout 20s; client_body_timeout 20s; send_timeout 5s;
     large_client_header_buffers 4 16k;
     server {
       listen ${nginx.listen(0)};
