@@ -97,6 +97,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
   conf->poll_interval = NGX_CONF_UNSET;
   conf->max_channels = NGX_CONF_UNSET_UINT;
   conf->max_event_size = NGX_CONF_UNSET_SIZE;
+  conf->release_request = NGX_CONF_UNSET;
   return conf;
 }
 
@@ -139,6 +140,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_sec_value(conf->poll_interval, prev->poll_interval, 5);
   ngx_conf_merge_uint_value(conf->max_channels, prev->max_channels, 64);
   ngx_conf_merge_size_value(conf->max_event_size, prev->max_event_size, 2 * 1024 * 1024);
+  ngx_conf_merge_value(conf->release_request, prev->release_request, 0);
   ngx_conf_merge_str_value(conf->channel_pattern, prev->channel_pattern, kDefaultNamePattern);
   return guarded(cf->log, conf_error(), [&] {
     return conf->database == nullptr || compile_pattern(cf, *prev, *conf) ? NGX_CONF_OK : conf_error();

@@ -39,6 +39,7 @@ struct LocConf {
   time_t poll_interval;
   ngx_uint_t max_channels;
   size_t max_event_size;
+  ngx_flag_t release_request;
   ngx_str_t channel_pattern;
   NamePattern* names;
 };

@@ -50,7 +50,7 @@ ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const Lo
   if (rc != NGX_OK) {
     return rc;
   }
-  auto* subscriber = make_in_pool<Subscriber>(r->pool, r, database, conf, wanted);
+  Subscriber* subscriber = Subscriber::make(r, database, conf, wanted);
   if (subscriber == nullptr) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }

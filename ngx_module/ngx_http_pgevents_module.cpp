@@ -58,6 +58,8 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, channel_pattern), nullptr},
     {ngx_string("pgevents_max_event_size"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_size_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_event_size), nullptr},
+    {ngx_string("pgevents_release_request"), kEverywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, release_request), nullptr},
     {ngx_null_string, 0, nullptr, 0, 0, nullptr},
 };
 

@@ -4,21 +4,41 @@
 
 namespace pgevents::nginx {
 
+Outlet::Outlet(ngx_http_request_t* r) noexcept
+    : r_(r),
+      c_(r->connection),
+      send_timeout_(
+          static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module))->send_timeout) {
+}
+
 Outlet::Sent Outlet::send(const BlockRef& block) {
   held_ = block;
   if (direct_) {
-    rest_ = r_->chunked ? block->chunk() : block->payload();
+    rest_ = chunked_ ? block->chunk() : block->payload();
     return send_direct();
   }
-  const std::string_view payload = block->payload();
-  ngx_memzero(&buf_, sizeof(buf_));
-  buf_.tag = reinterpret_cast<ngx_buf_tag_t>(&ngx_http_pgevents_module);
-  buf_.pos = buf_.start = reinterpret_cast<u_char*>(const_cast<char*>(payload.data()));
-  buf_.last = buf_.end = buf_.pos + payload.size();
-  buf_.memory = 1;
-  buf_.flush = 1;
-  ngx_chain_t link{&buf_, nullptr};
+  return send_to_filters(block->payload());
+}
+
+Outlet::Sent Outlet::send_to_filters(std::string_view payload) {
+  if (buf_ == nullptr && (buf_ = static_cast<ngx_buf_t*>(ngx_palloc(r_->pool, sizeof(ngx_buf_t)))) == nullptr) {
+    return Sent::kFailed;
+  }
+  ngx_memzero(buf_, sizeof(*buf_));
+  buf_->tag = reinterpret_cast<ngx_buf_tag_t>(&ngx_http_pgevents_module);
+  buf_->pos = buf_->start = reinterpret_cast<u_char*>(const_cast<char*>(payload.data()));
+  buf_->last = buf_->end = buf_->pos + payload.size();
+  buf_->memory = 1;
+  buf_->flush = 1;
+  ngx_chain_t link{buf_, nullptr};
   return send_filtered(&link);
+}
+
+void Outlet::end() noexcept {
+  constexpr std::string_view kLastChunk = "0\r\n\r\n";
+  if (chunked_) {
+    c_->send(c_, reinterpret_cast<u_char*>(const_cast<char*>(kLastChunk.data())), kLastChunk.size());
+  }
 }
 
 Outlet::Sent Outlet::resume() {
@@ -26,14 +46,13 @@ Outlet::Sent Outlet::resume() {
 }
 
 Outlet::Sent Outlet::send_direct() {
-  ngx_connection_t* c = r_->connection;
   while (!rest_.empty()) {
-    const ssize_t n = c->send(c, reinterpret_cast<u_char*>(const_cast<char*>(rest_.data())), rest_.size());
+    const ssize_t n = c_->send(c_, reinterpret_cast<u_char*>(const_cast<char*>(rest_.data())), rest_.size());
     if (n == NGX_AGAIN || n == 0) {
       return wait_writable();
     }
     if (n < 0) {
-      c->error = 1;
+      c_->error = 1;
       return Sent::kFailed;
     }
     rest_.remove_prefix(static_cast<std::size_t>(n));
@@ -46,31 +65,45 @@ Outlet::Sent Outlet::send_filtered(ngx_chain_t* chain) {
 }
 
 Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
-  if (rc == NGX_ERROR || r_->connection->error) {
+  if (rc == NGX_ERROR || c_->error) {
     return Sent::kFailed;
   }
-  if (r_->buffered || r_->connection->buffered) {
+  if (r_->buffered || c_->buffered) {
     return wait_writable();
   }
-  if (!decided_) {
-    decided_ = true;
-    direct_ = may_go_direct();
-  }
+  decide();
   return all_sent();
+}
+
+// Once, when the header is out.
+void Outlet::decide() noexcept {
+  if (!std::exchange(decided_, true)) {
+    direct_ = may_go_direct();
+    chunked_ = r_->chunked;
+  }
+}
+
+// nginx asks for buffers in memory wherever there is TLS, and some filters ask for it in the same way; those change the encoding.
+bool Outlet::filters_need_memory() const noexcept {
+#if (NGX_HTTP_SSL)
+  if (c_->ssl != nullptr) {
+    return false;
+  }
+#endif
+  return r_->main_filter_need_in_memory;
 }
 
 // A response that HTTP/2, compression or any other body filter has a hand in keeps going through the filters; so does a rate limit.
 bool Outlet::may_go_direct() const noexcept {
   return r_->http_version <= NGX_HTTP_VERSION_11 && r_ == r_->main && r_->out == nullptr && r_->postponed == nullptr &&
          r_->headers_out.content_encoding == nullptr && !r_->filter_need_in_memory && !r_->filter_need_temporary &&
-         !r_->main_filter_need_in_memory && r_->limit_rate == 0;
+         !filters_need_memory() && r_->limit_rate == 0;
 }
 
 Outlet::Sent Outlet::wait_writable() {
-  ngx_event_t* wev = r_->connection->write;
-  auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r_, ngx_http_core_module));
+  ngx_event_t* wev = c_->write;
   if (!wev->delayed) {
-    ngx_add_timer(wev, clcf->send_timeout);
+    ngx_add_timer(wev, send_timeout_);
   }
   if (ngx_handle_write_event(wev, 0) != NGX_OK) {
     return Sent::kFailed;
@@ -81,7 +114,7 @@ Outlet::Sent Outlet::wait_writable() {
 Outlet::Sent Outlet::all_sent() noexcept {
   held_.reset();
   rest_ = {};
-  ngx_event_t* wev = r_->connection->write;
+  ngx_event_t* wev = c_->write;
   if (wev->timer_set && !wev->delayed) {
     ngx_del_timer(wev);
   }

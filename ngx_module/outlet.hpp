@@ -11,7 +11,7 @@ class Outlet {
  public:
   enum class Sent { kAll, kBlocked, kFailed };
 
-  explicit Outlet(ngx_http_request_t* r) noexcept : r_(r) {}
+  explicit Outlet(ngx_http_request_t* r) noexcept;
   Outlet(const Outlet&) = delete;
   Outlet& operator=(const Outlet&) = delete;
 
@@ -21,19 +21,31 @@ class Outlet {
   Sent resume();
   bool blocked() const noexcept { return held_ != nullptr; }
 
+  // Whether it needs the request no more.
+  bool direct() const noexcept { return direct_; }
+  void leave_request() noexcept { r_ = nullptr; }
+  // Ends the body, as far as the client takes it. Only while direct() and not blocked().
+  void end() noexcept;
+
  private:
   Sent send_direct();
+  Sent send_to_filters(std::string_view payload);
   Sent send_filtered(ngx_chain_t* chain);
   Sent after_filter(ngx_int_t rc);
+  bool filters_need_memory() const noexcept;
   bool may_go_direct() const noexcept;
+  void decide() noexcept;
   Sent wait_writable();
   Sent all_sent() noexcept;
 
-  ngx_http_request_t* r_;
-  BlockRef held_;          // keeps the bytes in flight alive
-  std::string_view rest_;  // direct: what is still to be sent of held_
-  ngx_buf_t buf_{};
-  bool direct_ = false;  // straight to the socket, past nginx's body filters
+  ngx_http_request_t* r_;  // null once it may be gone
+  ngx_connection_t* c_;
+  ngx_msec_t send_timeout_;
+  ngx_buf_t* buf_ = nullptr;  // through the filters: what they are given
+  BlockRef held_;             // keeps the bytes in flight alive
+  std::string_view rest_;     // direct: what is still to be sent of held_
+  bool direct_ = false;       // straight to the socket, past nginx's body filters
+  bool chunked_ = false;      // direct: in chunked coding
   bool decided_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "database.hpp"
+#include "detached.hpp"
 #include "respond.hpp"
 
 namespace pgevents::nginx {
@@ -36,9 +37,27 @@ Subscriber* of(ngx_http_request_t* r) {
 
 }  // namespace
 
+Subscriber* Subscriber::make(ngx_http_request_t* r, Database& database, const LocConf& conf,
+                             const Subscription& wanted) {
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(r->pool, 0);
+  if (cleanup == nullptr) {
+    return nullptr;
+  }
+  auto* subscriber = new Subscriber(r, database, conf, wanted);
+  subscriber->own(cleanup);
+  return subscriber;
+}
+
+void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
+  cleanup->data = this;
+  cleanup->handler = [](void* data) { delete static_cast<Subscriber*>(data); };
+  owner_ = cleanup;
+}
+
 Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
     : SubscriberLinks{},
       r_(r),
+      c_(r->connection),
       database_(database),
       conf_(conf),
       outlet_(r),
@@ -52,7 +71,7 @@ Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf&
   } else if (wanted.flavor == Flavor::kEventSource) {
     mode_ = Mode::kStream;
   }
-  init_timer(deadline_, this, &Subscriber::on_deadline, r->connection->log);
+  init_timer(turn_, this, &Subscriber::on_turn, log());
   database_.add(*this);
 }
 
@@ -120,7 +139,7 @@ void Subscriber::join(const Subscription& wanted) {
 // Whatever was left half done, the request ends with it.
 template <typename Body>
 void Subscriber::attempt(Body&& body) noexcept {
-  if (!guarded(r_->connection->log, body)) {
+  if (!guarded(log(), body)) {
     give_up();
   }
 }
@@ -291,6 +310,9 @@ bool Subscriber::after_send(Outlet::Sent sent) {
   if (sent == Outlet::Sent::kFailed) {
     finish(NGX_ERROR);
   }
+  if (sent == Outlet::Sent::kAll && conf_.release_request != 0 && !std::exchange(release_tried_, true)) {
+    ngx_post_event(&turn_, &ngx_posted_events);
+  }
   return sent == Outlet::Sent::kAll;
 }
 
@@ -323,20 +345,57 @@ void Subscriber::on_read(ngx_http_request_t* r) {
 }
 
 void Subscriber::on_write(ngx_http_request_t* r) {
-  Subscriber* self = of(r);
-  ngx_event_t* wev = r->connection->write;
-  if (wev->timedout) {
-    r->connection->timedout = 1;
-    return self->finish(NGX_HTTP_REQUEST_TIME_OUT);
+  of(r)->write_on();
+}
+
+void Subscriber::write_on() {
+  if (c_->write->timedout) {
+    c_->timedout = 1;
+    return finish(NGX_HTTP_REQUEST_TIME_OUT);
   }
-  if (self->ended_ || !self->outlet_.blocked()) {
+  if (ended_ || !outlet_.blocked()) {
     return;
   }
-  self->attempt([self] {
-    if (self->after_send(self->outlet_.resume())) {
-      self->pull();
+  attempt([this] {
+    if (after_send(outlet_.resume())) {
+      pull();
     }
   });
+}
+
+// --- without a request ---
+
+// A stream that nobody but this module has a hand in, once its header is out. In a turn of its own, for nginx's handlers go on with the
+// request when they have called ours; and soon, so that what is freed serves the next one instead of being added to it.
+void Subscriber::release_request() noexcept {
+  if (r_ == nullptr || !outlet_.direct() || outlet_.blocked() || !can_detach(r_, owner_)) {
+    return;
+  }
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(c_->pool, 0);
+  if (cleanup == nullptr) {
+    return;
+  }
+  owner_->handler = nullptr;
+  own(cleanup);
+  detach(std::exchange(r_, nullptr));
+  outlet_.leave_request();
+  c_->data = this;
+  c_->read->handler = &Subscriber::on_detached_read;
+  c_->write->handler = &Subscriber::on_detached_write;
+}
+
+// What the client sends is not read: nothing is expected any more. nginx calls this as well when a worker is to be done at last
+// (worker_shutdown_timeout).
+void Subscriber::on_detached_read(ngx_event_t* rev) {
+  auto* c = static_cast<ngx_connection_t*>(rev->data);
+  if (rev->pending_eof || rev->error || c->error || c->close) {
+    static_cast<Subscriber*>(c->data)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
+  }
+}
+
+void Subscriber::on_detached_write(ngx_event_t* wev) {
+  auto* c = static_cast<ngx_connection_t*>(wev->data);
+  static_cast<Subscriber*>(c->data)->write_on();
 }
 
 }  // namespace pgevents::nginx

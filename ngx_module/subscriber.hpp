@@ -1,4 +1,5 @@
-// A waiting request: an event stream or a long poll, with its channels and its cursor. Lives in the request's pool and ends with it.
+// A waiting request: an event stream or a long poll, with its channels and its cursor. Ends with the request, or, where
+// `pgevents_release_request` lets an event stream go on without one, with the connection.
 #pragma once
 
 #include "nginx.hpp"
@@ -37,7 +38,8 @@ enum class Ending {
 
 class Subscriber : public SubscriberLinks {
  public:
-  Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
+  // Null when memory is refused.
+  static Subscriber* make(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
@@ -73,9 +75,13 @@ class Subscriber : public SubscriberLinks {
   // A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
   static constexpr std::uint64_t kFarAhead = 9007199254740991;
 
+  Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
+
   static void on_read(ngx_http_request_t* r);
   static void on_write(ngx_http_request_t* r);
-  static void on_deadline(ngx_event_t* event);
+  static void on_detached_read(ngx_event_t* rev);
+  static void on_detached_write(ngx_event_t* wev);
+  static void on_turn(ngx_event_t* event);
 
   template <typename Body>
   void attempt(Body&& body) noexcept;
@@ -86,6 +92,9 @@ class Subscriber : public SubscriberLinks {
   void locate();
   void ask_log(const Cursor& cursor);
   bool open_stream(std::uint64_t cursor);
+  void own(ngx_pool_cleanup_t* cleanup) noexcept;
+  void release_request() noexcept;
+  void write_on();
   void go_on();
   void take(Page& page);
   void heartbeat();
@@ -105,13 +114,16 @@ class Subscriber : public SubscriberLinks {
   void finish(ngx_int_t rc) noexcept;
   void give_up() noexcept;
 
+  ngx_log_t* log() const noexcept { return c_->log; }
   bool holds() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
   bool expired() const noexcept;
   void set_deadline() noexcept;
   void time_is_up();
   unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
-  ngx_http_request_t* r_;
+  ngx_http_request_t* r_;  // null: it goes on without
+  ngx_connection_t* c_;
+  ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
   Database& database_;
   const LocConf& conf_;
   Outlet outlet_;
@@ -130,7 +142,7 @@ class Subscriber : public SubscriberLinks {
   std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
   ngx_msec_t sent_at_ = 0;
   ngx_msec_t hold_until_ = 0;  // long poll: when it is answered, whatever there is
-  ngx_event_t deadline_{};
+  ngx_event_t turn_{};         // as a timer: when it ends; posted: to give up the request
   std::uint32_t wait_slot_ = 0;
   Mode mode_;
   PollKind poll_kind_ = PollKind::kWaited;
@@ -140,8 +152,9 @@ class Subscriber : public SubscriberLinks {
   bool stalled_ = false;    // the log could not be asked; retry() goes on
   bool forgotten_ = false;  // the log was found restored: the cursor is void
   bool served_ = false;     // something was answered: the request waits, it is no new one
-  bool running_ = false;    // start() has returned: events drive the request from here on
-  bool ended_ = false;      // left everything; only nginx still holds the request
+  bool release_tried_ = false;
+  bool running_ = false;  // start() has returned: events drive the request from here on
+  bool ended_ = false;    // left everything; only nginx still holds the request
 };
 
 }  // namespace pgevents::nginx

@@ -39,7 +39,10 @@ void Subscriber::leave() noexcept {
   if (std::exchange(ended_, true)) {
     return;
   }
-  stop_timer(deadline_);
+  stop_timer(turn_);
+  if (turn_.posted) {
+    ngx_delete_posted_event(&turn_);
+  }
   if (!page_key_.empty()) {
     database_.catchup().leave(this, page_key_);
     page_key_.clear();
@@ -61,9 +64,12 @@ void Subscriber::leave() noexcept {
 }
 
 void Subscriber::finish(ngx_int_t rc) noexcept {
-  ngx_connection_t* c = r_->connection;
+  ngx_connection_t* c = c_;
   const bool from_event = running_;
   leave();
+  if (r_ == nullptr) {
+    return ngx_http_close_connection(c);
+  }
   ngx_http_finalize_request(r_, rc);
   if (from_event) {
     ngx_http_run_posted_requests(c);
@@ -71,7 +77,7 @@ void Subscriber::finish(ngx_int_t rc) noexcept {
 }
 
 void Subscriber::give_up() noexcept {
-  finish(r_->header_sent ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR);
+  finish(r_ == nullptr || r_->header_sent ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 void Subscriber::answer(const BlockRef& array, PollKind kind, bool more) {
@@ -87,6 +93,10 @@ void Subscriber::refuse(const Error& error) {
 }
 
 void Subscriber::end_stream() {
+  if (r_ == nullptr) {
+    outlet_.end();
+    return finish(NGX_OK);
+  }
   finish(ngx_http_send_special(r_, NGX_HTTP_LAST));
 }
 
@@ -94,7 +104,7 @@ void Subscriber::end_stream() {
 
 // Without memory for kind words it ends without them.
 void Subscriber::end(Ending ending) noexcept {
-  if (!ended_ && !guarded(r_->connection->log, [this, ending] { end_now(ending); })) {
+  if (!ended_ && !guarded(log(), [this, ending] { end_now(ending); })) {
     give_up();
   }
 }
@@ -186,18 +196,22 @@ void Subscriber::set_deadline() noexcept {
     const double left_ms = std::ceil((*guest_->session.expires_at - now_seconds()) * 1e3);
     wait = left_ms < static_cast<double>(wait) ? static_cast<ngx_msec_int_t>(left_ms) : wait;
   }
-  ngx_add_timer(&deadline_, static_cast<ngx_msec_t>(std::max<ngx_msec_int_t>(wait, 1)));
+  ngx_add_timer(&turn_, static_cast<ngx_msec_t>(std::max<ngx_msec_int_t>(wait, 1)));
 }
 
 bool Subscriber::expired() const noexcept {
   return guest_ != nullptr && guest_->session.expires_at && now_seconds() >= *guest_->session.expires_at;
 }
 
-void Subscriber::on_deadline(ngx_event_t* event) {
+void Subscriber::on_turn(ngx_event_t* event) {
   auto* self = static_cast<Subscriber*>(event->data);
   if (self->ended_) {
     return;
   }
+  if (!event->timedout) {
+    return self->release_request();
+  }
+  event->timedout = 0;
   if (self->expired()) {
     return self->end(Ending::kExpired);
   }

@@ -50,14 +50,14 @@ export async function request({ port, socketPath, tls = false, method = 'GET', p
   return within(answer, timeout, `${method} ${path}`);
 }
 
-// Sends bytes as they are and collects what comes until the server closes, or `until(bytes so far)` is satisfied.
+// Sends bytes as they are and collects what comes until the server closes, or `until(bytes so far, socket)` is satisfied.
 export async function rawExchange({ port, socketPath }, bytes, { until, timeout = kTimeout } = {}) {
   const socket = socketPath ? net.connect(socketPath) : net.connect(port, '127.0.0.1');
   let received = Buffer.alloc(0);
   const done = new Promise((resolve, reject) => {
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
-      if (until?.(received)) resolve();
+      if (until?.(received, socket)) resolve();
     });
     socket.on('close', resolve);
     socket.on('error', (error) => (received.length > 0 ? resolve() : reject(error)));

@@ -37,7 +37,7 @@ async function refused(http, reason, files) {
 
 test('every directive is taken with all its parameters', () => accepted(inServer(`
   pgevents_timeout 1m; pgevents_heartbeat 5s; pgevents_retry 500ms; pgevents_poll_interval 10s; pgevents_max_channels 5;
-  pgevents_channel_pattern "[a-z]{1,10}"; pgevents_max_event_size 64k;
+  pgevents_channel_pattern "[a-z]{1,10}"; pgevents_max_event_size 64k; pgevents_release_request on;
   pgevents_subscribe "a b*"; pgevents_publish $arg_publish;
   location / { pgevents main; }
   location /off/ { pgevents off; }
@@ -75,7 +75,7 @@ for (const parameter of ['ring=1k', 'ring=', 'ring=x', 'connections=0', 'connect
 }
 
 for (const directive of ['pgevents_timeout x', 'pgevents_heartbeat', 'pgevents_retry 1s 2s', 'pgevents_max_channels many',
-  'pgevents_max_event_size x', 'pgevents', 'pgevents_database main']) {
+  'pgevents_max_event_size x', 'pgevents_release_request maybe', 'pgevents', 'pgevents_database main']) {
   test(`"${directive}" is refused`, () => refused(inServer(`location / { ${directive}; }`), /pgevents/));
 }
 

@@ -15,8 +15,8 @@ export const kPool = 2; // connections of a worker, besides the listener's
 const kGrants = '*';
 
 // A small ring, that is full and goes round long before the measuring begins. Timeouts are short, so that clients who do not
-// finish what they begin keep no old worker for a minute. Not that of idle connections: clients ask again at least once a second, and
-// one that stood still for longer would find its connection closed, which is no fault of a server (RFC 9112, section 9.3.1).
+// finish what they begin keep no old worker for a minute. Not that of idle connections: clients ask again at least once a second,
+// and one that stood still for longer would find its connection closed, which is no fault of a server (RFC 9112, section 9.3.1).
 function httpText(nginx, { conninfo, key, tls, fallback }) {
   const behind = (base) => fallback.nginxLines({ base, subscribe: kGrants, publish: kGrants });
   return `
@@ -38,6 +38,7 @@ function httpText(nginx, { conninfo, key, tls, fallback }) {
         pgevents_poll_interval 1s;
         pgevents_timeout 10s;
         pgevents_heartbeat 2s;
+        pgevents_release_request on;
         ${behind('/rt')}
       }
       location /fb/ { ${behind('/fb')} }
