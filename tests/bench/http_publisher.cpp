@@ -13,8 +13,40 @@
 
 namespace bench {
 
-HttpPublisher::HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path)
-    : loop_(loop), pool_(pool), server_(server), path_(std::move(path)) {
+namespace {
+
+void append_escaped(std::string& target, std::string_view text) {
+  for (const char c : text) {
+    if (c == '"' || c == '\\') target += '\\';
+    target += c;
+  }
+}
+
+// In one pass: what stands in the data is no placeholder.
+std::string fill(std::string_view text, const Publication& publication) {
+  constexpr std::string_view kChannel = "{channel}";
+  constexpr std::string_view kData = "{data}";
+  std::string result;
+  while (!text.empty()) {
+    if (text.substr(0, kChannel.size()) == kChannel) {
+      append_escaped(result, publication.channel);
+      text.remove_prefix(kChannel.size());
+    } else if (text.substr(0, kData.size()) == kData) {
+      append_escaped(result, publication.data);
+      text.remove_prefix(kData.size());
+    } else {
+      result += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+HttpPublisher::HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path,
+                             std::string body)
+    : loop_(loop), pool_(pool), server_(server), path_(std::move(path)), body_(std::move(body)) {
   connect();
 }
 
@@ -25,6 +57,7 @@ HttpPublisher::~HttpPublisher() {
 // Blocking: done before the run, and when the server ended the connection between two events.
 void HttpPublisher::connect() {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  closing_ = false;
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&server_), sizeof server_) != 0) {
@@ -35,10 +68,12 @@ void HttpPublisher::connect() {
 }
 
 void HttpPublisher::publish(const Publication& publication) {
-  std::string request = "POST " + path_ + publication.channel +
-                        " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: " +
-                        std::to_string(publication.data.size()) + "\r\n\r\n";
-  request += publication.data;
+  const std::string body = body_.empty() ? publication.data : fill(body_, publication);
+  std::string request =
+      "POST " + path_ + (body_.empty() ? publication.channel : "") +
+      " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n";
+  request += body;
   if (send(fd_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
     throw std::system_error(errno, std::generic_category(), "publish");
   }
@@ -64,9 +99,14 @@ void HttpPublisher::on_head(const ResponseHead& head) {
   if (head.status < 200 || head.status > 299) {
     throw std::runtime_error("publishing was answered with status " + std::to_string(head.status));
   }
+  closing_ = head.field("Connection") == "close";
 }
 
 void HttpPublisher::on_end() {
+  if (closing_) {
+    close(fd_);
+    connect();
+  }
   pool_.on_done(*this);
 }
 

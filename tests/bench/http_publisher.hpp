@@ -1,4 +1,5 @@
-// Publishes by POST over a kept-alive connection: nchan's publisher location, and the bare loop.
+// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location, the bare
+// loop, Pushpin's control port.
 #pragma once
 
 #include <netinet/in.h>
@@ -14,8 +15,9 @@ namespace bench {
 
 class HttpPublisher final : public Publisher, public Handler, private HttpSink {
  public:
-  // `path`: to which the channel's name is appended.
-  HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path);
+  // Without a `body` the data are sent to `path` + channel. With one, that is sent to `path`, its `{channel}` and `{data}`
+  // replaced, with quotes and backslashes escaped, since they are to be parts of JSON strings.
+  HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path, std::string body);
   ~HttpPublisher() override;
   HttpPublisher(const HttpPublisher&) = delete;
   HttpPublisher& operator=(const HttpPublisher&) = delete;
@@ -33,8 +35,10 @@ class HttpPublisher final : public Publisher, public Handler, private HttpSink {
   PublisherPool& pool_;
   sockaddr_in server_;
   std::string path_;
+  std::string body_;
   HttpReader reader_;
   int fd_ = -1;
+  bool closing_ = false;  // the server will end the connection after this answer
 };
 
 }  // namespace bench

@@ -89,9 +89,9 @@ Run::Run(const Options& options)
       padding_(options.size, 'a') {
   for (std::uint32_t i = 0; i < options.publishers && options.rate > 0; ++i) {
     if (options.publish.empty()) {
-      pool_.add(std::make_unique<PgPublisher>(loop_, pool_, options.conninfo));
+      pool_.add(std::make_unique<PgPublisher>(loop_, pool_, options.conninfo, options.statement));
     } else {
-      pool_.add(std::make_unique<HttpPublisher>(loop_, pool_, options.server, options.publish));
+      pool_.add(std::make_unique<HttpPublisher>(loop_, pool_, options.publish_server, options.publish, options.body));
     }
   }
   for (std::uint32_t i = 0; i < options.subscribers; ++i) {

@@ -40,10 +40,28 @@ async function withServer(deliver, body) {
   }
 }
 
-async function load(port) {
+async function load(port, more = []) {
   const args = ['--server', `127.0.0.1:${port}`, '--publish', '/', '--publishers', '1', '--subscribers', '3', '--rate', '100',
-    '--warmup', '0', '--seconds', '0.3', '--drain', '1', '--watch', `server=${process.pid}`];
+    '--warmup', '0', '--seconds', '0.3', '--drain', '1', '--watch', `server=${process.pid}`, ...more];
   return JSON.parse((await run(kLoad, args)).stdout);
+}
+
+// A control port beside a server: takes what is wrapped as the template says, and ends the connection after each answer.
+async function withControl(port, body) {
+  const seen = [];
+  const control = http.createServer(async (incoming, response) => {
+    const text = Buffer.concat(await incoming.toArray()).toString();
+    const [item] = JSON.parse(text).items;
+    seen.push([incoming.url, item.channel]);
+    await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: item.content.slice('data: '.length).trim() });
+    response.writeHead(200, { Connection: 'close' }).end();
+  });
+  await new Promise((resolve) => control.listen(0, '127.0.0.1', resolve));
+  try {
+    return [await body(control.address().port), seen];
+  } finally {
+    control.close();
+  }
 }
 
 const faults = ({ missing, duplicates, reordered }) => ({ missing, duplicates, reordered });
@@ -66,5 +84,15 @@ describe('the load generator', () => {
   test('counts what never comes at the end', async () => {
     const result = await withServer((n) => (n > 10 ? [] : [n]), load);
     assert.equal(result.missing, 3 * (result.published - 10));
+  });
+
+  test('publishes to another server than it listens to, wrapped by a template', async () => {
+    const template = String.raw`{"items":[{"channel":"{channel}","content":"data: {data}\n"}]}`;
+    const [result, seen] = await withServer((n) => [n], (port) => withControl(port, (control) =>
+      load(port, ['--publish', '/publish/', '--publish-server', `127.0.0.1:${control}`, '--body', template])));
+    assert.deepEqual(faults(result), { missing: 0, duplicates: 0, reordered: 0 });
+    assert.equal(result.deliveries, 3 * result.published);
+    assert.equal(seen.length, result.published);
+    assert.deepEqual(seen[0], ['/publish/', 'bench0']);
   });
 });

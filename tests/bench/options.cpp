@@ -17,7 +17,10 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --flavor sse|long-poll --cursor pgevents|nchan          how
   --tokens FILE                                           what they send as Authorization: Bearer, a line each
   --publish PATH --channel bench{c}                       POST to PATH + channel …
+  --publish-server ADDRESS:PORT                           … on another server than the subscribers'
+  --body TEMPLATE                                         … this, to PATH: {channel} and {data} as parts of JSON strings
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
+  --statement SQL                                         … or that, with $1 channel and $2 {"type":"bench","data":…}
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
   --rate 0                                                only listen
   --idle S --warmup S --seconds S --drain S               phases
@@ -25,13 +28,13 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --watch NAME=PID                                        CPU and memory of that process and its children
 )";
 
-sockaddr_in parse_address(const std::string& text) {
+sockaddr_in parse_address(const char* option, const std::string& text) {
   const std::size_t colon = text.rfind(':');
   sockaddr_in address{};
   address.sin_family = AF_INET;
   const bool valid =
       colon != std::string::npos && inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1;
-  if (!valid) throw std::runtime_error("--server wants an address like 127.0.0.1:8080");
+  if (!valid) throw std::runtime_error(std::string(option) + " wants an address like 127.0.0.1:8080");
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1)));
   return address;
 }
@@ -52,6 +55,9 @@ std::vector<std::string> read_lines(const std::string& path) {
 
 using Setter = std::function<void(const std::string&)>;
 
+Setter address(const char* option, sockaddr_in& target) {
+  return [option, &target](const std::string& text) { target = parse_address(option, text); };
+}
 Setter number(std::uint32_t& target) {
   return [&target](const std::string& text) {
     target = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
@@ -66,7 +72,7 @@ Setter word(std::string& target) {
 
 std::map<std::string, Setter> setters(Options& o) {
   return {
-      {"--server", [&o](const std::string& text) { o.server = parse_address(text); }},
+      {"--server", address("--server", o.server)},
       {"--subscribers", number(o.subscribers)},
       {"--channels", number(o.channels)},
       {"--sources", number(o.sources)},
@@ -77,7 +83,10 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--cursor", [&o](const std::string& text) { o.cursor = text == "nchan" ? Cursor::kNchan : Cursor::kPgevents; }},
       {"--tokens", [&o](const std::string& text) { o.tokens = read_lines(text); }},
       {"--publish", word(o.publish)},
+      {"--publish-server", address("--publish-server", o.publish_server)},
+      {"--body", word(o.body)},
       {"--conninfo", word(o.conninfo)},
+      {"--statement", word(o.statement)},
       {"--publishers", number(o.publishers)},
       {"--rate", real(o.rate)},
       {"--size", number(o.size)},
@@ -104,6 +113,7 @@ Options parse_options(int argc, char** argv) {
   if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.rate < 0) {
     throw std::runtime_error(kHelp);
   }
+  if (options.publish_server.sin_port == 0) options.publish_server = options.server;
   return options;
 }
 

@@ -21,8 +21,11 @@ struct Options {
   std::string channel = "bench{c}";
   Flavor flavor = Flavor::kEventStream;
   Cursor cursor = Cursor::kPgevents;
-  std::string publish;  // POST to this path + channel; empty: INSERT over `conninfo`
+  std::string publish;           // POST there, see HttpPublisher; empty: `statement` over `conninfo`
+  std::string body;              // what to POST; empty: the data
+  sockaddr_in publish_server{};  // unless told: `server`
   std::string conninfo;
+  std::string statement = "INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2)";
   std::vector<std::string> tokens;  // subscriber n sends the n-th, in turn
   std::uint32_t publishers = 4;
   double rate = 10;          // events per second over all channels; 0: subscribers only listen

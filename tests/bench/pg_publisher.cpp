@@ -10,7 +10,6 @@ namespace bench {
 namespace {
 
 constexpr const char* kStatement = "publish";
-constexpr const char* kInsert = "INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2)";
 
 struct Clear {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -25,13 +24,13 @@ void expect_ok(PGconn* connection, const Result& result) {
 
 }  // namespace
 
-PgPublisher::PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo)
+PgPublisher::PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo, const std::string& statement)
     : pool_(pool), connection_(PQconnectdb(conninfo.c_str())) {
   PGconn* const connection = connection_.get();
   if (PQstatus(connection) != CONNECTION_OK) {
     throw std::runtime_error(std::string("PostgreSQL: ") + PQerrorMessage(connection));
   }
-  expect_ok(connection, Result(PQprepare(connection, kStatement, kInsert, 2, nullptr)));
+  expect_ok(connection, Result(PQprepare(connection, kStatement, statement.c_str(), 2, nullptr)));
   PQsetnonblocking(connection, 1);
   loop.add(PQsocket(connection), this);
 }

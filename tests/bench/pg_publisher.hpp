@@ -1,4 +1,4 @@
-// Publishes as an application does: INSERT INTO pgevents.events over libpq, one transaction per event.
+// Publishes as an application does: a statement (INSERT INTO pgevents.events) over libpq, one transaction per event.
 #pragma once
 
 #include <libpq-fe.h>
@@ -14,7 +14,8 @@ namespace bench {
 
 class PgPublisher final : public Publisher, public Handler {
  public:
-  PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo);
+  // `statement`: gives no rows; $1 is the channel, $2 the event as JSON.
+  PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo, const std::string& statement);
 
   void publish(const Publication& publication) override;
   void on_ready(std::uint32_t events) override;
