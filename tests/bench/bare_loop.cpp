@@ -1,6 +1,7 @@
 // The floor of `./run bench`: the least that a server without batching can do. One thread, epoll, one send() per
 // subscriber and message; no channels, no history, no slow-reader handling beyond keeping what did not fit.
-//   bare_loop PORT PID_FILE      GET: event stream; POST: its body goes to every subscriber
+//   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber. By the directory in its command
+//                                line the harness knows it.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -170,13 +171,10 @@ void BareLoop::drop(Connection* connection) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::FILE* const pid_file = argc == 3 ? std::fopen(argv[2], "w") : nullptr;
-  if (pid_file == nullptr) {
-    std::fprintf(stderr, "bare_loop PORT PID_FILE\n");
+  if (argc != 3) {
+    std::fprintf(stderr, "bare_loop PORT DIRECTORY\n");
     return 1;
   }
-  std::fprintf(pid_file, "%d\n", static_cast<int>(getpid()));
-  std::fclose(pid_file);
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

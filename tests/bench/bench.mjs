@@ -1,5 +1,6 @@
 // `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
 // interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=NAME also writes docs/benchmarks/NAME.md.
+import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,9 +8,10 @@ import { parseArgs } from 'node:util';
 
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { kBuild, kLoadCore, kPeers, kServerCore } from './peers.mjs';
+import { kBuild, kLoadCore, kServerCore } from './peers/common.mjs';
+import { kPeers } from './peers/index.mjs';
 import { buildLoad, runProgram } from './program.mjs';
-import { asText, machine, scenarioTable, writePage } from './report.mjs';
+import { asText, machine, peerVersions, scenarioTable, writePage } from './report.mjs';
 import { kScenarios } from './scenarios.mjs';
 
 const kRounds = { quick: 2, full: 5 };
@@ -91,10 +93,11 @@ const isFaulty = ({ results }) =>
 
 async function main() {
   const wanted = options();
-  const missing = wanted.peers.map((peer) => kPeers[peer].missing?.()).find(Boolean);
-  if (missing) throw new Error(`bench: ${missing} is not there: apt-get install libnginx-mod-nchan`);
+  const needs = wanted.peers.flatMap((peer) => Object.entries(kPeers[peer].needs ?? {}));
+  const missing = needs.find(([, file]) => !fs.existsSync(file));
+  if (missing) throw new Error(`bench: ${missing[1]} is not there: apt-get install ${missing[0]}`);
   await buildLoad();
-  console.log(machine().join('\n'));
+  console.log([...machine(), peerVersions()].join('\n'));
   const { configs, sections, load } = await measureAll(wanted);
   // Our own share: one core for the servers, half of one for the load generator.
   const others = `load average before the runs: ${load.map((one) => one.toFixed(1)).join(' to ')}; above 1.5 others were busy here`;

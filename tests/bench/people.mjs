@@ -12,7 +12,8 @@ import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { kBuild, kLoadCore, kServerCore, makeTokens, nginxHttp, startBenchCluster, startNginx } from './peers.mjs';
+import { benchCluster, kBuild, kLoadCore, kServerCore, nginxHttp, startNginx } from './peers/common.mjs';
+import { makeTokens } from './peers/pgevents.mjs';
 import { buildLoad, runProgram } from './program.mjs';
 import { asMarkdown, asText, machine } from './report.mjs';
 
@@ -160,7 +161,7 @@ function presenceRows(results) {
 
 async function presence({ users, seconds, ways }) {
   const sections = [];
-  const cluster = await startBenchCluster();
+  const cluster = await benchCluster();
   for (const way of ways) {
     const results = [];
     for (const count of users) {
@@ -204,7 +205,7 @@ async function measureTyping(server, typists, each) {
 }
 
 async function typing() {
-  const server = await startServer(await startBenchCluster(), 100);
+  const server = await startServer(await benchCluster(), 100);
   const rows = [['ms', 'p50', 'p90', 'p99', 'longest'], ...(await measureTyping(server, 1, 500)), ...(await measureTyping(server, 50, 20))];
   await server.nginx.stop({ signal: 'SIGTERM' });
   return [['from the request to the event at the other side, and to the answer', rows]];
@@ -225,7 +226,7 @@ const kWayNotes = [
 
 function writePage(name, what, args, sections) {
   const lines = [`# Benchmark: ${what}`, '', `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${[what, ...args].join(' ')}\`.`, '',
-    ...[...machine().filter((line) => !line.includes('nchan')), ...kNotes, ...(what === 'presence' ? kWayNotes : [])].map((line) => `- ${line}`), '',
+    ...[...machine(), ...kNotes, ...(what === 'presence' ? kWayNotes : [])].map((line) => `- ${line}`), '',
     ...sections.flatMap(([title, rows]) => [`## ${title}`, '', asMarkdown(rows), ''])];
   fs.writeFileSync(path.join(kRoot, 'docs', 'benchmarks', `${name}.md`), lines.join('\n'));
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { endAll } from '../lib/lifetime.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { kBuild } from './peers.mjs';
+import { kBuild } from './peers/common.mjs';
 
 export async function buildLoad() {
   await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);

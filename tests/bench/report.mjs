@@ -77,13 +77,14 @@ const packageVersion = (name) => output('dpkg-query', ['-W', '-f', '${Version}',
 
 export function machine() {
   const cpu = os.cpus()[0]?.model ?? 'unknown processor';
-  const nchan = packageVersion('libnginx-mod-nchan');
   return [
     `${os.cpus().length} × ${cpu.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GB, ${os.type()} ${os.release()}, loopback`,
-    `nginx ${packageVersion('nginx')}, nchan ${nchan}, PostgreSQL ${packageVersion('postgresql-15')}`,
+    `nginx ${packageVersion('nginx')}, PostgreSQL ${packageVersion('postgresql-15')}`,
     `pgevents ${output('git', ['describe', '--always', '--dirty'])}`,
   ];
 }
+
+export const peerVersions = () => `peers: nchan ${packageVersion('libnginx-mod-nchan')}`;
 
 const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;
 
@@ -93,7 +94,7 @@ export function writePage(file, { name, mode, rounds, only, sections, configs, n
     `# Benchmark: ${name}`, '',
     `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${mode}${only ? ` --only ${only}` : ''}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
     'medians of the ratios within a round.', '',
-    ...machine().map((line) => `- ${line}`), ...notes.map((note) => `- ${note}`), '',
+    ...[...machine(), peerVersions(), ...notes].map((line) => `- ${line}`), '',
     ...sections.flatMap(({ scenario, rows }) => [`## ${scenario.title}`, '', asMarkdown(rows), '']),
     '## Configurations', '',
     ...Object.entries(configs).filter(([, text]) => text).flatMap(([peer, text]) => [`${peer}:`, '', fenced(text), '']),

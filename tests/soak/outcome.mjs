@@ -48,7 +48,7 @@ export function writePage(file, { plan, rows, totals, problems }) {
   const { variant, seconds, rate, staying, coming, reload } = plan;
   const lines = [
     `# Soak: ${variant}, ${seconds} s`, '',
-    ...machine().map((line) => `- ${line.replace(/, nchan [^,]*/, '')}`),
+    ...machine().map((line) => `- ${line}`),
     `- ${rate} events a second on the timetable; ${staying} subscribers who stay and ${coming} who come and go; a reload every ${Math.round(reload)} s of ` +
       'the first half, none in the second',
     '- a line by least squares through the means of ten blocks, the first fifth left out, with its bounds of 95 %; the upper one ' +

@@ -1,0 +1,13 @@
+// The servers that are compared, by the names that tables and --peers have for them, in the order of the tables' columns.
+// `flavors`: what a scenario may ask of them unless it names its peers; `needs`: files that have to be there, by Debian package.
+import { bareLoop } from './bare_loop.mjs';
+import { nchan } from './nchan.mjs';
+import { pgevents, pgeventsWith } from './pgevents.mjs';
+
+export const kPeers = {
+  'bare loop': bareLoop,
+  nchan,
+  pgevents,
+  'pgevents HS256': pgeventsWith('HS256'),
+  'pgevents RS256': pgeventsWith('RS256'),
+};
