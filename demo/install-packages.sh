@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Installs Debian packages (as root) without starting anything: pgevents runs servers of its own, so the distribution's nginx
-# stays off, and no PostgreSQL cluster is made. What is changed for that is put back at the end. Called by ./run.
+# and what the benchmark compares with stay off, and no PostgreSQL cluster is made. What is changed for that is put back at the
+# end. Called by ./run.
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
 kept=$policy.kept-by-pgevents
 cluster_rule=/etc/postgresql-common/createcluster.d/pgevents.conf
-fresh_nginx=no
-[[ -e /usr/sbin/nginx ]] || fresh_nginx=yes
+fresh=()
+for program in /usr/sbin/nginx /usr/bin/redis-server /usr/bin/pushpin /usr/bin/zurl; do
+  [[ -e $program ]] || fresh+=("$program")
+done
 
 put_back() {
   rm -f "$policy" "$cluster_rule"
@@ -28,7 +31,9 @@ echo "create_main_cluster = false" >"$cluster_rule"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install -y --no-install-recommends "$@"
 
-# A package that was not here before is not to start at the next boot either.
-if [[ $fresh_nginx == yes && -d /run/systemd/system ]]; then
-  systemctl disable nginx
-fi
+# A service that was not here before is not to start at the next boot either.
+for program in "${fresh[@]}"; do
+  if [[ -e $program && -d /run/systemd/system ]]; then
+    systemctl disable "${program##*/}"
+  fi
+done
