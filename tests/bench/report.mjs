@@ -84,7 +84,10 @@ export function machine() {
   ];
 }
 
-export const peerVersions = () => `peers: nchan ${packageVersion('libnginx-mod-nchan')}`;
+export function peerVersions() {
+  const packages = { nchan: 'libnginx-mod-nchan', Redis: 'redis-server' };
+  return `peers: ${Object.entries(packages).map(([name, one]) => `${name} ${packageVersion(one)}`).join(', ')}`;
+}
 
 const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;
 

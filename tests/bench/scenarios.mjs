@@ -21,6 +21,7 @@ const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 
 const kAnswers = { title: 'events per answer', of: (r) => r.deliveries / r.responses, digits: 2 };
 const kCpuAnswer = { title: 'server CPU s/million answers', of: (r) => (r.watched.server.cpu_s * 1e6) / r.responses, digits: 2, ratio: kBoth };
 const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
+const kRedisCpu = { title: 'Redis CPU s/million', of: perMillion('redis'), digits: 2 };
 const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
 const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
 const kOpen = { title: 'seconds to open all', of: (r) => r.open_s, digits: 2, ratio: ['pgevents'] };
@@ -33,7 +34,7 @@ export const kScenarios = [
     title: '10,000 event-stream subscribers, 1 channel, 10 events/s of 200 bytes',
     load: { flavor: 'sse', subscribers: 10000, rate: 10 },
     seconds: { quick: 3, full: 10 },
-    figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kIdle, kAfter, kOwn],
+    figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kRedisCpu, kIdle, kAfter, kOwn],
   },
   {
     name: 'idle',
@@ -56,7 +57,7 @@ export const kScenarios = [
     title: '1,000 long-poll clients, 1 channel, 50 events/s',
     load: { flavor: 'long-poll', subscribers: 1000, rate: 50 },
     seconds: { quick: 2, full: 10 },
-    figures: [kDelivered, kP50, kP99, kCpu, kAnswers, kCpuAnswer, kPgCpu, kOwn],
+    figures: [kDelivered, kP50, kP99, kCpu, kAnswers, kCpuAnswer, kPgCpu, kRedisCpu, kOwn],
   },
   {
     name: 'connect',

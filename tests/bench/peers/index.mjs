@@ -2,11 +2,13 @@
 // `flavors`: what a scenario may ask of them unless it names its peers; `needs`: files that have to be there, by Debian package.
 import { bareLoop } from './bare_loop.mjs';
 import { nchan } from './nchan.mjs';
+import { nchanRedis } from './nchan_redis.mjs';
 import { pgevents, pgeventsWith } from './pgevents.mjs';
 
 export const kPeers = {
   'bare loop': bareLoop,
   nchan,
+  'nchan + Redis': nchanRedis,
   pgevents,
   'pgevents HS256': pgeventsWith('HS256'),
   'pgevents RS256': pgeventsWith('RS256'),
