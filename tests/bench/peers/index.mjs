@@ -3,12 +3,14 @@
 import { bareLoop } from './bare_loop.mjs';
 import { nchan } from './nchan.mjs';
 import { nchanRedis } from './nchan_redis.mjs';
+import { node } from './node.mjs';
 import { pgevents, pgeventsWith } from './pgevents.mjs';
 
 export const kPeers = {
   'bare loop': bareLoop,
   nchan,
   'nchan + Redis': nchanRedis,
+  Node: node,
   pgevents,
   'pgevents HS256': pgeventsWith('HS256'),
   'pgevents RS256': pgeventsWith('RS256'),

@@ -1,0 +1,39 @@
+// What people write themselves (node_listen.mjs): one Node.js process, as the others have one worker, that listens to PostgreSQL.
+// Its table and trigger are the simplest that do it, in a database of its own on the cluster that pgevents has too.
+import path from 'node:path';
+
+import { freePort } from '../../lib/conditions.mjs';
+import { kRoot, tempDir } from '../../lib/scratch.mjs';
+import { benchCluster, channelArgs, listens, startServer } from './common.mjs';
+
+const kServer = path.join(kRoot, 'tests', 'bench', 'node_listen.mjs');
+
+const kSchema = `CREATE TABLE events (id bigserial PRIMARY KEY, channel text NOT NULL, data json NOT NULL);
+CREATE INDEX ON events (channel, id);
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''events'', ''''); RETURN NULL; END';
+CREATE TRIGGER tell AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION tell();`;
+const kInsert = 'INSERT INTO events (channel, data) VALUES ($1, $2)';
+
+let database;
+async function ownDatabase() {
+  const created = await (await benchCluster()).createDatabase({ install: false });
+  await created.query(kSchema);
+  return created;
+}
+
+async function start() {
+  database ??= await ownDatabase();
+  const conninfo = database.conninfo({ user: 'postgres' });
+  const [dir, port] = [tempDir('node'), await freePort()];
+  const args = [kServer, port, dir, ...conninfo.split(' ')];
+  const server = await startServer({ dir, command: process.execPath, args, ready: () => listens(port) });
+  return {
+    args: ['--server', `127.0.0.1:${port}`, '--conninfo', conninfo, '--statement', kInsert, '--publishers', '1',
+      '--watch', `server=${server.pid}`, '--watch', `postgresql=${database.cluster.pid}`, ...channelArgs('/events/')],
+    config: kSchema,
+    stop: server.stop,
+  };
+}
+
+// No long polls: to answer them well it would have to keep recent events itself, and would no longer be what people write.
+export const node = { start, flavors: ['sse'] };
