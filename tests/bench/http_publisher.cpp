@@ -67,7 +67,8 @@ void HttpPublisher::connect() {
   loop_.add(fd_, this);
 }
 
-void HttpPublisher::publish(const Publication& publication) {
+void HttpPublisher::publish() {
+  const Publication& publication = under_way.front();
   const std::string body = body_.empty() ? publication.data : fill(body_, publication);
   std::string request =
       "POST " + path_ + (body_.empty() ? publication.channel : "") +

@@ -22,7 +22,8 @@ class HttpPublisher final : public Publisher, public Handler, private HttpSink {
   HttpPublisher(const HttpPublisher&) = delete;
   HttpPublisher& operator=(const HttpPublisher&) = delete;
 
-  void publish(const Publication& publication) override;
+  // One event at a time: batches are for transactions.
+  void publish() override;
   void on_ready(std::uint32_t events) override;
 
  private:

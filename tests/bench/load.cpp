@@ -29,6 +29,8 @@ constexpr std::uint32_t kOpenAtOnce = 256;  // connections under way, well below
 constexpr double kOpenLimitS = 60;
 // Between the last subscription and the first event: a long poll has no answer that says "I am waiting".
 constexpr double kSettleS = 0.5;
+// The last events of the measured time, whose delay is told apart.
+constexpr double kLateS = 1;
 
 std::int64_t us(double seconds) {
   return static_cast<std::int64_t>(seconds * 1e6);
@@ -54,6 +56,8 @@ class Run {
  private:
   void open_subscribers();
   void publish_next();
+  void keep_ahead();
+  void publish_for(double seconds);
   std::uint64_t expected() const;
   Histogram confirmed_delays() const;
   std::vector<Snapshot> look() const;
@@ -64,6 +68,7 @@ class Run {
   Stats stats_;
   SubscriberSetup setup_;
   PublisherPool pool_;
+  Ticker ticker_;
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
   std::vector<std::uint32_t> sequences_;  // last number published, by channel
   std::uint64_t published_ = 0;
@@ -85,6 +90,8 @@ class Run {
 Run::Run(const Options& options)
     : options_(options),
       setup_{loop_, stats_, options.server, options.flavor, options.cursor},
+      pool_(options.batch),
+      ticker_(loop_, [this] { publish_next(); }),
       sequences_(options.channels),
       padding_(options.size, 'a') {
   for (std::uint32_t i = 0; i < options.publishers && options.rate > 0; ++i) {
@@ -129,6 +136,22 @@ void Run::publish_next() {
   pool_.publish({for_channel(options_.channel, channel), std::move(data), probed});
 }
 
+// As many events as are wanted under way, not counting what only a part of their subscribers still has to get.
+void Run::keep_ahead() {
+  const double readers = static_cast<double>(options_.subscribers) / options_.channels;
+  const double delivered = static_cast<double>(stats_.events + stats_.before_first) / readers;
+  while (static_cast<double>(published_) - delivered < options_.ahead) publish_next();
+}
+
+void Run::publish_for(double seconds) {
+  if (options_.ahead == 0) return loop_.run_for(us(seconds));
+  const auto keep_going = [this] {
+    keep_ahead();
+    return false;
+  };
+  loop_.run_until(keep_going, us(seconds));
+}
+
 std::uint64_t Run::expected() const {
   std::uint64_t sum = 0;
   for (std::uint32_t i = 0; i < options_.subscribers; ++i) sum += sequences_[i % options_.channels];
@@ -158,9 +181,8 @@ void Run::execute() {
   loop_.run_for(us(kSettleS + options_.idle_s));
   opened_ = look();
 
-  Ticker ticker(loop_, [this] { publish_next(); });
-  if (options_.rate > 0) ticker.start(options_.rate);
-  loop_.run_for(us(options_.warmup_s));
+  if (options_.rate > 0 && options_.ahead == 0) ticker_.start(options_.rate);
+  publish_for(options_.warmup_s);
 
   start_ = look();
   const double own_start = own_cpu_seconds();
@@ -169,8 +191,9 @@ void Run::execute() {
   const std::uint64_t reads = stats_.reads;
   const std::uint64_t responses = stats_.responses;
   stats_.measure_from = wall_us();
-  loop_.run_for(us(options_.seconds));
-  ticker.stop();
+  stats_.late_from = stats_.measure_from + us(options_.seconds - kLateS);
+  publish_for(options_.seconds);
+  ticker_.stop();
   const std::int64_t stop = wall_us();
   window_s_ = static_cast<double>(stop - stats_.measure_from) / 1e6;
   in_window_ = stats_.events - events;
@@ -219,11 +242,13 @@ void Run::print() const {
       "\"missing\":%lu,\"before_first\":%lu,\"duplicates\":%lu,\"reordered\":%lu,\"closed\":%lu,\"bad_answers\":%lu,",
       missing_, stats_.before_first, stats_.duplicates, stats_.reordered, stats_.closed, stats_.bad_answers);
   print_delays("delay_us", stats_.delay);
+  print_delays("late_delay_us", stats_.late_delay);
   print_delays("commit_delay_us", stats_.commit_delay);
   print_delays("confirmed_delay_us", confirmed_delays());
   std::printf(
-      "\"publish_us\":%ld,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,\"window_bytes\":%lu,",
-      pool_.mean_us(), pool_.longest_queue(), reads_, responses_, stats_.bytes, bytes_in_window_);
+      "\"publish_us\":%ld,\"batches\":%lu,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,"
+      "\"window_bytes\":%lu,",
+      pool_.mean_us(), pool_.batches(), pool_.longest_queue(), reads_, responses_, stats_.bytes, bytes_in_window_);
   print_watched();
   std::printf("\"own_cpu_s\":%.2f,\"own_cpu_share\":%.3f}\n", own_cpu_s_, own_cpu_s_ / (window_s_ + drain_s_));
 }

@@ -22,6 +22,8 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
   --statement SQL                                         … or that, with $1 channel and $2 {"type":"bench","data":…}
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
+  --batch N                                               up to N of those that wait in one transaction
+  --ahead N                                               as fast as it goes instead, N events under way
   --rate 0                                                only listen
   --idle S --warmup S --seconds S --drain S               phases
   --sources N --cpu N                                     local addresses; the core to stay on
@@ -88,7 +90,9 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--conninfo", word(o.conninfo)},
       {"--statement", word(o.statement)},
       {"--publishers", number(o.publishers)},
+      {"--batch", number(o.batch)},
       {"--rate", real(o.rate)},
+      {"--ahead", number(o.ahead)},
       {"--size", number(o.size)},
       {"--idle", real(o.idle_s)},
       {"--warmup", real(o.warmup_s)},
@@ -114,6 +118,7 @@ Options parse_options(int argc, char** argv) {
     throw std::runtime_error(kHelp);
   }
   if (options.publish_server.sin_port == 0) options.publish_server = options.server;
+  if (!options.publish.empty()) options.batch = 1;
   return options;
 }
 

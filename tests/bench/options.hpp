@@ -28,7 +28,9 @@ struct Options {
   std::string statement = "INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2)";
   std::vector<std::string> tokens;  // subscriber n sends the n-th, in turn
   std::uint32_t publishers = 4;
+  std::uint32_t batch = 1;   // events that one transaction takes at most, when they wait
   double rate = 10;          // events per second over all channels; 0: subscribers only listen
+  std::uint32_t ahead = 0;   // instead of a rate: as fast as it goes, with so many events under way
   std::uint32_t size = 200;  // bytes of an event's data
   double idle_s = 0;         // after opening, before memory is read
   double warmup_s = 1;

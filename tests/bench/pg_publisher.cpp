@@ -32,16 +32,23 @@ PgPublisher::PgPublisher(Loop& loop, PublisherPool& pool, const std::string& con
   }
   expect_ok(connection, Result(PQprepare(connection, kStatement, statement.c_str(), 2, nullptr)));
   PQsetnonblocking(connection, 1);
+  if (PQenterPipelineMode(connection) == 0) throw std::runtime_error("PostgreSQL: no pipeline");
   loop.add(PQsocket(connection), this);
 }
 
-void PgPublisher::publish(const Publication& publication) {
-  const std::string data = R"({"type":"bench","data":)" + publication.data + "}";
-  const std::array<const char*, 2> values{publication.channel.c_str(), data.c_str()};
-  if (PQsendQueryPrepared(connection_.get(), kStatement, 2, values.data(), nullptr, nullptr, 0) == 0) {
-    throw std::runtime_error(std::string("PostgreSQL: ") + PQerrorMessage(connection_.get()));
+// What stands before a Sync is one transaction (PostgreSQL manual, "Pipeline Mode").
+void PgPublisher::publish() {
+  PGconn* const connection = connection_.get();
+  bool sent = true;
+  for (const Publication& publication : under_way) {
+    const std::string data = R"({"type":"bench","data":)" + publication.data + "}";
+    const std::array<const char*, 2> values{publication.channel.c_str(), data.c_str()};
+    sent = sent && PQsendQueryPrepared(connection, kStatement, 2, values.data(), nullptr, nullptr, 0) != 0;
   }
-  PQflush(connection_.get());
+  if (!sent || PQpipelineSync(connection) == 0) {
+    throw std::runtime_error(std::string("PostgreSQL: ") + PQerrorMessage(connection));
+  }
+  PQflush(connection);
 }
 
 // The loop is edge-triggered: consume until the query is through or nothing is left to read.
@@ -51,13 +58,15 @@ void PgPublisher::on_ready(std::uint32_t events) {
   if (PQconsumeInput(connection) == 0) {
     throw std::runtime_error(std::string("PostgreSQL: ") + PQerrorMessage(connection));
   }
+  PQflush(connection);
   while (!idle() && PQisBusy(connection) == 0) {
     const Result result(PQgetResult(connection));
-    if (result) {
+    if (!result) continue;  // the end of one statement's results
+    if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
+      pool_.on_done(*this);
+    } else {
       expect_ok(connection, result);
-      continue;
     }
-    pool_.on_done(*this);
   }
 }
 

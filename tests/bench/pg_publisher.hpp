@@ -1,4 +1,4 @@
-// Publishes as an application does: a statement (INSERT INTO pgevents.events) over libpq, one transaction per event.
+// Publishes as an application does: a statement (INSERT INTO pgevents.events) over libpq, one transaction per batch.
 #pragma once
 
 #include <libpq-fe.h>
@@ -17,7 +17,7 @@ class PgPublisher final : public Publisher, public Handler {
   // `statement`: gives no rows; $1 is the channel, $2 the event as JSON.
   PgPublisher(Loop& loop, PublisherPool& pool, const std::string& conninfo, const std::string& statement);
 
-  void publish(const Publication& publication) override;
+  void publish() override;
   void on_ready(std::uint32_t events) override;
 
  private:

@@ -2,8 +2,10 @@
 // What finds all of them busy waits in a queue; its time stamp, already in the data, tells of the wait.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,19 +21,24 @@ struct Publication {
   std::uint32_t sequence = 0;  // its number in the first channel, 0 in others
 };
 
-// One connection that publishes one event at a time.
+using Batch = std::vector<Publication>;
+
+// One connection that publishes one batch at a time.
 class Publisher {
  public:
   virtual ~Publisher() = default;
-  virtual void publish(const Publication& publication) = 0;
+  // What `under_way` holds: of several only where one transaction is to take them.
+  virtual void publish() = 0;
 
-  bool idle() const { return started_us == 0; }
-  std::int64_t started_us = 0;  // the event under way: when, and which
-  std::uint32_t sequence = 0;
+  bool idle() const { return under_way.empty(); }
+  Batch under_way;
+  std::int64_t started_us = 0;
 };
 
 class PublisherPool {
  public:
+  // `batch`: the most that one transaction takes of those that wait.
+  explicit PublisherPool(std::uint32_t batch) : batch_(batch) {}
   void add(std::unique_ptr<Publisher> publisher) { publishers_.push_back(std::move(publisher)); }
 
   void publish(Publication publication) {
@@ -39,16 +46,14 @@ class PublisherPool {
     pump();
   }
 
-  // To be called by publishers when their event is confirmed: answered, or committed.
+  // To be called by publishers when their batch is confirmed: answered, or committed.
   void on_done(Publisher& publisher) {
     const std::int64_t now = wall_us();
-    ++acknowledged_;
+    ++batches_;
+    acknowledged_ += publisher.under_way.size();
     took_us_ += now - publisher.started_us;
-    if (publisher.sequence != 0) {
-      if (confirmed_at_.size() <= publisher.sequence) confirmed_at_.resize(publisher.sequence + 1);
-      confirmed_at_[publisher.sequence] = now;
-    }
-    publisher.started_us = 0;
+    for (const Publication& publication : publisher.under_way) confirm(publication.sequence, now);
+    publisher.under_way.clear();
     pump();
   }
 
@@ -57,18 +62,25 @@ class PublisherPool {
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::size_t longest_queue() const { return longest_queue_; }
-  std::int64_t mean_us() const { return acknowledged_ == 0 ? 0 : took_us_ / static_cast<std::int64_t>(acknowledged_); }
+  std::uint64_t batches() const { return batches_; }
+  std::int64_t mean_us() const { return batches_ == 0 ? 0 : took_us_ / static_cast<std::int64_t>(batches_); }
 
  private:
+  void confirm(std::uint32_t sequence, std::int64_t now) {
+    if (sequence == 0) return;
+    if (confirmed_at_.size() <= sequence) confirmed_at_.resize(sequence + 1);
+    confirmed_at_[sequence] = now;
+  }
+
   void pump() {
     for (const auto& publisher : publishers_) {
       if (waiting_.empty()) return;
       if (!publisher->idle()) continue;
-      const Publication next = std::move(waiting_.front());
-      waiting_.pop_front();
+      const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(batch_, waiting_.size()));
+      publisher->under_way.assign(std::move_iterator(waiting_.begin()), std::move_iterator(end));
+      waiting_.erase(waiting_.begin(), end);
       publisher->started_us = wall_us();
-      publisher->sequence = next.sequence;
-      publisher->publish(next);
+      publisher->publish();
     }
     if (waiting_.size() > longest_queue_) longest_queue_ = waiting_.size();
   }
@@ -76,6 +88,8 @@ class PublisherPool {
   std::vector<std::unique_ptr<Publisher>> publishers_;
   std::deque<Publication> waiting_;
   std::vector<std::int64_t> confirmed_at_;
+  std::uint32_t batch_;
+  std::uint64_t batches_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::int64_t took_us_ = 0;
   std::size_t longest_queue_ = 0;

@@ -21,7 +21,9 @@ struct Stats {
   std::uint64_t closed = 0;               // connections that the server ended
   std::uint64_t bad_answers = 0;          // wrong status or not HTTP
   std::int64_t measure_from = INT64_MAX;  // delays count for events published from this time on
+  std::int64_t late_from = INT64_MAX;     // and for `late_delay` from this one
   Histogram delay;                        // publisher's send to the subscriber's read
+  Histogram late_delay;                   // the same of the last events: whether it grows
   Histogram commit_delay;                 // the event's `ts` to the subscriber's read, where the event carries one
   std::vector<std::int64_t> probe;        // when the first subscriber got its events, by sequence number
 };

@@ -176,6 +176,7 @@ void Subscriber::note_events(std::string_view text) {
     }
     if (sent >= stats.measure_from) {
       stats.delay.add(now - sent);
+      if (sent >= stats.late_from) stats.late_delay.add(now - sent);
       if (commit != std::string_view::npos) stats.commit_delay.add(now - number_at(text.substr(commit + 5)));
     }
     text.remove_prefix(time + 4);
