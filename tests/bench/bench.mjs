@@ -48,12 +48,14 @@ function options() {
 }
 
 async function measure(scenario, peer, mode) {
-  const { flavor, subscribers, rate, warmup = 1 } = scenario.load;
+  const load = {
+    warmup: 1, ...scenario.load, seconds: scenario.seconds[mode], drain: mode === 'quick' ? 4 : 10,
+    ...(kLoadCore === undefined ? {} : { cpu: kLoadCore }),
+  };
   const server = await kPeers[peer].start({ buffers: 'small', ...scenario.start });
   try {
-    const load = ['--flavor', flavor, '--subscribers', subscribers, '--rate', rate, '--warmup', warmup,
-      '--seconds', scenario.seconds[mode], '--drain', mode === 'quick' ? 4 : 10, ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore])];
-    const { stdout } = await run(path.join(kBuild, 'load'), [...server.args, ...load.map(String)]);
+    const args = Object.entries(load).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const { stdout } = await run(path.join(kBuild, 'load'), [...server.args, ...args]);
     return { result: JSON.parse(stdout), config: server.config };
   } finally {
     await server.stop();

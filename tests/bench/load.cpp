@@ -58,7 +58,10 @@ class Run {
   void publish_next();
   void keep_ahead();
   void publish_for(double seconds);
+  std::int64_t publish_steadily();
+  std::int64_t publish_at_once();
   std::uint64_t expected() const;
+  bool all_there() const;
   Histogram confirmed_delays() const;
   std::vector<Snapshot> look() const;
   void print_watched() const;
@@ -175,40 +178,52 @@ std::vector<Snapshot> Run::look() const {
   return result;
 }
 
+bool Run::all_there() const {
+  return stats_.events + stats_.before_first - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
+}
+
+// Events for as long as is wanted. Gives the start of the time that counts.
+std::int64_t Run::publish_steadily() {
+  stats_.measure_from = wall_us();
+  stats_.late_from = stats_.measure_from + us(options_.seconds - kLateS);
+  publish_for(options_.seconds);
+  ticker_.stop();
+  return stats_.measure_from;
+}
+
+std::int64_t Run::publish_at_once() {
+  stats_.measure_from = wall_us();
+  for (std::uint32_t i = 0; i < options_.burst; ++i) publish_next();
+  loop_.run_until([this] { return all_there(); }, us(options_.seconds));
+  return stats_.first_us;
+}
+
 void Run::execute() {
   before_ = look();
   open_subscribers();
   loop_.run_for(us(kSettleS + options_.idle_s));
   opened_ = look();
 
-  if (options_.rate > 0 && options_.ahead == 0) ticker_.start(options_.rate);
-  publish_for(options_.warmup_s);
+  const bool steady = options_.burst == 0;
+  if (steady && options_.rate > 0 && options_.ahead == 0) ticker_.start(options_.rate);
+  if (steady) publish_for(options_.warmup_s);
 
   start_ = look();
   const double own_start = own_cpu_seconds();
-  const std::uint64_t events = stats_.events;
-  const std::uint64_t bytes = stats_.bytes;
-  const std::uint64_t reads = stats_.reads;
-  const std::uint64_t responses = stats_.responses;
-  stats_.measure_from = wall_us();
-  stats_.late_from = stats_.measure_from + us(options_.seconds - kLateS);
-  publish_for(options_.seconds);
-  ticker_.stop();
+  const Stats before = stats_;
+  const std::int64_t from = steady ? publish_steadily() : publish_at_once();
   const std::int64_t stop = wall_us();
-  window_s_ = static_cast<double>(stop - stats_.measure_from) / 1e6;
-  in_window_ = stats_.events - events;
-  bytes_in_window_ = stats_.bytes - bytes;
+  window_s_ = static_cast<double>(stop - from) / 1e6;
+  in_window_ = stats_.events - before.events;
+  bytes_in_window_ = stats_.bytes - before.bytes;
 
-  const auto all_there = [this] {
-    return stats_.events + stats_.before_first - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
-  };
-  loop_.run_until(all_there, us(options_.drain_s));
+  loop_.run_until([this] { return all_there(); }, us(options_.drain_s));
   drain_s_ = static_cast<double>(wall_us() - stop) / 1e6;
   own_cpu_s_ = own_cpu_seconds() - own_start;
   end_ = look();
-  measured_ = stats_.events - events;
-  reads_ = stats_.reads - reads;
-  responses_ = stats_.responses - responses;
+  measured_ = stats_.events - before.events;
+  reads_ = stats_.reads - before.reads;
+  responses_ = stats_.responses - before.responses;
   missing_ = stats_.missing;
   for (std::uint32_t i = 0; i < options_.subscribers; ++i) {
     missing_ += sequences_[i % options_.channels] - subscribers_[i]->last_sequence();

@@ -24,6 +24,7 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
   --batch N                                               up to N of those that wait in one transaction
   --ahead N                                               as fast as it goes instead, N events under way
+  --burst N                                               N events at once instead, timed from the first delivery to the last
   --rate 0                                                only listen
   --idle S --warmup S --seconds S --drain S               phases
   --sources N --cpu N                                     local addresses; the core to stay on
@@ -93,6 +94,7 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--batch", number(o.batch)},
       {"--rate", real(o.rate)},
       {"--ahead", number(o.ahead)},
+      {"--burst", number(o.burst)},
       {"--size", number(o.size)},
       {"--idle", real(o.idle_s)},
       {"--warmup", real(o.warmup_s)},

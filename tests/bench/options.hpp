@@ -31,6 +31,7 @@ struct Options {
   std::uint32_t batch = 1;   // events that one transaction takes at most, when they wait
   double rate = 10;          // events per second over all channels; 0: subscribers only listen
   std::uint32_t ahead = 0;   // instead of a rate: as fast as it goes, with so many events under way
+  std::uint32_t burst = 0;   // instead of both: so many at once, and the time until all are there
   std::uint32_t size = 200;  // bytes of an event's data
   double idle_s = 0;         // after opening, before memory is read
   double warmup_s = 1;

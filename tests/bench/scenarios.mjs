@@ -9,6 +9,10 @@ const kBoth = ['nchan', 'bare loop'];
 
 // `of` takes a figure from the load generator's result, undefined where there is none. `ratio`: the peers that it is set
 // against; less is better.
+const kLateP50 = { title: 'delay p50 ms, last second', of: ms('late_delay_us', 'p50'), digits: 2 };
+const kEvents = { title: 'events/s', of: (r) => (r.delivered_per_s * r.channels) / r.subscribers, digits: 0, ratio: kBoth };
+const kCpuEvent = { title: 'server CPU µs/event', of: (r) => (r.watched.server.cpu_s * 1e6) / (r.deliveries * r.channels / r.subscribers), digits: 1, ratio: kBoth };
+const kPgCpuEvent = { ...kCpuEvent, title: 'PostgreSQL CPU µs/event', of: (r) => r.watched.postgresql && (r.watched.postgresql.cpu_s * 1e6) / (r.deliveries * r.channels / r.subscribers) };
 const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
 const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: kBoth };
 const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
@@ -35,6 +39,49 @@ export const kScenarios = [
     load: { flavor: 'sse', subscribers: 10000, rate: 10 },
     seconds: { quick: 3, full: 10 },
     figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kRedisCpu, kIdle, kAfter, kOwn],
+  },
+  {
+    name: 'offered',
+    title: '10,000 event-stream subscribers, 1 channel, 50 events/s of 200 bytes: more than most can carry',
+    load: { flavor: 'sse', subscribers: 10000, rate: 50 },
+    seconds: { quick: 3, full: 10 },
+    figures: [kDelivered, kP50, kP99, kLateP50, kCpu, kPgCpu, kOwn],
+  },
+  {
+    name: 'fastest',
+    title: '1,000 event-stream subscribers, 1 channel, as fast as it goes (64 events under way)',
+    load: { flavor: 'sse', subscribers: 1000, ahead: 64, batch: 64 },
+    seconds: { quick: 3, full: 10 },
+    figures: [{ ...kDelivered, ratio: kBoth }, kP50, kP99, kCpu, kPgCpu, kOwn],
+  },
+  {
+    name: 'channels',
+    title: '10,000 channels with 1 event-stream subscriber each, 1,000 events/s',
+    load: { flavor: 'sse', subscribers: 10000, channels: 10000, rate: 1000, publishers: 4, batch: 100 },
+    seconds: { quick: 3, full: 10 },
+    figures: [kEvents, kP50, kP99, kConfirmedP50, kCpuEvent, kPgCpuEvent, kOwn],
+  },
+  {
+    name: 'channels-fastest',
+    title: '10,000 channels with 1 event-stream subscriber each, as fast as it goes (1,000 events under way)',
+    load: { flavor: 'sse', subscribers: 10000, channels: 10000, ahead: 1000, publishers: 4, batch: 500 },
+    seconds: { quick: 3, full: 10 },
+    figures: [kEvents, kP50, kP99, kCpuEvent, kPgCpuEvent, kOwn],
+  },
+  {
+    name: 'log',
+    title: '10,000 channels with 1 event-stream subscriber each: 200,000 events in one transaction, from the first delivery to the last',
+    load: { flavor: 'sse', subscribers: 10000, channels: 10000, burst: 200000, publishers: 1, batch: 200000 },
+    peers: ['pgevents'],
+    seconds: { quick: 60, full: 60 },
+    figures: [kEvents, kCpuEvent, kPgCpuEvent, kOwn],
+  },
+  {
+    name: 'long-poll-fastest',
+    title: '1,000 long-poll clients, 1 channel, as fast as it goes (64 events under way)',
+    load: { flavor: 'long-poll', subscribers: 1000, ahead: 64, batch: 64 },
+    seconds: { quick: 3, full: 10 },
+    figures: [{ ...kDelivered, ratio: ['nchan'] }, kP50, kP99, kCpu, kAnswers, kCpuAnswer, kPgCpu, kOwn],
   },
   {
     name: 'idle',

@@ -11,6 +11,7 @@ namespace bench {
 struct Stats {
   std::uint64_t opened = 0;               // subscribers that wait for events
   std::uint64_t events = 0;               // deliveries, those of the warm-up too
+  std::int64_t first_us = 0;              // the first one's time
   std::uint64_t responses = 0;            // long poll: answers
   std::uint64_t bytes = 0;                // received
   std::uint64_t reads = 0;                // recv() calls that brought something

@@ -169,7 +169,7 @@ void Subscriber::note_events(std::string_view text) {
     // A busy server may read a long poll's first request after the first event; nothing tells when it has.
     if (setup_.flavor == Flavor::kLongPoll && sequence_.last() == 0) sequence_.start_at(sequence, stats);
     sequence_.note(sequence, stats);
-    ++stats.events;
+    if (stats.events++ == 0) stats.first_us = now;
     if (probe_) {
       if (stats.probe.size() <= sequence) stats.probe.resize(sequence + 1);
       stats.probe[sequence] = now;

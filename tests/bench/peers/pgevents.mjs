@@ -41,7 +41,7 @@ export function makeTokens(alg, count = kTokens, subscribe = ['bench*']) {
   return { key: path.join(dir, 'key'), file: path.join(dir, 'tokens'), tokens: lines };
 }
 
-async function start({ buffers, envelope, access = 'pgevents_subscribe "*";' }) {
+async function start({ buffers, envelope, access = 'pgevents_subscribe "*"; pgevents_release_request on;' }) {
   database ??= await (await benchCluster()).createDatabase();
   const http = (listen, conninfo) =>
     nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, locations(access));
