@@ -12,7 +12,7 @@ packages_for() {
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
-    bench) echo "$demo libnginx-mod-nchan redis-server pushpin procps $(node_packages)" ;;
+    bench) echo "$demo libnginx-mod-nchan redis-server pushpin gnuplot-nox procps $(node_packages)" ;;
   esac
 }
 

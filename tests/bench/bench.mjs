@@ -1,5 +1,6 @@
 // `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
-// interleaved: each scenario goes once over all peers, then again. PGEVENTS_BENCH_WRITE=NAME also writes docs/benchmarks/NAME.md.
+// interleaved: each scenario goes once over all peers, then again. `quick`, below two minutes, leaves out most. With
+// PGEVENTS_BENCH_WRITE=NAME it also writes docs/benchmarks/NAME.md and its plots.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,10 +12,13 @@ import { kRoot } from '../lib/scratch.mjs';
 import { kBuild, kLoadCore, kServerCore } from './peers/common.mjs';
 import { kPeers } from './peers/index.mjs';
 import { buildLoad, runProgram } from './program.mjs';
-import { asText, machine, peerVersions, scenarioTable, writePage } from './report.mjs';
+import { plotBars } from './plot.mjs';
+import { asText, machine, peerVersions, scenarioCharts, scenarioTable, writePage } from './report.mjs';
 import { kScenarios } from './scenarios.mjs';
 
-const kRounds = { quick: 2, full: 5 };
+const kPages = path.join(kRoot, 'docs', 'benchmarks');
+const kRounds = { quick: 1, full: 3 };
+const kQuickPeers = ['bare loop', 'nchan', 'pgevents'];
 const kNotes = [
   kServerCore === undefined ? 'one core for everything: servers and load generator disturb each other'
     : `nginx, bare loop and PostgreSQL on core ${kServerCore}, the load generator on core ${kLoadCore}`,
@@ -33,17 +37,19 @@ function options() {
   });
   const mode = positionals[0] ?? 'full';
   if (!(mode in kRounds) || positionals.length > 1) throw new Error(`bench: 'quick' or 'full', not '${positionals.join(' ')}'`);
-  const choose = (text, all, what) => {
-    const unknown = (text?.split(',') ?? []).find((name) => !all.includes(name));
+  const choose = (text, what, all, quick) => {
+    const chosen = text?.split(',') ?? (mode === 'quick' ? quick : all);
+    const unknown = chosen.find((name) => !all.includes(name));
     if (unknown !== undefined) throw new Error(`bench: no ${what} '${unknown}'; there are: ${all.join(', ')}`);
-    return text?.split(',') ?? all;
+    return chosen;
   };
+  const names = (scenarios) => scenarios.map(({ name }) => name);
   return {
     mode,
     only: values.only,
     rounds: Number(values.rounds ?? kRounds[mode]),
-    scenarios: choose(values.only, kScenarios.map(({ name }) => name), 'scenario'),
-    peers: choose(values.peers, Object.keys(kPeers), 'peer'),
+    scenarios: choose(values.only, 'scenario', names(kScenarios), names(kScenarios.filter(({ quick }) => quick))),
+    peers: choose(values.peers, 'peer', Object.keys(kPeers), kQuickPeers),
   };
 }
 
@@ -93,6 +99,15 @@ async function measureAll({ mode, rounds, scenarios, peers }) {
 const isFaulty = ({ results }) =>
   Object.entries(results).flatMap(([peer, runs]) => (peer.startsWith('pgevents') ? runs : [])).some((one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0);
 
+// The name of the plot's file, beside the page; undefined where there is nothing to compare.
+function plotted(page, { scenario, results }) {
+  const charts = scenarioCharts(scenario, results).filter(({ names }) => names.length > 1);
+  if (charts.length === 0) return undefined;
+  const file = `${page}-${scenario.name}.svg`;
+  plotBars(path.join(kPages, file), charts);
+  return file;
+}
+
 async function main() {
   const wanted = options();
   const needs = wanted.peers.flatMap((peer) => Object.entries(kPeers[peer].needs ?? {}));
@@ -110,7 +125,8 @@ async function main() {
   console.log(`\n${others}`);
   const name = process.env.PGEVENTS_BENCH_WRITE;
   if (name) {
-    const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', `${name}.md`));
+    for (const section of sections) section.image = plotted(name, section);
+    const page = pathToFileURL(path.join(kPages, `${name}.md`));
     writePage(page, { ...wanted, name, sections, configs, notes: [...kNotes, others] });
   }
   if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');

@@ -109,7 +109,9 @@ Run::Run(const Options& options)
     const std::string path = for_channel(options.path, i % options.channels);
     subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, token_header(options, i), source));
   }
-  if (!subscribers_.empty()) subscribers_.front()->be_probe();
+  for (std::uint32_t i = 0; i < std::min(options.channels, options.subscribers); ++i) {
+    subscribers_[i]->be_probe(i, options.channels);
+  }
 }
 
 void Run::open_subscribers() {
@@ -129,14 +131,14 @@ void Run::open_subscribers() {
 
 // The numbers that subscribers look for come first, so that finding them costs little.
 void Run::publish_next() {
-  const auto channel = static_cast<std::uint32_t>(published_++ % options_.channels);
+  const std::uint64_t index = published_++;
+  const auto channel = static_cast<std::uint32_t>(index % options_.channels);
   std::string data =
       "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(wall_us()) + ",\"x\":\"";
   const std::size_t frame = data.size() + 2;
   if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
   data += "\"}";
-  const std::uint32_t probed = channel == 0 ? sequences_[channel] : 0;
-  pool_.publish({for_channel(options_.channel, channel), std::move(data), probed});
+  pool_.publish({for_channel(options_.channel, channel), std::move(data), index});
 }
 
 // As many events as are wanted under way, not counting what only a part of their subscribers still has to get.
@@ -161,7 +163,7 @@ std::uint64_t Run::expected() const {
   return sum;
 }
 
-// From the publisher's knowing that its event is accepted (committed) to the first subscriber's having it. Both are read by
+// From the publisher's knowing that its event is accepted (committed) to its channel's first subscriber's having it. Both are read by
 // this process in turn: what comes earlier than the confirmation counts as 0.
 Histogram Run::confirmed_delays() const {
   Histogram delays;

@@ -17,8 +17,8 @@ namespace bench {
 
 struct Publication {
   std::string channel;
-  std::string data;            // JSON text
-  std::uint32_t sequence = 0;  // its number in the first channel, 0 in others
+  std::string data;         // JSON text
+  std::uint64_t index = 0;  // its place among all of the run
 };
 
 using Batch = std::vector<Publication>;
@@ -52,12 +52,12 @@ class PublisherPool {
     ++batches_;
     acknowledged_ += publisher.under_way.size();
     took_us_ += now - publisher.started_us;
-    for (const Publication& publication : publisher.under_way) confirm(publication.sequence, now);
+    for (const Publication& publication : publisher.under_way) confirm(publication.index, now);
     publisher.under_way.clear();
     pump();
   }
 
-  // When the events of the first channel were confirmed, by sequence number; 0: not yet.
+  // When the events were confirmed, by index; 0: not yet.
   const std::vector<std::int64_t>& confirmed_at() const { return confirmed_at_; }
 
   std::uint64_t acknowledged() const { return acknowledged_; }
@@ -66,10 +66,9 @@ class PublisherPool {
   std::int64_t mean_us() const { return batches_ == 0 ? 0 : took_us_ / static_cast<std::int64_t>(batches_); }
 
  private:
-  void confirm(std::uint32_t sequence, std::int64_t now) {
-    if (sequence == 0) return;
-    if (confirmed_at_.size() <= sequence) confirmed_at_.resize(sequence + 1);
-    confirmed_at_[sequence] = now;
+  void confirm(std::uint64_t index, std::int64_t now) {
+    if (confirmed_at_.size() <= index) confirmed_at_.resize(index + 1);
+    confirmed_at_[index] = now;
   }
 
   void pump() {

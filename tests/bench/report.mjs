@@ -12,12 +12,17 @@ function median(values) {
 const format = (value, digits) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-function cell(runs, figure) {
+// Undefined where no run has the figure.
+function spread(runs, figure) {
   const values = runs.map(figure.of).filter((value) => value !== undefined);
-  if (values.length === 0) return '–';
-  const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => format(value, figure.digits));
-  const unit = figure.unit ?? '';
-  const text = format(median(values), figure.digits) + unit;
+  return values.length === 0 ? undefined : { median: median(values), low: Math.min(...values), high: Math.max(...values) };
+}
+
+function cell(runs, figure) {
+  const values = spread(runs, figure);
+  if (values === undefined) return '–';
+  const [middle, low, high] = [values.median, values.low, values.high].map((value) => format(value, figure.digits));
+  const text = middle + (figure.unit ?? '');
   return low === high ? text : `${text} (${low}–${high})`;
 }
 
@@ -52,6 +57,15 @@ export function scenarioTable(scenario, results) {
   }
   rows.push(['lost, twice, disorder', ...peers.map((peer) => faults(results[peer]))]);
   return rows;
+}
+
+// What its plot shows: the figures that are marked, a chart each.
+export function scenarioCharts(scenario, results) {
+  return scenario.figures.filter(({ plot }) => plot).map((figure) => {
+    const all = Object.entries(results).map(([name, runs]) => ({ name, values: spread(runs, figure) }));
+    const bars = all.filter(({ values }) => values);
+    return { title: figure.title, names: bars.map(({ name }) => name), values: bars.map(({ values }) => values) };
+  });
 }
 
 export function asText(rows) {
@@ -98,7 +112,9 @@ export function writePage(file, { name, mode, rounds, only, sections, configs, n
     `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${mode}${only ? ` --only ${only}` : ''}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
     'medians of the ratios within a round.', '',
     ...[...machine(), peerVersions(), ...notes].map((line) => `- ${line}`), '',
-    ...sections.flatMap(({ scenario, rows }) => [`## ${scenario.title}`, '', asMarkdown(rows), '']),
+    ...sections.flatMap(({ scenario, rows, image }) => [
+      `## ${scenario.title}`, '', asMarkdown(rows), '', ...(image ? [`![${scenario.name}](${image})`, ''] : []),
+    ]),
     '## Configurations', '',
     ...Object.entries(configs).filter(([, text]) => text).flatMap(([peer, text]) => [`${peer}:`, '', fenced(text), '']),
   ];

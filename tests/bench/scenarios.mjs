@@ -1,5 +1,5 @@
-// What is measured: the load of each scenario, which figures of it are worth a column, and, where not all peers that speak
-// its flavor, which servers take part.
+// What is measured: the load of each scenario (options of the load generator), which figures of it are worth a row, which of them
+// a plot, and, where not all peers that speak its flavor, which servers take part.
 
 const perMillion = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / r.deliveries;
 const perConnection = (field) => (r) => (r.watched.server[field] - r.watched.server.pss_before_kb) / r.subscribers;
@@ -10,9 +10,11 @@ const kBoth = ['nchan', 'bare loop'];
 // `of` takes a figure from the load generator's result, undefined where there is none. `ratio`: the peers that it is set
 // against; less is better.
 const kLateP50 = { title: 'delay p50 ms, last second', of: ms('late_delay_us', 'p50'), digits: 2 };
+const events = (r) => (r.deliveries * r.channels) / r.subscribers;
+const perEvent = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / events(r);
 const kEvents = { title: 'events/s', of: (r) => (r.delivered_per_s * r.channels) / r.subscribers, digits: 0, ratio: kBoth };
-const kCpuEvent = { title: 'server CPU µs/event', of: (r) => (r.watched.server.cpu_s * 1e6) / (r.deliveries * r.channels / r.subscribers), digits: 1, ratio: kBoth };
-const kPgCpuEvent = { ...kCpuEvent, title: 'PostgreSQL CPU µs/event', of: (r) => r.watched.postgresql && (r.watched.postgresql.cpu_s * 1e6) / (r.deliveries * r.channels / r.subscribers) };
+const kCpuEvent = { title: 'server CPU µs/event', of: perEvent('server'), digits: 1, ratio: kBoth };
+const kPgCpuEvent = { title: 'PostgreSQL CPU µs/event', of: perEvent('postgresql'), digits: 1 };
 const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
 const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: kBoth };
 const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
@@ -35,6 +37,7 @@ const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, di
 export const kScenarios = [
   {
     name: 'fan-out',
+    quick: true,
     title: '10,000 event-stream subscribers, 1 channel, 10 events/s of 200 bytes',
     load: { flavor: 'sse', subscribers: 10000, rate: 10 },
     seconds: { quick: 3, full: 10 },
@@ -49,6 +52,7 @@ export const kScenarios = [
   },
   {
     name: 'fastest',
+    quick: true,
     title: '1,000 event-stream subscribers, 1 channel, as fast as it goes (64 events under way)',
     load: { flavor: 'sse', subscribers: 1000, ahead: 64, batch: 64 },
     seconds: { quick: 3, full: 10 },
@@ -56,6 +60,7 @@ export const kScenarios = [
   },
   {
     name: 'channels',
+    quick: true,
     title: '10,000 channels with 1 event-stream subscriber each, 1,000 events/s',
     load: { flavor: 'sse', subscribers: 10000, channels: 10000, rate: 1000, publishers: 4, batch: 100 },
     seconds: { quick: 3, full: 10 },
@@ -78,6 +83,7 @@ export const kScenarios = [
   },
   {
     name: 'long-poll-fastest',
+    quick: true,
     title: '1,000 long-poll clients, 1 channel, as fast as it goes (64 events under way)',
     load: { flavor: 'long-poll', subscribers: 1000, ahead: 64, batch: 64 },
     seconds: { quick: 3, full: 10 },
@@ -93,6 +99,7 @@ export const kScenarios = [
   },
   {
     name: 'single',
+    quick: true,
     title: '1 event-stream subscriber, 100 events/s (pgevents: envelope=1, to know the time of commit)',
     load: { flavor: 'sse', subscribers: 1, rate: 100 },
     start: { envelope: true },

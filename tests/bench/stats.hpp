@@ -26,7 +26,7 @@ struct Stats {
   Histogram delay;                        // publisher's send to the subscriber's read
   Histogram late_delay;                   // the same of the last events: whether it grows
   Histogram commit_delay;                 // the event's `ts` to the subscriber's read, where the event carries one
-  std::vector<std::int64_t> probe;        // when the first subscriber got its events, by sequence number
+  std::vector<std::int64_t> probe;        // when the first subscriber of their channel got the events, by index
 };
 
 // Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. Numbers further back than 63 that come

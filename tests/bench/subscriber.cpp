@@ -170,9 +170,10 @@ void Subscriber::note_events(std::string_view text) {
     if (setup_.flavor == Flavor::kLongPoll && sequence_.last() == 0) sequence_.start_at(sequence, stats);
     sequence_.note(sequence, stats);
     if (stats.events++ == 0) stats.first_us = now;
-    if (probe_) {
-      if (stats.probe.size() <= sequence) stats.probe.resize(sequence + 1);
-      stats.probe[sequence] = now;
+    if (channels_ != 0 && sequence != 0) {
+      const std::size_t index = std::size_t{sequence - 1} * channels_ + channel_;
+      if (stats.probe.size() <= index) stats.probe.resize(index + 1);
+      stats.probe[index] = now;
     }
     if (sent >= stats.measure_from) {
       stats.delay.add(now - sent);

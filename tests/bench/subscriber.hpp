@@ -35,8 +35,11 @@ class Subscriber final : public Handler, private HttpSink {
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
-  // Its arrivals are noted one by one.
-  void be_probe() { probe_ = true; }
+  // The first one of its channel, the n-th of so many: its arrivals are noted one by one.
+  void be_probe(std::uint32_t channel, std::uint32_t channels) {
+    channel_ = channel;
+    channels_ = channels;
+  }
   void open();
   // Closes the connection; what arrives later is not counted.
   void close();
@@ -65,7 +68,8 @@ class Subscriber final : public Handler, private HttpSink {
   bool opened_ = false;
   bool accepted_ = false;  // the answer was 200
   bool stopped_ = false;
-  bool probe_ = false;
+  std::uint32_t channel_ = 0;
+  std::uint32_t channels_ = 0;  // 0: no probe
 };
 
 }  // namespace bench
