@@ -55,6 +55,7 @@ class Run {
 
  private:
   void open_subscribers();
+  void await_missed();
   void publish_next();
   void keep_ahead();
   void publish_for(double seconds);
@@ -77,7 +78,9 @@ class Run {
   std::uint64_t published_ = 0;
   std::string padding_;
 
+  std::int64_t opening_ = 0;
   double open_s_ = 0;
+  double caught_up_s_ = 0;
   double window_s_ = 0;
   double drain_s_ = 0;
   double own_cpu_s_ = 0;
@@ -95,7 +98,7 @@ Run::Run(const Options& options)
       setup_{loop_, stats_, options.server, options.flavor, options.cursor},
       pool_(options.batch),
       ticker_(loop_, [this] { publish_next(); }),
-      sequences_(options.channels),
+      sequences_(options.channels, options.missed),
       padding_(options.size, 'a') {
   for (std::uint32_t i = 0; i < options.publishers && options.rate > 0; ++i) {
     if (options.publish.empty()) {
@@ -108,6 +111,7 @@ Run::Run(const Options& options)
     const std::uint32_t source = INADDR_LOOPBACK + i % options.sources;
     const std::string path = for_channel(options.path, i % options.channels);
     subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, token_header(options, i), source));
+    if (options.last_event_id != 0) subscribers_.back()->start_behind(options.last_event_id + i % options.cursors);
   }
   for (std::uint32_t i = 0; i < std::min(options.channels, options.subscribers); ++i) {
     subscribers_[i]->be_probe(i, options.channels);
@@ -115,7 +119,7 @@ Run::Run(const Options& options)
 }
 
 void Run::open_subscribers() {
-  const std::int64_t start = wall_us();
+  opening_ = wall_us();
   std::uint32_t started = 0;
   const auto all_open = [&] {
     while (started < options_.subscribers && started < stats_.opened + kOpenAtOnce) subscribers_[started++]->open();
@@ -126,7 +130,13 @@ void Run::open_subscribers() {
                              " subscribers could be opened, then " + std::to_string(stats_.closed) +
                              " were closed and " + std::to_string(stats_.bad_answers) + " had a bad answer");
   }
-  open_s_ = static_cast<double>(wall_us() - start) / 1e6;
+  open_s_ = static_cast<double>(wall_us() - opening_) / 1e6;
+}
+
+// Until all have what was published before they came; what never comes is told as missing at the end.
+void Run::await_missed() {
+  loop_.run_until([this] { return stats_.events - stats_.duplicates >= expected(); }, us(kOpenLimitS));
+  caught_up_s_ = static_cast<double>(wall_us() - opening_) / 1e6;
 }
 
 // The numbers that subscribers look for come first, so that finding them costs little.
@@ -203,6 +213,7 @@ std::int64_t Run::publish_at_once() {
 void Run::execute() {
   before_ = look();
   open_subscribers();
+  await_missed();
   loop_.run_for(us(kSettleS + options_.idle_s));
   opened_ = look();
 
@@ -251,8 +262,8 @@ void Run::print_watched() const {
 }
 
 void Run::print() const {
-  std::printf("{\"subscribers\":%u,\"channels\":%u,\"rate\":%g,\"open_s\":%.2f,", options_.subscribers,
-              options_.channels, options_.rate, open_s_);
+  std::printf("{\"subscribers\":%u,\"channels\":%u,\"rate\":%g,\"open_s\":%.2f,\"caught_up_s\":%.3f,",
+              options_.subscribers, options_.channels, options_.rate, open_s_, caught_up_s_);
   std::printf("\"published\":%lu,\"deliveries\":%lu,\"window_s\":%.3f,\"delivered_per_s\":%.0f,\"drain_s\":%.3f,",
               published_, measured_, window_s_, static_cast<double>(in_window_) / window_s_, drain_s_);
   std::printf(

@@ -10,22 +10,29 @@ import { kRoot } from '../lib/scratch.mjs';
 
 const kLoad = path.join(kRoot, 'build', 'bench', 'load');
 const kShred = 7; // bytes per write: every parser sees its input in pieces
+const kLate = 200; // ms from the answer's beginning to what was missed
 
-// A server that delivers each published event as `deliver(n)` says: a list of sequence numbers.
-async function withServer(deliver, body) {
+function send(subscribers, numbers, event) {
+  const frames = numbers.map((n) => `event: bench\ndata: ${JSON.stringify({ n, t: event.t })}\nid: ${n}\n\n`);
+  const bytes = Buffer.from(frames.join(''));
+  for (const subscriber of subscribers) {
+    for (let at = 0; at < bytes.length; at += kShred) subscriber.write(bytes.subarray(at, at + kShred));
+  }
+}
+
+// A server that delivers each published event as `deliver(n)` says, and to who comes as `missed(cursor)` says: lists of
+// sequence numbers.
+async function withServer(deliver, body, missed = () => []) {
   const subscribers = new Set();
   const publish = (text) => {
     const event = JSON.parse(text);
-    const frames = deliver(event.n).map((n) => `event: bench\ndata: ${JSON.stringify({ ...event, n })}\nid: ${n}\n\n`);
-    const bytes = Buffer.from(frames.join(''));
-    for (const subscriber of subscribers) {
-      for (let at = 0; at < bytes.length; at += kShred) subscriber.write(bytes.subarray(at, at + kShred));
-    }
+    send(subscribers, deliver(event.n), event);
   };
   const server = http.createServer(async (request, response) => {
     if (request.method === 'GET') {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders();
       subscribers.add(response);
+      setTimeout(() => send([response], missed(request.headers['last-event-id']), { t: 0 }), kLate);
       return;
     }
     publish(Buffer.concat(await request.toArray()).toString());
@@ -94,5 +101,19 @@ describe('the load generator', () => {
     assert.equal(result.deliveries, 3 * result.published);
     assert.equal(seen.length, result.published);
     assert.deepEqual(seen[0], ['/publish/', 'bench0']);
+  });
+
+  test('waits for what was published before, from the cursors that it sends', async () => {
+    const cursors = [];
+    const missed = (cursor) => {
+      cursors.push(Number(cursor));
+      return [1, 2, 3, 4, 5];
+    };
+    const more = ['--missed', '5', '--last-event-id', '70', '--cursors', '2'];
+    const result = await withServer((n) => [n], (port) => load(port, more), missed);
+    assert.deepEqual(cursors.sort(), [70, 70, 71]);
+    assert.ok(result.caught_up_s * 1000 >= kLate, `${result.caught_up_s} s`);
+    assert.deepEqual(faults(result), { missing: 0, duplicates: 0, reordered: 0 });
+    assert.equal(result.deliveries, 3 * result.published);
   });
 });

@@ -26,6 +26,8 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --ahead N                                               as fast as it goes instead, N events under way
   --burst N                                               N events at once instead, timed from the first delivery to the last
   --rate 0                                                only listen
+  --missed N                                              so many were published to each channel before
+  --last-event-id ID --cursors N                          cursors that are sent first: ID, or ID to ID + N - 1 in turn
   --idle S --warmup S --seconds S --drain S               phases
   --sources N --cpu N                                     local addresses; the core to stay on
   --watch NAME=PID                                        CPU and memory of that process and its children
@@ -96,6 +98,10 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--ahead", number(o.ahead)},
       {"--burst", number(o.burst)},
       {"--size", number(o.size)},
+      {"--missed", number(o.missed)},
+      {"--last-event-id",
+       [&o](const std::string& text) { o.last_event_id = std::strtoull(text.c_str(), nullptr, 10); }},
+      {"--cursors", number(o.cursors)},
       {"--idle", real(o.idle_s)},
       {"--warmup", real(o.warmup_s)},
       {"--seconds", real(o.seconds)},
@@ -116,7 +122,8 @@ Options parse_options(int argc, char** argv) {
     setter->second(argv[i + 1]);
   }
   const bool can_publish = options.rate == 0 || !options.publish.empty() || !options.conninfo.empty();
-  if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.rate < 0) {
+  if (options.server.sin_port == 0 || !can_publish || options.channels == 0 || options.cursors == 0 ||
+      options.rate < 0) {
     throw std::runtime_error(kHelp);
   }
   if (options.publish_server.sin_port == 0) options.publish_server = options.server;

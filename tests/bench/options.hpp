@@ -38,6 +38,9 @@ struct Options {
   double seconds = 5;
   double drain_s = 10;  // at most, for what is still on its way
   int cpu = -1;
+  std::uint32_t missed = 0;         // events that each channel has already, numbered from 1
+  std::uint64_t last_event_id = 0;  // subscriber n begins behind last_event_id + n % cursors; 0: from now on
+  std::uint32_t cursors = 1;
   std::vector<Watched> watched;  // --watch NAME=PID, repeatable
 };
 

@@ -40,6 +40,8 @@ class Subscriber final : public Handler, private HttpSink {
     channel_ = channel;
     channels_ = channels;
   }
+  // The cursor of its first request.
+  void start_behind(std::uint64_t id) { cursor_ = "Last-Event-ID: " + std::to_string(id) + "\r\n"; }
   void open();
   // Closes the connection; what arrives later is not counted.
   void close();
@@ -59,7 +61,7 @@ class Subscriber final : public Handler, private HttpSink {
   std::string path_;
   std::string headers_;
   std::string partial_;  // an event stream's incomplete line, or a long poll's body
-  std::string cursor_;   // header lines that a long poll sends next
+  std::string cursor_;   // header lines that a request, or a long poll's next one, sends
   HttpReader reader_;
   Sequence sequence_;
   std::uint32_t source_;
