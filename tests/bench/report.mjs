@@ -41,11 +41,11 @@ function faults(runs) {
   return found.map((name) => `${name}: ${runs.map((one) => one[name]).join(', ')}`).join('; ') || 'none';
 }
 
-// Rows of text for one scenario; `results` maps peers to their runs, in order of rounds.
-export function scenarioTable(scenario, results) {
+// Rows of text; `results` maps what is compared (peers, ways, numbers of something) to its runs, in order of rounds.
+export function figureTable(figures, results) {
   const peers = Object.keys(results);
   const rows = [['', ...peers]];
-  for (const figure of scenario.figures) {
+  for (const figure of figures) {
     const values = peers.map((peer) => cell(results[peer], figure));
     if (values.every((text) => text === '–')) continue;
     rows.push([figure.title, ...values]);
@@ -55,7 +55,6 @@ export function scenarioTable(scenario, results) {
       if (cells.some((text) => text !== '–' && text !== '1')) rows.push([`… to ${reference}`, ...cells]);
     }
   }
-  rows.push(['lost, twice, disorder', ...peers.map((peer) => faults(results[peer]))]);
   return rows;
 }
 
@@ -67,6 +66,9 @@ export function scenarioCharts(scenario, results) {
     return { title: figure.title, names: bars.map(({ name }) => name), values: bars.map(({ values }) => values) };
   });
 }
+
+export const scenarioTable = (scenario, results) =>
+  [...figureTable(scenario.figures, results), ['lost, twice, disorder', ...Object.values(results).map(faults)]];
 
 export function asText(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));

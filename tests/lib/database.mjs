@@ -31,14 +31,24 @@ export class Database {
     this.pools_ = new Map();
   }
 
-  async create({ install }) {
+  async maintain_(sql) {
     const maintenance = new pg.Client(this.options_('postgres', 'postgres'));
     await maintenance.connect();
-    await maintenance.query(`CREATE DATABASE ${this.name}`);
+    await maintenance.query(sql);
     await maintenance.end();
+  }
+
+  async create({ install }) {
+    await this.maintain_(`CREATE DATABASE ${this.name}`);
     if (!install) return;
     await this.psql(['-f', path.join(kRoot, 'sql', 'install.sql')]);
     await this.query(kLoginRoles);
+  }
+
+  // With the connections that others have to it.
+  async drop() {
+    await this.disconnect();
+    await this.maintain_(`DROP DATABASE ${this.name} WITH (FORCE)`);
   }
 
   options_(user, database = this.name) {

@@ -82,11 +82,28 @@ export function memoryOf(pid, field = 'Rss') {
   return Number(new RegExp(`^${field}: +([0-9]+) kB`, 'm').exec(text)[1]);
 }
 
+// utime, stime, cutime, cstime of proc(5), in seconds.
+function cpuTimesOf(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 15).map((ticks) => Number(ticks) / 100);
+}
+
 // CPU seconds (user + system) that a process has used.
 export function cpuSecondsOf(pid) {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const [user, system] = cpuTimesOf(pid);
+  return user + system;
+}
+
+// The same of a server with all its processes, those that have ended meanwhile included.
+export function cpuSecondsOfServer(pid) {
+  const all = [pid, ...childrenOf(pid)].flatMap((one) => {
+    try {
+      return cpuTimesOf(one);
+    } catch {
+      return []; // it has just ended: the next look finds its time with its parent
+    }
+  });
+  return all.reduce((sum, seconds) => sum + seconds, 0);
 }
 
 // What leads in a log to a sanitizer's report.
