@@ -1,0 +1,80 @@
+// What a restart of nginx costs the database: all clients come back at once, with cursors of which the new ring knows nothing.
+import { waitFor } from '../../lib/conditions.mjs';
+import { load, withInstances } from './servers.mjs';
+import { createDatabase } from './ways.mjs';
+
+const kClients = { quick: 1000, full: 10000 };
+
+// `missed`: events of each channel; `cursors`: how many different ones the clients come with.
+const kCases = {
+  '1 channel': { channels: 1, missed: 100 },
+  '100 channels': { channels: 100, missed: 100 },
+  '1 channel, 1,000 events': { channels: 1, missed: 1000 },
+  '1 channel, each its own cursor': { channels: 1, missed: 100, cursors: true },
+  '1 channel, ring filled': { channels: 1, missed: 100, options: '' },
+};
+
+const kFigures = [
+  { title: 'seconds until all have all', digits: 2 },
+  { title: 'seconds until all are connected', digits: 2 },
+  { title: 'queries', digits: 0 },
+  { title: 'ms in a query', digits: 2 },
+  { title: 'PostgreSQL CPU s', digits: 2 },
+  { title: 'nginx CPU s', digits: 2 },
+];
+
+// Events on another channel, so that there are so many cursors; then what the clients have missed. Gives the first cursor.
+async function publishMissed(database, { channels, missed }, cursors) {
+  const head = await database.head();
+  await database.query(`INSERT INTO pgevents.events (channel_id, data)
+    SELECT 'other', '{"type":"other"}' FROM generate_series(1, $1::int)`, [cursors]);
+  await database.query(`INSERT INTO pgevents.events (channel_id, data)
+    SELECT 'bench' || c, format('{"type":"bench","data":{"n":%s,"t":0,"x":"%s"}}', n, repeat('a', 180))::json
+      FROM generate_series(1, $1::int) n, generate_series(0, $2::int - 1) c ORDER BY n, c`, [missed, channels]);
+  return head;
+}
+
+// Counted by PostgreSQL; what a connection has counted is there when it has ended.
+async function queries(database) {
+  const connected = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgevents'`;
+  await waitFor(async () => (await database.value(connected)) === 0, { what: 'the end of nginx\'s connections' });
+  const [row] = await database.query(`SELECT calls, total_time FROM pg_stat_user_functions WHERE funcname = 'fetch'`);
+  return row ?? { calls: 0, total_time: 0 };
+}
+
+async function measure(cluster, clients, { options = ' preload=0', ...missed }) {
+  const database = await createDatabase(cluster);
+  await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'pl'`);
+  const cursors = missed.cursors ? clients : 1;
+  const first = await publishMissed(database, missed, cursors);
+  const result = await withInstances(database, 1, options, (instances) => load(instances[0], [
+    '--subscribers', clients, '--channels', missed.channels, '--missed', missed.missed, '--last-event-id', first, '--cursors', cursors,
+    '--watch', `nginx=${instances[0].master()}`, '--watch', `postgresql=${cluster.pid}`,
+    '--rate', 0, '--warmup', 0, '--seconds', 0.2, '--drain', 1]));
+  const { calls, total_time } = await queries(database);
+  await database.drop();
+  return {
+    'seconds until all have all': result.caught_up_s,
+    'seconds until all are connected': result.open_s,
+    'queries': calls,
+    'ms in a query': calls > 0 ? total_time / calls : undefined,
+    'PostgreSQL CPU s': result.watched.postgresql.open_cpu_s,
+    'nginx CPU s': result.watched.nginx.open_cpu_s,
+  };
+}
+
+const thousands = (number) => number.toLocaleString('en-US');
+
+export const catchUp = {
+  sections: (mode) => [{
+    title: `${thousands(kClients[mode])} event streams come back to an nginx that has just started`,
+    figures: kFigures,
+    columns: Object.fromEntries(
+      Object.entries(kCases).map(([name, one]) => [name, (cluster) => measure(cluster, kClients[mode], one)])),
+  }],
+  notes: [
+    'catch-up: each client has missed 100 events (or 1,000) of its one channel. All come with the same cursor, or, as after a quiet ' +
+      'time with heartbeats, each with its own. The ring is empty (preload=0), or filled as by default. Queries: calls of ' +
+      'pgevents.fetch()',
+  ],
+};

@@ -1,0 +1,68 @@
+// How soon after COMMIT a connection that listens has the notification, without nginx.
+import { sleep, waitFor } from '../../lib/conditions.mjs';
+import { whileCommitting } from './pgbench.mjs';
+import { createDatabase, kInsertEvents } from './ways.mjs';
+
+const kCommits = { quick: 100, full: 500 };
+const kPause = 5; // ms between them
+const kClients = 8;
+
+const quantile = (values, q) => values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
+
+// A notification with a payload tells which transaction it is of; those of pgevents, which it listens to as well, do not.
+async function listen(database) {
+  const client = await database.connect('postgres');
+  const arrivals = new Map();
+  client.on('notification', ({ payload }) => payload && arrivals.set(payload, performance.now()));
+  await client.query('LISTEN pgevents; LISTEN probe');
+  return { client, arrivals };
+}
+
+async function probe(database, count) {
+  const [publisher, { client, arrivals }] = [await database.connect(), await listen(database)];
+  const [took, late] = [[], []];
+  for (let n = 0; n < count; n++) {
+    await publisher.query('BEGIN');
+    await publisher.query(`INSERT INTO pgevents.events (channel_id, data) VALUES ('probe', '{"type":"probe"}')`);
+    await publisher.query(`SELECT pg_notify('probe', '${n}')`);
+    const sent = performance.now();
+    await publisher.query('COMMIT');
+    const committed = performance.now();
+    await waitFor(() => arrivals.has(String(n)), { what: 'the notification', interval: 1 });
+    took.push(committed - sent);
+    late.push(arrivals.get(String(n)) - committed);
+    await sleep(kPause);
+  }
+  await Promise.all([publisher.end(), client.end()]);
+  return {
+    'COMMIT p50 ms': quantile(took, 0.5), 'COMMIT p99 ms': quantile(took, 0.99),
+    'wake-up p50 ms': quantile(late, 0.5), 'wake-up p99 ms': quantile(late, 0.99),
+  };
+}
+
+async function measure(cluster, count, clients) {
+  const database = await createDatabase(cluster);
+  const during = () => probe(database, count);
+  const { per_s, ...result } = await (clients > 0 ? whileCommitting(database, kInsertEvents, { clients }, during) : during());
+  await database.drop();
+  return { ...result, 'commits/s of others': per_s };
+}
+
+export const wakeUp = {
+  sections: (mode) => [{
+    title: 'From the return of COMMIT to the notification at a connection that listens',
+    figures: [
+      { title: 'COMMIT p50 ms', digits: 2 }, { title: 'COMMIT p99 ms', digits: 2 },
+      { title: 'wake-up p50 ms', digits: 2 }, { title: 'wake-up p99 ms', digits: 2 },
+      { title: 'commits/s of others', digits: 0 },
+    ],
+    columns: {
+      alone: (cluster) => measure(cluster, kCommits[mode], 0),
+      [`while ${kClients} clients commit`]: (cluster) => measure(cluster, kCommits[mode], kClients),
+    },
+  }],
+  notes: [
+    'wake-up: without nginx; below 0 the notification was there before COMMIT returned, for PostgreSQL sends both at about the ' +
+      'same time, from two processes',
+  ],
+};
