@@ -231,7 +231,7 @@ cmd_bench() {
   build_release
   case ${1-} in
     presence | typing) node tests/bench/people.mjs "$@" ;;
-    database) node tests/bench/database.mjs "${@:2}" ;;
+    curves | database) node "tests/bench/$1.mjs" "${@:2}" ;;
     *) node tests/bench/bench.mjs "$@" ;;
   esac
 }

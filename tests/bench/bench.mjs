@@ -7,16 +7,13 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { run } from '../lib/processes.mjs';
-import { kRoot } from '../lib/scratch.mjs';
-import { kBuild, kLoadCore, kServerCore } from './peers/common.mjs';
+import { kLoadCore, kServerCore } from './peers/common.mjs';
 import { kPeers } from './peers/index.mjs';
-import { buildLoad, runProgram } from './program.mjs';
+import { buildLoad, runLoad, runProgram } from './program.mjs';
 import { plotBars } from './plot.mjs';
-import { asText, machine, peerVersions, scenarioCharts, scenarioTable, writePage } from './report.mjs';
+import { asText, kPages, machine, peerVersions, scenarioCharts, scenarioTable, writePage } from './report.mjs';
 import { kScenarios } from './scenarios.mjs';
 
-const kPages = path.join(kRoot, 'docs', 'benchmarks');
 const kRounds = { quick: 1, full: 3 };
 const kQuickPeers = ['bare loop', 'nchan', 'pgevents'];
 const kNotes = [
@@ -54,15 +51,10 @@ function options() {
 }
 
 async function measure(scenario, peer, mode) {
-  const load = {
-    warmup: 1, ...scenario.load, seconds: scenario.seconds[mode], drain: mode === 'quick' ? 4 : 10,
-    ...(kLoadCore === undefined ? {} : { cpu: kLoadCore }),
-  };
+  const load = { warmup: 1, ...scenario.load, seconds: scenario.seconds[mode], drain: mode === 'quick' ? 4 : 10 };
   const server = await kPeers[peer].start({ buffers: 'small', ...scenario.start });
   try {
-    const args = Object.entries(load).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const { stdout } = await run(path.join(kBuild, 'load'), [...server.args, ...args]);
-    return { result: JSON.parse(stdout), config: server.config };
+    return { result: await runLoad(server, load), config: server.config };
   } finally {
     await server.stop();
   }

@@ -4,11 +4,18 @@ import path from 'node:path';
 import { endAll } from '../lib/lifetime.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { kBuild } from './peers/common.mjs';
+import { kBuild, kLoadCore } from './peers/common.mjs';
 
 export async function buildLoad() {
   await run('cmake', ['-S', path.join(kRoot, 'tests', 'bench'), '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release']);
   await run('cmake', ['--build', kBuild], { timeout: 300_000 });
+}
+
+// One run against a server that a peer's start gave; `load`: options of the load generator. Gives what it measured.
+export async function runLoad(server, load) {
+  const all = { ...load, ...(kLoadCore === undefined ? {} : { cpu: kLoadCore }) };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return JSON.parse((await run(path.join(kBuild, 'load'), [...server.args, ...args])).stdout);
 }
 
 // Whatever becomes of it, the servers that it started end with it.

@@ -2,6 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
+
+import { kRoot } from '../lib/scratch.mjs';
+
+export const kPages = path.join(kRoot, 'docs', 'benchmarks');
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -13,7 +18,7 @@ const format = (value, digits) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 // Undefined where no run has the figure.
-function spread(runs, figure) {
+export function spread(runs, figure) {
   const values = runs.map(figure.of).filter((value) => value !== undefined);
   return values.length === 0 ? undefined : { median: median(values), low: Math.min(...values), high: Math.max(...values) };
 }

@@ -12,27 +12,27 @@ const kBoth = ['nchan', 'bare loop'];
 const kLateP50 = { title: 'delay p50 ms, last second', of: ms('late_delay_us', 'p50'), digits: 2 };
 const events = (r) => (r.deliveries * r.channels) / r.subscribers;
 const perEvent = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / events(r);
-const kEvents = { title: 'events/s', of: (r) => (r.delivered_per_s * r.channels) / r.subscribers, digits: 0, ratio: kBoth };
-const kCpuEvent = { title: 'server CPU µs/event', of: perEvent('server'), digits: 1, ratio: kBoth };
-const kPgCpuEvent = { title: 'PostgreSQL CPU µs/event', of: perEvent('postgresql'), digits: 1 };
-const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
-const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: kBoth };
-const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
+export const kEvents = { title: 'events/s', of: (r) => (r.delivered_per_s * r.channels) / r.subscribers, digits: 0, ratio: kBoth };
+export const kCpuEvent = { title: 'server CPU µs/event', of: perEvent('server'), digits: 1, ratio: kBoth };
+export const kPgCpuEvent = { title: 'PostgreSQL CPU µs/event', of: perEvent('postgresql'), digits: 1 };
+export const kDelivered = { title: 'delivered/s', of: (r) => r.delivered_per_s, digits: 0 };
+export const kP50 = { title: 'delay p50 ms', of: ms('delay_us', 'p50'), digits: 2, ratio: kBoth };
+export const kP99 = { title: 'delay p99 ms', of: ms('delay_us', 'p99'), digits: 2 };
 const kTsP50 = { title: 'from ts p50 ms', of: ms('commit_delay_us', 'p50'), digits: 2 };
 const kTsP99 = { title: 'from ts p99 ms', of: ms('commit_delay_us', 'p99'), digits: 2 };
 const kConfirmedP50 = { title: 'after confirmation p50 ms', of: ms('confirmed_delay_us', 'p50'), digits: 2 };
 const kConfirmedP99 = { title: 'after confirmation p99 ms', of: ms('confirmed_delay_us', 'p99'), digits: 2 };
 const kPublish = { title: 'publish, mean ms', of: (r) => r.publish_us / 1000, digits: 2 };
-const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: kBoth };
+export const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: kBoth };
 const kAnswers = { title: 'events per answer', of: (r) => r.deliveries / r.responses, digits: 2 };
 const kCpuAnswer = { title: 'server CPU s/million answers', of: (r) => (r.watched.server.cpu_s * 1e6) / r.responses, digits: 2, ratio: kBoth };
-const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
+export const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kRedisCpu = { title: 'Redis CPU s/million', of: perMillion('redis'), digits: 2 };
-const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
+export const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
 const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
 const kOpen = { title: 'seconds to open all', of: (r) => r.open_s, digits: 2, ratio: ['pgevents'] };
 const kOpenCpu = { title: 'server CPU µs/connection', of: (r) => (r.watched.server.open_cpu_s * 1e6) / r.subscribers, digits: 1 };
-const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, digits: 0, unit: '%' };
+export const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, digits: 0, unit: '%' };
 
 export const kScenarios = [
   {

@@ -38,14 +38,16 @@ class BenchNginx extends Nginx {
   }
 }
 
-export async function startNginx({ modules, loadModule, http }) {
-  const main = two_cores ? 'worker_cpu_affinity 01;' : '';
-  const nginx = new BenchNginx({ workers: 1, loadModule, modules, main, events: '' });
+// One worker has the servers' core for itself; more go where the system puts them.
+export async function startNginx({ modules, loadModule, http, workers = 1 }) {
+  const main = two_cores && workers === 1 ? 'worker_cpu_affinity 01;' : '';
+  const nginx = new BenchNginx({ workers, loadModule, modules, main, events: '' });
   await nginx.configure((n) => http(n.listen()));
   await nginx.start();
   return nginx;
 }
 
+// `listen`: address, with more words where there are several workers.
 export const nginxHttp = (listen, buffers, before, locations) =>
   `    ${kHttp}
 ${buffers === 'small' ? `    ${kSmallBuffers}\n` : ''}${before}    server {

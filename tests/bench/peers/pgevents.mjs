@@ -41,11 +41,13 @@ export function makeTokens(alg, count = kTokens, subscribe = ['bench*']) {
   return { key: path.join(dir, 'key'), file: path.join(dir, 'tokens'), tokens: lines };
 }
 
-async function start({ buffers, envelope, access = 'pgevents_subscribe "*"; pgevents_release_request on;' }) {
+async function start({ buffers, envelope, ring = '32m', workers = 1, access = 'pgevents_subscribe "*"; pgevents_release_request on;' }) {
   database ??= await (await benchCluster()).createDatabase();
   const http = (listen, conninfo) =>
-    nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=32m;\n`, locations(access));
-  const nginx = await startNginx({ modules: [], loadModule: true, http: (listen) => http(listen, database.conninfo()) });
+    nginxHttp(listen, buffers, `    pgevents_database main "${conninfo}" ring=${ring};\n`, locations(access));
+  const spread = workers > 1 ? ' reuseport' : '';
+  const text = (listen) => http(`${listen}${spread}`, database.conninfo());
+  const nginx = await startNginx({ modules: [], loadModule: true, workers, http: text });
   // 401: it serves, but nobody without a token.
   const live = async () => [200, 401].includes((await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status);
   await waitFor(live, { what: 'pgevents to serve' });
