@@ -25,7 +25,6 @@ namespace bench {
 
 namespace {
 
-constexpr std::uint32_t kOpenAtOnce = 256;  // connections under way, well below the servers' backlog
 constexpr double kOpenLimitS = 60;
 // Between the last subscription and the first event: a long poll has no answer that says "I am waiting".
 constexpr double kSettleS = 0.5;
@@ -122,7 +121,9 @@ void Run::open_subscribers() {
   opening_ = wall_us();
   std::uint32_t started = 0;
   const auto all_open = [&] {
-    while (started < options_.subscribers && started < stats_.opened + kOpenAtOnce) subscribers_[started++]->open();
+    while (started < options_.subscribers && started < stats_.opened + options_.opening) {
+      subscribers_[started++]->open();
+    }
     return stats_.opened == options_.subscribers || stats_.closed + stats_.bad_answers > 0;
   };
   if (!loop_.run_until(all_open, us(kOpenLimitS)) || stats_.opened != options_.subscribers) {

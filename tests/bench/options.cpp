@@ -29,7 +29,7 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --missed N                                              so many were published to each channel before
   --last-event-id ID --cursors N                          cursors that are sent first: ID, or ID to ID + N - 1 in turn
   --idle S --warmup S --seconds S --drain S               phases
-  --sources N --cpu N                                     local addresses; the core to stay on
+  --sources N --opening N --cpu N                         local addresses; subscribers who come at once; the core to stay on
   --watch NAME=PID                                        CPU and memory of that process and its children
 )";
 
@@ -81,6 +81,7 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--subscribers", number(o.subscribers)},
       {"--channels", number(o.channels)},
       {"--sources", number(o.sources)},
+      {"--opening", number(o.opening)},
       {"--path", word(o.path)},
       {"--channel", word(o.channel)},
       {"--flavor",

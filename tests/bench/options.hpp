@@ -16,7 +16,8 @@ struct Options {
   sockaddr_in server{};
   std::uint32_t subscribers = 1;
   std::uint32_t channels = 1;
-  std::uint32_t sources = 1;  // local addresses 127.0.0.1, 127.0.0.2, …
+  std::uint32_t sources = 1;    // local addresses 127.0.0.1, 127.0.0.2, …
+  std::uint32_t opening = 256;  // connections under way at once, well below the servers' backlog
   std::string path = "/events/bench{c}";
   std::string channel = "bench{c}";
   Flavor flavor = Flavor::kEventStream;
