@@ -18,13 +18,13 @@ const kRounds = { quick: 1, full: 3 };
 const kQuickPeers = ['bare loop', 'nchan', 'pgevents'];
 const kNotes = [
   kServerCore === undefined ? 'one core for everything: servers and load generator disturb each other'
-    : `nginx, bare loop and PostgreSQL on core ${kServerCore}, the load generator on core ${kLoadCore}`,
-  'nginx: one worker; PostgreSQL: fsync and synchronous_commit on, its own CPU in its own line',
+    : `servers, PostgreSQL and Redis on core ${kServerCore}, the load generator on core ${kLoadCore}`,
+  'nginx: one worker; PostgreSQL: fsync and synchronous_commit on, Redis: nothing on disk, each one\'s CPU in its own line',
   'delay: from just before the publisher sends (POST, or INSERT with its COMMIT) to the read of the subscriber; ' +
     '"from ts": from the event\'s time, which is taken in COMMIT before the write to disk; ' +
     '"after confirmation": from the publisher\'s reading the answer (COMMIT is done) to the subscriber\'s read',
-  'server CPU: utime + stime of all nginx processes (with what the kernel does for them on loopback: the receiving side too)',
-  'memory: sum of PSS of the nginx processes, 10,000 connections open against none, before the first event',
+  'server CPU: utime + stime of all processes of the server (with what the kernel does for them on loopback: the receiving side too)',
+  'memory: sum of PSS of the server\'s processes, 10,000 connections open against none, before the first event',
 ];
 
 function options() {

@@ -106,8 +106,9 @@ export function machine() {
 }
 
 export function peerVersions() {
-  const packages = { nchan: 'libnginx-mod-nchan', Redis: 'redis-server' };
-  return `peers: ${Object.entries(packages).map(([name, one]) => `${name} ${packageVersion(one)}`).join(', ')}`;
+  const packages = { nchan: 'libnginx-mod-nchan', Redis: 'redis-server', Pushpin: 'pushpin' };
+  const versions = Object.entries(packages).map(([name, one]) => `${name} ${packageVersion(one)}`);
+  return `peers: ${versions.join(', ')}, Node.js ${process.versions.node}`;
 }
 
 const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;

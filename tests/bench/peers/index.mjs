@@ -5,11 +5,13 @@ import { nchan } from './nchan.mjs';
 import { nchanRedis } from './nchan_redis.mjs';
 import { node } from './node.mjs';
 import { pgevents, pgeventsWith } from './pgevents.mjs';
+import { pushpin } from './pushpin.mjs';
 
 export const kPeers = {
   'bare loop': bareLoop,
   nchan,
   'nchan + Redis': nchanRedis,
+  Pushpin: pushpin,
   Node: node,
   pgevents,
   'pgevents HS256': pgeventsWith('HS256'),
