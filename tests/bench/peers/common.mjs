@@ -65,7 +65,7 @@ export async function startServer({ dir, command, args, core = kServerCore, read
   const child = spawn(words[0], words.slice(1), { cwd: dir, stdio: ['ignore', out, out] });
   fs.closeSync(out);
   const gone = new Promise((resolve) => child.once('exit', resolve));
-  fs.writeFileSync(pid_file, String(child.pid));
+  fs.writeFileSync(pid_file, `${child.pid}\n`);
   const is_ready = () => {
     if (child.exitCode !== null) throw new Hopeless(`${name} ended:\n${fs.readFileSync(log)}`);
     return ready();
