@@ -1,6 +1,6 @@
 // A server as many people write one: LISTEN on one connection, EventSource streams to all who asked for a channel. Measured
 // beside pgevents. It finds rows by `id > last`: of two transactions that overlap, the later id may be committed first, and the
-// other event is then seen by nobody. One publisher, as in the benchmark, cannot make that happen.
+// other event is then seen by nobody. Where a scenario has several publishers, the table tells of it.
 //   node node_listen.mjs PORT DIRECTORY CONNINFO…       CONNINFO: name=value words as libpq has them: host port dbname user
 import http from 'node:http';
 import pg from 'pg';
