@@ -1,7 +1,7 @@
 // The floor of `./run bench`: the least that a server without batching can do. One thread, epoll, one send() per
 // subscriber and message; no channels, no history, no slow-reader handling beyond keeping what did not fit.
-//   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber. By the directory in its command
-//                                line the harness knows it.
+//   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber
+// By the directory in its command line the harness knows it.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>

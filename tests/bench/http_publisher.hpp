@@ -1,5 +1,5 @@
-// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location, the bare
-// loop, Pushpin's control port.
+// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location, the
+// bare loop, Pushpin's control port.
 #pragma once
 
 #include <netinet/in.h>
@@ -15,8 +15,8 @@ namespace bench {
 
 class HttpPublisher final : public Publisher, public Handler, private HttpSink {
  public:
-  // Without a `body` the data are sent to `path` + channel. With one, that is sent to `path`, its `{channel}` and `{data}`
-  // replaced, with quotes and backslashes escaped, since they are to be parts of JSON strings.
+  // Without a `body` the data are sent to `path` + channel. With one, that is sent to `path`, its `{channel}` and
+  // `{data}` replaced, with quotes and backslashes escaped, since they are to be parts of JSON strings.
   HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path, std::string body);
   ~HttpPublisher() override;
   HttpPublisher(const HttpPublisher&) = delete;

@@ -111,9 +111,9 @@ export function peerVersions() {
   return `peers: ${versions.join(', ')}, Node.js ${process.versions.node}`;
 }
 
-const fenced = (text) => `\`\`\`nginx\n${text}\n\`\`\``;
+const fenced = (text) => `\`\`\`\n${text.trimEnd()}\n\`\`\``;
 
-// The page docs/benchmarks/<name>.md. `configs` maps peers to the http block that they ran with.
+// The page docs/benchmarks/<name>.md. `configs` maps peers to what they ran with: nginx's http block, or what is theirs.
 export function writePage(file, { name, mode, rounds, only, sections, configs, notes }) {
   const lines = [
     `# Benchmark: ${name}`, '',
