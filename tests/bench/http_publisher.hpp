@@ -1,5 +1,5 @@
-// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location, the
-// bare loop, Pushpin's control port.
+// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location,
+// the bare loop, Pushpin's control port.
 #pragma once
 
 #include <netinet/in.h>

@@ -29,7 +29,7 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --missed N                                              so many were published to each channel before
   --last-event-id ID --cursors N                          cursors that are sent first: ID, or ID to ID + N - 1 in turn
   --idle S --warmup S --seconds S --drain S               phases
-  --sources N --opening N --cpu N                         local addresses; subscribers who come at once; the core to stay on
+  --sources N --opening N --cpu N                         local addresses; who comes at once; the core to stay on
   --watch NAME=PID                                        CPU and memory of that process and its children
 )";
 
