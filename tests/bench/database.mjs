@@ -6,12 +6,13 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { run } from '../lib/processes.mjs';
+import { childrenOf } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 import { catchUp } from './database/catch_up.mjs';
 import { commits } from './database/commits.mjs';
 import { listeners } from './database/listeners.mjs';
 import { pruning } from './database/pruning.mjs';
+import { pin } from './database/servers.mjs';
 import { size } from './database/size.mjs';
 import { wakeUp } from './database/wake_up.mjs';
 import { kLoadCore, kServerCore, startBenchCluster } from './peers.mjs';
@@ -51,6 +52,7 @@ const sectionsOf = (name, mode) => kMeasurements[name].sections(mode).map((secti
 
 async function measureAll(sections, rounds) {
   const cluster = await startBenchCluster();
+  await pin(kServerCore, childrenOf(cluster.pid));
   const loads = [];
   for (let round = 0; round < rounds; round++) {
     for (const { name, title, columns, results } of sections.filter((section) => round < (section.rounds ?? rounds))) {
@@ -68,7 +70,7 @@ async function measureAll(sections, rounds) {
 async function main() {
   const wanted = options();
   await buildLoad();
-  if (kLoadCore !== undefined) await run('taskset', ['-a', '-c', '-p', String(kLoadCore), String(process.pid)]);
+  await pin(kLoadCore, [process.pid]);
   console.log(machine().join('\n'));
   const sections = wanted.names.flatMap((name) => sectionsOf(name, wanted.mode));
   const loads = await measureAll(sections, wanted.rounds);

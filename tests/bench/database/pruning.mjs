@@ -9,7 +9,7 @@ const kBatch = 100;
 // Seconds: the first events are past the retention before the measurement begins.
 const kCells = {
   quick: { retention: 2, warmup: 3, seconds: 3 },
-  full: { retention: 5, warmup: 8, seconds: 20 },
+  full: { retention: 5, warmup: 7, seconds: 15 },
 };
 
 const kCases = {

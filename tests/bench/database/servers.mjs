@@ -14,13 +14,17 @@ const kLocation = `        location / {
 export const nginxText = (listen, conninfo, options = '') =>
   nginxHttp(listen, 'small', `    pgevents_database main "${conninfo}" ring=32m${options};\n`, kLocation);
 
+// Keeps processes to a core, where there is a choice.
+export async function pin(core, pids) {
+  if (core !== undefined) await Promise.all(pids.map((pid) => run('taskset', ['-a', '-c', '-p', String(core), String(pid)])));
+}
+
 // One worker, on the core of everything that is not PostgreSQL.
 async function startInstance(database, options) {
   const http = (listen) => nginxText(listen, database.conninfo(), options);
   const nginx = await startNginx({ modules: [], loadModule: true, http });
   await nginx.waitListening();
-  const pin = (pid) => run('taskset', ['-c', '-p', String(kLoadCore), String(pid)]);
-  if (kLoadCore !== undefined) await Promise.all(nginx.workers().map(pin));
+  await pin(kLoadCore, nginx.workers());
   return nginx;
 }
 

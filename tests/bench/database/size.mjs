@@ -2,7 +2,7 @@
 import { change, look, startPgbench } from './pgbench.mjs';
 import { createDatabase, kWays } from './ways.mjs';
 
-const kEvents = { quick: 5000, full: 100_000 };
+const kCells = { quick: { events: 5000, batches: [1] }, full: { events: 100_000, batches: [1, 100] } };
 const kClients = 2;
 
 const kParts = {
@@ -60,6 +60,6 @@ const section = (events, batch) => ({
 });
 
 export const size = {
-  sections: (mode) => [1, 100].map((batch) => section(kEvents[mode], batch)),
+  sections: (mode) => kCells[mode].batches.map((batch) => section(kCells[mode].events, batch)),
   notes: ['size: 200 bytes of data, 100 channels, one round'],
 };
