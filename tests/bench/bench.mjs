@@ -119,7 +119,7 @@ async function main() {
   if (name) {
     for (const section of sections) section.image = plotted(name, section);
     const page = pathToFileURL(path.join(kPages, `${name}.md`));
-    writePage(page, { ...wanted, name, sections, configs, notes: [...kNotes, others] });
+    writePage(page, { ...wanted, name, sections, configs, notes: [peerVersions(), ...kNotes, others] });
   }
   if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');
 }

@@ -6,18 +6,15 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { childrenOf } from '../lib/processes.mjs';
-import { kRoot } from '../lib/scratch.mjs';
 import { catchUp } from './database/catch_up.mjs';
 import { commits } from './database/commits.mjs';
 import { listeners } from './database/listeners.mjs';
 import { pruning } from './database/pruning.mjs';
-import { pin } from './database/servers.mjs';
 import { size } from './database/size.mjs';
 import { wakeUp } from './database/wake_up.mjs';
-import { kLoadCore, kServerCore, startBenchCluster } from './peers.mjs';
+import { benchCluster, kLoadCore, kServerCore, pin } from './peers/common.mjs';
 import { buildLoad, runProgram } from './program.mjs';
-import { asText, figureTable, machine, writePage } from './report.mjs';
+import { asText, figureTable, kPages, machine, writePage } from './report.mjs';
 
 // Each has `notes`, perhaps `configs`, and `sections(mode)`: a title, figures, and columns, which are functions that measure
 // once and give an object of figures. `rounds`: not more than so many.
@@ -51,8 +48,7 @@ const sectionsOf = (name, mode) => kMeasurements[name].sections(mode).map((secti
 }));
 
 async function measureAll(sections, rounds) {
-  const cluster = await startBenchCluster();
-  await pin(kServerCore, childrenOf(cluster.pid));
+  const cluster = await benchCluster();
   const loads = [];
   for (let round = 0; round < rounds; round++) {
     for (const { name, title, columns, results } of sections.filter((section) => round < (section.rounds ?? rounds))) {
@@ -82,7 +78,7 @@ async function main() {
   const name = process.env.PGEVENTS_BENCH_WRITE;
   if (!name) return;
   const configs = Object.assign({}, ...wanted.names.map((one) => kMeasurements[one].configs));
-  const page = pathToFileURL(path.join(kRoot, 'docs', 'benchmarks', `${name}.md`));
+  const page = pathToFileURL(path.join(kPages, `${name}.md`));
   writePage(page, { ...wanted, name, mode: `database ${wanted.mode}`, sections: tables, notes, configs });
 }
 

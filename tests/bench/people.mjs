@@ -12,7 +12,7 @@ import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { benchCluster, kBuild, kLoadCore, kServerCore, nginxHttp, startNginx } from './peers/common.mjs';
+import { benchCluster, kBuild, kLoadCore, kServerCore, nginxHttp, pin, startNginx } from './peers/common.mjs';
 import { makeTokens } from './peers/pgevents.mjs';
 import { buildLoad, runProgram } from './program.mjs';
 import { asMarkdown, asText, machine } from './report.mjs';
@@ -238,7 +238,7 @@ async function main() {
   const unknown = ways.find((way) => !(way in kWays));
   if (unknown !== undefined) throw new Error(`bench: there is no way '${unknown}'; there are: ${Object.keys(kWays).join(', ')}`);
   await buildLoad();
-  if (kLoadCore !== undefined) await run('taskset', ['-a', '-c', '-p', String(kLoadCore), String(process.pid)]);
+  await pin(kLoadCore, [process.pid]);
   const users = (values.users ?? '1000,5000,10000').split(',').map(Number);
   const sections = await kBenches[what]({ users, seconds: Number(values.seconds ?? 60), ways });
   console.log(machine().join('\n'));

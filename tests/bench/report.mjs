@@ -119,7 +119,7 @@ export function writePage(file, { name, mode, rounds, only, sections, configs, n
     `# Benchmark: ${name}`, '',
     `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${mode}${only ? ` --only ${only}` : ''}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
     'medians of the ratios within a round.', '',
-    ...[...machine(), peerVersions(), ...notes].map((line) => `- ${line}`), '',
+    ...[...machine(), ...notes].map((line) => `- ${line}`), '',
     ...sections.flatMap(({ scenario, rows, image }) => [
       `## ${scenario.title}`, '', asMarkdown(rows), '', ...(image ? [`![${scenario.name}](${image})`, ''] : []),
     ]),

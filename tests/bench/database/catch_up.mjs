@@ -46,10 +46,10 @@ async function measure(cluster, clients, { options = ' preload=0', ...missed }) 
   await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'pl'`);
   const cursors = missed.cursors ? clients : 1;
   const first = await publishMissed(database, missed, cursors);
-  const result = await withInstances(database, 1, options, (instances) => load(instances[0], [
-    '--subscribers', clients, '--channels', missed.channels, '--missed', missed.missed, '--last-event-id', first, '--cursors', cursors,
-    '--watch', `nginx=${instances[0].master()}`, '--watch', `postgresql=${cluster.pid}`,
-    '--rate', 0, '--warmup', 0, '--seconds', 0.2, '--drain', 1]));
+  const result = await withInstances(database, 1, options, ([nginx]) => load(database, nginx, {
+    subscribers: clients, channels: missed.channels, missed: missed.missed, 'last-event-id': first, cursors,
+    rate: 0, warmup: 0, seconds: 0.2, drain: 1,
+  }));
   const { calls, total_time } = await queries(database);
   await database.drop();
   return {

@@ -1,9 +1,7 @@
 // nginx instances with the module, and the load generator at one of them.
-import path from 'node:path';
-
 import { kPublisherUser } from '../../lib/database.mjs';
-import { run } from '../../lib/processes.mjs';
-import { kBuild, kLoadCore, nginxHttp, startNginx } from '../peers.mjs';
+import { kLoadCore, nginxHttp, pin, startNginx } from '../peers/common.mjs';
+import { runLoad } from '../program.mjs';
 
 const kLocation = `        location / {
             pgevents main;
@@ -13,11 +11,6 @@ const kLocation = `        location / {
 
 export const nginxText = (listen, conninfo, options = '') =>
   nginxHttp(listen, 'small', `    pgevents_database main "${conninfo}" ring=32m${options};\n`, kLocation);
-
-// Keeps processes to a core, where there is a choice.
-export async function pin(core, pids) {
-  if (core !== undefined) await Promise.all(pids.map((pid) => run('taskset', ['-a', '-c', '-p', String(core), String(pid)])));
-}
 
 // One worker, on the core of everything that is not PostgreSQL.
 async function startInstance(database, options) {
@@ -41,11 +34,11 @@ export async function withInstances(database, count, options, body) {
 
 const kFaults = ['missing', 'duplicates', 'closed', 'bad_answers'];
 
-// The load generator's event streams at an instance.
-export async function load(nginx, args) {
-  const all = ['--server', nginx.listen(), '--flavor', 'sse', ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore]), ...args];
-  const { stdout } = await run(path.join(kBuild, 'load'), all.map(String), { timeout: 600_000 });
-  const result = JSON.parse(stdout);
+// Event streams of the load generator at an instance; `options` are its own.
+export async function load(database, nginx, options) {
+  const watched = { nginx: nginx.master(), postgresql: database.cluster.pid };
+  const watch = Object.entries(watched).flatMap(([name, pid]) => ['--watch', `${name}=${pid}`]);
+  const result = await runLoad({ args: ['--server', nginx.listen(), ...watch] }, { flavor: 'sse', ...options });
   const faults = kFaults.filter((name) => result[name] > 0).map((name) => `${name}: ${result[name]}`);
   if (faults.length > 0) {
     console.error(`bench: not everything was delivered as it should: ${faults.join(', ')}`);
@@ -58,7 +51,8 @@ export const kProbeRate = 50; // events a second
 
 // One subscriber at an instance, and events for it of which each is a transaction: how late it has them.
 export async function probeDelays(database, nginx, seconds, warmup = 1) {
-  const { delay_us } = await load(nginx, ['--conninfo', database.conninfo({ user: kPublisherUser }), '--publishers', 8,
-    '--channel', 'probe', '--path', '/events/probe', '--rate', kProbeRate, '--warmup', warmup, '--seconds', seconds]);
+  const conninfo = database.conninfo({ user: kPublisherUser });
+  const probe = { channel: 'probe', path: '/events/probe', conninfo, publishers: 8, rate: kProbeRate };
+  const { delay_us } = await load(database, nginx, { ...probe, warmup, seconds });
   return { 'delay p50 ms': delay_us.p50 / 1000, 'delay p99 ms': delay_us.p99 / 1000, 'delay at most ms': delay_us.max / 1000 };
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { startCluster } from '../../lib/cluster.mjs';
 import { Hopeless, waitFor } from '../../lib/conditions.mjs';
 import { Nginx } from '../../lib/nginx.mjs';
-import { run } from '../../lib/processes.mjs';
+import { childrenOf, run } from '../../lib/processes.mjs';
 import { kRoot } from '../../lib/scratch.mjs';
 
 export const kBuild = path.join(kRoot, 'build', 'bench');
@@ -17,6 +17,11 @@ export const kBuild = path.join(kRoot, 'build', 'bench');
 const two_cores = os.availableParallelism() > 1;
 export const kServerCore = two_cores ? 0 : undefined;
 export const kLoadCore = two_cores ? 1 : undefined;
+
+// Keeps processes to a core, where there is a choice.
+export async function pin(core, pids) {
+  if (core !== undefined) await Promise.all(pids.map((pid) => run('taskset', ['-a', '-c', '-p', String(core), String(pid)])));
+}
 
 // What a run publishes to is new each time, so that nothing is left of the run before.
 let runs = 0;
@@ -93,6 +98,6 @@ export function benchCluster() {
 
 async function startBenchCluster() {
   const started = await startCluster({ fsync: true, settings: { shared_buffers: '256MB' } });
-  if (two_cores) await run('taskset', ['-a', '-c', '-p', String(kServerCore), String(started.pid)]);
+  await pin(kServerCore, [started.pid, ...childrenOf(started.pid)]);
   return started;
 }
