@@ -7,7 +7,7 @@ namespace pgevents::sql {
 inline constexpr char kFetch[] =
     "SELECT id, channel_id, ts_us, type, data, ttl_ms FROM pgevents.fetch($1, $2, $3, $4, $5)";
 
-// $1 bigint after, $2 int max_rows
+// $1 bigint after, $2 int max_rows; the listener prepares it
 inline constexpr char kLogAfter[] = "SELECT id, channel_id, ts_us, type, data, ttl_ms FROM pgevents.log_after($1, $2)";
 
 // $1 bigint last_id, $2 bigint last_ts_us, $3 int preload

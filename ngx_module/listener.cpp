@@ -18,6 +18,7 @@ constexpr ngx_msec_t kFirstBackoff = 100;
 constexpr ngx_msec_t kMaxBackoff = 2'000;
 constexpr int kRowsPerRead = 1'000;
 constexpr int kPruneBatch = 5'000;
+constexpr const char* kLogAfter = "log_after";
 
 std::uint64_t number(const PGresult* rows, int column) {
   return std::strtoull(PQgetvalue(rows, 0, column), nullptr, 10);
@@ -137,6 +138,9 @@ void Listener::pg_ready() {
       step_ = Step::kRevocations;
       return connection_.send({sql::kRevocations, {}}, false);
     case Step::kRevocations:
+      step_ = Step::kPrepare;
+      return connection_.prepare(kLogAfter, sql::kLogAfter);
+    case Step::kPrepare:
       return read_more();
     case Step::kRead:
       if (rows_ == kRowsPerRead || again_) {
@@ -193,7 +197,7 @@ void Listener::read_more() {
   base_ = now.last_id;
   epoch_ = now.epoch;
   step_ = Step::kRead;
-  connection_.send({sql::kLogAfter, {std::to_string(base_), std::to_string(kRowsPerRead)}}, true);
+  connection_.send({kLogAfter, {std::to_string(base_), std::to_string(kRowsPerRead)}, true}, true);
 }
 
 void Listener::announce() noexcept {

@@ -25,7 +25,7 @@ class Listener final : private PgConnection::Owner {
   bool listening() const noexcept { return holder_ && !connection_.closed(); }
 
  private:
-  enum class Step { kIdle, kListen, kPosition, kStart, kRevocations, kRead };
+  enum class Step { kIdle, kListen, kPosition, kStart, kRevocations, kPrepare, kRead };
 
   static void on_tick(ngx_event_t* event);
   static void on_sweep(ngx_event_t* event);

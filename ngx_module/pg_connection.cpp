@@ -39,9 +39,19 @@ void PgConnection::send_now(const Statement& statement, bool single_row) {
   for (const auto& param : statement.params) {
     values.push_back(param ? param->c_str() : nullptr);
   }
-  const int sent = PQsendQueryParams(pg_, statement.sql, static_cast<int>(values.size()), nullptr, values.data(),
-                                     nullptr, nullptr, 0);
-  if (sent != 1 || (single_row && PQsetSingleRowMode(pg_) != 1)) {
+  const int count = static_cast<int>(values.size());
+  const int accepted = statement.prepared
+                           ? PQsendQueryPrepared(pg_, statement.sql, count, values.data(), nullptr, nullptr, 0)
+                           : PQsendQueryParams(pg_, statement.sql, count, nullptr, values.data(), nullptr, nullptr, 0);
+  sent(accepted == 1 && (!single_row || PQsetSingleRowMode(pg_) == 1));
+}
+
+void PgConnection::prepare(const char* name, const char* sql) noexcept {
+  attempt([&] { sent(PQsendPrepare(pg_, name, sql, 0, nullptr) == 1); });
+}
+
+void PgConnection::sent(bool accepted) {
+  if (!accepted) {
     return fail_as_libpq_says();
   }
   state_ = State::kBusy;

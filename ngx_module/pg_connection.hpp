@@ -14,8 +14,9 @@ namespace pgevents::nginx {
 
 // A statement and its parameters in text form; nullopt is NULL.
 struct Statement {
-  const char* sql = nullptr;
+  const char* sql = nullptr;  // or the name of one that this connection has prepared
   std::vector<std::optional<std::string>> params;
+  bool prepared = false;
 };
 
 class PgConnection {
@@ -41,6 +42,8 @@ class PgConnection {
   void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept;
   // Sends a statement on an idle connection; `single_row` delivers each row as it arrives.
   void send(const Statement& statement, bool single_row) noexcept;
+  // The same with a statement that is only to be kept, under this name, for as long as the connection lives.
+  void prepare(const char* name, const char* sql) noexcept;
   void close() noexcept;
   // Closes it, and tells the owner why.
   void fail(const char* why) noexcept;
@@ -58,6 +61,7 @@ class PgConnection {
   template <typename Body>
   void attempt(Body&& body) noexcept;
   void send_now(const Statement& statement, bool single_row);
+  void sent(bool accepted);
   void continue_connecting();
   void watch(bool want_write);
   bool register_event(ngx_event_t* event, ngx_int_t which, bool wanted);

@@ -23,7 +23,7 @@ cmd_test() {
 # Two suites at a time, each with its output when it has ended: what needs servers most in one lane, the rest in the other. Alone a
 # suite shows its output as it comes.
 run_suites() {
-  local suite here=() served=() rest=()
+  local suite lane here=() served=() rest=()
   mkdir -p -- "$run_dir/log"
   rm -f -- "$run_dir"/log/suite-*.result
   for suite in "$@"; do
@@ -35,8 +35,9 @@ run_suites() {
     for suite in "${here[@]}"; do run_suite "$suite"; done
   else
     run_lane "${served[@]}" &
+    lane=$!
     run_lane "${rest[@]}"
-    wait "$!" || true # what failed stands in the results
+    wait "$lane" || true # what failed stands in the results
   fi
   for suite in "${here[@]}"; do add_result "$suite"; done
   say ''

@@ -9,7 +9,8 @@
 -- Tables:     log, history (read).
 CREATE OR REPLACE FUNCTION pgevents.fetch(channels text[], after bigint, since_us bigint, max_rows int, max_bytes bigint)
 RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off ROWS 100 AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+ROWS 100 AS $$
 #variable_conflict use_column
 DECLARE
   now_us     bigint := pgevents.us(clock_timestamp());
@@ -23,7 +24,8 @@ BEGIN
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. The pair is compared, not id alone, so that only the
-  -- index on (channel_id, id) fits: by the primary key a quiet channel would cost a scan of everybody's events.
+  -- index on (channel_id, id) fits: by the primary key a quiet channel would cost a scan of everybody's events. So one plan does for
+  -- all, and is kept (plan_cache_mode): making it costs more than most pages.
   FOR event IN
     SELECT l.*
       FROM (SELECT DISTINCT c.name COLLATE "C" AS name FROM unnest(channels) AS c (name)) wanted

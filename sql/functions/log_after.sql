@@ -4,13 +4,20 @@
 --             ttl_ms: milliseconds the event has still to live (<= 0: none), NULL when it does not expire.
 -- Errors:     none.
 -- Tables:     log (read).
+-- Every listener calls it for every commit: planning it anew each time (LANGUAGE sql does, and plpgsql would, because of LIMIT)
+-- would cost several times as much as reading. There is only one plan, that by the primary key.
 CREATE OR REPLACE FUNCTION pgevents.log_after(after bigint, max_rows int)
 RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1000 AS $$
-  SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
-         (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
-    FROM pgevents.log l
-   WHERE l.id > log_after.after
-   ORDER BY l.id
-   LIMIT log_after.max_rows
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+ROWS 1000 AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
+           (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
+      FROM pgevents.log l
+     WHERE l.id > log_after.after
+     ORDER BY l.id
+     LIMIT log_after.max_rows;
+END
 $$;

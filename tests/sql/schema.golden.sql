@@ -200,6 +200,7 @@ CREATE FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint,
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -214,7 +215,8 @@ BEGIN
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. The pair is compared, not id alone, so that only the
-  -- index on (channel_id, id) fits: by the primary key a quiet channel would cost a scan of everybody's events.
+  -- index on (channel_id, id) fits: by the primary key a quiet channel would cost a scan of everybody's events. So one plan does for
+  -- all, and is kept (plan_cache_mode): making it costs more than most pages.
   FOR event IN
     SELECT l.*
       FROM (SELECT DISTINCT c.name COLLATE "C" AS name FROM unnest(channels) AS c (name)) wanted
@@ -526,15 +528,20 @@ BEGIN
 END
 $$;
 CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
-         (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
-    FROM pgevents.log l
-   WHERE l.id > log_after.after
-   ORDER BY l.id
-   LIMIT log_after.max_rows
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
+           (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
+      FROM pgevents.log l
+     WHERE l.id > log_after.after
+     ORDER BY l.id
+     LIMIT log_after.max_rows;
+END
 $$;
 CREATE FUNCTION pgevents.log_notify() RETURNS trigger
     LANGUAGE plpgsql
