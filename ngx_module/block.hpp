@@ -11,7 +11,7 @@
 
 namespace pgevents::nginx {
 
-enum class Format { kStream, kStreamEnvelope, kArray };
+enum class Format : std::uint8_t { kStream, kStreamEnvelope, kArray };
 
 // Immutable once built. Also holds the framing of HTTP/1.1 chunked coding (RFC 9112, section 7.1) around the payload.
 class Block {

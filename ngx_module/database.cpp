@@ -14,6 +14,16 @@ constexpr int kSliceBudget = 256;
 // And of those that are far behind: each may take several blocks.
 constexpr int kLateBudget = 16;
 
+// Those whose turn comes next, while one is served: the kernel's part takes longer than memory does. With 10,000 subscribers a sixth of
+// what a delivery costs outside the kernel.
+void fetch_ahead(const std::vector<Subscriber*>& members, std::size_t at) {
+  if (at >= 3) {
+    members[at - 3]->fetch_ahead();
+    members[at - 2]->fetch_connection_ahead();
+    members[at - 1]->fetch_log_ahead();
+  }
+}
+
 Subscriber* from_all(ngx_queue_t* link) {
   return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, all_link));
 }
@@ -308,9 +318,10 @@ bool Database::serve_channel(Channel& channel, int& budget) noexcept {
     if (budget-- <= 0) {
       return false;
     }
-    --channel.to_serve;
-    if (channel.to_serve < channel.members.size()) {
-      channel.members[channel.to_serve]->pull();
+    const std::size_t at = --channel.to_serve;
+    if (at < channel.members.size()) {
+      fetch_ahead(channel.members, at);
+      channel.members[at]->pull();
     }
   }
   return true;

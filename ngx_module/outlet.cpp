@@ -5,19 +5,25 @@
 namespace pgevents::nginx {
 
 Outlet::Outlet(ngx_http_request_t* r) noexcept
-    : r_(r),
-      c_(r->connection),
+    : c_(r->connection),
+      r_(r),
       send_timeout_(
           static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module))->send_timeout) {
 }
 
+// Most of what is sent goes out whole, at once and past the filters: then nothing is held, and only the connection is touched.
 Outlet::Sent Outlet::send(const BlockRef& block) {
-  held_ = block;
-  if (direct_) {
-    rest_ = chunked_ ? block->chunk() : block->payload();
-    return send_direct();
+  if (!direct_) {
+    held_ = block;
+    return send_to_filters(block->payload());
   }
-  return send_to_filters(block->payload());
+  rest_ = chunked_ ? block->chunk() : block->payload();
+  const Sent sent = send_rest();
+  if (sent != Sent::kBlocked) {
+    return sent;
+  }
+  held_ = block;
+  return wait_writable();
 }
 
 Outlet::Sent Outlet::send_to_filters(std::string_view payload) {
@@ -42,14 +48,21 @@ void Outlet::end() noexcept {
 }
 
 Outlet::Sent Outlet::resume() {
-  return direct_ && !rest_.empty() ? send_direct() : send_filtered(nullptr);
+  if (!direct_) {
+    return send_filtered(nullptr);
+  }
+  const Sent sent = send_rest();
+  if (sent == Sent::kBlocked) {
+    return wait_writable();
+  }
+  return sent == Sent::kAll ? all_sent() : sent;
 }
 
-Outlet::Sent Outlet::send_direct() {
+Outlet::Sent Outlet::send_rest() noexcept {
   while (!rest_.empty()) {
     const ssize_t n = c_->send(c_, reinterpret_cast<u_char*>(const_cast<char*>(rest_.data())), rest_.size());
     if (n == NGX_AGAIN || n == 0) {
-      return wait_writable();
+      return Sent::kBlocked;
     }
     if (n < 0) {
       c_->error = 1;
@@ -57,7 +70,7 @@ Outlet::Sent Outlet::send_direct() {
     }
     rest_.remove_prefix(static_cast<std::size_t>(n));
   }
-  return all_sent();
+  return Sent::kAll;
 }
 
 Outlet::Sent Outlet::send_filtered(ngx_chain_t* chain) {

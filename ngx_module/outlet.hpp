@@ -28,7 +28,7 @@ class Outlet {
   void end() noexcept;
 
  private:
-  Sent send_direct();
+  Sent send_rest() noexcept;
   Sent send_to_filters(std::string_view payload);
   Sent send_filtered(ngx_chain_t* chain);
   Sent after_filter(ngx_int_t rc);
@@ -38,15 +38,15 @@ class Outlet {
   Sent wait_writable();
   Sent all_sent() noexcept;
 
-  ngx_http_request_t* r_;  // null once it may be gone
   ngx_connection_t* c_;
+  BlockRef held_;          // keeps the bytes in flight alive
+  std::string_view rest_;  // direct: what is still to be sent of held_
+  bool direct_ = false;    // straight to the socket, past nginx's body filters
+  bool chunked_ = false;   // direct: in chunked coding
+  bool decided_ = false;
+  ngx_http_request_t* r_;  // null once it may be gone
   ngx_msec_t send_timeout_;
   ngx_buf_t* buf_ = nullptr;  // through the filters: what they are given
-  BlockRef held_;             // keeps the bytes in flight alive
-  std::string_view rest_;     // direct: what is still to be sent of held_
-  bool direct_ = false;       // straight to the socket, past nginx's body filters
-  bool chunked_ = false;      // direct: in chunked coding
-  bool decided_ = false;
 };
 
 }  // namespace pgevents::nginx

@@ -56,13 +56,13 @@ void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
 
 Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
     : SubscriberLinks{},
-      r_(r),
-      c_(r->connection),
       database_(database),
       conf_(conf),
-      outlet_(r),
       mode_(Mode::kLongPoll),
-      format_(format_of(wanted)) {
+      format_(format_of(wanted)),
+      c_(r->connection),
+      outlet_(r),
+      r_(r) {
   const ngx_msec_t hold = hold_of(conf, wanted.timeout);
   hold_until_ = ngx_current_msec + hold;
   if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold < kLeastHold)) {

@@ -51,6 +51,18 @@ class Subscriber : public SubscriberLinks {
 
   // Serves what is new, as far as the client takes it.
   void pull() noexcept;
+  // Has the processor fetch what pull() will look at, step by step: this object, what it points to, and what that does.
+  void fetch_ahead() const noexcept {
+    for (std::size_t at = 0; at < kFetchedBytes; at += kCacheLine) {
+      __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
+    }
+  }
+  void fetch_connection_ahead() const noexcept {
+    __builtin_prefetch(channels_.data());
+    __builtin_prefetch(c_);
+    __builtin_prefetch(reinterpret_cast<const char*>(c_) + kCacheLine);
+  }
+  void fetch_log_ahead() const noexcept { __builtin_prefetch(c_->log); }
   // Answers or ends it now; it may come back with the cursor that it gets.
   void end(Ending ending) noexcept;
   // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
@@ -71,9 +83,11 @@ class Subscriber : public SubscriberLinks {
   void moved(const Channel& channel, std::size_t index) noexcept;
 
  private:
-  enum class Mode { kStream, kLongPoll, kPoll };
+  enum class Mode : std::uint8_t { kStream, kLongPoll, kPoll };
   // A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
   static constexpr std::uint64_t kFarAhead = 9007199254740991;
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kFetchedBytes = 320;  // as far as outlet_
 
   Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
 
@@ -121,33 +135,20 @@ class Subscriber : public SubscriberLinks {
   void time_is_up();
   unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
-  ngx_http_request_t* r_;  // null: it goes on without
-  ngx_connection_t* c_;
-  ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
+  // Each delivery looks at these, and with thousands of subscribers finds none of them in the processor's cache: so they are together.
   Database& database_;
   const LocConf& conf_;
-  Outlet outlet_;
   std::vector<Membership> channels_;
   std::unique_ptr<TypeFilter> filter_;
-  std::unique_ptr<Guest> guest_;
-  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
-  std::string page_key_;                  // of the catch-up query waited for; empty: none
+  std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
+  std::string page_key_;                // of the catch-up query waited for; empty: none
   std::uint64_t cursor_ = 0;
   Place place_;
-  std::uint64_t told_cursor_ = 0;       // the one that the client knows
-  std::uint64_t checked_epoch_ = 0;     // the ring epoch in which the log confirmed the cursor
-  std::uint64_t asked_epoch_ = 0;       // that in which the log was asked last
-  std::uint64_t asked_floor_ = 0;       // the ring's floor at that time
-  bool* gone_ = nullptr;                // set by the destructor while start() runs
-  std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
+  std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   ngx_msec_t sent_at_ = 0;
-  ngx_msec_t hold_until_ = 0;  // long poll: when it is answered, whatever there is
-  ngx_event_t turn_{};         // as a timer: when it ends; posted: to give up the request
-  std::uint32_t wait_slot_ = 0;
   Mode mode_;
   PollKind poll_kind_ = PollKind::kWaited;
   Format format_;
-  bool has_wait_slot_ = false;
   bool header_sent_ = false;
   bool stalled_ = false;    // the log could not be asked; retry() goes on
   bool forgotten_ = false;  // the log was found restored: the cursor is void
@@ -155,6 +156,21 @@ class Subscriber : public SubscriberLinks {
   bool release_tried_ = false;
   bool running_ = false;  // start() has returned: events drive the request from here on
   bool ended_ = false;    // left everything; only nginx still holds the request
+  bool has_wait_slot_ = false;
+  ngx_connection_t* c_;
+  Outlet outlet_;
+
+  ngx_http_request_t* r_;                // null: it goes on without
+  ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
+  std::unique_ptr<Guest> guest_;
+  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
+  std::uint64_t told_cursor_ = 0;         // the one that the client knows
+  std::uint64_t asked_epoch_ = 0;         // that in which the log was asked last
+  std::uint64_t asked_floor_ = 0;         // the ring's floor at that time
+  bool* gone_ = nullptr;                  // set by the destructor while start() runs
+  ngx_msec_t hold_until_ = 0;             // long poll: when it is answered, whatever there is
+  ngx_event_t turn_{};                    // as a timer: when it ends; posted: to give up the request
+  std::uint32_t wait_slot_ = 0;
 };
 
 }  // namespace pgevents::nginx

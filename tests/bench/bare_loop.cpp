@@ -1,6 +1,6 @@
 // The floor of `./run bench`: the least that a server without batching can do. One thread, epoll, one send() per
-// subscriber and message; no channels, no history, no slow-reader handling beyond keeping what did not fit.
-//   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber
+// subscriber and message; a channel is a path; no history, no slow-reader handling beyond keeping what did not fit.
+//   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber of that path
 // By the directory in its command line the harness knows it.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace {
@@ -26,10 +27,10 @@ constexpr std::string_view kAccepted = "HTTP/1.1 201 Created\r\nContent-Length: 
 
 struct Connection {
   int fd = -1;
-  std::string in;       // a request, until it is complete
-  std::string pending;  // what a slow reader's socket did not take
-  std::size_t place = 0;
-  bool subscribed = false;
+  std::string in;                               // a request, until it is complete
+  std::string pending;                          // what a slow reader's socket did not take
+  std::vector<Connection*>* channel = nullptr;  // that it subscribes to
+  std::size_t place = 0;                        // in it
 };
 
 class BareLoop {
@@ -41,13 +42,13 @@ class BareLoop {
   void accept_all();
   void on_readable(Connection* connection);
   void on_request(Connection* connection);
-  void fan_out(std::string_view data);
+  void fan_out(const std::vector<Connection*>& channel, std::string_view data);
   void flush(Connection* connection);
   void drop(Connection* connection);
 
   int epoll_ = epoll_create1(EPOLL_CLOEXEC);
   int listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  std::vector<Connection*> subscribers_;
+  std::unordered_map<std::string, std::vector<Connection*>> channels_;
   std::uint64_t next_id_ = 1;
 };
 
@@ -124,14 +125,16 @@ void BareLoop::on_request(Connection* connection) {
     const std::size_t field = in.find("Content-Length: ");
     if (field < head) length = std::strtoul(in.c_str() + field + 16, nullptr, 10);
     if (in.size() < head + 4 + length) return;
+    const std::size_t path = in.find(' ') + 1;
+    std::vector<Connection*>& channel = channels_[in.substr(path, in.find(' ', path) - path)];
     if (in.compare(0, 4, "POST") == 0) {
       // Answered first, as a broker that confirms receipt; the fan-out follows.
       send(connection->fd, kAccepted.data(), kAccepted.size(), MSG_NOSIGNAL);
-      fan_out(std::string_view(in).substr(head + 4, length));
+      fan_out(channel, std::string_view(in).substr(head + 4, length));
     } else {
-      connection->subscribed = true;
-      connection->place = subscribers_.size();
-      subscribers_.push_back(connection);
+      connection->channel = &channel;
+      connection->place = channel.size();
+      channel.push_back(connection);
       send(connection->fd, kStreamHead.data(), kStreamHead.size(), MSG_NOSIGNAL);
     }
     in.erase(0, head + 4 + length);
@@ -139,10 +142,10 @@ void BareLoop::on_request(Connection* connection) {
   }
 }
 
-void BareLoop::fan_out(std::string_view data) {
+void BareLoop::fan_out(const std::vector<Connection*>& channel, std::string_view data) {
   std::string frame = "event: bench\ndata: ";
   frame.append(data).append("\nid: ").append(std::to_string(next_id_++)).append("\n\n");
-  for (Connection* const connection : subscribers_) {
+  for (Connection* const connection : channel) {
     std::size_t sent = 0;
     if (connection->pending.empty()) {
       const ssize_t size = send(connection->fd, frame.data(), frame.size(), MSG_NOSIGNAL);
@@ -159,10 +162,11 @@ void BareLoop::flush(Connection* connection) {
 }
 
 void BareLoop::drop(Connection* connection) {
-  if (connection->subscribed) {
-    subscribers_.back()->place = connection->place;
-    subscribers_[connection->place] = subscribers_.back();
-    subscribers_.pop_back();
+  if (connection->channel != nullptr) {
+    std::vector<Connection*>& channel = *connection->channel;
+    channel.back()->place = connection->place;
+    channel[connection->place] = channel.back();
+    channel.pop_back();
   }
   close(connection->fd);
   delete connection;

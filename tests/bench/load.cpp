@@ -55,7 +55,7 @@ class Run {
  private:
   void open_subscribers();
   void await_missed();
-  void publish_next();
+  Publication next();
   void keep_ahead();
   void publish_for(double seconds);
   std::int64_t publish_steadily();
@@ -96,7 +96,7 @@ Run::Run(const Options& options)
     : options_(options),
       setup_{loop_, stats_, options.server, options.flavor, options.cursor},
       pool_(options.batch),
-      ticker_(loop_, [this] { publish_next(); }),
+      ticker_(loop_, [this] { pool_.publish(next()); }),
       sequences_(options.channels, options.missed),
       padding_(options.size, 'a') {
   for (std::uint32_t i = 0; i < options.publishers && options.rate > 0; ++i) {
@@ -141,7 +141,7 @@ void Run::await_missed() {
 }
 
 // The numbers that subscribers look for come first, so that finding them costs little.
-void Run::publish_next() {
+Publication Run::next() {
   const std::uint64_t index = published_++;
   const auto channel = static_cast<std::uint32_t>(index % options_.channels);
   std::string data =
@@ -149,14 +149,14 @@ void Run::publish_next() {
   const std::size_t frame = data.size() + 2;
   if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
   data += "\"}";
-  pool_.publish({for_channel(options_.channel, channel), std::move(data), index});
+  return {for_channel(options_.channel, channel), std::move(data), index};
 }
 
 // As many events as are wanted under way, not counting what only a part of their subscribers still has to get.
 void Run::keep_ahead() {
   const double readers = static_cast<double>(options_.subscribers) / options_.channels;
   const double delivered = static_cast<double>(stats_.events + stats_.before_first) / readers;
-  while (static_cast<double>(published_) - delivered < options_.ahead) publish_next();
+  while (static_cast<double>(published_) - delivered < options_.ahead) pool_.publish(next());
 }
 
 void Run::publish_for(double seconds) {
@@ -206,7 +206,9 @@ std::int64_t Run::publish_steadily() {
 
 std::int64_t Run::publish_at_once() {
   stats_.measure_from = wall_us();
-  for (std::uint32_t i = 0; i < options_.burst; ++i) publish_next();
+  Batch all;
+  while (all.size() < options_.burst) all.push_back(next());
+  pool_.publish(std::move(all));
   loop_.run_until([this] { return all_there(); }, us(options_.seconds));
   return stats_.first_us;
 }

@@ -45,6 +45,10 @@ class PublisherPool {
     waiting_.push_back(std::move(publication));
     pump();
   }
+  void publish(Batch batch) {
+    waiting_.insert(waiting_.end(), std::move_iterator(batch.begin()), std::move_iterator(batch.end()));
+    pump();
+  }
 
   // To be called by publishers when their batch is confirmed: answered, or committed.
   void on_done(Publisher& publisher) {
