@@ -43,7 +43,6 @@ function options() {
   const names = (scenarios) => scenarios.map(({ name }) => name);
   return {
     mode,
-    only: values.only,
     rounds: Number(values.rounds ?? kRounds[mode]),
     scenarios: choose(values.only, 'scenario', names(kScenarios), names(kScenarios.filter(({ quick }) => quick))),
     peers: choose(values.peers, 'peer', Object.keys(kPeers), kQuickPeers),
@@ -119,7 +118,8 @@ async function main() {
   if (name) {
     for (const section of sections) section.image = plotted(name, section);
     const page = pathToFileURL(path.join(kPages, `${name}.md`));
-    writePage(page, { ...wanted, name, sections, configs, notes: [peerVersions(), ...kNotes, others] });
+    const command = ['./run bench', ...process.argv.slice(2)].join(' ');
+    writePage(page, { ...wanted, name, command, sections, configs, notes: [peerVersions(), ...kNotes, others] });
   }
   if (sections.some(isFaulty)) throw new Error('bench: pgevents lost, repeated or disordered events: see the tables');
 }

@@ -36,7 +36,7 @@ function options() {
   const names = values.only?.split(',') ?? Object.keys(kMeasurements);
   const unknown = names.find((name) => !(name in kMeasurements));
   if (unknown !== undefined) throw new Error(`bench: no '${unknown}'; there are: ${Object.keys(kMeasurements).join(', ')}`);
-  return { mode, only: values.only, names, rounds: Number(values.rounds ?? kRounds[mode]) };
+  return { mode, names, rounds: Number(values.rounds ?? kRounds[mode]) };
 }
 
 // Figures are found by their titles in what a run gives.
@@ -79,7 +79,8 @@ async function main() {
   if (!name) return;
   const configs = Object.assign({}, ...wanted.names.map((one) => kMeasurements[one].configs));
   const page = pathToFileURL(path.join(kPages, `${name}.md`));
-  writePage(page, { ...wanted, name, mode: `database ${wanted.mode}`, sections: tables, notes, configs });
+  const command = ['./run bench database', ...process.argv.slice(2)].join(' ');
+  writePage(page, { ...wanted, name, command, sections: tables, notes, configs });
 }
 
 await runProgram(main);

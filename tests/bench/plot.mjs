@@ -13,7 +13,7 @@ function gnuplot(file, count, parts) {
   const script = [
     `set terminal svg size ${count * kWidth},${kHeight} font "sans-serif,12" background "white"`,
     `set output ${quoted(file)}`,
-    'set border 3; set tics nomirror; set grid ytics lc rgb "#e2e8f0"; set style fill solid; set pointintervalbox 0; unset key',
+    'set border 3; set tics nomirror; set grid ytics lc rgb "#e2e8f0"; set style fill solid; unset key',
     `set multiplot layout 1,${count}`, ...parts, 'unset multiplot', '',
   ];
   execFileSync('gnuplot', { input: script.join('\n'), stdio: ['pipe', 'inherit', 'inherit'], cwd: path.dirname(file) });
@@ -26,7 +26,7 @@ export function plotBars(file, charts) {
     `set xtics (${names.map((name, n) => `${quoted(name)} ${n}`).join(', ')}) noenhanced rotate by -30`,
     '$bars << END',
     ...values.map(({ median, low, high }, n) => [n, median, low, high, `0x${kColors[n % kColors.length].slice(1)}`].join(' ')),
-    'END', 'plot $bars using 1:2:5 with boxes lc rgb variable, $bars using 1:2:3:4 with yerrorbars lc rgb "#0f172a" pt 0',
+    'END', 'plot $bars using 1:2:5 with boxes lc rgb variable, $bars using 1:2:3:4 with yerrorbars lc rgb "#0f172a" pt 7 ps 0.3',
   ].join('\n')));
 }
 

@@ -114,10 +114,10 @@ export function peerVersions() {
 const fenced = (text) => `\`\`\`\n${text.trimEnd()}\n\`\`\``;
 
 // The page docs/benchmarks/<name>.md. `configs` maps peers to what they ran with: nginx's http block, or what is theirs.
-export function writePage(file, { name, mode, rounds, only, sections, configs, notes }) {
+export function writePage(file, { name, command, rounds, sections, configs, notes }) {
   const lines = [
     `# Benchmark: ${name}`, '',
-    `Made by \`PGEVENTS_BENCH_WRITE=${name} ./run bench ${mode}${only ? ` --only ${only}` : ''}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
+    `Made by \`PGEVENTS_BENCH_WRITE=${name} ${command}\`. Median (lowest–highest) of ${rounds} interleaved rounds; the ratios are`,
     'medians of the ratios within a round.', '',
     ...[...machine(), ...notes].map((line) => `- ${line}`), '',
     ...sections.flatMap(({ scenario, rows, image }) => [
