@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "database.hpp"
-#include "detached.hpp"
 #include "respond.hpp"
 
 namespace pgevents::nginx {
@@ -46,12 +45,6 @@ Subscriber* Subscriber::make(ngx_http_request_t* r, Database& database, const Lo
   auto* subscriber = new Subscriber(r, database, conf, wanted);
   subscriber->own(cleanup);
   return subscriber;
-}
-
-void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
-  cleanup->data = this;
-  cleanup->handler = [](void* data) { delete static_cast<Subscriber*>(data); };
-  owner_ = cleanup;
 }
 
 Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
@@ -361,41 +354,6 @@ void Subscriber::write_on() {
       pull();
     }
   });
-}
-
-// --- without a request ---
-
-// A stream that nobody but this module has a hand in, once its header is out. In a turn of its own, for nginx's handlers go on with the
-// request when they have called ours; and soon, so that what is freed serves the next one instead of being added to it.
-void Subscriber::release_request() noexcept {
-  if (r_ == nullptr || !outlet_.direct() || outlet_.blocked() || !can_detach(r_, owner_)) {
-    return;
-  }
-  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(c_->pool, 0);
-  if (cleanup == nullptr) {
-    return;
-  }
-  owner_->handler = nullptr;
-  own(cleanup);
-  detach(std::exchange(r_, nullptr));
-  outlet_.leave_request();
-  c_->data = this;
-  c_->read->handler = &Subscriber::on_detached_read;
-  c_->write->handler = &Subscriber::on_detached_write;
-}
-
-// What the client sends is not read: nothing is expected any more. nginx calls this as well when a worker is to be done at last
-// (worker_shutdown_timeout).
-void Subscriber::on_detached_read(ngx_event_t* rev) {
-  auto* c = static_cast<ngx_connection_t*>(rev->data);
-  if (rev->pending_eof || rev->error || c->error || c->close) {
-    static_cast<Subscriber*>(c->data)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
-  }
-}
-
-void Subscriber::on_detached_write(ngx_event_t* wev) {
-  auto* c = static_cast<ngx_connection_t*>(wev->data);
-  static_cast<Subscriber*>(c->data)->write_on();
 }
 
 }  // namespace pgevents::nginx
