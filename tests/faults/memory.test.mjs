@@ -36,10 +36,6 @@ const kRefusedRings = [/pgevents: invalid parameter "ring=63k"/, /mmap\(.*\) fai
 // one, see below.
 const kCrashes = ['libfcgi.so'];
 
-// nginx 1.22 has no timer while it waits for more of an answer of which it has just read a full buffer: a worker that leaves
-// would forget such a request.
-const kWholeAnswers = 'fastcgi_buffer_size 128k; fastcgi_buffers 8 128k; fastcgi_busy_buffers_size 256k;';
-
 const skip = fs.readFileSync(kModule).includes('__asan_init') && 'AddressSanitizer has an allocator of its own';
 const refused = { nginx: new Refusal(), fallback: new Refusal() };
 
@@ -53,7 +49,7 @@ async function start() {
       `pgevents_database more${n} "${conninfo}" ring=64k prune=off presence=off sweep=1s;`).join('\n'),
     location: `pgevents_jwt_key ${keys}; pgevents_retry 50ms; pgevents_poll_interval 1s; pgevents_heartbeat 1s;`,
     args: ['--jwt-key', keys, '--processes', String(kProcesses)],
-    server: `request_pool_size 128; connection_pool_size 128; ${kWholeAnswers}`,
+    server: 'request_pool_size 128; connection_pool_size 128;',
     env: { nginx: refused.nginx.environment, fallback: refused.fallback.environment },
     allow: [...kNoMemory, ...kRefusedRings],
   });

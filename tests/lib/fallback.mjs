@@ -84,7 +84,6 @@ export class Fallback {
     const own = { PGEVENTS_BASE: base, PGEVENTS_SUBSCRIBE: subscribe, PGEVENTS_PUBLISH: publish, ...params };
     const all = Object.entries({ ...kFastcgiParams, ...own });
     return `${all.map(([name, value]) => `fastcgi_param ${name} "${value}";`).join('\n')}
-      fastcgi_buffer_size 15k; fastcgi_buffers 8 15k;
       fastcgi_pass unix:${this.socket};`;
   }
 

@@ -16,6 +16,10 @@ import { kRoot, tempDir } from './scratch.mjs';
 const kBinary = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
 export const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
 
+// nginx 1.22 has no timer while it waits for more of an answer of which it has just read a full buffer: a worker that leaves
+// would forget such a request. The fallback's pieces, of 8,192 bytes, do not fill these (docs/fallback.md).
+const kBuffers = 'fastcgi_buffer_size 15k; fastcgi_buffers 8 15k;';
+
 // What a log must not hold. `worker process N exited on signal` is an [alert]: tests that kill workers allow it.
 const kForbidden = [/\[(alert|emerg|crit)\]/, /open socket left/, /\(core dumped\)/, kSanitizerReport];
 
@@ -82,6 +86,7 @@ http {
     access_log off;
     default_type text/plain;
     client_max_body_size 16m;
+    ${kBuffers}
 ${temporary.map((name) => `    ${name}_temp_path ${this.dir}/${name};\n`).join('')}
 ${http}
 }
