@@ -2,11 +2,10 @@
 // and with larger rings. PGEVENTS_BENCH_WRITE=curves also writes docs/benchmarks/curves.md and its plots.
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 
 import { kPeers } from './peers/index.mjs';
 import { plotLines } from './plot.mjs';
-import { buildLoad, runLoad, runProgram } from './program.mjs';
+import { buildLoad, runLoad, runProgram, wantedOf } from './program.mjs';
 import { asMarkdown, asText, figureTable, kPages, machine, spread } from './report.mjs';
 import {
   kCpu, kCpuEvent, kDelivered, kEvents, kIdle, kOwn, kP50, kP99, kPgCpu, kPgCpuEvent,
@@ -16,7 +15,6 @@ import {
 // process may have here, that is all.
 const kMost = 17500;
 
-const kRounds = { quick: 1, full: 3 };
 const kSeconds = { quick: 2, full: 5 };
 
 const mebibytes = (ring) => Number(ring.slice(0, -1)) / (ring.endsWith('k') ? 1024 : 1);
@@ -55,17 +53,6 @@ const kCurves = [
   },
 ];
 
-function options() {
-  const { values, positionals: [mode = 'full'] } = parseArgs({
-    allowPositionals: true, options: { only: { type: 'string' }, rounds: { type: 'string' } },
-  });
-  if (!(mode in kRounds)) throw new Error(`bench curves: 'quick' or 'full', not '${mode}'`);
-  const names = values.only?.split(',') ?? kCurves.map(({ name }) => name);
-  const unknown = names.find((wanted) => !kCurves.some(({ name }) => name === wanted));
-  if (unknown) throw new Error(`bench curves: no curve '${unknown}'; there are: ${kCurves.map(({ name }) => name).join(', ')}`);
-  return { mode, rounds: Number(values.rounds ?? kRounds[mode]), curves: kCurves.filter(({ name }) => names.includes(name)) };
-}
-
 async function measure({ load, start }, point, mode) {
   const server = await kPeers.pgevents.start({ buffers: 'small', ...start?.(point) });
   try {
@@ -101,12 +88,12 @@ const heading = ({ mode, rounds }) => [
 ];
 
 async function main() {
-  const wanted = options();
+  const wanted = wantedOf(kCurves.map(({ name }) => name));
   const writes = Boolean(process.env.PGEVENTS_BENCH_WRITE);
   await buildLoad();
   console.log(machine().join('\n'));
   const lines = heading(wanted);
-  for (const curve of wanted.curves) {
+  for (const curve of kCurves.filter(({ name }) => wanted.names.includes(name))) {
     const results = await measureCurve(curve, wanted);
     const rows = figureTable(curve.figures, results);
     console.log(`\n${curve.title}\n${asText(rows)}`);

@@ -4,7 +4,6 @@
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 
 import { catchUp } from './database/catch_up.mjs';
 import { commits } from './database/commits.mjs';
@@ -13,31 +12,17 @@ import { pruning } from './database/pruning.mjs';
 import { size } from './database/size.mjs';
 import { wakeUp } from './database/wake_up.mjs';
 import { benchCluster, kLoadCore, kServerCore, pin } from './peers/common.mjs';
-import { buildLoad, runProgram } from './program.mjs';
+import { buildLoad, runProgram, wantedOf } from './program.mjs';
 import { asText, figureTable, kPages, machine, writePage } from './report.mjs';
 
 // Each has `notes`, perhaps `configs`, and `sections(mode)`: a title, figures, and columns, which are functions that measure
 // once and give an object of figures. `rounds`: not more than so many.
 const kMeasurements = { commits, 'wake-up': wakeUp, listeners, 'catch-up': catchUp, size, pruning };
-const kRounds = { quick: 1, full: 3 };
 const kNotes = [
   kServerCore === undefined ? 'one core for everything' : `PostgreSQL on core ${kServerCore}, everything else on core ${kLoadCore}`,
   'PostgreSQL: fsync and synchronous_commit on, shared_buffers 256 MB, else its defaults',
   'CPU: utime + stime, that of the kernel for them included',
 ];
-
-function options() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { only: { type: 'string' }, rounds: { type: 'string' } },
-  });
-  const mode = positionals[0] ?? 'full';
-  if (!(mode in kRounds) || positionals.length > 1) throw new Error(`bench: 'quick' or 'full', not '${positionals.join(' ')}'`);
-  const names = values.only?.split(',') ?? Object.keys(kMeasurements);
-  const unknown = names.find((name) => !(name in kMeasurements));
-  if (unknown !== undefined) throw new Error(`bench: no '${unknown}'; there are: ${Object.keys(kMeasurements).join(', ')}`);
-  return { mode, names, rounds: Number(values.rounds ?? kRounds[mode]) };
-}
 
 // Figures are found by their titles in what a run gives.
 const sectionsOf = (name, mode) => kMeasurements[name].sections(mode).map((section) => ({
@@ -64,7 +49,7 @@ async function measureAll(sections, rounds) {
 }
 
 async function main() {
-  const wanted = options();
+  const wanted = wantedOf(Object.keys(kMeasurements));
   await buildLoad();
   await pin(kLoadCore, [process.pid]);
   console.log(machine().join('\n'));
