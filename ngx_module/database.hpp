@@ -117,6 +117,7 @@ class Database {
   std::uint64_t epoch_ = 0;
   std::uint64_t seen_control_ = 0;  // the newest event on kControlChannel that was obeyed
   std::uint64_t seen_loads_ = 0;    // of revocations_
+  bool in_slice_ = false;
   bool leaving_ = false;
   std::uint64_t heartbeat_cursor_ = 0;
   BlockRef heartbeat_moved_;

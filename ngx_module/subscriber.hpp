@@ -52,17 +52,17 @@ class Subscriber : public SubscriberLinks {
   // Serves what is new, as far as the client takes it.
   void pull() noexcept;
   // Has the processor fetch what pull() will look at, step by step: this object, what it points to, and what that does.
-  void fetch_ahead() const noexcept {
+  [[gnu::always_inline]] void fetch_ahead() const noexcept {
     for (std::size_t at = 0; at < kFetchedBytes; at += kCacheLine) {
       __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
     }
   }
-  void fetch_connection_ahead() const noexcept {
+  [[gnu::always_inline]] void fetch_connection_ahead() const noexcept {
     __builtin_prefetch(channels_.data());
     __builtin_prefetch(c_);
     __builtin_prefetch(reinterpret_cast<const char*>(c_) + kCacheLine);
   }
-  void fetch_log_ahead() const noexcept { __builtin_prefetch(c_->log); }
+  [[gnu::always_inline]] void fetch_log_ahead() const noexcept { __builtin_prefetch(c_->log); }
   // Answers or ends it now; it may come back with the cursor that it gets.
   void end(Ending ending) noexcept;
   // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
