@@ -10,11 +10,11 @@ Channel& Channels::join(const std::string& name, Subscriber* subscriber, std::ui
   Channel* found = nullptr;
   with_hash(hash, [&](Channel& channel) { found = channel.name == name ? &channel : found; });
   if (found == nullptr) {
-    auto channel = std::make_unique<Channel>();
-    channel->name = name;
-    channel->hash = hash;
-    channel->last_id = seen_id;
-    found = by_hash_.emplace(hash, std::move(channel))->second.get();
+    Channel channel;
+    channel.name = name;
+    channel.hash = hash;
+    channel.last_id = seen_id;
+    found = &by_hash_.emplace(hash, std::move(channel))->second;
   }
   found->members.push_back(subscriber);
   return *found;
@@ -39,7 +39,7 @@ void Channels::drop_if_unused(Channel& channel) noexcept {
   }
   const auto [from, to] = by_hash_.equal_range(channel.hash);
   for (auto it = from; it != to; ++it) {
-    if (it->second.get() == &channel) {
+    if (&it->second == &channel) {
       by_hash_.erase(it);
       return;
     }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -68,13 +67,13 @@ class Channels {
   void with_hash(std::uint64_t hash, Visit&& visit) {
     const auto [from, to] = by_hash_.equal_range(hash);
     for (auto it = from; it != to; ++it) {
-      visit(*it->second);
+      visit(it->second);
     }
   }
   template <typename Visit>
   void all(Visit&& visit) {
     for (auto& [hash, channel] : by_hash_) {
-      visit(*channel);
+      visit(channel);
     }
   }
   bool empty() const noexcept { return by_hash_.empty(); }
@@ -82,7 +81,7 @@ class Channels {
   void drop_if_unused(Channel& channel) noexcept;
 
  private:
-  std::unordered_multimap<std::uint64_t, std::unique_ptr<Channel>> by_hash_;
+  std::unordered_multimap<std::uint64_t, Channel> by_hash_;
 };
 
 }  // namespace pgevents::nginx

@@ -25,19 +25,24 @@ constexpr int kLateBudget = 16;
   }
 }
 
-Subscriber* from_all(ngx_queue_t* link) {
-  return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, all_link));
-}
 Subscriber* from_later(ngx_queue_t* link) {
   return static_cast<Subscriber*>(ngx_queue_data(link, SubscriberLinks, later_link));
 }
 
 }  // namespace
 
-// Not to be nested.
+// Whoever leaves meanwhile, nobody is passed over: see remove(). Some may be visited twice.
 template <typename Visit>
 void Database::each_subscriber(Visit&& visit) {
-  each_link(subscribers_, marker_, [&visit](ngx_queue_t* link) { visit(*from_all(link)); });
+  constexpr std::size_t kAhead = 4;  // a visit is over sooner than memory answers
+  for (std::size_t at = subscribers_.size(); at-- > 0;) {
+    if (at < subscribers_.size()) {
+      if (at >= kAhead) {
+        subscribers_[at - kAhead]->fetch_ahead();
+      }
+      visit(*subscribers_[at]);
+    }
+  }
 }
 
 Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
@@ -56,7 +61,6 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
           pool_, [this] { return serving(); }, [this] { return listener_.listening(); }, cycle->log),
       feed_(ring_),
       catchup_(pool_, cycle->log) {
-  ngx_queue_init(&subscribers_);
   ngx_queue_init(&later_);
   init_timer(slice_event_, this, &Database::on_slice, log_);
   init_timer(second_, this, &Database::on_second, log_);
@@ -168,12 +172,16 @@ void Database::shut_down() noexcept {
   ngx_free_connection(wake_);
 }
 
-void Database::add(Subscriber& subscriber) noexcept {
-  ngx_queue_insert_tail(&subscribers_, &subscriber.all_link);
+void Database::add(Subscriber& subscriber) {
+  subscriber.all_index = subscribers_.size();
+  subscribers_.push_back(&subscriber);
 }
 
+// The last one takes the place that is free: one that each_subscriber(), coming from the end, has visited already, or will.
 void Database::remove(Subscriber& subscriber) noexcept {
-  ngx_queue_remove(&subscriber.all_link);
+  subscribers_[subscriber.all_index] = subscribers_.back();
+  subscribers_[subscriber.all_index]->all_index = subscriber.all_index;
+  subscribers_.pop_back();
   if (std::exchange(subscriber.later, false)) {
     ngx_queue_remove(&subscriber.later_link);
   }

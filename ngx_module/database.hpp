@@ -46,7 +46,7 @@ class Database {
   std::uint64_t self() const noexcept { return self_; }
 
   // All subscribers, for heartbeats and the end; `later` is a turn in the next slice.
-  void add(Subscriber& subscriber) noexcept;
+  void add(Subscriber& subscriber);
   void remove(Subscriber& subscriber) noexcept;
   void serve_later(Subscriber& subscriber) noexcept;
 
@@ -107,8 +107,7 @@ class Database {
   ngx_event_t slice_event_{};
   ngx_event_t second_{};
   ngx_event_t leave_{};
-  ngx_queue_t subscribers_;
-  ngx_queue_t marker_;  // of each_subscriber()
+  std::vector<Subscriber*> subscribers_;
   ngx_queue_t later_;
   Channel* queue_first_ = nullptr;  // those whose round is to come
   Channel* queue_last_ = nullptr;

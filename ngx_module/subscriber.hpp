@@ -23,7 +23,7 @@ class Page;
 
 // Places in Database's lists: of all subscribers, and of those that want another turn. Plain, so that offsetof is defined for it.
 struct SubscriberLinks {
-  ngx_queue_t all_link;
+  std::size_t all_index;
   ngx_queue_t later_link;
   bool later;
 };

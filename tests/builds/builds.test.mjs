@@ -61,6 +61,12 @@ async function assertExportsNothingElse({ module }) {
   assert.deepEqual(names.sort(), ['ngx_module_names', 'ngx_module_order', 'ngx_modules']);
 }
 
+// A compiler may leave calls out that do nothing else: see fetch_ahead() in ngx_module/database.cpp.
+async function assertFetchesAhead({ module }) {
+  const { stdout } = await run('objdump', ['-d', '--no-show-raw-insn', module]);
+  assert.match(stdout, /\t(prefetch|prfm)/);
+}
+
 const httpText = (server) => `
   pgevents_database main "${database.conninfo()}" ring=4m;
   server {
@@ -119,6 +125,8 @@ for (const [name, build] of Object.entries(kBuilds)) {
     if (name.startsWith('static')) return;
 
     test('shows nothing but what nginx asks for', () => assertExportsNothingElse(built));
+
+    test('fetches subscribers ahead', () => assertFetchesAhead(built));
 
     test('leaves the master when it is taken out of the configuration, and comes back', async () => {
       const nginx = await startServer(built);
