@@ -116,9 +116,10 @@ test('workers that were started after a revocation know it: reload, killed worke
   await database.query("SELECT pgevents.revoke('banned')");
   const status = async (port) => (await service.poll('cheese', { headers: bearer(text), cursor: 1, port })).status;
   await waitFor(async () => (await status()) === 401, { what: 'the first refusal' });
-  await service.nginx.reload();
+  const old = await service.nginx.reload();
   for (let n = 0; n < 20; n++) assert.ok([401, 503].includes(await status()));
   await waitFor(async () => (await status()) === 401, { what: 'the new workers refuse' });
+  await service.nginx.waitGone(old);
   for (const pid of service.nginx.workers()) service.nginx.kill(pid);
   const seen = async () => {
     const code = await status().catch(() => 0); // a worker that dies with the request

@@ -6,6 +6,7 @@
 
 const kBlocks = 10;
 const kFewest = 6; // with less no bound is worth anything
+const kEnough = 14; // for a verdict: below, one sample beside the others can make it
 
 // Student's t for a two-sided confidence of 95 %, so one-sided 97.5 %, by degrees of freedom.
 const kStudent = { 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306 };
@@ -40,10 +41,10 @@ export function fitLine(points) {
 // Is it shown that the series grows by less than `perTime`, `allowance` aside? The allowance is what it may move by, within any
 // span, without meaning anything: a page of the allocator, a client more. A short span allows a steep slope for it, a long one
 // hardly any. The upper bound of the slope counts, not the slope: what is too noisy to tell is not shown to be flat.
-// Gives the line with { limit, verdict: 'flat', 'grows' (beyond doubt) or 'unclear' }; 'too short' without a line.
+// Gives the line with { limit, verdict: 'flat', 'grows' (beyond doubt) or 'unclear' }; 'too short' where there are too few samples.
 export function judgeTrend(points, { perTime, allowance }) {
+  if (points.length < kEnough) return { verdict: 'too short' };
   const line = fitLine(points);
-  if (line === undefined) return { verdict: 'too short' };
   const limit = perTime + allowance / line.span;
   const [low, high] = [line.slope - line.bound, line.slope + line.bound];
   const verdict = high <= limit ? 'flat' : low > perTime ? 'grows' : 'unclear';

@@ -55,20 +55,23 @@ describe('the line', () => {
 
   test('is not drawn through five points', () => {
     assert.equal(fitLine(range(1, 5).map((n) => ({ at: n, value: n }))), undefined);
-    assert.equal(verdict([]), 'too short');
   });
 });
 
 describe('the verdict', () => {
-  test('is "flat" for what only wavers, in a minute and in an hour', () => {
-    for (const hours of [1 / 60, 0.1, 1]) {
+  test('is "too short" for thirteen samples, whatever they are', () => {
+    for (const samples of [[], range(1, 13).map((n) => ({ at: n, value: n * n }))]) assert.equal(verdict(samples), 'too short');
+  });
+
+  test('is "flat" for what only wavers, in a minute or so and in an hour', () => {
+    for (const hours of [1 / 50, 0.1, 1]) {
       const wrong = range(1, 200).filter((seed) => verdict(series(hours, 0, sluggish(seed, 0.1))) !== 'flat');
       assert.deepEqual(wrong, [], `${hours} h`);
     }
   });
 
   test('is "flat" for one step of half a megabyte, wherever it comes', () => {
-    for (const hours of [1 / 60, 0.1, 1]) {
+    for (const hours of [1 / 50, 0.1, 1]) {
       const samples = Math.round(hours * 720);
       for (const step of range(1, samples - 1)) assert.equal(verdict(series(hours, 0, (n) => (n < step ? 0 : 0.5))), 'flat');
     }
