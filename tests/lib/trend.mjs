@@ -41,7 +41,7 @@ export function fitLine(points) {
 // Is it shown that the series grows by less than `perTime`, `allowance` aside? The allowance is what it may move by, within any
 // span, without meaning anything: a page of the allocator, a client more. A short span allows a steep slope for it, a long one
 // hardly any. The upper bound of the slope counts, not the slope: what is too noisy to tell is not shown to be flat.
-// Gives the line with { limit, verdict: 'flat', 'grows' (beyond doubt) or 'unclear' }; 'too short' where there are too few samples.
+// Gives the line with { limit, verdict: 'flat', 'grows' (beyond doubt) or 'unclear' }; 'too short' below kEnough samples.
 export function judgeTrend(points, { perTime, allowance }) {
   if (points.length < kEnough) return { verdict: 'too short' };
   const line = fitLine(points);
