@@ -127,6 +127,7 @@ void Subscriber::join(const Subscription& wanted) {
   introduce(wanted.session, !wanted.head_only && !wanted.session.identity.user.empty());
   take_wait_id(wanted);
   located_by_ = std::make_unique<Cursor>(wanted.cursor);
+  cursor_ = database_.ring().snapshot().last_id;  // where "from now on" begins, should the log not say it in time
 }
 
 // Whatever was left half done, the request ends with it.

@@ -133,17 +133,23 @@ void Subscriber::advance() noexcept {
   cursor_ = std::max(cursor_, database_.seen_id());
 }
 
-// Makes the cursor the one to come back with. False when it is still a time, which stays with the client.
+// Makes the cursor the one to come back with. False when there is none yet: a time stays with the client, and "from now on" too where
+// the instance never had its database.
 bool Subscriber::settle_cursor() noexcept {
   advance();
   if (located_by_ == nullptr) {
     return true;
   }
-  if (located_by_->kind == Cursor::Kind::kTime) {
-    return false;
+  switch (located_by_->kind) {
+    case Cursor::Kind::kTime:
+      return false;
+    case Cursor::Kind::kNow:
+      return cursor_ != 0 || database_.serving();
+    case Cursor::Kind::kId:
+      cursor_ = located_by_->id;
+      return true;
   }
-  cursor_ = located_by_->kind == Cursor::Kind::kNow ? database_.ring().snapshot().last_id : located_by_->id;
-  return true;
+  return false;
 }
 
 // What does not go out at once is cut off and comes again: the client's cursor is before it.
@@ -223,11 +229,11 @@ void Subscriber::on_turn(ngx_event_t* event) {
   }
 }
 
+// The log may not have said yet where to begin.
 void Subscriber::time_is_up() {
-  if (located_by_ != nullptr) {
+  if (!settle_cursor()) {
     return refuse(database_away(poll_interval()));
   }
-  advance();
   answer(nullptr, PollKind::kWaited, false);
 }
 

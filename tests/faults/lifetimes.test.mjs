@@ -64,6 +64,23 @@ for (const [what, bytes] of kLingering) {
   });
 }
 
+// Who has no cursor has none until the log has said where it ends.
+test('a long poll without a cursor whose time is over before the log was heard gets one that misses nothing', async () => {
+  const before = await database.publish('cheese', 'made', 'before');
+  const late = await whileLogIsSlow(async () => {
+    const answer = await request({ port: service.port, path: '/rt/events/cheese?timeout=0.2' });
+    assert.deepEqual([answer.status, answer.body, answer.headers['x-ps-reconnect-in']], [200, '[]', '0']);
+    assert.equal(Number(answer.headers['last-event-id']), before);
+    const byTime = await request({ port: service.port, path: '/rt/events/cheese?timeout=0.2&last_event_id=rt-1' });
+    assert.equal(byTime.status, 503, byTime.body); // a time stays one: nobody has said which id it is
+    return answer;
+  });
+  const id = await database.publish('cheese', 'made', 'after');
+  const next = await service.poll('cheese', { cursor: late.headers['last-event-id'] });
+  assert.deepEqual(next.json().map((event) => event.id), [id]);
+  nginx.assertCleanLog();
+});
+
 const post = (data) => request({
   port: service.port, path: '/rt/events/cheese', method: 'POST', body: JSON.stringify({ type: 'made', data }),
   headers: { 'Content-Type': 'application/json' },

@@ -80,7 +80,11 @@ class Restless {
     this.random_ = randomSource(storm.seed + number);
     this.storm_ = storm;
     this.done = { streams: 0, polls: 0, reports: 0 };
-    this.running = this.run_();
+    // Who fails ends the storm, which would keep him from ever being alone; stop() says why.
+    this.running = this.run_().catch((error) => {
+      storm.over = true;
+      storm.failures.push(error);
+    });
   }
 
   between_(from, to) {
@@ -119,7 +123,7 @@ class Restless {
     const timeout = this.between_(0.05, 0.4).toFixed(2);
     const path = `${eventsPath}?timeout=${timeout}&types=none`;
     const answer = await request({ port: this.port_(), path, headers: realm.headersOf('storm') });
-    assert.equal(answer.status, 200);
+    assert.equal(answer.status, 200, answer.body);
     this.done.polls++;
   }
 
@@ -137,12 +141,14 @@ class Storm {
     this.over = false;
     this.ebb = false;
     this.presence = new Presence();
+    this.failures = [];
     this.members = range(1, kConnections).map((n) => new Restless(n, this));
   }
 
   async stop() {
     this.over = true;
     await Promise.all(this.members.map(({ running }) => running));
+    if (this.failures.length > 0) throw new AggregateError(this.failures, this.failures.map(String).join('\n'));
     const sum = (name) => this.members.reduce((total, { done }) => total + done[name], 0);
     return { streams: sum('streams'), polls: sum('polls'), reports: sum('reports') };
   }
