@@ -4,7 +4,7 @@
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 6
+\set latest 7
 \if :{?to}
 \else
 \set to :latest
@@ -61,6 +61,12 @@ SELECT :installed < 6 AND :to >= 6 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (6, 'crash_mark');
 \endif
 
+SELECT :installed < 7 AND :to >= 7 AS is_due \gset
+\if :is_due
+\ir migrations/0007_one_check.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (7, 'one_check');
+\endif
+
 -- What an application may replace by functions of its own: an upgrade leaves these alone.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
@@ -81,9 +87,10 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 
 \ir functions/raise_error.sql
 \ir functions/us.sql
+\ir functions/json_member_escaped.sql
 \ir functions/json_member.sql
 \ir functions/name_is_sane.sql
-\ir functions/check_event.sql
+\ir functions/event_fault.sql
 \ir functions/check_user.sql
 \ir functions/split_data.sql
 \ir functions/split_body.sql

@@ -7,12 +7,16 @@ CREATE OR REPLACE FUNCTION pgevents.events_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   event record;
+  fault text;
 BEGIN
   IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
   END IF;
   event := pgevents.split_data(NEW.data);
-  PERFORM pgevents.check_event(NEW.channel_id, event.type, NEW.expires_at);
+  fault := pgevents.event_fault(NEW.channel_id, event.type, NEW.expires_at);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   RETURN NEW;

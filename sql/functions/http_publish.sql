@@ -10,6 +10,7 @@ RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   publication record;
+  fault     text;
   key       text := nullif(idempotency_key, '');
   key_scope bytea := sha256(convert_to(
     jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
@@ -18,7 +19,10 @@ DECLARE
   new_id    bigint;
 BEGIN
   publication := pgevents.split_body(body);
-  PERFORM pgevents.check_event(channel, publication.type, publication.expires_at);
+  fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   IF key IS NOT NULL THEN
     -- Whoever comes second with a key waits here until the first is visible.
     PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));

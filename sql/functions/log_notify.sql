@@ -3,11 +3,13 @@
 -- Returns:    NULL (ignored).
 -- Errors:     none of its own.
 -- Tables:     none.
+-- Not with its owner's rights, and named in full: a fixed search_path would cost as much again.
 -- The payload is constant: equal notifications of one transaction become one. What is new is read from the log.
 CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
+DECLARE
+  nothing pg_catalog.text := pg_catalog.pg_notify('pgevents', '');
 BEGIN
-  PERFORM pg_notify('pgevents', '');
   RETURN NULL;
 END
 $$;

@@ -8,11 +8,14 @@ CREATE OR REPLACE FUNCTION pgevents.publish(channel text, type text, data json, 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   expiry timestamptz := clock_timestamp() + ttl;
+  fault  text := pgevents.event_fault(channel, type, expiry);
 BEGIN
   IF ttl <= interval '0' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
   END IF;
-  PERFORM pgevents.check_event(channel, type, expiry);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
 END

@@ -8,9 +8,11 @@
 -- foreign keys and triggers of the application have been checked, so that nothing waits for a row's lock under the sequencing lock.
 CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  new_id bigint;
 BEGIN
   IF NEW.last_turn THEN
-    PERFORM pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+    new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
   ELSE
     INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
       VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);

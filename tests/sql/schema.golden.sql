@@ -9,16 +9,15 @@ CREATE FUNCTION pgevents.append(channel text, type text, data json, expires_at t
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  new_id bigint;
+  nothing text := pg_advisory_xact_lock(1885824374, 1);
+  new_id  bigint;
 BEGIN
-  PERFORM pg_advisory_xact_lock(1885824374, 1);
   IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
     PERFORM pgevents.check_generation();
   END IF;
+  new_id := nextval('pgevents.log_id_seq');
   INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
-    VALUES (nextval('pgevents.log_id_seq'), append.channel, clock_timestamp(), append.type, append.data,
-            append.expires_at)
-    RETURNING id INTO new_id;
+    VALUES (new_id, append.channel, clock_timestamp(), append.type, append.data, append.expires_at);
   RETURN new_id;
 END
 $$;
@@ -57,29 +56,6 @@ BEGIN
     receives_typing_notifications =
       coalesce((changes -> 'receives_typing_notifications')::boolean, u.receives_typing_notifications)
    WHERE u.realm = change_settings.realm AND u.user_id = change_settings.user_id;
-END
-$$;
-CREATE FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql STABLE
-    AS $$
-BEGIN
-  IF NOT pgevents.name_is_sane(channel) THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
-      'Invalid channel name: 1 to 255 bytes, no control characters');
-  END IF;
-  IF NOT pgevents.name_is_sane(type) THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid event type: 1 to 255 bytes, no control characters');
-  END IF;
-  -- Front-ends act on what they read there: only pgevents' own functions may write it.
-  IF starts_with(channel, 'pgevents.') THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Channels that start with ''pgevents.'' are reserved');
-  END IF;
-  IF starts_with(type, 'pgevents.') THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Event types that start with ''pgevents.'' are reserved');
-  END IF;
-  IF expires_at IS NOT NULL AND NOT isfinite(expires_at) THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid expiry: must be finite, or NULL for none');
-  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.check_generation() RETURNS void
@@ -169,18 +145,33 @@ CREATE FUNCTION pgevents.epoch(ts timestamp with time zone) RETURNS bigint
     AS $$
   SELECT floor(pg_catalog.date_part('epoch', ts))::bigint
 $$;
+CREATE FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE
+    WHEN NOT pgevents.name_is_sane(channel) THEN 'Invalid channel name: 1 to 255 bytes, no control characters'
+    WHEN NOT pgevents.name_is_sane(type) THEN 'Invalid event type: 1 to 255 bytes, no control characters'
+    WHEN starts_with(channel, 'pgevents.') THEN 'Channels that start with ''pgevents.'' are reserved'
+    WHEN starts_with(type, 'pgevents.') THEN 'Event types that start with ''pgevents.'' are reserved'
+    WHEN NOT isfinite(expires_at) THEN 'Invalid expiry: must be finite, or NULL for none'
+  END
+$$;
 CREATE FUNCTION pgevents.events_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   event record;
+  fault text;
 BEGIN
   IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
   END IF;
   event := pgevents.split_data(NEW.data);
-  PERFORM pgevents.check_event(NEW.channel_id, event.type, NEW.expires_at);
+  fault := pgevents.event_fault(NEW.channel_id, event.type, NEW.expires_at);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   RETURN NEW;
@@ -281,6 +272,7 @@ CREATE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, i
     AS $$
 DECLARE
   publication record;
+  fault     text;
   key       text := nullif(idempotency_key, '');
   key_scope bytea := sha256(convert_to(
     jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
@@ -289,7 +281,10 @@ DECLARE
   new_id    bigint;
 BEGIN
   publication := pgevents.split_body(body);
-  PERFORM pgevents.check_event(channel, publication.type, publication.expires_at);
+  fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   IF key IS NOT NULL THEN
     -- Whoever comes second with a key waits here until the first is visible.
     PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));
@@ -484,6 +479,11 @@ BEGIN
 END
 $$;
 CREATE FUNCTION pgevents.json_member(object json, name text) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT CASE WHEN strpos(object::text, E'\\u') = 0 THEN object -> name ELSE pgevents.json_member_escaped(object, name) END
+$$;
+CREATE FUNCTION pgevents.json_member_escaped(object json, name text) RETURNS json
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 DECLARE
@@ -493,7 +493,7 @@ DECLARE
   stand_in text := E'\\/';
   attempt  int := 0;
 BEGIN
-  IF strpos(source, E'\\u') = 0 OR source !~ awkward THEN
+  IF source !~ awkward THEN
     RETURN object -> name;
   END IF;
   WHILE strpos(source, stand_in) > 0 LOOP
@@ -545,10 +545,10 @@ END
 $$;
 CREATE FUNCTION pgevents.log_notify() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  nothing pg_catalog.text := pg_catalog.pg_notify('pgevents', '');
 BEGIN
-  PERFORM pg_notify('pgevents', '');
   RETURN NULL;
 END
 $$;
@@ -1240,11 +1240,14 @@ CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interva
     AS $$
 DECLARE
   expiry timestamptz := clock_timestamp() + ttl;
+  fault  text := pgevents.event_fault(channel, type, expiry);
 BEGIN
   IF ttl <= interval '0' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
   END IF;
-  PERFORM pgevents.check_event(channel, type, expiry);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
 END
@@ -1372,9 +1375,11 @@ CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  new_id bigint;
 BEGIN
   IF NEW.last_turn THEN
-    PERFORM pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+    new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
   ELSE
     INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
       VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
@@ -1552,8 +1557,7 @@ CREATE TABLE pgevents.log (
     ts timestamp with time zone NOT NULL,
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
-    expires_at timestamp with time zone,
-    CONSTRAINT log_times_finite CHECK ((isfinite(ts) AND isfinite(expires_at)))
+    expires_at timestamp with time zone
 );
 COMMENT ON TABLE pgevents.log IS 'All kept events, ids in commit order';
 CREATE VIEW pgevents.events AS
@@ -1742,7 +1746,6 @@ REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.check_event(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_generation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_user(user_id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.client_timings() FROM PUBLIC;
@@ -1751,6 +1754,7 @@ REVOKE ALL ON FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_
 REVOKE ALL ON FUNCTION pgevents.disconnect(user_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.disconnect(user_id text) TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.epoch(ts timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_refuse_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) FROM PUBLIC;
@@ -1779,6 +1783,7 @@ GRANT ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) TO pgev
 REVOKE ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.json_member(object json, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.json_member_escaped(object json, name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_members(object json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) TO pgevents_server;

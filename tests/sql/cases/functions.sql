@@ -134,9 +134,9 @@ SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
 
 -- test: status tells what an operator wants to see
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 6, "revocations": 0}', 'empty');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 7, "revocations": 0}', 'empty');
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 6, "revocations": 0}', 'nine events');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 7, "revocations": 0}', 'nine events');
 SELECT pgevents.prune();
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 6, "revocations": 0}', 'pruned');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 7, "revocations": 0}', 'pruned');

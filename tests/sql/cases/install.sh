@@ -68,7 +68,7 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -178,7 +178,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 6 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 7 "migrations"
 }
 it "three installations at once all succeed" at_once
 

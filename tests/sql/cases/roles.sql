@@ -103,14 +103,21 @@ SELECT pg_temp.ok(count(*) >= 13, 'there are some') FROM pg_proc WHERE pronamesp
 -- test: a publisher cannot slip in functions or tables of its own
 CREATE SCHEMA evil;
 CREATE FUNCTION evil.octet_length(text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
+CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
+CREATE FUNCTION evil.starts_with(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
+CREATE FUNCTION evil.pg_advisory_xact_lock(int, int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
+CREATE DOMAIN evil.text AS pg_catalog.text CHECK (octet_length(VALUE) < 0);
 CREATE TABLE evil.log (id int);
 GRANT ALL ON SCHEMA evil TO PUBLIC;
 SET ROLE pgevents_publisher;
 SET search_path = evil, pg_catalog;
 CREATE TEMP TABLE staging (id int);
 INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","data":1}');
+SELECT pgevents.publish('c', 't', '1');
 RESET ROLE;
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'events');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::pg_catalog.text, '2', 'events');
+-- Nor can who writes the log directly.
+INSERT INTO pgevents.log (id, channel_id, ts, type, data) VALUES (10, 'c', now(), 't', '1');
 
 -- test: an admin cannot slip in functions or tables of its own
 CREATE SCHEMA evil;
