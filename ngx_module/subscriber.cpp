@@ -127,7 +127,8 @@ void Subscriber::join(const Subscription& wanted) {
   introduce(wanted.session, !wanted.head_only && !wanted.session.identity.user.empty());
   take_wait_id(wanted);
   located_by_ = std::make_unique<Cursor>(wanted.cursor);
-  cursor_ = database_.ring().snapshot().last_id;  // where "from now on" begins, should the log not say it in time
+  // Where "from now on" begins, should the log not say it in time, the ring does.
+  cursor_ = wanted.cursor.kind == Cursor::Kind::kId ? wanted.cursor.id : database_.ring().snapshot().last_id;
 }
 
 // Whatever was left half done, the request ends with it.
@@ -168,7 +169,6 @@ void Subscriber::locate() {
   if (located_by_->kind != Cursor::Kind::kId || mode_ == Mode::kPoll) {
     return ask_log(*located_by_);
   }
-  cursor_ = located_by_->id;
   located_by_.reset();
   pull();
 }
@@ -259,7 +259,9 @@ void Subscriber::take(Page& page) {
   forgotten_ = false;
   checked_epoch_ = asked_epoch_;
   if (located_by_ != nullptr) {
-    cursor_ = located_by_->kind == Cursor::Kind::kId ? located_by_->id : page.opening_cursor();
+    if (located_by_->kind != Cursor::Kind::kId) {
+      cursor_ = page.opening_cursor();
+    }
     located_by_.reset();
   }
   if (mode_ == Mode::kStream && !open_stream(cursor_)) {

@@ -140,16 +140,8 @@ bool Subscriber::settle_cursor() noexcept {
   if (located_by_ == nullptr) {
     return true;
   }
-  switch (located_by_->kind) {
-    case Cursor::Kind::kTime:
-      return false;
-    case Cursor::Kind::kNow:
-      return cursor_ != 0 || database_.serving();
-    case Cursor::Kind::kId:
-      cursor_ = located_by_->id;
-      return true;
-  }
-  return false;
+  const bool from_now = located_by_->kind == Cursor::Kind::kNow && (cursor_ != 0 || database_.serving());
+  return from_now || located_by_->kind == Cursor::Kind::kId;
 }
 
 // What does not go out at once is cut off and comes again: the client's cursor is before it.
