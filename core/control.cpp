@@ -2,6 +2,7 @@
 #include "control.hpp"
 
 #include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "json_text.hpp"

@@ -2,6 +2,7 @@
 #include "cursor.hpp"
 
 #include <charconv>
+#include <system_error>
 
 namespace pgevents {
 

@@ -2,6 +2,7 @@
 #include "json_tree.hpp"
 
 #include <new>
+#include <utility>
 
 namespace pgevents {
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdarg>
+#include <iterator>
 #include <utility>
 
 #include "jwt_claims.hpp"

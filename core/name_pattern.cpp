@@ -3,6 +3,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "name_pattern.hpp"
 
+#include <cstdint>
+#include <utility>
+
 #include <pcre2.h>
 
 #include "utf8.hpp"

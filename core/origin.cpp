@@ -2,6 +2,7 @@
 #include "origin.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "name_pattern.hpp"
 

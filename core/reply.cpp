@@ -1,6 +1,8 @@
 // The answers that module and fallback give with the same bytes.
 #include "reply.hpp"
 
+#include <utility>
+
 #include "event.hpp"
 #include "json_text.hpp"
 

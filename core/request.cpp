@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <limits>
+#include <system_error>
 
 #include "url.hpp"
 #include "utf8.hpp"

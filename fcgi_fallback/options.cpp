@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 #include <string_view>
+#include <system_error>
 
 namespace pgevents::fallback {
 

@@ -1,6 +1,8 @@
 // Building blocks of frames; see block.hpp.
 #include "block.hpp"
 
+#include <utility>
+
 namespace pgevents::nginx {
 
 BlockBuilder::BlockBuilder(Format format) : format_(format), block_(std::make_shared<Block>()) {

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <netdb.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>

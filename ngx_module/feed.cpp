@@ -1,6 +1,8 @@
 // Reading the ring for one subscriber, or once for many; see feed.hpp.
 #include "nginx.hpp"
 
+#include <algorithm>
+
 #include "feed.hpp"
 
 namespace pgevents::nginx {

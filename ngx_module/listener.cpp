@@ -2,6 +2,7 @@
 // reads misses nothing that commits later.
 #include "listener.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 

@@ -1,6 +1,7 @@
 // What signed tokens say: the input's first line becomes the header of a token, the rest its payload, and both get a good
 // HS256 signature, so that all behind the signature's check is reached.
 #include <cmath>
+#include <cstdlib>
 
 #include "fuzzing.hpp"
 #include "json_text.hpp"

@@ -1,5 +1,6 @@
 // JwtKeys::verify() on arbitrary bytes. Nobody but the operator's application can make a token, so only the corpus' own
 // signed tokens may be accepted, byte for byte; and those have to be.
+#include <functional>
 #include <set>
 
 #include "fuzzing.hpp"

@@ -1,6 +1,8 @@
 // Where a request's token is found, which of several counts, and that no complaint about one repeats it.
 #include "access_testing.hpp"
 
+#include <utility>
+
 using namespace pgevents;
 using namespace pgevents::testing;
 

@@ -1,6 +1,7 @@
 // The fallback's options: environment, arguments, what is refused, and that no secret stays visible or is repeated.
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checks.hpp"

@@ -1,6 +1,8 @@
 // The form of a token: three parts of strict base64url, a header without surprises. Whatever is not exactly so is refused.
 #include "jwt_testing.hpp"
 
+#include <utility>
+
 using namespace pgevents;
 using namespace pgevents::testing;
 

@@ -1,6 +1,8 @@
 // Keys as JWK and JWK Set (RFC 7517): which are taken, passed over in a set, or refused with which words.
 #include "jwt_testing.hpp"
 
+#include <utility>
+
 using namespace pgevents;
 using namespace pgevents::testing;
 

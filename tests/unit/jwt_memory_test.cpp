@@ -1,6 +1,8 @@
 // Memory that runs out at any point: a token or key is refused then, or taken as ever. Nothing crashes or is let in.
 #include "jwt_testing.hpp"
 
+#include <utility>
+
 using namespace pgevents;
 using namespace pgevents::testing;
 

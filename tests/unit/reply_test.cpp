@@ -2,6 +2,7 @@
 #include "reply.hpp"
 
 #include <string>
+#include <utility>
 
 #include "checks.hpp"
 #include "json_text.hpp"
