@@ -16,26 +16,27 @@ const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-htt
 // which it comes to its modules as well. (For builds.test.mjs it asks them all.)
 const kOwnChecks = ['auto/unix', 'auto/os/linux'];
 
-// Runs configure in a copy of the source, which lies beside a link to this repository.
-async function configure(options, env = {}) {
+// Runs configure in a copy of the source, which lies beside a link to this repository; `change` gets the copy.
+async function configure(options, env = {}, change = () => {}) {
   const dir = tempDir('configure');
   const nginx = path.join(dir, 'nginx');
   fs.cpSync(source, nginx, { recursive: true });
   for (const checks of kOwnChecks) fs.writeFileSync(path.join(nginx, checks), '');
+  change(nginx);
   fs.symlinkSync(kRoot, path.join(dir, 'pgevents'));
   const all = { env: { ...process.env, ...env }, cwd: nginx, expect: null, timeout: kLimit };
   return { nginx, ...(await run('./configure', [...kBare, ...options], all)) };
 }
 
-async function assertConfigured(options, env) {
-  const { nginx, status, stdout, stderr } = await configure(options, env);
+async function assertConfigured(options, ...how) {
+  const { nginx, status, stdout, stderr } = await configure(options, ...how);
   assert.equal(status, 0, stdout + stderr);
   assert.match(stdout, /^ \+ ngx_http_pgevents_module was configured$/m);
   return fs.readFileSync(path.join(nginx, 'objs', 'Makefile'), 'utf8');
 }
 
-async function assertRefused(need, packages, options, env) {
-  const { status, stdout } = await configure(options, env);
+async function assertRefused(need, packages, options, ...how) {
+  const { status, stdout } = await configure(options, ...how);
   assert.equal(status, 1, stdout);
   const words = `./configure: error: the pgevents module requires ${need} (Debian: apt-get install ${packages}).`;
   assert.ok(stdout.split('\n').includes(words), stdout);
@@ -53,6 +54,17 @@ function brokenPackage(name) {
   const dir = tempDir('pkgconfig');
   fs.writeFileSync(path.join(dir, `${name}.pc`), `Name: ${name}\nDescription: none\nVersion: 1\nLibs: -l${name}-of-nowhere\n`);
   return { PKG_CONFIG_PATH: dir };
+}
+
+// nginx's own test of a feature is one command; Angie's compiles first and then links the object, with the same flags.
+function inTwoSteps(nginx) {
+  const file = path.join(nginx, 'auto/feature');
+  const text = fs.readFileSync(file, 'utf8');
+  const changed = text.replace(/^ngx_test="[^]*?"$/m, `ngx_test="($CC -c $CC_TEST_FLAGS $CC_AUX_FLAGS $ngx_feature_inc_path \\
+    -o $NGX_AUTOTEST.o $NGX_AUTOTEST.c && \\
+    $CC $CC_TEST_FLAGS $CC_AUX_FLAGS -o $NGX_AUTOTEST $NGX_AUTOTEST.o $NGX_TEST_LD_OPT $ngx_feature_libs)"`);
+  assert.notEqual(changed, text);
+  fs.writeFileSync(file, changed);
 }
 
 // Mostly small compilations, one after the other: two runs of configure fill two processors.
@@ -78,6 +90,11 @@ describe('configure', { concurrency: 2 }, () => {
     test(`a missing ${name} is said`, () =>
       assertRefused(need, `${packages} pkg-config`, ['--add-module=../pgevents'], brokenPackage(name)));
   }
+
+  test('a configure that compiles and links its tests by two commands finds everything as well', async () => {
+    await assertConfigured(['--add-module=../pgevents'], {}, inTwoSteps);
+    await assertRefused('jansson', 'libjansson-dev pkg-config', ['--add-module=../pgevents'], brokenPackage('jansson'), inTwoSteps);
+  });
 
   test('a C compiler without C++ is said', async () => {
     const need = 'a C++17 compiler beside the C compiler, and libstdc++';
