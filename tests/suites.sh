@@ -205,7 +205,7 @@ cmd_asan() {
 # leaks have names; what nginx itself never frees stands in tests/lsan.supp.
 build_sanitized() {
   local asan=$repo/build/asan
-  step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_SANITIZE=ON
+  step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_TESTS=ON -DPGEVENTS_SANITIZE=ON
   step "core, fallback, tests (sanitizers)" compile-asan cmake --build "$asan" -j "$(nproc)"
   step "nginx source" nginx-source bash tests/builds/nginx-source.sh
   step "nginx and module (sanitizers)" module-asan \

@@ -1,7 +1,6 @@
 // The pattern of names: the default, an operator's own, and patterns that would be dangerous.
 #include "name_pattern.hpp"
 
-#include <chrono>
 #include <string>
 
 #include "checks.hpp"
@@ -80,9 +79,9 @@ END_TEST
 
 START_TEST(a_pattern_with_nested_repetitions_gives_up_soon) {
   const auto evil = pattern("(a+)+b|(a|aa)+c");
-  const auto start = std::chrono::steady_clock::now();
+  const double before_it = cpu_seconds();
   ck_assert(!evil->matches(std::string(255, 'a')));
-  ck_assert(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  ck_assert(cpu_seconds() - before_it < 2);
 }
 END_TEST
 

@@ -1,8 +1,6 @@
 // Origins of other sites: which rules are understood, and which headers an answer carries.
 #include "origin.hpp"
 
-#include <chrono>
-
 #include "checks.hpp"
 
 using namespace pgevents;
@@ -122,9 +120,9 @@ END_TEST
 START_TEST(a_pattern_gives_up_soon) {
   OriginRules rules;
   ck_assert(!rules.add("~https://((a+)+b|(?:a|aa)+c|.*)"));
-  const auto start = std::chrono::steady_clock::now();
+  const double before_it = cpu_seconds();
   ck_assert(!rules.allows("https://" + std::string(247, 'a')));
-  ck_assert(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  ck_assert(cpu_seconds() - before_it < 2);
   ck_assert(rules.allows("https://a"));
 }
 END_TEST

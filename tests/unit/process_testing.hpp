@@ -44,9 +44,9 @@ class SharedMemory {
 
 class Child {
  public:
-  // Runs `body` in a child, whose exit status is what it returns. It ends with the parent, or after `seconds`.
+  // Runs `body` in a child, whose exit status is what it returns. It ends with the parent, or after `seconds`, longer than any test.
   template <typename Body>
-  explicit Child(Body body, unsigned seconds = 60) : pid_(fork()) {
+  explicit Child(Body body, unsigned seconds = 300) : pid_(fork()) {
     if (pid_ < 0) std::abort();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -127,15 +127,21 @@ inline std::int64_t now_us() {
       .count();
 }
 
-// Waits until `condition` holds; false when it does not within `seconds`.
+// Waits until `condition` holds; false when it never will: `seconds` are for a machine that is busy with other things.
 template <typename Condition>
-bool wait_until(Condition condition, int seconds = 10) {
+bool wait_until(Condition condition, int seconds = 120) {
   const std::int64_t deadline = now_us() + seconds * 1000000;
   while (!condition()) {
     if (now_us() > deadline) return false;
     sched_yield();
   }
   return true;
+}
+
+// For loops that go on for some time, and then until they have seen enough: on a busy machine the time alone is too short.
+template <typename Enough>
+bool goes_on(std::int64_t deadline, Enough enough) {
+  return now_us() < deadline || !enough();
 }
 
 }  // namespace pgevents::testing

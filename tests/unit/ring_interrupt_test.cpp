@@ -268,7 +268,7 @@ END_TEST
 }  // namespace
 
 int main() {
-  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for who runs this without CK_FORK=no
+  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for CK_FORK=yes
   return run("ring_interrupt", {
                                    find_after_while_the_whole_ring_is_overwritten,
                                    find_after_while_the_event_at_the_cursor_is_overwritten,

@@ -175,7 +175,7 @@ END_TEST
 }  // namespace
 
 int main() {
-  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for who runs this without CK_FORK=no
+  setenv("CK_DEFAULT_TIMEOUT", "60", 0);  // seconds; for CK_FORK=yes
   return run("ring_kill", {
                               an_append_to_an_empty_ring_may_be_killed_anywhere,
                               an_append_that_overwrites_may_be_killed_anywhere,
