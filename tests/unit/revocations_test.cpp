@@ -295,7 +295,8 @@ START_TEST(a_stopped_writer_holds_no_reader_up) {
   const SharedMemory memory(sizeof(Shared));
   auto& shared = *static_cast<Shared*>(memory.data());
   const Child writer([&] { return revoke_all(table, shared); });
-  for (int i = 0; i < 200; ++i) {
+  const std::int64_t deadline = now_us() + 2000000;
+  for (int i = 0; i < 200 && goes_on(deadline, [i] { return i >= 20; }); ++i) {
     const std::uint64_t before = shared.progress.load();
     ck_assert(wait_until([&] { return shared.progress.load() > before; }));
     writer.signal(SIGSTOP);

@@ -116,9 +116,12 @@ END_TEST
 
 constexpr int kRacers = 3;
 constexpr std::uint32_t kItems = 3000;
+constexpr std::uint32_t kLeastItems = 200;  // of a busy machine, where a meeting takes long
+constexpr std::int64_t kRaceUs = 3000000;
 
 struct RaceCount {
   std::atomic<int> arrived;
+  std::atomic<int> tried;
   std::atomic<int> winners;
 };
 
@@ -132,12 +135,14 @@ void meet(std::atomic<int>& arrived) {
 template <typename Try>
 void race(RaceCount* counts, Try wins) {
   std::vector<Child> racers;
+  const std::int64_t deadline = now_us() + kRaceUs;
   for (int r = 0; r < kRacers; ++r) {
-    racers.emplace_back([counts, wins] {
+    racers.emplace_back([counts, wins, deadline] {
       const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
-      for (std::uint32_t i = 0; i < kItems; ++i) {
+      for (std::uint32_t i = 0; i < kItems && goes_on(deadline, [i] { return i >= kLeastItems; }); ++i) {
         meet(counts[i].arrived);
         if (wins(i, me)) counts[i].winners.fetch_add(1);
+        counts[i].tried.fetch_add(1);
       }
       counts[kItems].arrived.fetch_add(1);
       return sleep_for_ever();  // who is gone would hold nothing
@@ -145,7 +150,13 @@ void race(RaceCount* counts, Try wins) {
   }
   const bool done = wait_until([counts] { return counts[kItems].arrived.load() == kRacers; });
   ck_assert_msg(done, "the racers did not come to an end");
-  for (std::uint32_t i = 0; i < kItems; ++i) ck_assert_int_eq(counts[i].winners.load(), 1);
+  std::uint32_t judged = 0;
+  for (std::uint32_t i = 0; i < kItems; ++i) {
+    if (counts[i].tried.load() < kRacers) continue;
+    ck_assert_int_eq(counts[i].winners.load(), 1);
+    ++judged;
+  }
+  ck_assert_uint_ge(judged, kLeastItems);
 }
 
 START_TEST(one_of_many_gets_a_lease_that_ran_out) {
@@ -351,7 +362,8 @@ START_TEST(a_stopped_process_holds_nobody_up) {
   auto& rounds = *static_cast<std::atomic<std::uint64_t>*>(memory.data());
   const Child other([&] { return churn(table, rounds); });
   std::uint32_t slot = 0;
-  for (int i = 0; i < 200; ++i) {
+  const std::int64_t deadline = now_us() + 2000000;
+  for (int i = 0; i < 200 && goes_on(deadline, [i] { return i >= 20; }); ++i) {
     const std::uint64_t before = rounds.load();
     ck_assert(wait_until([&] { return rounds.load() > before; }));
     other.signal(SIGSTOP);
