@@ -20,6 +20,13 @@ cmd_test() {
   run_suites "${suites[@]}"
 }
 
+# ./run builds [--all]: the suite, and the same by hand in roots of other releases of Debian (.run/roots).
+cmd_builds() {
+  case ${1-} in '' | --all) ;; *) die "Usage: ./run builds [--all]" ;; esac
+  cmd_test builds
+  [[ ${1-} != --all ]] || bash tests/builds/roots.sh "$run_dir/roots"
+}
+
 # Two suites at a time, each with its output when it has ended: what needs servers most in one lane, the rest in the other. Alone a
 # suite shows its output as it comes.
 run_suites() {

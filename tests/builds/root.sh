@@ -24,6 +24,7 @@ command -v debootstrap >/dev/null || die "debootstrap is missing." "apt-get inst
 
 # apt knows its archives whatever file and form they are in.
 archive() {
+  # shellcheck disable=SC2016 # the dollar is apt's
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1
 }
 
