@@ -5,6 +5,13 @@
 #include "respond.hpp"
 
 namespace pgevents::nginx {
+namespace {
+
+void keep(ngx_http_request_t* r) {
+  keep_request(r, watch_client, ngx_http_request_empty_handler);
+}
+
+}  // namespace
 
 QueryRequest::~QueryRequest() {
   if (query_ != nullptr) {
@@ -21,6 +28,7 @@ ngx_int_t QueryRequest::start(bool has_body) {
     const ngx_int_t rc = ngx_http_discard_request_body(r_);
     return rc != NGX_OK ? rc : send_reply(r_, error_reply(body_too_large(conf_.max_event_size)));
   }
+  keep(r_);
   const ngx_int_t rc = ngx_http_read_client_request_body(r_, &QueryRequest::on_body);
   if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
     return rc;
@@ -46,6 +54,7 @@ void QueryRequest::ask_by(Body&& body) noexcept {
 ngx_int_t QueryRequest::ask_without_body() {
   const ngx_int_t rc = ngx_http_discard_request_body(r_);
   if (rc == NGX_OK) {
+    keep(r_);
     ask_by([this] { ask({}); });
   }
   return rc == NGX_OK ? NGX_DONE : rc;
@@ -53,6 +62,7 @@ ngx_int_t QueryRequest::ask_without_body() {
 
 void QueryRequest::on_body(ngx_http_request_t* r) {
   auto* self = static_cast<QueryRequest*>(ngx_http_get_module_ctx(r, ngx_http_pgevents_module));
+  keep(r);
   self->ask_by([self] { self->body_read(); });
 }
 
@@ -105,7 +115,6 @@ void QueryRequest::run(Statement statement) {
   query_ = std::make_shared<Query>();
   query_->statement = std::move(statement);
   query_->done = [this](const QueryResult& result) { answer(answer_of(result)); };
-  r_->read_event_handler = ngx_http_test_reading;
   if (!database_.pool().run(query_)) {
     query_->cancel();
     refuse(database_away(retry_after()));

@@ -121,6 +121,26 @@ bool is_https(ngx_http_request_t* r) {
 
 }  // namespace
 
+void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
+                  ngx_http_event_handler_pt on_write) noexcept {
+  r->read_event_handler = on_read;
+  r->write_event_handler = on_write;
+}
+
+// With edge-triggered events, what is not read when it comes may be read never: the next request on the connection would wait for it.
+void watch_client(ngx_http_request_t* r) {
+  if (r->discard_body) {
+    ngx_connection_t* const c = r->connection;
+    const ngx_http_event_handler_pt own = r->read_event_handler;
+    ngx_http_discarded_request_body_handler(r);
+    if (c->destroyed || r->discard_body) {
+      return;  // the request is over, or there is more to come
+    }
+    r->read_event_handler = own;
+  }
+  ngx_http_test_reading(r);
+}
+
 Request read_request(ngx_http_request_t* r) {
   Request request;
   request.method = view(r->method_name);

@@ -153,8 +153,7 @@ void Subscriber::start(const Subscription& wanted) noexcept {
 void Subscriber::begin(const Subscription& wanted) {
   join(wanted);
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
-  r_->read_event_handler = &Subscriber::on_read;
-  r_->write_event_handler = &Subscriber::on_write;
+  keep_request(r_, &Subscriber::on_read, &Subscriber::on_write);
   set_deadline();
   if (database_.leaving()) {
     end(Ending::kLeaving);
@@ -337,7 +336,7 @@ void Subscriber::on_read(ngx_http_request_t* r) {
   if (r->stream != nullptr && r->connection->error) {
     return of(r)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
   }
-  ngx_http_test_reading(r);
+  watch_client(r);
 }
 
 void Subscriber::on_write(ngx_http_request_t* r) {
