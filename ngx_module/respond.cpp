@@ -101,9 +101,11 @@ ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers)
   return NGX_OK;
 }
 
-// `headers`, and those that tell a browser whether a page of another origin may read the answer.
+// `headers`, and those that tell a browser whether a page of another origin may read the answer. What is live is nothing that a
+// client may have already: nginx must not put a 304 or 412 in its place, least of all when something was done.
 ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
   const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
+  r->disable_not_modified = 1;
   if (set_headers(r, headers) != NGX_OK) {
     return NGX_ERROR;
   }
