@@ -1,0 +1,175 @@
+// Streams, polls and publishing under each of nginx's body filters and output settings, by the module and by the fallback: events
+// come as they are published, each at once (heartbeats are off: nothing but an event's own bytes brings it), and nothing is missing.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { constants, gunzipSync } from 'node:zlib';
+
+import { newChannel } from '../lib/backends.mjs';
+import { sharedCluster } from '../lib/cluster.mjs';
+import { range, waitFor } from '../lib/conditions.mjs';
+import { startFallback } from '../lib/fallback.mjs';
+import { Http1, Http2 } from '../lib/kept_connection.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+import { selfSignedCertificate } from '../lib/tls.mjs';
+import { pollBody, streamFrame } from '../lib/wire.mjs';
+
+const kExtra = ': extra\n\n';
+
+// Lines of a location. `before` and `after`: what is put around a body; `replaced`: what comes in place of `cheese`.
+const kSettings = {
+  'nothing': { lines: '' },
+  'add_before_body': { lines: 'add_before_body /extra.txt; addition_types *;', before: kExtra },
+  'add_after_body': { lines: 'add_after_body /extra.txt; addition_types *;', after: kExtra },
+  'add_before_body through a proxy': { lines: 'add_before_body /proxied/extra.txt; addition_types *;', before: kExtra },
+  'sub_filter that finds nothing': { lines: 'sub_filter nowhere x; sub_filter_types *;' },
+  'sub_filter': { lines: 'sub_filter cheese brie; sub_filter_once off; sub_filter_types *;', replaced: 'brie' },
+  'gzip': { lines: 'gzip on; gzip_min_length 0; gzip_types *;', gzip: true },
+  'gzip in front of sub_filter': {
+    lines: 'gzip on; gzip_min_length 0; gzip_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *;', gzip: true, replaced: 'brie' },
+  'gunzip': { lines: 'gunzip on;' },
+  'charset': { lines: 'charset utf-8; charset_types *;' },
+  'source_charset': { lines: 'charset koi8-r; source_charset windows-1251; charset_types *;' },
+  'source_charset utf-8': { lines: 'charset windows-1251; source_charset utf-8; charset_types *;' },
+  'ssi': { lines: 'ssi on; ssi_types *;' },
+  'slice': { lines: 'slice 1k;' },
+  'limit_rate': { lines: 'limit_rate 2m;' },
+  'limit_rate_after': { lines: 'limit_rate 1m; limit_rate_after 1k;' },
+  'postpone_output': { lines: 'postpone_output 64k;' },
+  'postpone_output 0': { lines: 'postpone_output 0;' },
+  'output_buffers': { lines: 'output_buffers 1 1k;' },
+  'tcp_nopush': { lines: 'sendfile on; tcp_nopush on;' },
+  'tcp_nodelay off': { lines: 'tcp_nodelay off;' },
+  'chunked_transfer_encoding off': { lines: 'chunked_transfer_encoding off;' },
+  'no keep-alive': { lines: 'keepalive_timeout 0; lingering_close always;' },
+  'client_body_in_file_only': { lines: 'client_body_in_file_only clean; client_body_in_single_buffer on;' },
+  'client_body_buffer_size': { lines: 'client_body_buffer_size 1;' },
+  'etag, expires, headers': { lines: 'etag on; expires max; if_modified_since before; add_header X-More yes always;' },
+  'add_trailer': { lines: 'add_trailer X-More yes always;' },
+  'userid': { lines: 'userid on; userid_name who;' },
+  'aio, directio': { lines: 'aio threads; directio 1; sendfile on;' },
+  'max_ranges': { lines: 'max_ranges 0; send_lowat 0; reset_timedout_connection on;' },
+  'many of them': {
+    lines: `add_before_body /extra.txt; addition_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *; ssi on; ssi_types *;
+      charset utf-8; charset_types *; gzip on; gzip_types *; gzip_min_length 0; postpone_output 8k; limit_rate 2m;`,
+    before: kExtra, replaced: 'brie', gzip: true },
+};
+
+const database = await (await sharedCluster()).createDatabase();
+const certificate = await selfSignedCertificate();
+const fallback = await startFallback({ conninfo: database.conninfo() });
+const names = Object.keys(kSettings);
+const location = ({ lines }, n) => `
+  location /rt${n}/ { pgevents main; ${lines} }
+  location /fb${n}/ { pgevents off; ${lines} ${fallback.nginxLines({ base: `/fb${n}` })} }`;
+const nginx = await startNginx({
+  http: (n) => {
+    fs.writeFileSync(path.join(n.dir, 'extra.txt'), kExtra);
+    return `
+      pgevents_database main "${database.conninfo()}" ring=4m;
+      pgevents_subscribe "*"; pgevents_publish "*";
+      pgevents_heartbeat 1h;
+      charset_map windows-1251 koi8-r { 80 81; }
+      charset_map windows-1251 utf-8 { C0 D090; }
+      server {
+        listen ${n.listen(0)};
+        listen ${n.listen(1)} ssl http2;
+        ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};
+        root ${n.dir};
+        location /proxied/ { proxy_pass http://${n.listen(0)}/; }
+        ${names.map((name, index) => location(kSettings[name], index)).join('')}
+      }`;
+  },
+});
+await nginx.waitListening();
+
+const kConnections = { 'HTTP/1.1': () => new Http1(nginx.ports[0]), 'HTTP/2': () => new Http2(nginx.ports[1]) };
+const kGzip = { 'Accept-Encoding': 'gzip' };
+
+// What can be read of a stream so far, decoded.
+function reader(stream, gzip) {
+  if (!gzip) return () => stream.text();
+  assert.equal(stream.headers['content-encoding'], 'gzip');
+  return () => {
+    const packed = Buffer.from(stream.bytes());
+    return gunzipSync(packed, { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+  };
+}
+
+const kSizes = [10, 3000, 100_000];
+const dataOf = (n) => ({ n, text: `cheese${'x'.repeat(kSizes[n - 1] ?? 10)}` });
+const changed = (text, { replaced }) => (replaced ? text.replaceAll('cheese', replaced) : text);
+
+async function follow(connection, base, settings) {
+  const channel = newChannel();
+  const stream = await connection.stream({ path: `${base}/events/${channel}`, headers: kGzip });
+  assert.equal(stream.status, 200);
+  const text = reader(stream, settings.gzip);
+  let wanted = `${settings.before ?? ''}retry: 2000\nid: `;
+  await waitFor(() => text().startsWith(wanted) && text().endsWith('\n\n'), { what: () => `an opening, ${JSON.stringify(text())}` });
+  wanted = text();
+  for (const n of range(1, kSizes.length)) {
+    await database.publish(channel, 'made', dataOf(n));
+    const [row] = (await database.log({ channels: [channel] })).slice(-1);
+    wanted += changed(streamFrame(row), settings);
+    await waitFor(() => text().length >= wanted.length, { what: () => `event ${n}, ${JSON.stringify(text().slice(-300))}` });
+    assert.ok(text() === wanted, `event ${n}: ${JSON.stringify(text().slice(0, 400))}`);
+  }
+}
+
+async function pollsAndPublishes(connect, base, settings) {
+  const channel = newChannel();
+  for (const n of range(1, kSizes.length)) {
+    const body = Buffer.from(JSON.stringify({ type: 'made', data: dataOf(n) }));
+    await withConnection(connect, async (connection) => {
+      const answer = await connection.ask({ method: 'POST', path: `${base}/events/${channel}`, body });
+      assert.equal(answer.status, 201, answer.body);
+    });
+  }
+  const rows = await database.log({ channels: [channel] });
+  assert.equal(rows.length, kSizes.length);
+  for (const query of ['flavor=poll&last_event_id=0', 'last_event_id=0']) {
+    await withConnection(connect, async (connection) => {
+      const answer = await connection.ask({ path: `${base}/events/${channel}?${query}`, headers: kGzip });
+      const text = settings.gzip ? gunzipSync(answer.raw).toString() : answer.body;
+      assert.ok(text === `${settings.before ?? ''}${changed(pollBody(rows), settings)}${settings.after ?? ''}`, text.slice(0, 400));
+    });
+  }
+  return rows;
+}
+
+async function withConnection(connect, use) {
+  const connection = connect();
+  try {
+    return await use(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+for (const [kind, connect] of Object.entries(kConnections)) {
+  describe(kind, { concurrency: 4 }, () => {
+    for (const [index, name] of names.entries()) {
+      const settings = kSettings[name];
+      test(`${name}: an event stream of the module has each event at once`, () =>
+        withConnection(connect, (connection) => follow(connection, `/rt${index}`, settings)));
+
+      if (kind === 'HTTP/2') continue; // to polls and the fallback it is nginx's own matter
+
+      test(`${name}: polls and publishing by the module`, () => pollsAndPublishes(connect, `/rt${index}`, settings));
+
+      test(`${name}: the fallback's polls, publishing and streams`, async () => {
+        const [{ channel_id, ...first }, ...others] = await pollsAndPublishes(connect, `/fb${index}`, settings);
+        await withConnection(connect, async (connection) => {
+          const stream = await connection.stream({ path: `/fb${index}/events/${channel_id}?last_event_id=0`, headers: kGzip });
+          const text = reader(stream, settings.gzip);
+          await waitFor(() => stream.over(), { what: 'its end' });
+          const frames = [first, ...others].map((row) => streamFrame(row)).join('');
+          const wanted = `${settings.before ?? ''}retry: 5000\nid: 0\n\n${changed(frames, settings)}`;
+          assert.ok(text().startsWith(wanted), text().slice(0, 400));
+        });
+      });
+    }
+  });
+}
