@@ -32,6 +32,8 @@ const char* usual_code(int status) {
       return "UNSUPPORTED_MEDIA_TYPE";
     case 422:
       return "UNPROCESSABLE";
+    case 425:
+      return "TOO_EARLY";
     case 429:
       return "TOO_MANY_REQUESTS";
     case 503:
@@ -128,6 +130,13 @@ Error method_not_allowed(const std::string& methods) {
   error.status = 405;
   error.msg = "Method not allowed";
   error.allow = methods + ", OPTIONS";
+  return error;
+}
+
+Error too_early() {
+  Error error;
+  error.status = 425;
+  error.msg = "Not accepted as early data; send it again after the TLS handshake";
   return error;
 }
 

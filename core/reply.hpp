@@ -44,6 +44,7 @@ Error database_away(unsigned retry_after);
 // A publish body beyond the operator's limit (bytes).
 Error body_too_large(std::size_t limit);
 Error method_not_allowed(const std::string& methods);  // 405; `methods` but OPTIONS
+Error too_early();                                     // 425; the client sends it again behind the handshake
 Error internal_error();                                // 500; what went wrong is in the server's log
 
 // How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.

@@ -299,6 +299,12 @@ std::optional<Target> find_target(const Request& request, const Settings& settin
   return Target{{}, resource, methods_of(*resource)};
 }
 
+// Whoever has recorded early data can send it again as often as he likes. A publication with a key is stored once all the same.
+bool may_be_replayed(const Request& request, const Target& target) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  return request.early_data && !reads && (!target.events || request.idempotency_key.empty());
+}
+
 // A preflight brings no credentials: the request that follows it will (Fetch standard, "CORS-preflight fetch").
 Options options(const Request& request, const Settings& settings, const std::string& methods) {
   if (request.preflight_method.empty()) return {methods, {}};
@@ -312,6 +318,7 @@ Route route(const Request& request, const Settings& settings, double now) {
   if (!target) return complain(404, "Not found");
   if (request.method == "OPTIONS") return options(request, settings, target->methods);
   if (!target->allows(request.method)) return method_not_allowed(target->methods);
+  if (may_be_replayed(request, *target)) return too_early();
   const auto caller = identify(request, settings.access, now);
   if (const auto* error = std::get_if<Error>(&caller)) return *error;
   const auto& known = std::get<Caller>(caller);

@@ -35,6 +35,7 @@ struct Request {
   std::string_view sec_fetch_site;
   std::string_view preflight_method;  // `Access-Control-Request-Method`
   bool https = false;                 // as far as the web server knows
+  bool early_data = false;            // came before the TLS handshake was over: perhaps a replay (RFC 8470)
 };
 
 // What the operator decided.

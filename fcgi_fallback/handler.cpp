@@ -77,6 +77,7 @@ Request request_of(const Exchange& exchange, const std::string& cookies) {
   request.host = text_or_empty(exchange, "HTTP_HOST");
   request.sec_fetch_site = text_or_empty(exchange, "HTTP_SEC_FETCH_SITE");
   request.preflight_method = text_or_empty(exchange, "HTTP_ACCESS_CONTROL_REQUEST_METHOD");
+  request.early_data = !text_or_empty(exchange, "HTTP_EARLY_DATA").empty();
   const std::string_view https = text_or_empty(exchange, "HTTPS");
   request.https = (!https.empty() && https != "off") || text_or_empty(exchange, "REQUEST_SCHEME") == "https";
   return request;

@@ -121,6 +121,19 @@ bool is_https(ngx_http_request_t* r) {
 #endif
 }
 
+// By nginx's own account, or by that of a proxy in front, whatever the value (RFC 8470, section 5.1). Any client may say so: it only
+// makes the server more careful.
+bool is_early_data(ngx_http_request_t* r) {
+#if (NGX_HTTP_SSL)
+  ngx_str_t early = ngx_null_string;
+  if (r->connection->ssl != nullptr && ngx_ssl_get_early_data(r->connection, r->pool, &early) == NGX_OK &&
+      early.len != 0) {
+    return true;
+  }
+#endif
+  return !find_header(r, "Early-Data").empty();
+}
+
 }  // namespace
 
 void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
@@ -163,6 +176,7 @@ Request read_request(ngx_http_request_t* r) {
   request.sec_fetch_site = find_header(r, "Sec-Fetch-Site");
   request.preflight_method = find_header(r, "Access-Control-Request-Method");
   request.https = is_https(r);
+  request.early_data = is_early_data(r);
   return request;
 }
 

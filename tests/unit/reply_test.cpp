@@ -41,7 +41,8 @@ START_TEST(every_status_has_its_code) {
               {403, "FORBIDDEN"},          {404, "NOT_FOUND"},
               {405, "METHOD_NOT_ALLOWED"}, {409, "CONFLICT"},
               {413, "PAYLOAD_TOO_LARGE"},  {415, "UNSUPPORTED_MEDIA_TYPE"},
-              {422, "UNPROCESSABLE"},      {429, "TOO_MANY_REQUESTS"},
+              {422, "UNPROCESSABLE"},      {425, "TOO_EARLY"},
+              {429, "TOO_MANY_REQUESTS"},
               {500, "INTERNAL"},           {503, "SERVICE_UNAVAILABLE"},
               {418, "BAD_REQUEST"},        {599, "INTERNAL"}};
   for (const auto& row : rows) {
