@@ -81,8 +81,9 @@ Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
   if (rc == NGX_ERROR || c_->error) {
     return Sent::kFailed;
   }
+  // A filter's subrequest: nginx runs it behind an event of the connection.
   if (r_->main->posted_requests != nullptr) {
-    ngx_post_event(c_->write, &ngx_posted_events);  // a filter's subrequest, which nginx runs behind an event of the connection
+    ngx_post_event(c_->write, &ngx_posted_events);
   }
   if (r_->postponed != nullptr) {
     return Sent::kBlocked;  // until the subrequest is done: nginx calls the write handler then

@@ -11,7 +11,8 @@ namespace pgevents::nginx {
 // For a handler that goes on with a request later, at the moment at which it takes it (and again when nginx has read a body for
 // it): from here on the connection's events come to the handler and no longer to nginx, which would run the phases, and with them
 // the handler, a second time.
-void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read, ngx_http_event_handler_pt on_write) noexcept;
+void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
+                  ngx_http_event_handler_pt on_write) noexcept;
 
 // A read handler for kept requests: ends one whose client has left, and reads what there still is of a discarded body.
 void watch_client(ngx_http_request_t* r);

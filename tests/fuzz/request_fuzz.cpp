@@ -205,6 +205,7 @@ void check_publication(const Publication& wanted, const Caller& caller, const Sc
   require(scene.request().method == "POST", "publishing is a POST");
   check_channel(wanted.channel, caller, scene, false);
   require(may_change(scene.request(), caller, *scene.settings().access.origins), "no foreign page publishes");
+  require(!scene.request().early_data || !wanted.idempotency_key.empty(), "a replay stores nothing");
   require(!has_control(wanted.idempotency_key) && utf8_valid(wanted.idempotency_key), "a key is text");
 }
 
@@ -214,6 +215,7 @@ void check_call(const Call& wanted, const Caller& caller, const Scene& scene) {
   require(wanted.has_body == (method == "POST" || method == "PATCH"), "reading takes no body");
   require(!wanted.has_body || may_change(scene.request(), caller, *scene.settings().access.origins),
           "no foreign page changes anything");
+  require(!wanted.has_body || !scene.request().early_data, "a replay changes nothing");
   require(wanted.user.empty() || name_is_sane(wanted.user), "a user in the path has a sane name", wanted.user);
   std::string params;
   const auto error = call_params(wanted, scene.request().query, params);  // any text serves as a body
@@ -237,7 +239,7 @@ bool same(const Session& a, const Session& b) {
 void check_refused_caller(const Error& wanted, const Route& route) {
   const auto* const error = std::get_if<Error>(&route);
   require(error != nullptr || std::holds_alternative<Options>(route), "who cannot be identified gets nothing");
-  if (error == nullptr || error->status == 404 || error->status == 405) return;
+  if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) return;
   require_equal(error->msg, wanted.msg, "he is told why");
 }
 

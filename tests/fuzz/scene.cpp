@@ -141,6 +141,7 @@ void Scene::set_rule(std::string_view name, std::string_view value) {
   }
   if (name == "!base") settings_.base = value;
   if (name == "!https") request_.https = true;
+  if (name == "!early") request_.early_data = true;
   if (name == "!origin") origins_.add(value);
   if (name == "!no-keys") token.keys = nullptr;
   if (name == "!query") token.query = true;

@@ -60,8 +60,10 @@ const database = await (await sharedCluster()).createDatabase();
 const certificate = await selfSignedCertificate();
 const fallback = await startFallback({ conninfo: database.conninfo() });
 const names = Object.keys(kSettings);
-const location = ({ lines }, n) => `
+const location = ({ lines }, n, port) => `
   location /rt${n}/ { pgevents main; ${lines} }
+  location /rl${n}/ { pgevents main; pgevents_release_request on; ${lines} }
+  location /px${n}/ { proxy_pass http://${port}/plain/; ${lines} }
   location /fb${n}/ { pgevents off; ${lines} ${fallback.nginxLines({ base: `/fb${n}` })} }`;
 const nginx = await startNginx({
   http: (n) => {
@@ -77,8 +79,9 @@ const nginx = await startNginx({
         listen ${n.listen(1)} ssl http2;
         ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};
         root ${n.dir};
+        location /plain/ { pgevents main; }
         location /proxied/ { proxy_pass http://${n.listen(0)}/; }
-        ${names.map((name, index) => location(kSettings[name], index)).join('')}
+        ${names.map((name, index) => location(kSettings[name], index, n.listen(0))).join('')}
       }`;
   },
 });
@@ -116,6 +119,21 @@ async function follow(connection, base, settings) {
     await waitFor(() => text().length >= wanted.length, { what: () => `event ${n}, ${JSON.stringify(text().slice(-300))}` });
     assert.ok(text() === wanted, `event ${n}: ${JSON.stringify(text().slice(0, 400))}`);
   }
+}
+
+// Of two streams with one wait id the second is sent back with its cursor.
+async function ended(connect, base, settings) {
+  const path = `${base}/events/${newChannel()}/one`;
+  await withConnection(connect, async (first) => {
+    const waits = await first.stream({ path, headers: kGzip });
+    await waitFor(() => waits.bytes().length > 0, { what: 'the first one waits' });
+    await withConnection(connect, async (second) => {
+      const stream = await second.stream({ path, headers: kGzip });
+      const text = reader(stream, settings.gzip);
+      await waitFor(() => stream.over(), { what: () => `the end, ${JSON.stringify(text())}` });
+      assert.match(text(), new RegExp(`^${settings.before ?? ''}retry: 5000\nid: [0-9]+\n\n${settings.after ?? ''}$`));
+    });
+  });
 }
 
 async function pollsAndPublishes(connect, base, settings) {
@@ -156,6 +174,14 @@ for (const [kind, connect] of Object.entries(kConnections)) {
         withConnection(connect, (connection) => follow(connection, `/rt${index}`, settings)));
 
       if (kind === 'HTTP/2') continue; // to polls and the fallback it is nginx's own matter
+
+      test(`${name}: an event stream that gives its request back has each event at once`, () =>
+        withConnection(connect, (connection) => follow(connection, `/rl${index}`, settings)));
+
+      test(`${name}: an event stream through a proxy with it has each event at once`, () =>
+        withConnection(connect, (connection) => follow(connection, `/px${index}`, settings)));
+
+      test(`${name}: an event stream that the server ends has its end`, () => ended(connect, `/rt${index}`, settings));
 
       test(`${name}: polls and publishing by the module`, () => pollsAndPublishes(connect, `/rt${index}`, settings));
 

@@ -30,6 +30,12 @@ const server = (listen, release, origin) => `
     ${kTls}
     pgevents_release_request ${release};
     location /rt/ { pgevents main; ${kRules} }
+    location /asked/ { auth_request /proxied/who; pgevents main; ${kRules} }
+    location /delayed/ { limit_req zone=often burst=10000; pgevents main; ${kRules} }
+    location /tried/ { try_files /nothing.txt @ours; }
+    location /failed/ { error_page 502 = @ours; proxy_pass http://127.0.0.1:1; }
+    location @ours { pgevents main; ${kRules} }
+    location /rewritten/ { rewrite ^/rewritten/(.*)$ /rt/$1 last; }
     location /off/ { pgevents off; ${fallback.nginxLines({ base: '/off' })} }
     location = /asked.txt { auth_request /proxied/who; }
     location = /page.html { ssi on; ssi_types *; }
@@ -51,6 +57,7 @@ const nginx = await startNginx({
       pgevents_database main "${database.conninfo()}" ring=4m;
       root ${html};
       keepalive_requests 10000;
+      limit_req_zone $server_port zone=often:1m rate=100r/s;
       ${server(`listen ${kept}; listen ${secure} ssl http2;`, 'off', origin)}
       ${server(`listen ${released};`, 'on', origin)}
       server {
@@ -110,7 +117,7 @@ const kPasts = {
 
 // --- what is asked then ---
 
-const realm = await newRealm(database, ...range(1, 5000).map((n) => `u${n}`));
+const realm = await newRealm(database, ...range(1, 7000).map((n) => `u${n}`));
 let user_count = 0;
 const bearer = (id) => ({ Authorization: `Bearer ${signToken({ sub: id, realm: realm.name, exp: inSeconds(3600) }, { key: kKey })}` });
 
@@ -172,15 +179,18 @@ async function inThePast(connection, past) {
   return Promise.all(answers);
 }
 
+// The same question by another way into the module.
+const by = (way, question) => ({ ...question, path: question.path.replace(/^\/rt/, way) });
+
 async function inThePresent(connection, present, cell) {
   if (present.stream) {
-    const stream = await connection.stream(present.stream(cell));
+    const stream = await connection.stream(by(cell.way, present.stream(cell)));
     await waitFor(() => stream.text().includes('event: made'), { what: () => `an event, ${stream.text()}` });
     assert.equal(stream.text().match(/event: made/g).length, 1);
     assert.equal(stream.over(), false);
     return;
   }
-  const answer = await connection.ask(present.ask(cell));
+  const answer = await connection.ask(by(cell.way, present.ask(cell)));
   assert.equal(answer.status, present.status, answer.body);
   if (present.reads || present.one) assert.equal(JSON.parse(answer.body).length, 1);
   const next = await connection.ask({ path: kPastPoll });
@@ -188,8 +198,8 @@ async function inThePresent(connection, present, cell) {
   assert.equal(connection.excess, '');
 }
 
-async function cellOf(connect, name, past, present, cursor) {
-  const cell = { id: `u${++user_count}`, peer: `u${++user_count}`, channel: `cell.${user_count}`, cursor, name };
+async function cellOf(connect, name, past, present, cursor, way) {
+  const cell = { id: `u${++user_count}`, peer: `u${++user_count}`, channel: `cell.${user_count}`, cursor, way };
   if (present.sql !== null && present.status === 201) count('http_publish');
   if (present.sql) count(present.sql);
   const connection = connect();
@@ -208,19 +218,33 @@ async function cellOf(connect, name, past, present, cursor) {
   return { ...cell, expected: present.rows?.(cell) ?? [] };
 }
 
+async function everythingOnce(connect, past, way = '/rt') {
+  const cursor = await database.head();
+  const all = Object.entries(kPresents).map(([name, present]) => cellOf(connect, name, past, present, cursor, way));
+  const outcomes = await Promise.allSettled(all);
+  assert.deepEqual(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message), []);
+  const expected = outcomes.flatMap(({ value }) => value.expected.map((channel) => [channel, 1]));
+  assert.deepEqual(await rowsOf(expected.map(([channel]) => channel)), Object.fromEntries(expected));
+}
+
+// What nginx has done with the request itself before it is the module's: asked others, waited, passed it on in vain.
+const kWays = {
+  'behind auth_request': '/asked',
+  'behind limit_req': '/delayed',
+  'by try_files': '/tried',
+  'by error_page from proxy_pass': '/failed',
+  'by rewrite': '/rewritten',
+};
+
 for (const [kind, connect] of Object.entries(kConnections)) {
   describe(kind, { concurrency: 2 }, () => {
     for (const [before, past] of Object.entries(kPasts)) {
       if (past === kAbandoned && kind !== 'HTTP/2') continue;
-      test(`behind ${before}, everything is done once`, async () => {
-        const cursor = await database.head();
-        const all = Object.entries(kPresents).map(([name, present]) => cellOf(connect, name, past, present, cursor));
-        const outcomes = await Promise.allSettled(all);
-        assert.deepEqual(outcomes.filter(({ reason }) => reason).map(({ reason }) => reason.message), []);
-        const cells = outcomes.map(({ value }) => value);
-        const expected = cells.flatMap((cell) => cell.expected.map((channel) => [channel, 1]));
-        assert.deepEqual(await rowsOf(expected.map(([channel]) => channel)), Object.fromEntries(expected));
-      });
+      test(`behind ${before}, everything is done once`, () => everythingOnce(connect, past));
+    }
+
+    for (const [how, way] of Object.entries(kWays)) {
+      test(`${how}, everything is done once`, () => everythingOnce(connect, kPasts.proxy_pass, way));
     }
   });
 }

@@ -78,7 +78,7 @@ START_TEST(a_bad_token_is_refused_even_where_none_is_needed) {
 END_TEST
 
 // Each row is wrong in all that the rows below it are wrong in, too.
-START_TEST(the_complaint_is_the_first_of_path_method_token_origin_names_grants_parameters) {
+START_TEST(the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters) {
   Scene scene;
   scene.claims(R"("sub":"10","exp":1)");
   scene.access.rules.token.audience = "us";
@@ -88,6 +88,9 @@ START_TEST(the_complaint_is_the_first_of_path_method_token_origin_names_grants_p
   scene.request().path = "/events/b,a b";
   assert_text(scene.said(), "405 Method not allowed");
   scene.request().method = "POST";
+  scene.request().early_data = true;
+  assert_text(scene.said(), "425 Not accepted as early data; send it again after the TLS handshake");
+  scene.request().early_data = false;
   scene.request().origin = "https://evil.example";
   assert_text(scene.said(), "401 Invalid token");
   scene.good();
@@ -104,6 +107,38 @@ START_TEST(the_complaint_is_the_first_of_path_method_token_origin_names_grants_p
   assert_text(scene.said(), "415 Publish application/json or application/x-www-form-urlencoded");
   scene.request().content_type = "";
   assert_text(scene.said(), "");
+}
+END_TEST
+
+START_TEST(early_data_is_refused_where_it_would_change_anything) {
+  const struct {
+    const char* method;
+    const char* path;
+    bool refused;
+    bool refused_with_key;
+  } rows[] = {
+      {"GET", "/events/a", false, false},
+      {"HEAD", "/events/a", false, false},
+      {"OPTIONS", "/events/a", false, false},
+      {"POST", "/events/a", true, false},
+      {"POST", "/register", true, true},
+      {"POST", "/users/me/presence", true, true},
+      {"GET", "/users/me/presence", false, false},
+      {"GET", "/realm/presence", false, false},
+      {"POST", "/typing", true, true},
+      {"PATCH", "/settings", true, true},
+  };
+  for (const auto& row : rows) {
+    Settings settings = open_settings();
+    settings.access.user = "10";
+    Request request = request_for(row.method, row.path);
+    assert_text(complaint(request, settings), "", row.path);
+    request.early_data = true;
+    ck_assert_msg((complaint(request, settings).substr(0, 3) == "425") == row.refused, "%s %s", row.method, row.path);
+    request.idempotency_key = "k";
+    ck_assert_msg((complaint(request, settings).substr(0, 3) == "425") == row.refused_with_key, "%s %s, with a key",
+                  row.method, row.path);
+  }
 }
 END_TEST
 
@@ -218,17 +253,19 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run("request_access", {
-                                   a_route_carries_the_session,
-                                   the_time_is_that_of_the_request,
-                                   a_bad_token_is_refused_even_where_none_is_needed,
-                                   the_complaint_is_the_first_of_path_method_token_origin_names_grants_parameters,
-                                   a_subscription_is_refused_before_its_parameters_are_read,
-                                   one_refused_channel_refuses_all_and_is_named_in_the_requests_order,
-                                   reading_asks_no_origin,
-                                   publishing_by_header_asks_no_origin,
-                                   a_preflight_needs_no_token_and_no_channel,
-                                   options_without_the_signs_of_a_preflight_are_options_only,
-                                   a_query_that_cannot_be_decoded_is_a_bad_request,
-                               });
+  return run("request_access",
+             {
+                 a_route_carries_the_session,
+                 the_time_is_that_of_the_request,
+                 a_bad_token_is_refused_even_where_none_is_needed,
+                 the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters,
+                 early_data_is_refused_where_it_would_change_anything,
+                 a_subscription_is_refused_before_its_parameters_are_read,
+                 one_refused_channel_refuses_all_and_is_named_in_the_requests_order,
+                 reading_asks_no_origin,
+                 publishing_by_header_asks_no_origin,
+                 a_preflight_needs_no_token_and_no_channel,
+                 options_without_the_signs_of_a_preflight_are_options_only,
+                 a_query_that_cannot_be_decoded_is_a_bad_request,
+             });
 }
