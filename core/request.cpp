@@ -299,7 +299,8 @@ std::optional<Target> find_target(const Request& request, const Settings& settin
   return Target{{}, resource, methods_of(*resource)};
 }
 
-// Whoever has recorded early data can send it again as often as he likes. A publication with a key is stored once all the same.
+// An attacker can send recorded early data again any number of times. A publication with a key is stored once all the
+// same.
 bool may_be_replayed(const Request& request, const Target& target) {
   const bool reads = request.method == "GET" || request.method == "HEAD";
   return request.early_data && !reads && (!target.events || request.idempotency_key.empty());

@@ -101,8 +101,9 @@ ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers)
   return NGX_OK;
 }
 
-// `headers`, and those that tell a browser whether a page of another origin may read the answer. What is live is nothing that a
-// client may have already: nginx must not put a 304 or 412 in its place, least of all when something was done.
+// `headers`, and those that tell a browser whether a page of another origin may read the answer. What is live is
+// nothing that a client may have already: nginx must not put a 304 or 412 in its place, least of all when something was
+// done.
 ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
   const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
   r->disable_not_modified = 1;
@@ -121,8 +122,8 @@ bool is_https(ngx_http_request_t* r) {
 #endif
 }
 
-// By nginx's own account, or by that of a proxy in front, whatever the value (RFC 8470, section 5.1). Any client may say so: it only
-// makes the server more careful.
+// By nginx's own account, or by that of a proxy in front, whatever the value (RFC 8470, section 5.1). Any client may
+// say so: it only makes the server more careful.
 bool is_early_data(ngx_http_request_t* r) {
 #if (NGX_HTTP_SSL)
   ngx_str_t early = ngx_null_string;
@@ -142,7 +143,8 @@ void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
   r->write_event_handler = on_write;
 }
 
-// With edge-triggered events, what is not read when it comes may be read never: the next request on the connection would wait for it.
+// With edge-triggered events, what is not read when it comes may be read never: the next request on the connection
+// would wait for it.
 void watch_client(ngx_http_request_t* r) {
   if (r->discard_body) {
     ngx_connection_t* const c = r->connection;

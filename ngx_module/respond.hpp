@@ -8,13 +8,13 @@
 
 namespace pgevents::nginx {
 
-// For a handler that goes on with a request later, at the moment at which it takes it (and again when nginx has read a body for
-// it): from here on the connection's events come to the handler and no longer to nginx, which would run the phases, and with them
-// the handler, a second time.
+// A handler that answers a request later calls this when it takes the request, and again when nginx has read a body for
+// it. From then on the connection's events call these two handlers. nginx's own write handler would run the phases, and
+// with them the module's handler, a second time.
 void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
                   ngx_http_event_handler_pt on_write) noexcept;
 
-// A read handler for kept requests: ends one whose client has left, and reads what there still is of a discarded body.
+// The read handler of kept requests: ends a request whose client has left, and reads the rest of a discarded body.
 void watch_client(ngx_http_request_t* r);
 
 // Sends status, headers and body. The result goes to ngx_http_finalize_request().

@@ -1,5 +1,6 @@
-// Early data may have been recorded and sent again by somebody else (RFC 8470): what would change anything is refused with 425, but
-// for a publication with an Idempotency-Key. `Early-Data` is what a proxy with TLS adds; any value means the same.
+// Early data may have been recorded and sent again by somebody else (RFC 8470): what would change anything is refused
+// with 425, but for a publication with an Idempotency-Key. `Early-Data` is what a proxy with TLS adds; any value means
+// the same.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -8,10 +9,10 @@ import { sharedCluster } from '../lib/cluster.mjs';
 import { kKey, newRealm, startWithPeople } from '../lib/people.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
-const backends = await startWithPeople({ database, publish: '*', access: { keys: [{ text: kKey.text }], anonymous: '*' } });
+const access = { keys: [{ text: kKey.text }], anonymous: '*' };
+const backends = await startWithPeople({ database, publish: '*', access });
 
 const early = { 'Early-Data': '1' };
-const kMessage = 'Not accepted as early data; send it again after the TLS handshake';
 
 const kCalls = [
   ['POST', '/events/other', { type: 'made' }],
@@ -21,6 +22,9 @@ const kCalls = [
   ['POST', '/register', {}],
   ['PATCH', '/settings', { presence_enabled: false }],
 ];
+
+const assertRefused = (answer) => assertError(answer, 425, 'TOO_EARLY',
+  'Not accepted as early data; send it again after the TLS handshake');
 
 forEach(backends, (backend) => {
   const send = (realm, method, path, body, headers) => {
@@ -33,10 +37,10 @@ forEach(backends, (backend) => {
     const realm = await newUsers();
     const channels = ['other', realm.channel, realm.userChannel('10'), realm.userChannel('11')];
     for (const [method, path, body] of kCalls) {
-      assertError(await send(realm, method, path, body, early), 425, 'TOO_EARLY', kMessage);
-      assertError(await send(realm, method, path, body, { ...early, Authorization: 'Bearer x' }), 425, 'TOO_EARLY', kMessage);
+      assertRefused(await send(realm, method, path, body, early));
+      assertRefused(await send(realm, method, path, body, { ...early, Authorization: 'Bearer x' }));
     }
-    assertError(await send(realm, 'POST', '/typing', {}, { ...early, 'Idempotency-Key': 'k' }), 425, 'TOO_EARLY', kMessage);
+    assertRefused(await send(realm, 'POST', '/typing', {}, { ...early, 'Idempotency-Key': 'k' }));
     assert.deepEqual(await database.log({ channels }), []);
     assert.equal(await realm.row('10'), undefined);
   });
@@ -44,7 +48,7 @@ forEach(backends, (backend) => {
   test('a value that is none counts as 1', async () => {
     const realm = await newUsers();
     for (const value of ['0', '?1', '1, 1', 'x']) {
-      assertError(await send(realm, 'POST', '/events/other', { type: 'made' }, { 'Early-Data': value }), 425, 'TOO_EARLY', kMessage);
+      assertRefused(await send(realm, 'POST', '/events/other', { type: 'made' }, { 'Early-Data': value }));
     }
   });
 
@@ -52,7 +56,9 @@ forEach(backends, (backend) => {
     const [realm, channel] = [await newUsers(), newChannel()];
     const headers = { ...early, 'Idempotency-Key': `key of ${channel}` };
     const answers = [];
-    for (let n = 0; n < 3; n++) answers.push(await send(realm, 'POST', `/events/${channel}`, { type: 'made' }, headers));
+    for (let n = 0; n < 3; n++) {
+      answers.push(await send(realm, 'POST', `/events/${channel}`, { type: 'made' }, headers));
+    }
     assert.deepEqual(answers.map(({ status, body }) => [status, body]), Array(3).fill([201, answers[0].body]));
     assert.equal((await database.log({ channels: [channel] })).length, 1);
   });
@@ -60,8 +66,9 @@ forEach(backends, (backend) => {
   test('what reads is answered, and wrong requests are told what is wrong', async () => {
     const [realm, channel] = [await newUsers(), newChannel()];
     const statuses = [];
-    for (const [method, path] of [['GET', `/events/${channel}?flavor=poll`], ['HEAD', `/events/${channel}`], ['OPTIONS', '/typing'],
-      ['GET', '/realm/presence'], ['POST', '/nothing'], ['PUT', '/typing']]) {
+    const requests = [['GET', `/events/${channel}?flavor=poll`], ['HEAD', `/events/${channel}`], ['OPTIONS', '/typing'],
+      ['GET', '/realm/presence'], ['POST', '/nothing'], ['PUT', '/typing']];
+    for (const [method, path] of requests) {
       statuses.push((await send(realm, method, path, undefined, early)).status);
     }
     assert.deepEqual(statuses, [200, 200, 204, 200, 404, 405]);

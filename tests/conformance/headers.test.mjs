@@ -1,5 +1,6 @@
-// Headers that mean something to HTTP, and to nginx's own filters, and that must mean nothing to what is live: conditions, ranges,
-// expectations, codings, upgrades, other methods. Every answer is as if they had not been sent, and what was published was published.
+// Headers that mean something to HTTP, and to nginx's own filters, and that must mean nothing to what is live:
+// conditions, ranges, expectations, codings, upgrades, other methods. Every answer is as if they had not been sent, and
+// what was published was published.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -8,7 +9,8 @@ import { sharedCluster } from '../lib/cluster.mjs';
 import { kKey, newRealm, startWithPeople } from '../lib/people.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
-const backends = await startWithPeople({ database, publish: '*', access: { keys: [{ text: kKey.text }], anonymous: '*' } });
+const access = { keys: [{ text: kKey.text }], anonymous: '*' };
+const backends = await startWithPeople({ database, publish: '*', access });
 
 const kPast = 'Thu, 01 Jan 1970 00:00:01 GMT';
 const kFuture = 'Fri, 01 Jan 2100 00:00:00 GMT';
@@ -34,7 +36,7 @@ const kHeaders = [
   { 'Accept-Charset': 'utf-16' },
   { 'Accept-Language': 'xx' },
   { Upgrade: 'h2c', Connection: 'Upgrade', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' },
-  { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+  { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZQ==' },
   { 'X-HTTP-Method-Override': 'DELETE', 'X-HTTP-Method': 'DELETE', 'X-Method-Override': 'DELETE' },
   { 'X-HTTP-Method-Override': 'GET' },
   { 'X-HTTP-Method-Override': 'POST' },
@@ -132,7 +134,8 @@ forEach(backends, (backend) => {
     const realm = await newRealm(database, '10', '11');
     const anna = realm.person(backend, '10');
     await withEach(async (headers) => {
-      const answers = [await anna.type({ op: 'start', to: ['11'] }, { headers }), await anna.report({ status: 'idle' }, { headers }),
+      const answers = [
+        await anna.type({ op: 'start', to: ['11'] }, { headers }), await anna.report({ status: 'idle' }, { headers }),
         await anna.choose({ receives_typing_notifications: true }, { headers }), await anna.register({}, { headers }),
         await backend.send('/realm/presence', { headers: { ...anna.headers, ...headers } })];
       assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 200, 200]);

@@ -1,5 +1,5 @@
-// One connection on which requests follow each other, for tests about what a connection has been through: HTTP/1.1 in bytes of
-// our own (kept or pipelined, with or without TLS), and HTTP/2. Both have ask(), stream() and close().
+// One connection on which requests follow each other, for tests about what a connection has been through: HTTP/1.1 in
+// bytes of our own (kept or pipelined, with or without TLS), and HTTP/2. Both have ask(), stream() and close().
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -88,15 +88,17 @@ export class Http1 {
       this.write_(this.head_(method, path, headers));
     } else if (framing === 'chunked') {
       const half = body.length >> 1;
-      const chunk = (bytes) => (bytes.length ? [Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')] : []);
-      const chunks = [...chunk(body.subarray(0, half)), ...chunk(body.subarray(half)), Buffer.from('0\r\n\r\n')];
+      const parts = [body.subarray(0, half), body.subarray(half)].filter((part) => part.length > 0);
+      const chunks = parts.flatMap((part) => [`${part.length.toString(16)}\r\n`, part, '\r\n']).concat('0\r\n\r\n')
+        .map((part) => Buffer.from(part));
       this.write_(Buffer.concat([this.head_(method, path, { ...headers, 'Transfer-Encoding': 'chunked' }), ...chunks]));
     } else if (framing === 'expect' && !this.corked_) {
       this.write_(this.head_(method, path, { ...headers, 'Content-Length': body.length, Expect: '100-continue' }));
       return this.after_(async () => {
         await this.until_(() => this.received_.length >= kContinue.length, path);
         // nginx says nothing of it where it refuses at once; the body is sent all the same.
-        if (this.received_.subarray(0, kContinue.length).equals(kContinue)) this.received_ = this.received_.subarray(kContinue.length);
+        const [start, rest] = [this.received_.subarray(0, kContinue.length), this.received_.subarray(kContinue.length)];
+        if (start.equals(kContinue)) this.received_ = rest;
         this.socket_.write(body);
         return this.take_(method, path);
       });
@@ -114,7 +116,8 @@ export class Http1 {
   }
 
   until_(ready, what) {
-    const state = () => `${what}; ${this.closed_ ? 'closed' : 'open'}, ${JSON.stringify(this.received_.toString('latin1').slice(0, 300))}`;
+    const start = () => JSON.stringify(this.received_.toString('latin1').slice(0, 300));
+    const state = () => `${what}; ${this.closed_ ? 'closed' : 'open'}, ${start()}`;
     return waitFor(() => ready() || (this.closed_ && assert.fail(state())), { what: state, interval: 2 });
   }
 
@@ -136,7 +139,8 @@ export class Http1 {
     return this.after_(async () => {
       await this.until_(() => firstAnswer(this.received_, 'GET'), `stream ${path}`);
       const now = () => firstAnswer(this.received_, 'GET');
-      return { ...now(), bytes: () => now().raw, text: () => now().raw.toString(), over: () => this.closed_ || now().whole };
+      const bytes = () => now().raw;
+      return { ...now(), bytes, text: () => bytes().toString(), over: () => this.closed_ || now().whole };
     });
   }
 

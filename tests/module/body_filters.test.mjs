@@ -1,5 +1,6 @@
-// Streams, polls and publishing under each of nginx's body filters and output settings, by the module and by the fallback: events
-// come as they are published, each at once (heartbeats are off: nothing but an event's own bytes brings it), and nothing is missing.
+// Streams, polls and publishing under each of nginx's body filters and output settings, by the module and by the
+// fallback: events come as they are published, each at once (heartbeats are off: nothing but an event's own bytes
+// brings it), and nothing is missing.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -27,7 +28,8 @@ const kSettings = {
   'sub_filter': { lines: 'sub_filter cheese brie; sub_filter_once off; sub_filter_types *;', replaced: 'brie' },
   'gzip': { lines: 'gzip on; gzip_min_length 0; gzip_types *;', gzip: true },
   'gzip in front of sub_filter': {
-    lines: 'gzip on; gzip_min_length 0; gzip_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *;', gzip: true, replaced: 'brie' },
+    lines: 'gzip on; gzip_min_length 0; gzip_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *;',
+    gzip: true, replaced: 'brie' },
   'gunzip': { lines: 'gunzip on;' },
   'charset': { lines: 'charset utf-8; charset_types *;' },
   'source_charset': { lines: 'charset koi8-r; source_charset windows-1251; charset_types *;' },
@@ -51,8 +53,8 @@ const kSettings = {
   'aio, directio': { lines: 'aio threads; directio 1; sendfile on;' },
   'max_ranges': { lines: 'max_ranges 0; send_lowat 0; reset_timedout_connection on;' },
   'many of them': {
-    lines: `add_before_body /extra.txt; addition_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *; ssi on; ssi_types *;
-      charset utf-8; charset_types *; gzip on; gzip_types *; gzip_min_length 0; postpone_output 8k; limit_rate 2m;`,
+    lines: `add_before_body /extra.txt; addition_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *;
+      ssi on; ssi_types *; charset utf-8; charset_types *; gzip on; gzip_types *; gzip_min_length 0; postpone_output 8k; limit_rate 2m;`,
     before: kExtra, replaced: 'brie', gzip: true },
 };
 
@@ -110,25 +112,27 @@ async function follow(connection, base, settings) {
   assert.equal(stream.status, 200);
   const text = reader(stream, settings.gzip);
   let wanted = `${settings.before ?? ''}retry: 2000\nid: `;
-  await waitFor(() => text().startsWith(wanted) && text().endsWith('\n\n'), { what: () => `an opening, ${JSON.stringify(text())}` });
+  const opened = () => text().startsWith(wanted) && text().endsWith('\n\n');
+  await waitFor(opened, { what: () => `an opening, ${JSON.stringify(text())}` });
   wanted = text();
   for (const n of range(1, kSizes.length)) {
     await database.publish(channel, 'made', dataOf(n));
     const [row] = (await database.log({ channels: [channel] })).slice(-1);
     wanted += changed(streamFrame(row), settings);
-    await waitFor(() => text().length >= wanted.length, { what: () => `event ${n}, ${JSON.stringify(text().slice(-300))}` });
+    const what = () => `event ${n}, ${JSON.stringify(text().slice(-300))}`;
+    await waitFor(() => text().length >= wanted.length, { what });
     assert.ok(text() === wanted, `event ${n}: ${JSON.stringify(text().slice(0, 400))}`);
   }
 }
 
 // Of two streams with one wait id the second is sent back with its cursor.
 async function ended(connect, base, settings) {
-  const path = `${base}/events/${newChannel()}/one`;
+  const where = `${base}/events/${newChannel()}/one`;
   await withConnection(connect, async (first) => {
-    const waits = await first.stream({ path, headers: kGzip });
+    const waits = await first.stream({ path: where, headers: kGzip });
     await waitFor(() => waits.bytes().length > 0, { what: 'the first one waits' });
     await withConnection(connect, async (second) => {
-      const stream = await second.stream({ path, headers: kGzip });
+      const stream = await second.stream({ path: where, headers: kGzip });
       const text = reader(stream, settings.gzip);
       await waitFor(() => stream.over(), { what: () => `the end, ${JSON.stringify(text())}` });
       assert.match(text(), new RegExp(`^${settings.before ?? ''}retry: 5000\nid: [0-9]+\n\n${settings.after ?? ''}$`));
@@ -151,7 +155,8 @@ async function pollsAndPublishes(connect, base, settings) {
     await withConnection(connect, async (connection) => {
       const answer = await connection.ask({ path: `${base}/events/${channel}?${query}`, headers: kGzip });
       const text = settings.gzip ? gunzipSync(answer.raw).toString() : answer.body;
-      assert.ok(text === `${settings.before ?? ''}${changed(pollBody(rows), settings)}${settings.after ?? ''}`, text.slice(0, 400));
+      const wanted = `${settings.before ?? ''}${changed(pollBody(rows), settings)}${settings.after ?? ''}`;
+      assert.ok(text === wanted, text.slice(0, 400));
     });
   }
   return rows;
@@ -188,7 +193,8 @@ for (const [kind, connect] of Object.entries(kConnections)) {
       test(`${name}: the fallback's polls, publishing and streams`, async () => {
         const [{ channel_id, ...first }, ...others] = await pollsAndPublishes(connect, `/fb${index}`, settings);
         await withConnection(connect, async (connection) => {
-          const stream = await connection.stream({ path: `/fb${index}/events/${channel_id}?last_event_id=0`, headers: kGzip });
+          const where = `/fb${index}/events/${channel_id}?last_event_id=0`;
+          const stream = await connection.stream({ path: where, headers: kGzip });
           const text = reader(stream, settings.gzip);
           await waitFor(() => stream.over(), { what: 'its end' });
           const frames = [first, ...others].map((row) => streamFrame(row)).join('');

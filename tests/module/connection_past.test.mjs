@@ -1,5 +1,6 @@
-// What a connection has been through before must not matter: every request of ours behind everything that nginx may have answered
-// on the same connection, over each kind of connection. What was done is counted in the database, not only in the answers.
+// What a connection has been through before must not matter: every request of ours behind everything that nginx may
+// have answered on the same connection, over each kind of connection. What was done is counted in the database, not
+// only in the answers.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,9 +11,8 @@ import { range, waitFor } from '../lib/conditions.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { Http1, Http2 } from '../lib/kept_connection.mjs';
 import { startNginx } from '../lib/nginx.mjs';
-import { keyFile, kKey, newRealm } from '../lib/people.mjs';
+import { keyFile, newRealm } from '../lib/people.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
-import { inSeconds, signToken } from '../lib/tokens.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'all'`); // for the last test
@@ -20,7 +20,8 @@ const certificate = await selfSignedCertificate();
 const fallback = await startFallback({ conninfo: database.conninfo() });
 const key_file = keyFile();
 
-const kRules = `pgevents_subscribe "*"; pgevents_publish "*"; pgevents_jwt_key ${key_file}; pgevents_max_event_size 300k;`;
+const kRules = `pgevents_subscribe "*"; pgevents_publish "*"; pgevents_jwt_key ${key_file};
+      pgevents_max_event_size 300k;`;
 const kTls = `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};`;
 
 // Two servers that differ in pgevents_release_request, and one behind proxy_pass.
@@ -79,6 +80,7 @@ const kConnections = {
 };
 
 const bytes = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+const late = (size) => ({ body: bytes('x'.repeat(size)), framing: 'expect' });
 const kEvent = { type: 'made', data: { n: 1 } };
 const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const post = (where, body, more = {}) => ({ method: 'POST', path: where, body: bytes(body), ...more });
@@ -104,28 +106,36 @@ const kPasts = {
   'a page with SSI': [[{ path: '/page.html' }, 200]],
   'mirror': [[post('/mirrored', 'x'), 200]],
   'a poll': [[{ path: kPastPoll }, 200]],
-  'a poll with a body': [[{ path: kPastPoll, body: bytes('x'.repeat(20_000)), framing: 'expect' }, 200]],
+  'a poll with a body': [[{ path: kPastPoll, ...late(20_000) }, 200]],
   'a long poll': [[{ path: '/rt/events/past?last_event_id=0' }, 200], [{ path: '/rt/events/none?timeout=0.1' }, 200]],
   'publishing': [[post('/rt/events/other', kEvent), 201]],
   'OPTIONS and HEAD': [[{ method: 'OPTIONS', path: kPastPoll }, 204], [{ method: 'HEAD', path: kPastPoll }, 200]],
   'a 400': [[{ path: '/rt/events/past?last_event_id=x' }, 400]],
   'a 413, the body unread': [[post('/rt/events/other', 'x'.repeat(400_000)), 413]],
   'a request given up halfway': kAbandoned,
-  'a bit of everything': [[{ path: '/proxied/' }, 200], [post('/rt/events/other', kEvent), 201], [{ path: '/plain.txt' }, 200],
-    [{ path: '/off/events/past?flavor=poll' }, 200], [{ path: kPastPoll }, 200]],
+  'a bit of everything': [[{ path: '/proxied/' }, 200], [post('/rt/events/other', kEvent), 201],
+    [{ path: '/plain.txt' }, 200], [{ path: '/off/events/past?flavor=poll' }, 200], [{ path: kPastPoll }, 200]],
 };
 
 // --- what is asked then ---
 
 const realm = await newRealm(database, ...range(1, 7000).map((n) => `u${n}`));
 let user_count = 0;
-const bearer = (id) => ({ Authorization: `Bearer ${signToken({ sub: id, realm: realm.name, exp: inSeconds(3600) }, { key: kKey })}` });
 
 // Of a cell: `id` is a user of its own, `channel` a channel; `rows` are the channels in which it makes one event each.
-const event = ({ channel }) => [channel];
-const publishing = (body, more) => ({ ask: ({ channel }) => post(`/rt/events/${channel}`, body, more), status: 201, rows: event });
+const publishing = (body, more) => ({
+  ask: ({ channel }) => post(`/rt/events/${channel}`, body, more),
+  status: 201,
+  rows: ({ channel }) => [channel],
+});
+const calls = (sql, ask, rows = () => []) => ({
+  ask: (cell) => ({ ...ask(cell), headers: realm.headersOf(cell.id) }),
+  status: 200,
+  rows,
+  sql,
+});
+const waits = ({ channel, cursor }) => ({ path: `/rt/events/${channel}?last_event_id=${cursor}` });
 const kLarge = JSON.stringify({ type: 'made', data: 'x'.repeat(250_000) });
-const calls = (sql, ask, rows = () => []) => ({ ask: (cell) => ({ ...ask(cell), headers: bearer(cell.id) }), status: 200, rows, sql });
 
 const kPresents = {
   'publish': publishing(kEvent),
@@ -134,7 +144,8 @@ const kPresents = {
   'publish after 100': publishing(kEvent, { framing: 'expect' }),
   'publish what is large': publishing(kLarge),
   'publish nonsense': { ...publishing('{'), status: 400, rows: () => [], sql: null },
-  'typing': calls('http_typing', ({ peer }) => post('/rt/typing', { op: 'start', to: [peer] }), ({ peer }) => [realm.userChannel(peer)]),
+  'typing': calls('http_typing', ({ peer }) => post('/rt/typing', { op: 'start', to: [peer] }),
+    ({ peer }) => [realm.userChannel(peer)]),
   'a presence report': calls('presence_request', () => post('/rt/users/me/presence', { status: 'active' })),
   'register': calls('http_register', () => post('/rt/register', {})),
   'settings': calls('http_settings', () => post('/rt/settings', { presence_enabled: false }, { method: 'PATCH' }),
@@ -142,12 +153,10 @@ const kPresents = {
   'presence of a user': { ...calls(undefined, ({ id }) => ({ path: `/rt/users/${id}/presence` })), status: 400 },
   'HEAD of the realm': calls('http_realm_presence', () => ({ method: 'HEAD', path: '/rt/realm/presence' })),
   'a poll': { ask: () => ({ path: kPastPoll }), status: 200, one: true },
-  'a poll with a body': { ask: () => ({ path: kPastPoll, body: bytes('x'), framing: 'expect' }), status: 200, one: true },
-  'a long poll': { ask: ({ channel, cursor }) => ({ path: `/rt/events/${channel}?last_event_id=${cursor}` }), status: 200, reads: true },
-  'a long poll with a body': {
-    ask: ({ channel, cursor }) => ({ path: `/rt/events/${channel}?last_event_id=${cursor}`, body: bytes('x'.repeat(50_000)), framing: 'expect' }),
-    status: 200, reads: true },
-  'an event stream': { stream: ({ channel, cursor }) => ({ path: `/rt/events/${channel}?last_event_id=${cursor}` }), reads: true },
+  'a poll with a body': { ask: () => ({ path: kPastPoll, ...late(1) }), status: 200, one: true },
+  'a long poll': { ask: waits, status: 200, reads: true },
+  'a long poll with a body': { ask: (cell) => ({ ...waits(cell), ...late(50_000) }), status: 200, reads: true },
+  'an event stream': { stream: waits, reads: true },
   'OPTIONS': { ask: ({ channel }) => ({ method: 'OPTIONS', path: `/rt/events/${channel}` }), status: 204 },
   'a wrong path': { ask: () => post('/rt/nothing', kEvent), status: 404 },
   'a wrong method': { ask: ({ channel }) => post(`/rt/events/${channel}`, kEvent, { method: 'PUT' }), status: 405 },
@@ -159,7 +168,8 @@ const count = (sql) => (asked[sql] = (asked[sql] ?? 0) + 1);
 
 const rowsOf = async (channels) => {
   const rows = await database.query(
-    'SELECT channel_id, count(*)::int AS n FROM pgevents.log_after(0, 2147483647) WHERE channel_id = ANY($1) GROUP BY 1', [channels]);
+    'SELECT channel_id, count(*)::int AS n FROM pgevents.log_after(0, 2147483647) WHERE channel_id = ANY($1) GROUP BY 1',
+    [channels]);
   return Object.fromEntries(rows.map(({ channel_id, n }) => [channel_id, n]));
 };
 
@@ -170,8 +180,9 @@ async function inThePast(connection, past) {
       await connection.abandon(question);
       continue;
     }
-    if (question.method === 'POST' && /^.(rt|off).events.other$/.test(question.path) && status === 201) count('http_publish');
-    const answer = connection.ask(question).then((got) => assert.equal(got.status, status, `${question.path}: ${got.body}`));
+    if (status === 201) count('http_publish');
+    const answer = connection.ask(question)
+      .then((got) => assert.equal(got.status, status, `${question.path}: ${got.body}`));
     answer.catch(() => {});
     answers.push(answer);
     if (!connection.pipelines) await answer;
@@ -208,8 +219,8 @@ async function cellOf(connect, name, past, present, cursor, way) {
     if (!connection.pipelines) await before;
     const now = inThePresent(connection, present, cell);
     connection.flush();
-    const event = before.then(() => present.reads && database.publish(cell.channel, 'made', 1));
-    await Promise.all([before, now, event]);
+    const published = before.then(() => present.reads && database.publish(cell.channel, 'made', 1));
+    await Promise.all([before, now, published]);
   } catch (error) {
     throw new Error(`${name}: ${error.message}`, { cause: error });
   } finally {
@@ -255,6 +266,7 @@ test('the database was asked for each of these once', async () => {
   await fallback.stop();
   const left = 'SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND usename = $1';
   await waitFor(async () => (await database.value(left, ['test_server'])) === 0, { what: 'the servers gone' });
-  const rows = await database.query('SELECT funcname, calls::int FROM pg_stat_user_functions WHERE funcname = ANY($1)', [Object.keys(asked)]);
+  const calls_made = 'SELECT funcname, calls::int FROM pg_stat_user_functions WHERE funcname = ANY($1)';
+  const rows = await database.query(calls_made, [Object.keys(asked)]);
   assert.deepEqual(Object.fromEntries(rows.map(({ funcname, calls: n }) => [funcname, n])), asked);
 });

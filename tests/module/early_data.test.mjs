@@ -1,5 +1,6 @@
-// `ssl_early_data on`: what a client sends before the handshake is over is recorded on the wire and sent again three times, as an
-// attacker does who cannot read it. Nothing is stored by that, neither by the module nor by the fallback behind it.
+// `ssl_early_data on`: what a client sends before the handshake is over is recorded on the wire and sent again three
+// times, as an attacker does who cannot read it. Nothing is stored by that, neither by the module nor by the fallback
+// behind it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -81,14 +82,16 @@ await new Promise((resolve) => wire.listen(0, '127.0.0.1', resolve));
 atEnd(() => wire.close());
 
 const text = (method, where, headers, body) =>
-  [`${method} ${where} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers, `Content-Length: ${body.length}`, '', body].join('\r\n');
+  [`${method} ${where} HTTP/1.1`, 'Host: localhost', 'Connection: close', `Content-Length: ${body.length}`, ...headers, '', body]
+    .join('\r\n');
 
 const logged = (uri) => {
   const lines = fs.readFileSync(path.join(nginx.dir, 'access.log'), 'utf8').split('\n');
   return lines.filter((line) => line.startsWith(`${uri} `)).map((line) => line.slice(uri.length + 1));
 };
 
-// Sends a request as early data, then what was recorded of it again and again; gives [status, "1": it was early data] of each.
+// Sends a request as early data, then what was recorded of it again and again; gives [status, "1": it was early data]
+// of each.
 async function replayed(method, uri, { query = '', headers = [], body = '' } = {}) {
   await openssl(nginx.port, ['-sess_out', session], text('GET', '/rt/events/x?flavor=poll', [], ''));
   const file = path.join(dir, 'request');
@@ -114,7 +117,8 @@ for (const [name, base] of [['module', '/rt'], ['fallback', '/fb']]) {
     const channel = newChannel();
     assert.deepEqual(await replayed('POST', `${base}/events/${channel}`, kEvent), all(425));
     assert.equal(await rows(channel), 0);
-    const again = await request({ port: nginx.port, tls: true, method: 'POST', path: `${base}/events/${channel}`, ...kEvent });
+    const where = { port: nginx.port, tls: true, path: `${base}/events/${channel}` };
+    const again = await request({ ...where, method: 'POST', ...kEvent });
     assert.equal(again.status, 201);
     assert.equal(await rows(channel), 1);
   });
