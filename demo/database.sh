@@ -10,25 +10,31 @@ pg_bin() {
   printf '%s\n' "${bin%/*}"
 }
 
-# What libpq connects with; `conninfo pgevents_demo` for the servers, which are to have no more rights than they need.
+# What libpq connects with. In the private cluster each has the role that it needs and no other: pgevents_owner the schema and the
+# chat, pgevents_demo the servers (pgevents_server), pgevents_demo_publisher who publishes, postgres whoever makes these.
 conninfo() {
   case $database in
-    '') printf "host='%s' dbname=pgevents user=%s" "$place/pg" "${1:-postgres}" ;;
+    '') printf "host='%s' dbname=%s user=%s" "$place/pg" "${2:-pgevents}" "${1:-pgevents_owner}" ;;
     *=* | *://*) printf '%s' "$database" ;;
     *) printf "dbname='%s'" "$database" ;;
   esac
 }
 
-# psql without the user's own settings, on the demo's database.
-run_psql() { PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo)" "$@"; }
+# psql without the user's own settings, on the demo's database; the first argument of psql_as is a role of the private cluster.
+psql_as() { PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo "$1")" "${@:2}"; }
+run_psql() { psql_as pgevents_owner "$@"; }
 
-# Whoever reaches the socket is known by his system user (peer): root and the servers' own users may come in.
+# Whoever reaches the socket is known by his system user (peer): the web side's user is the servers' role and nothing else, unless
+# it is the one who runs all of it.
 write_access_rules() {
   local db=$1 user
   printf 'local all all peer map=demo\n' >"$db/pg_hba.conf"
-  for user in root "$db_user" "$web_user" "$(id -un)"; do
-    printf 'demo %s %s\n' "$user" postgres "$user" pgevents_demo
-  done | sort -u >"$db/pg_ident.conf"
+  {
+    printf 'demo %s %s\n' "$web_user" pgevents_demo
+    for user in root "$db_user" "$(id -un)"; do
+      printf 'demo %s %s\n' "$user" postgres "$user" pgevents_owner "$user" pgevents_demo "$user" pgevents_demo_publisher
+    done
+  } | sort -u >"$db/pg_ident.conf"
 }
 
 make_cluster() {
@@ -76,21 +82,29 @@ start_cluster() {
 
 stop_cluster() { stop_process PostgreSQL "$place/pg/data/postmaster.pid" "$place/pg/data" INT:20 QUIT:5; }
 
+# The roles and the database, as the superuser, who does nothing else.
 make_database() {
-  local there
-  there=$(run_psql -d "$(conninfo) dbname=postgres" -qtAc "SELECT 1 FROM pg_database WHERE datname = 'pgevents'") || return
-  [[ $there == 1 ]] || run_psql -d "$(conninfo) dbname=postgres" -qc 'CREATE DATABASE pgevents'
-}
-
-# Installs or upgrades the schema; does nothing to a schema that is of this version. Another's database keeps its roles.
-install_schema() {
-  run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql" || return
-  [[ -z $database ]] || return 0
-  run_psql -q -v ON_ERROR_STOP=1 <<'SQL'
-SELECT 'CREATE ROLE pgevents_demo LOGIN IN ROLE pgevents_server'
- WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pgevents_demo') \gexec
+  PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo postgres postgres)" -q -v ON_ERROR_STOP=1 <<'SQL'
+SELECT format('CREATE ROLE %I %s', name, options)
+  FROM (VALUES (1, 'pgevents_server', 'NOLOGIN'), (2, 'pgevents_publisher', 'NOLOGIN'), (3, 'pgevents_admin', 'NOLOGIN'),
+               (4, 'pgevents_owner', 'LOGIN'), (5, 'pgevents_demo', 'LOGIN IN ROLE pgevents_server'),
+               (6, 'pgevents_demo_publisher', 'LOGIN IN ROLE pgevents_publisher')) AS wanted (n, name, options)
+ WHERE name NOT IN (SELECT rolname FROM pg_roles) ORDER BY n \gexec
+SELECT 'CREATE DATABASE pgevents OWNER pgevents_owner'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'pgevents') \gexec
 SQL
 }
+
+# In a cluster of an earlier release everything belongs to the superuser.
+check_owner() {
+  local owner
+  owner=$(run_psql -qtAc "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'pgevents'") || return 0
+  [[ $owner == pgevents_owner ]] || die "The demo's cluster was made by an earlier release: its database belongs to $owner." \
+    "If its events are not needed: ./run down; rm -r $place/pg/data"
+}
+
+# Installs or upgrades the schema; does nothing to a schema that is of this version.
+install_schema() { run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql"; }
 
 need_database() {
   local words
@@ -110,7 +124,7 @@ cmd_publish() {
     "For example: ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   find_place
   need_database
-  run_psql -qtA -v ON_ERROR_STOP=1 -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
+  psql_as pgevents_demo_publisher -qtA -v ON_ERROR_STOP=1 -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
 SELECT pgevents.publish(:'channel', :'type', :'data');
 SQL
     die "Not published: PostgreSQL says why above."

@@ -2,7 +2,7 @@
 # The people of the demo's chat, and a token for each, for whoever sits at this machine: the page lets one be any of them.
 # Sourced by ./run. The same people are in demo/chat.sql.
 people=(10:'Anna Graf' 11:'Beat Keller' 12:'Chantal Rochat' 13:'Dino Bernasconi' 14:'Elin Caduff' 15:'Flurin Arpagaus')
-people_ttl=604800
+people_ttl=86400 # ./run up makes new ones
 
 # Everybody may hear the rooms and who is here, and write into his own inbox.
 person() {

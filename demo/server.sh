@@ -187,6 +187,7 @@ start_all() {
   start_cluster
   [[ -n $database ]] || step "database" database make_database
   need_database
+  [[ -n $database ]] || check_owner
   step "schema" schema install_schema
   step "people and rooms of the chat" chat run_psql -q -v ON_ERROR_STOP=1 -f "$repo/demo/chat.sql"
   write_people
@@ -265,7 +266,7 @@ cmd_status() {
   local pid
   find_place
   if pid=$(nginx_pid); then
-    say "nginx       process $pid, $(sed -n 's/^ *listen \(.*\);$/http:\/\/\1\//p' "$place/nginx.conf")"
+    say "nginx       process $pid, $(sed -n 's/^ *listen \([0-9.:]*\);$/http:\/\/\1\//p' "$place/nginx.conf")"
     say "module      $(module_state)"
   else
     say "nginx       not running"

@@ -1,4 +1,5 @@
 // The demo as a user starts it: ./run in a run directory and on a port of its own. Stopped at the end of the test file.
+import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
@@ -20,9 +21,15 @@ export class Demo {
     return run(path.join(kRoot, 'run'), args, { env: { ...this.env, ...env }, expect, timeout: 900_000 });
   }
 
+  // Where its servers keep their files.
+  get place() {
+    const file = path.join(this.dir, 'place');
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : this.dir;
+  }
+
   // A connection to the demo's database, as its owner.
   async connect() {
-    const client = new pg.Client({ host: path.join(this.dir, 'pg'), user: 'postgres', database: 'pgevents' });
+    const client = new pg.Client({ host: path.join(this.place, 'pg'), user: 'pgevents_owner', database: 'pgevents' });
     await client.connect();
     atEnd(() => client.end());
     return client;
