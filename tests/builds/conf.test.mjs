@@ -151,6 +151,12 @@ describe('conf/systemd', () => {
     execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { stdio: ['ignore', 'inherit', 'inherit'] });
   });
 
+  test('leaves no core behind, and is bounded in memory', () => {
+    const unit = readUnit('pgevents-fcgi.service');
+    assert.deepEqual(unit('LimitCORE'), ['0']);
+    assert.match(unit('MemoryMax').join(), /^[0-9]+M$/);
+  });
+
   // As systemd does it (sd_listen_fds(3)): the socket is descriptor 3, LISTEN_FDS and LISTEN_PID say so. Perl makes the
   // socket, because Node would accept connections itself.
   const kActivate = `

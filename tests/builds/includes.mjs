@@ -6,8 +6,8 @@ import path from 'node:path';
 
 import { kRoot } from '../lib/scratch.mjs';
 
-// The names of namespace std that this project uses or may well use, by the header that declares them. Where several do, the first is named to
-// those who have none of them.
+// The names of namespace std that this project uses or may well use, by the header that declares them. Where several do, the first
+// is named to those who have none of them.
 const kNamesByHeader = {
   'algorithm': `all_of any_of binary_search clamp copy copy_if copy_n count count_if equal equal_range fill fill_n find
     find_first_of find_if find_if_not for_each generate is_sorted lower_bound make_heap max max_element min min_element minmax
