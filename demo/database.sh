@@ -10,8 +10,9 @@ pg_bin() {
   printf '%s\n' "${bin%/*}"
 }
 
-# What libpq connects with. In the private cluster each has the role that it needs and no other: pgevents_owner the schema and the
-# chat, pgevents_demo the servers (pgevents_server), pgevents_demo_publisher who publishes, postgres whoever makes these.
+# What libpq connects with: `conninfo ROLE DATABASE`. In the private cluster each part has the role that it needs and no other:
+# pgevents_owner owns the schema and the chat, pgevents_demo is the servers', pgevents_demo_publisher publishes, and postgres
+# makes these.
 conninfo() {
   case $database in
     '') printf "host='%s' dbname=%s user=%s" "$place/pg" "${2:-pgevents}" "${1:-pgevents_owner}" ;;
@@ -20,19 +21,19 @@ conninfo() {
   esac
 }
 
-# psql without the user's own settings, on the demo's database; the first argument of psql_as is a role of the private cluster.
+# psql without the user's own settings, on the demo's database. psql_as ROLE ARGUMENT…: as a role of the private cluster.
 psql_as() { PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo "$1")" "${@:2}"; }
 run_psql() { psql_as pgevents_owner "$@"; }
 
-# Whoever reaches the socket is known by his system user (peer): the web side's user is the servers' role and nothing else, unless
-# it is the one who runs all of it.
+# A system user that reaches the socket is known by its name (peer): the web side's user may be the servers' role and no other,
+# unless it runs all of it.
 write_access_rules() {
   local db=$1 user
   printf 'local all all peer map=demo\n' >"$db/pg_hba.conf"
   {
     printf 'demo %s %s\n' "$web_user" pgevents_demo
     for user in root "$db_user" "$(id -un)"; do
-      printf 'demo %s %s\n' "$user" postgres "$user" pgevents_owner "$user" pgevents_demo "$user" pgevents_demo_publisher
+      printf "demo $user %s\\n" postgres pgevents_owner pgevents_demo pgevents_demo_publisher
     done
   } | sort -u >"$db/pg_ident.conf"
 }
@@ -86,9 +87,11 @@ stop_cluster() { stop_process PostgreSQL "$place/pg/data/postmaster.pid" "$place
 make_database() {
   PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo postgres postgres)" -q -v ON_ERROR_STOP=1 <<'SQL'
 SELECT format('CREATE ROLE %I %s', name, options)
-  FROM (VALUES (1, 'pgevents_server', 'NOLOGIN'), (2, 'pgevents_publisher', 'NOLOGIN'), (3, 'pgevents_admin', 'NOLOGIN'),
-               (4, 'pgevents_owner', 'LOGIN'), (5, 'pgevents_demo', 'LOGIN IN ROLE pgevents_server'),
-               (6, 'pgevents_demo_publisher', 'LOGIN IN ROLE pgevents_publisher')) AS wanted (n, name, options)
+  FROM (VALUES
+    (1, 'pgevents_server', 'NOLOGIN'), (2, 'pgevents_publisher', 'NOLOGIN'), (3, 'pgevents_admin', 'NOLOGIN'),
+    (4, 'pgevents_owner', 'LOGIN'),
+    (5, 'pgevents_demo', 'LOGIN IN ROLE pgevents_server'),
+    (6, 'pgevents_demo_publisher', 'LOGIN IN ROLE pgevents_publisher')) AS wanted (n, name, options)
  WHERE name NOT IN (SELECT rolname FROM pg_roles) ORDER BY n \gexec
 SELECT 'CREATE DATABASE pgevents OWNER pgevents_owner'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'pgevents') \gexec
@@ -99,8 +102,9 @@ SQL
 check_owner() {
   local owner
   owner=$(run_psql -qtAc "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'pgevents'") || return 0
-  [[ $owner == pgevents_owner ]] || die "The demo's cluster was made by an earlier release: its database belongs to $owner." \
-    "If its events are not needed: ./run down; rm -r $place/pg/data"
+  [[ $owner == pgevents_owner ]] ||
+    die "The demo's cluster was made by an earlier release: its database belongs to $owner." \
+      "If its events are not needed: ./run down; rm -r $place/pg/data"
 }
 
 # Installs or upgrades the schema; does nothing to a schema that is of this version.
@@ -124,7 +128,8 @@ cmd_publish() {
     "For example: ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   find_place
   need_database
-  psql_as pgevents_demo_publisher -qtA -v ON_ERROR_STOP=1 -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
+  psql_as pgevents_demo_publisher -qtA -v ON_ERROR_STOP=1 \
+    -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
 SELECT pgevents.publish(:'channel', :'type', :'data');
 SQL
     die "Not published: PostgreSQL says why above."

@@ -1,5 +1,5 @@
-// The documented ways to build by hand, as far as a machine shows on which everything is installed: the lists of packages are
-// complete, and what is not in them is not needed. `./run builds --all` follows the commands in bare roots.
+// The documented ways to build by hand, as far as a machine shows on which everything is installed: the lists of packages
+// are complete, and what is not in them is not needed. `./run builds --all` follows the commands in bare roots.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,11 @@ import { describe, test } from 'node:test';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 
-const read = (name) => fs.readFileSync(path.join(kRoot, name), 'utf8');
+// The words of what a pattern's group finds in a file of this project.
+function wordsOf(name, pattern) {
+  const text = fs.readFileSync(path.join(kRoot, name), 'utf8');
+  return Array.from(text.matchAll(pattern), ([, words]) => words.split(' ')).flat();
+}
 
 async function documented(file, heading) {
   const { stdout } = await run('bash', ['tests/builds/documented.sh', file, heading], { cwd: kRoot });
@@ -32,9 +36,10 @@ describe('docs/fallback.md, building it', async () => {
   const commands = await documented('docs/fallback.md', '## Building it');
 
   test('names every package that CMake asks for', async () => {
-    const modules = Array.from(read('CMakeLists.txt').matchAll(/pkg_check_modules\(\w+ REQUIRED IMPORTED_TARGET ([^)]*)\)/g), ([, names]) => names.split(' ')).flat();
+    const modules = wordsOf('CMakeLists.txt', /pkg_check_modules\(\w+ REQUIRED IMPORTED_TARGET ([^)]*)\)/g);
     assert.ok(modules.length >= 6, `${modules}`);
-    assertContains(packagesOf(commands), ['g++', 'make', 'cmake', 'pkg-config', ...await Promise.all(modules.map(packageOf))]);
+    const packages = await Promise.all(modules.map(packageOf));
+    assertContains(packagesOf(commands), ['g++', 'make', 'cmake', 'pkg-config', ...packages]);
   });
 
   // A name that pkg-config finds first, of something that needs what is not there.
@@ -57,7 +62,7 @@ describe('docs/fallback.md, building it', async () => {
 
 describe('docs/building.md, for the nginx of Debian', async () => {
   test('names every package that configure asks for', async () => {
-    const asked = Array.from(read('config').matchAll(/^pgevents_(?:stop_unless_found|require_library) ".*?" "(.*?)"/gm), ([, names]) => names.split(' ')).flat();
+    const asked = wordsOf('config', /^pgevents_(?:stop_unless_found|require_library) ".*?" "(.*?)"/gm);
     assert.ok(asked.length >= 10, `${asked}`);
     const commands = await documented('docs/building.md', '## For the nginx of Debian');
     assertContains(packagesOf(commands), ['nginx-dev', 'make', ...asked]);

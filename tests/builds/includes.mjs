@@ -1,13 +1,13 @@
-// Which headers of the C++ standard library a file uses, by the names in it, and which ones it reaches by its own includes and by
-// those of this project's headers. What one header of the library happens to include in another is different in each library, and
-// in each version of it.
+// Which headers of the C++ standard library a file uses, by the names in it, and which ones it reaches by its own includes
+// and by those of this project's headers. What a header of the library happens to include is different in each library, and in
+// each version of it.
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { kRoot } from '../lib/scratch.mjs';
 
-// The names of namespace std that this project uses or may well use, by the header that declares them. Where several do, the first
-// is named to those who have none of them.
+// The names of namespace std that this project uses or may well use, by the header that declares them. Where several do, a file
+// that has none of them is told the first.
 const kNamesByHeader = {
   'algorithm': `all_of any_of binary_search clamp copy copy_if copy_n count count_if equal equal_range fill fill_n find
     find_first_of find_if find_if_not for_each generate is_sorted lower_bound make_heap max max_element min min_element minmax
@@ -26,7 +26,7 @@ const kNamesByHeader = {
   'cstdio': 'fclose fflush fopen fprintf fputs fread fwrite perror printf snprintf tmpfile vsnprintf',
   'cstdlib': 'abort abs atoi atol atoll calloc div exit free getenv malloc realloc strtod strtol strtoll strtoul strtoull',
   'cstring': 'memchr memcmp memcpy memmove memset strchr strcmp strcspn strerror strlen strncmp strrchr strspn strstr',
-  'ctime': 'gmtime localtime mktime strftime time time_t',
+  'ctime': 'clock gmtime localtime mktime strftime time time_t',
   'algorithm cstdio': 'remove',
   'deque': 'deque',
   'exception': 'current_exception exception_ptr terminate',

@@ -71,7 +71,7 @@ export function scenariosOn(service, defaults = {}) {
     test(sentence, (t) => play(service, t, sentence, strike, { ...defaults, ...options }));
 }
 
-// `strike` gets { crowd, flow, round } and leaves everything usable again.
+// `strike` gets { crowd, flow, round, t } and leaves everything usable again.
 async function play(service, t, sentence, strike, { serves = kServes, resumes = kResumes, untouched = false, ...options }) {
   const { crowd, flow } = await gather(service);
   const from = performance.now();
@@ -80,7 +80,7 @@ async function play(service, t, sentence, strike, { serves = kServes, resumes = 
   for (const round of range(0, rounds - 1)) {
     await flowing(flow);
     await crowd.caughtUp();
-    await strike({ crowd, flow, round });
+    await strike({ crowd, flow, round, t });
     await service.waitAnsweredBy('module', serves);
     await flowing(flow);
     times.push(Math.round(await crowd.caughtUp({ timeout: resumes })));
