@@ -179,11 +179,11 @@ std::vector<Header> stream_headers() {
 }
 
 std::string stream_opening(unsigned retry_ms, std::uint64_t cursor) {
-  return "retry: " + std::to_string(retry_ms) + "\nid: " + std::to_string(cursor) + "\n\n";
+  return "retry: " + std::to_string(retry_ms) + '\n' + stream_cursor(cursor);
 }
 
 std::string stream_cursor(std::uint64_t cursor) {
-  return "id: " + std::to_string(cursor) + "\n\n";
+  return "event: pgevents.cursor\ndata:\nid: " + std::to_string(cursor) + "\n\n";
 }
 
 std::string stream_expired(std::uint64_t cursor, std::string_view reason, bool envelope, std::string_view channel,

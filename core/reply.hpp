@@ -54,11 +54,13 @@ enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing, kEx
 // seconds go into X-PS-Reconnect-In, 0 for kWaited, kClosing and kExpired.
 Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigned poll_interval);
 
-// Headers of an event stream, and its first block: `retry: <ms>`, `id: <cursor>`, blank line.
+// Headers of an event stream, and its first block: `retry: <ms>` and the cursor, as below.
 std::vector<Header> stream_headers();
 std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
 
-// A block that only moves the client's last event id; the client dispatches nothing.
+// A block that only moves the client's last event id: an event of type `pgevents.cursor` without data. By the HTML
+// standard `id:` alone would do, but many clients keep the id of events only (docs/clients.md). Its data is empty, not
+// `{}`, so that a reader of envelopes does not take it for an event of a channel.
 std::string stream_cursor(std::uint64_t cursor);
 
 // The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"}, and

@@ -47,21 +47,26 @@ need_packages() {
 # The tests are written for Node.js 20; Debian 12 has 18. npm delivers a newer one into build/, beside the system's.
 kNodeVersion=22.23.3
 need_node() {
-  local arch major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  ((major >= 20)) && return
+  (($(node_major) >= 20)) || fetch_node
+}
+
+node_major() { node -p 'process.versions.node.split(".")[0]'; }
+
+# From here on `node` is this one.
+fetch_node() {
+  local arch where=$repo/build/node
   arch=$(node -p process.arch)
-  local where=$repo/build/node
-  [[ -x $where/node_modules/.bin/node ]] || step "Node.js $kNodeVersion (Debian's is $major)" node \
+  [[ -x $where/node_modules/.bin/node ]] || step "Node.js $kNodeVersion (the system's is $(node_major))" node \
     npm install --prefix "$where" --no-save --no-audit --no-fund "node-linux-$arch@$kNodeVersion"
   PATH=$where/node_modules/node-linux-$arch/bin:$PATH
 }
 
-# npm ci only when package-lock.json is another one than last time.
+# The packages of a directory (the tests' by default); npm ci only when package-lock.json is another one than last time.
 need_npm() {
   need_node
-  local mark=node_modules/.pgevents-lock
-  cmp -s package-lock.json "$mark" && return
-  step "npm packages" npm npm ci --no-audit --no-fund
-  cp package-lock.json "$mark"
+  local where=${1:-.}
+  local mark=$where/node_modules/.pgevents-lock
+  cmp -s "$where/package-lock.json" "$mark" && return
+  step "npm packages${1:+ of $1}" npm npm ci --prefix "$where" --no-audit --no-fund
+  cp "$where/package-lock.json" "$mark"
 }

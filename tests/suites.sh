@@ -244,6 +244,17 @@ cmd_bench() {
   esac
 }
 
+# ./run clients [NAME…]: other people's event-stream clients (those whose names hold one of these) through every reconnection; the
+# table goes to .run/clients.md. Node's own EventSource is there from 22 on.
+cmd_clients() {
+  need_packages test
+  need_npm
+  need_npm tests/clients
+  (($(node_major) >= 22)) || fetch_node
+  build_release
+  node tests/clients/run.mjs "$@" | tee -- "$run_dir/clients.md"
+}
+
 # ./run soak [asan|valgrind] [SECONDS]: table, samples and page stay in .run/soak.
 cmd_soak() {
   local variant=plain

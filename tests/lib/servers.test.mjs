@@ -126,7 +126,8 @@ describe('the event stream client', () => {
       http: (n) => `map $http_last_event_id $from { default 5; 7 7; }
         server { listen ${n.listen()};
           location / { default_type text/event-stream;
-            set $nl "\n"; return 200 "retry: 200\${nl}id: $from\${nl}\${nl}id: 7\${nl}\${nl}"; } }`,
+            set $nl "\n"; set $cursor "event: pgevents.cursor\${nl}data:\${nl}id: ";
+            return 200 "retry: 200\${nl}\${cursor}$from\${nl}\${nl}\${cursor}7\${nl}\${nl}"; } }`,
     });
     const stream = new EventStream({ port: nginx.port, path: '/', reconnect: true });
     await waitFor(() => stream.connections.length >= 3, { what: 'three connections' });

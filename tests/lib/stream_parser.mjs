@@ -6,15 +6,17 @@ const kRetry = /^retry: ([0-9]+)$/;
 const kId = /^id: ([0-9]+)$/;
 const kEvent = /^event: ([^\n]*)$/;
 const kData = /^data: ([^\n]*)$/;
+// What gives a cursor without an event of a channel.
+const kCursor = [/^event: pgevents\.cursor()$/, /^data:()$/, kId];
 const kBlankLine = Buffer.from('\n\n');
 
 const kShapes = [
-  ['opening', [kRetry, kId], ([retry, id]) => ({ retry: Number(retry), id: Number(id) })],
+  ['opening', [kRetry, ...kCursor], ([retry, , , id]) => ({ retry: Number(retry), id: Number(id) })],
   ['closing', [kRetry], ([retry]) => ({ retry: Number(retry) })],
+  ['cursor', kCursor, ([, , id]) => ({ id: Number(id) })],
   ['event', [kEvent, kData, kId], ([type, data, id]) => ({ type, data, id: Number(id) })],
-  ['cursor', [kId], ([id]) => ({ id: Number(id) })],
   ['heartbeat', [/^(:)$/], () => ({})],
-  ['heartbeat', [/^(:)$/, kId], ([, id]) => ({ id: Number(id) })],
+  ['heartbeat', [/^(:)$/, ...kCursor], ([, , , id]) => ({ id: Number(id) })],
 ];
 
 function readBlock(text) {

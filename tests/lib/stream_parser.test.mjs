@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { StreamParser } from './stream_parser.mjs';
-import { eventObject, formatTs, parseEventObject, parsePollBody, pollBody } from './wire.mjs';
+import { eventObject, formatTs, parseEventObject, parsePollBody, pollBody, streamCursor, streamOpening } from './wire.mjs';
 
-const opening = 'retry: 2000\nid: 5\n\n';
+const opening = streamOpening(2000, 5);
 const event = 'event: cheese_created\ndata: {"name":"Gruyère\u2028"}\nid: 7\n\n';
 
 function parse(text, { cut = Infinity, ...options } = {}) {
@@ -20,7 +20,7 @@ function parse(text, { cut = Infinity, ...options } = {}) {
 
 describe('the strict stream reader', () => {
   test('reads every kind of block', () => {
-    const { blocks, violations } = parse(`${opening}${event}:\n\n:\nid: 8\n\nid: 9\n\nretry: 40\n\n`);
+    const { blocks, violations } = parse(`${opening}${event}:\n\n:\n${streamCursor(8)}${streamCursor(9)}retry: 40\n\n`);
     assert.deepEqual(violations, []);
     assert.deepEqual(blocks.map(({ kind }) => kind), ['opening', 'event', 'heartbeat', 'heartbeat', 'cursor', 'closing']);
     assert.deepEqual(blocks.map(({ id }) => id), [5, 7, undefined, 8, 9, undefined]);
@@ -29,12 +29,12 @@ describe('the strict stream reader', () => {
   });
 
   test('takes a later retry for the closing block, with or without the cursor', () => {
-    for (const closing of ['retry: 40\n\n', 'retry: 40\nid: 8\n\n']) {
+    for (const closing of ['retry: 40\n\n', streamOpening(40, 8)]) {
       const { blocks, violations } = parse(opening + event + closing);
       assert.deepEqual(violations, []);
       assert.deepEqual([blocks[2].kind, blocks[2].retry], ['closing', 40]);
     }
-    assert.match(parse(`${opening}retry: 40\nid: 4\n\n`).violations[0], /id after 5/);
+    assert.match(parse(opening + streamOpening(40, 4)).violations[0], /id after 5/);
   });
 
   test('does not mind where the bytes are cut', () => {
@@ -57,7 +57,9 @@ describe('the strict stream reader', () => {
     'data that is no JSON': `${opening}event: a\ndata: {\nid: 6\n\n`,
     'an id that stands still': `${opening}${event}${event}`,
     'an id that goes back': `${opening}event: a\ndata: 1\nid: 4\n\n`,
-    'a cursor that goes back': `${opening}id: 4\n\n`,
+    'a cursor that goes back': opening + streamCursor(4),
+    'a cursor that many clients ignore, for it is no event': `${opening}id: 6\n\n`,
+    'a cursor with data': `${opening}event: pgevents.cursor\ndata: \nid: 6\n\n`,
     'an event after the closing block': `${opening}retry: 1\n\n${event}`,
     'an end in the middle': `${opening}event: a\ndata: 1\n`,
     'an end after two thirds of a block': `${opening}event: a\nda`,

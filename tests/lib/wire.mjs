@@ -21,7 +21,9 @@ export function streamFrame(row, { envelope = false } = {}) {
   return `event: ${row.type}\ndata: ${envelope ? eventObject(row) : oneLine(row.data)}\nid: ${row.id}\n\n`;
 }
 
-export const streamOpening = (retry, cursor) => `retry: ${retry}\nid: ${cursor}\n\n`;
+export const streamCursor = (cursor) => `event: pgevents.cursor\ndata:\nid: ${cursor}\n\n`;
+
+export const streamOpening = (retry, cursor) => `retry: ${retry}\n${streamCursor(cursor)}`;
 
 // The end of the JSON value that starts at `from`: strings skipped, brackets counted.
 function valueEnd(text, from) {

@@ -115,7 +115,7 @@ test('a quiet stream has heartbeats; they carry the cursor when it has moved', a
   const stream = await brisk.stream(newChannel()).opened();
   await stream.waitForBlock((block) => block.kind === 'heartbeat' && block.raw.toString() === ':\n\n');
   const id = await database.publish('elsewhere', 'made', null);
-  await stream.waitForBlock((block) => block.kind === 'heartbeat' && block.raw.toString() === `:\nid: ${id}\n\n`);
+  await stream.waitForBlock((block) => block.kind === 'heartbeat' && block.raw.toString() === `:\n${streamCursor(id)}`);
   assert.equal(stream.cursor, String(id));
   const seen = stream.blocks.length;
   await waitFor(() => stream.blocks.length > seen, { what: 'another heartbeat' });

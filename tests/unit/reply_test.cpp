@@ -157,8 +157,8 @@ START_TEST(a_poll_answer_says_where_to_go_on_and_when) {
 END_TEST
 
 START_TEST(a_stream_opens_with_retry_and_cursor) {
-  assert_text(stream_opening(2000, 434), "retry: 2000\nid: 434\n\n");
-  assert_text(stream_cursor(435), "id: 435\n\n");
+  assert_text(stream_opening(2000, 434), "retry: 2000\nevent: pgevents.cursor\ndata:\nid: 434\n\n");
+  assert_text(stream_cursor(435), "event: pgevents.cursor\ndata:\nid: 435\n\n");
   assert_text(headers_of(stream_headers()),
               "Content-Type: text/event-stream\nCache-Control: no-store\nX-Accel-Buffering: no\n");
 }

@@ -143,12 +143,13 @@ export class Network {
     };
     const frame = ({ data, ...rest }) =>
       `event: ${data.type}\ndata: ${JSON.stringify({ ...rest, data })}\nid: ${rest.id}\n\n`;
+    const cursor = () => `event: pgevents.cursor\ndata:\nid: ${request.cursor}\n\n`;
     const leave = () => {
       clock.clearTimeout(timer);
       this.streams.delete(stream);
     };
     const beat = () => {
-      write(`:\nid: ${request.cursor}\n\n`);
+      write(`:\n${cursor()}`);
       timer = clock.setTimeout(beat, kHeartbeat);
     };
     const stream = {
@@ -176,7 +177,7 @@ export class Network {
     request.signal?.addEventListener('abort', () => stream.fail(request.signal.reason));
     this.streams.add(stream);
     timer = clock.setTimeout(beat, kHeartbeat);
-    write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\nid: ${request.cursor}\n\n`);
+    write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\n${cursor()}`);
     stream.send();
     if (this.mode === 'fallback') stream.end();
     if (this.buffering && this.mode !== 'fallback') return new Promise((_, reject) => {
