@@ -17,6 +17,10 @@ function milliseconds(value) {
   return value < 10_000 ? `${number.format(Math.max(0, Math.round(value)))} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
+// Anyone may publish on the channel, and anything.
+const isDelivery = ({ type, data }) =>
+  type === 'cheese_created' && Number.isFinite(data?.pieces) && typeof data.cheese_type === 'string';
+
 // One transport with everything that it has received.
 class Panel {
   constructor(name, about, make_transport) {
@@ -47,7 +51,7 @@ class Panel {
   }
 
   show(event) {
-    if (event.data.type === 'pgevents.reset') return;
+    if (!isDelivery(event.data)) return;
     if (this.ids.has(event.id)) this.twice += 1;
     this.ids.add(event.id);
     this.pieces += event.data.data.pieces;

@@ -2,6 +2,7 @@
 // server stores two times for each user; what they mean is computed here, by the server's clock, so that late data
 // does no harm.
 import { environment, eventOf, Timer } from './environment.js';
+import { kForms, Warnings } from './payloads.js';
 
 /** @typedef {import('./types.js').UserPresence} UserPresence */
 /** @typedef {'active' | 'idle' | 'offline'} Status */
@@ -43,6 +44,7 @@ export class Presence extends EventTarget {
   #telling = false;
   #report;
   #change;
+  #warnings;
   #running = new AbortController();
 
   /**
@@ -53,6 +55,7 @@ export class Presence extends EventTarget {
   constructor(send, options = {}) {
     super();
     this.#world = environment(options.environment);
+    this.#warnings = new Warnings(this.#world);
     this.#send = send;
     this.#idle_after = options.idleAfter ?? 300_000;
     this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
@@ -107,19 +110,25 @@ export class Presence extends EventTarget {
   }
 
   /**
-   * News of some users. Older news than what is known already changes nothing.
+   * News of some users. Older news than what is known already changes nothing, and what is no news is ignored.
    * @param {PresenceNews} news
    * @param {string[]} [users]  of whom something else has changed
    */
-  apply({ presences, server_timestamp, presence_last_update_id }, users) {
+  apply(news, users) {
+    if (!kForms.presence(news)) {
+      this.#warnings.ignored('what is no presence');
+      return this.#look(users);
+    }
+    const { presences, server_timestamp, presence_last_update_id } = news;
     // Answers say how the clocks differ now; events may come late.
     if (presence_last_update_id) {
       this.#clock_ahead = server_timestamp - this.#world.now() / 1000;
       this.#last_update_id = presence_last_update_id;
     }
-    for (const [user, times] of Object.entries(presences)) {
+    for (const [user, { active_timestamp, idle_timestamp }] of Object.entries(presences)) {
       const { told_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
-      if (told_at <= server_timestamp) this.#users.set(user, { ...times, told_at: server_timestamp, status });
+      if (told_at > server_timestamp) continue;
+      this.#users.set(user, { active_timestamp, idle_timestamp, told_at: server_timestamp, status });
     }
     this.#look(users);
   }
@@ -131,7 +140,8 @@ export class Presence extends EventTarget {
   replace(news) {
     const before = [...this.users, ...this.#connected];
     this.#users.clear();
-    this.#connected = new Set(news.presence_connected);
+    const { presence_connected } = news;
+    this.#connected = new Set(kForms.texts(presence_connected) ? presence_connected : []);
     this.apply(news, [...before, ...this.#connected]);
   }
 
@@ -141,6 +151,7 @@ export class Presence extends EventTarget {
    * @param {boolean} connected
    */
   connect(news, connected) {
+    if (!kForms.connection(news)) return this.#warnings.ignored('what is no connection');
     for (const user of news.users) this.#connected[connected ? 'add' : 'delete'](user);
     this.apply({ presences: {}, ...news }, news.users);
   }

@@ -4,6 +4,7 @@ import { pause } from './environment.js';
 import { NetworkError } from './errors.js';
 import { EventChannel } from './event_channel.js';
 import { backoff } from './line.js';
+import { kForms, Warnings } from './payloads.js';
 import { Presence } from './presence.js';
 import { Server } from './server.js';
 import { TypingSender } from './typing_sender.js';
@@ -16,12 +17,26 @@ import { TypingTracker } from './typing_tracker.js';
  * @property {string[]} [channels]  to be heard beside the user's own
  * @property {string} [user]  this user's id: his own typing is not shown to him
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
+ * @property {(streamId: string) => string} [streamChannel]  on which channel typing in a stream is told, where the
+ *   application has replaced `pgevents.stream_channel()` by a rule that is no template
  * @property {(data: import('./types.js').ResetData, answer: RegisterAnswer) => void | Promise<void>} [onreset]  reloads
  *   the application's own state after a gap; what the session keeps has been renewed already
  */
 
 /** @typedef {import('./event_channel.js').ChannelOptions} ChannelOptions */
 /** @typedef {Omit<ChannelOptions, 'onreset' | 'lastEventId'> & SessionOptions} RegisterOptions */
+
+/**
+ * Where the server tells of what: others may publish on every other channel that the page listens to. An older server
+ * only lists the user's own channel and that of presence, in this order, and may lack either.
+ * @param {RegisterAnswer} answer
+ */
+function sourcesOf({ channels, user_channel, presence_channel, stream_channel }) {
+  if (user_channel !== undefined) return { own: user_channel, presence: presence_channel, stream: stream_channel };
+  const stream = 'stream:{stream_id}';
+  const [own, presence] = channels;
+  return !presence && own?.startsWith('presence:') ? { presence: own, stream } : { own, presence, stream };
+}
 
 /**
  * What keeps a page up to date.
@@ -33,12 +48,15 @@ import { TypingTracker } from './typing_tracker.js';
  * @param {RegisterAnswer} answer
  * @param {RegisterOptions} options
  */
-function sessionOf(server, answer, { channels = [], onreset, ...options }) {
+function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...options }) {
   const given = { ...options, ...answer, follows: true, environment: server.world };
   const presence = new Presence((params) => server.call('POST', 'users/me/presence', params), given);
   const typing = new TypingSender((params) => server.call('POST', 'typing', params), given);
   const typists = new TypingTracker(given);
-  const channel = new EventChannel(server, [...answer.channels, ...channels], {
+  const warnings = new Warnings(server.world);
+  const own = kForms.texts(answer.channels) ? answer.channels : [];
+  const sources = sourcesOf({ ...answer, channels: own });
+  const channel = new EventChannel(server, [...own, ...channels], {
     ...options,
     lastEventId: answer.last_event_id,
     onreset: async (data) => {
@@ -53,7 +71,7 @@ function sessionOf(server, answer, { channels = [], onreset, ...options }) {
     presence,
     typing,
     typists,
-    settings: answer.user_settings,
+    settings: { ...answer.user_settings },
 
     /**
      * One call of the HTTP interface, with this session's token, such as
@@ -74,16 +92,42 @@ function sessionOf(server, answer, { channels = [], onreset, ...options }) {
 
   /** @param {RegisterAnswer} state */
   function load(state) {
-    session.settings = state.user_settings;
+    session.settings = { ...state.user_settings };
     typists.clear();
     presence.replace(state);
   }
 
-  channel.addEventListener('presence', ({ data }) => presence.apply(data));
-  channel.addEventListener('pgevents.connected', ({ data }) => presence.connect(data, true));
-  channel.addEventListener('pgevents.disconnected', ({ data }) => presence.connect(data, false));
-  channel.addEventListener('user_settings', ({ data }) => Object.assign(session.settings, data));
-  channel.addEventListener('typing', ({ data, ts }) => typists.apply(data, (presence.serverTime - ts) * 1000));
+  /** @param {any} data */
+  function set(data) {
+    if (!kForms.settings(data)) return warnings.ignored('what is no settings');
+    const known = Object.entries(data).filter(([name]) => Object.hasOwn(session.settings, name));
+    Object.assign(session.settings, Object.fromEntries(known));
+  }
+
+  /**
+   * Takes events of a type from the channel on which the server tells them, whatever they hold.
+   * @param {string} type
+   * @param {(data: any) => string | null | undefined} source
+   * @param {(data: any, ts: number) => void} take
+   */
+  function follow(type, source, take) {
+    channel.addEventListener(type, ({ data, channel: name, ts }) => {
+      if (name === source(data)) take(data, ts);
+      else warnings.ignored(`"${type}" from channel "${name}", where the server does not tell it`);
+    });
+  }
+
+  /** @param {any} data */
+  const whereTyping = (data) => {
+    if (!kForms.stream(data)) return sources.own;
+    return streamChannel ? streamChannel(data.stream_id) : sources.stream?.replace('{stream_id}', () => data.stream_id);
+  };
+
+  follow('presence', () => sources.presence, (data) => presence.apply(data));
+  follow('pgevents.connected', () => sources.presence, (data) => presence.connect(data, true));
+  follow('pgevents.disconnected', () => sources.presence, (data) => presence.connect(data, false));
+  follow('user_settings', () => sources.own, set);
+  follow('typing', whereTyping, (data, ts) => typists.apply(data, (presence.serverTime - ts) * 1000));
   load(answer);
   return session;
 }

@@ -88,6 +88,9 @@
  * @typedef {object} RegisterCore
  * @property {string} last_event_id  the cursor: whatever is not in this answer comes behind it
  * @property {string[]} channels  the user's own, and that of presence
+ * @property {string | null} [user_channel]  the user's own; an older server does not name these three
+ * @property {string | null} [presence_channel]
+ * @property {string | null} [stream_channel]  where typing in a stream is told: `{stream_id}` stands for the stream's id
  * @property {string[]} [presence_connected]  users
  * @property {UserSettings} user_settings
  */

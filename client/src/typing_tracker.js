@@ -1,6 +1,7 @@
 // Who is typing where, by the events of type "typing". Each typist has a time of his own: without another "start" he
 // is taken to have gone.
 import { environment, eventOf, Timer } from './environment.js';
+import { kForms, Warnings } from './payloads.js';
 import { conversationOf } from './typing_sender.js';
 
 /**
@@ -12,6 +13,7 @@ export class TypingTracker extends EventTarget {
   #world;
   #expiry;
   #user;
+  #warnings;
   /** @type {Map<string, { conversation: string, user: string, timer: Timer }>} */
   #typists = new Map();
 
@@ -24,15 +26,17 @@ export class TypingTracker extends EventTarget {
   constructor(options = {}) {
     super();
     this.#world = environment(options.environment);
+    this.#warnings = new Warnings(this.#world);
     this.#expiry = options.server_typing_started_expiry_period_milliseconds ?? 45_000;
     this.#user = options.user;
   }
 
   /**
-   * @param {import('./types.js').TypingData} data  of an event
+   * @param {import('./types.js').TypingData} data  of an event; anything else is ignored
    * @param {number} [age]  milliseconds since it was sent
    */
   apply(data, age = 0) {
+    if (!kForms.stream(data) && !kForms.direct(data)) return this.#warnings.ignored('what is no typing');
     const user = data.sender.user_id;
     if (user === this.#user) return;
     const conversation = conversationOf(data.message_type === 'stream'

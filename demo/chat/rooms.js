@@ -4,6 +4,8 @@ const kHistorySeconds = 7 * 86_400;
 const kShown = 200;
 const kTopic = 'chat';
 const kNamed = 3;
+const kPrefix = 'stream:';
+const isMessage = (data) => typeof data?.author === 'string' && typeof data.body === 'string';
 const element = (id) => document.getElementById(id);
 
 function describeTypists(names) {
@@ -44,7 +46,7 @@ export class Rooms {
 
   // Pages of the history, until there is no more: an answer that was cut says to come back at once.
   async #readHistory() {
-    const channels = this.#rooms.map(([id]) => `stream:${id}`).join(',');
+    const channels = this.#rooms.map(([id]) => kPrefix + id).join(',');
     let cursor = `rt-${Math.floor(Date.now() / 1000) - kHistorySeconds}`;
     for (let more = true; more;) {
       const query = new URLSearchParams({ flavor: 'poll', types: 'message', last_event_id: cursor });
@@ -58,17 +60,17 @@ export class Rooms {
     }
   }
 
-  // False when it is there already.
+  // False when it is there already, or is none: the page listens to other channels too, and an event holds what its publisher wrote.
   #keep(event_id, channel, ts, data) {
-    const messages = this.#messages.get(channel.slice('stream:'.length));
-    if (!messages || messages.has(event_id)) return false;
+    const messages = channel.startsWith(kPrefix) && this.#messages.get(channel.slice(kPrefix.length));
+    if (!messages || messages.has(event_id) || !isMessage(data)) return false;
     messages.set(event_id, { ...data, ts });
     return true;
   }
 
   #receive(event_id, channel, ts, data) {
     if (!this.#keep(event_id, channel, ts, data)) return;
-    const room = channel.slice('stream:'.length);
+    const room = channel.slice(kPrefix.length);
     if (room === this.#open && !document.hidden) return this.#draw();
     this.#unread.set(room, (this.#unread.get(room) ?? 0) + (data.author === this.#me.id ? 0 : 1));
     this.#draw();

@@ -119,6 +119,28 @@ describe('the chat', () => {
     await leave(page);
   });
 
+  test('passes over what is no message, and over what others say of presence and typing', async () => {
+    const page = await enter(kAnna);
+    for (const data of ['null', '7', '[]', '{}', '{"author":{"toString":1},"body":"x"}', '{"author":"11","body":["x"]}']) {
+      for (const type of ['message', 'presence', 'typing', 'user_settings']) {
+        await database.query('SELECT pgevents.publish($1, $2, $3)', ['stream:dairy', type, data]);
+      }
+    }
+    const presence = { presences: { 15: { active_timestamp: 9e9, idle_timestamp: 9e9 } }, server_timestamp: 9e9 };
+    const typing = { op: 'start', message_type: 'stream', sender: { user_id: '15' }, stream_id: 'dairy', topic: 'chat' };
+    for (const [channel, type, data] of [['stream:dairy', 'presence', presence], ['stream:cellar', 'typing', typing],
+      ['stream:dairy', 'user_settings', { presence_enabled: false }]]) {
+      await database.query('SELECT pgevents.publish($1, $2, $3)', [channel, type, JSON.stringify(data)]);
+    }
+    await page.locator('#rooms [data-room="dairy"]').click();
+    await say(page, 'the last of these');
+    await message(page, 'the last of these').waitFor();
+    assert.equal(await statusOf(page, '15'), 'offline');
+    assert.equal(await page.locator('#typists').innerText(), '');
+    assert.equal(await page.locator('#visible').isChecked(), true);
+    await leave(page);
+  });
+
   test('shows text as text', async () => {
     const page = await enter(kAnna);
     await say(page, '<img src=x onerror="window.hurt = 1"><b>fat</b>');

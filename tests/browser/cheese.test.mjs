@@ -182,6 +182,22 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
+  test('passes over what is no delivery: anyone may publish on the channel', async () => {
+    const page = await openPage();
+    for (const data of ['null', '7', '"x"', '[]', '{}', '{"pieces":"many","cheese_type":"Brie"}', '{"pieces":1,"cheese_type":{"toString":1}}']) {
+      await database.query(`SELECT pgevents.publish('cheese', 'cheese_created', $1)`, [data]);
+    }
+    await database.query(`SELECT pgevents.publish('cheese', 'presence', 'null'), pgevents.publish('cheese', 'constructor', '{}')`);
+    const before_id = await head();
+    await insert(5);
+    await assertEverywhereOnce(page, before_id);
+    for (const name of kTransports) {
+      assert.deepEqual((await arrivals(page, name)).filter((id) => id > before_id - 9 && id <= before_id), [], name);
+    }
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
+
   for (const [name, options] of Object.entries({
     phone: { viewport: { width: 360, height: 740 }, isMobile: true },
     'dark phone': { viewport: { width: 360, height: 740 }, isMobile: true, colorScheme: 'dark' },

@@ -1,0 +1,52 @@
+// What the library acts on is checked here first. An event's data is whatever its publisher wrote: what is not of its form is
+// dropped with a warning, and throws nothing.
+
+/** @typedef {(value: any) => boolean} Check */
+
+/** @type {Check} */
+const isText = (value) => typeof value === 'string';
+const isNumber = Number.isFinite;
+/** @param {Check} check @returns {Check} */
+const listOf = (check) => (value) => Array.isArray(value) && value.every(check);
+/** @param {Record<string, Check>} members @returns {Check} */
+const objectOf = (members) => (value) =>
+  value instanceof Object && Object.entries(members).every(([name, check]) => check(value[name]));
+/** By user. @param {Check} check @returns {Check} */
+const mapOf = (check) => (value) => value instanceof Object && !Array.isArray(value) && Object.values(value).every(check);
+/** @param {Check} check @returns {Check} */
+const optional = (check) => (value) => value === undefined || check(value);
+
+const isUser = objectOf({ user_id: isText });
+/** @param {any[]} values @returns {Check} */
+const oneOf = (...values) => (value) => values.includes(value);
+const typing = { op: oneOf('start', 'stop'), sender: isUser };
+const isPresences = mapOf(objectOf({ active_timestamp: isNumber, idle_timestamp: isNumber }));
+
+/** The forms of payloads (types.js) that come in events and answers. */
+export const kForms = {
+  presence: objectOf({ presences: isPresences, server_timestamp: isNumber, presence_last_update_id: optional(isNumber) }),
+  connection: objectOf({ users: listOf(isText), presences: optional(isPresences), server_timestamp: isNumber }),
+  direct: objectOf({ ...typing, message_type: oneOf('direct'), recipients: listOf(isUser) }),
+  stream: objectOf({ ...typing, message_type: oneOf('stream'), stream_id: isText, topic: isText }),
+  texts: listOf(isText),
+  settings: mapOf((value) => typeof value === 'boolean'),
+};
+
+/** Says once of each kind of event that it was ignored: a stranger may send any number of them. */
+export class Warnings {
+  #world;
+  /** @type {Set<string>} */
+  #said = new Set();
+
+  /** @param {import('./environment.js').Environment} world */
+  constructor(world) {
+    this.#world = world;
+  }
+
+  /** @param {string} what */
+  ignored(what) {
+    if (this.#said.has(what)) return;
+    this.#said.add(what);
+    this.#world.console?.warn(`pgevents: ignored ${what}`);
+  }
+}
