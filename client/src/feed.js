@@ -23,6 +23,9 @@ const kDefaults = {
   heartbeatTimeout: 25_000,
 };
 
+// Events of these types on a channel are about the channel. Others' events that are called so come to `onevent` alone.
+const kOwn = new Set(['open', 'error']);
+
 const kConnecting = 0;
 const kOpen = 1;
 const kClosed = 2;
@@ -78,7 +81,9 @@ export class Feed {
     }
     this.tabs?.post({ from: this.cursor, to, events });
     for (const { id, channel_id: channel, ts, data: { type, data } } of events) {
-      if (this.#advance(id)) this.#emit(type, { data, lastEventId: `${id}`, channel, ts }, this.#channel.onevent);
+      if (!this.#advance(id)) continue;
+      const event = { data, lastEventId: `${id}`, channel, ts };
+      this.#emit(type, event, this.#channel.onevent, kOwn.has(type) ? new EventTarget() : this.#channel);
     }
     this.#advance(to);
   }
@@ -104,10 +109,11 @@ export class Feed {
    * @param {string} type
    * @param {object} [fields]
    * @param {((event: any) => void) | null} [handler]
+   * @param {Pick<EventTarget, 'addEventListener' | 'dispatchEvent'>} [target]
    */
-  #emit(type, fields, handler) {
-    if (handler) this.#channel.addEventListener(type, handler, { once: true });
-    this.#channel.dispatchEvent(eventOf(type, fields));
+  #emit(type, fields, handler, target = this.#channel) {
+    if (handler) target.addEventListener(type, handler, { once: true });
+    target.dispatchEvent(eventOf(type, fields));
   }
 
   // --- state ---

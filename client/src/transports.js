@@ -9,13 +9,14 @@ import { StreamParser } from './stream_parser.js';
 
 export const kReset = 'pgevents.reset';
 const kExpired = 'pgevents.expired';
+const kCursor = 'pgevents.cursor';
 
 // As the server's, where it does not tell them: milliseconds, and seconds.
 const kRetry = 2000;
 const kPollInterval = 5;
 
 /**
- * A block of a stream. The data of an event holds the whole of it.
+ * A block of a stream. The data of an event holds the whole of it; a block that only moves the cursor has none.
  * @param {Line} line
  * @param {AbortSignal} signal
  * @param {import('./stream_parser.js').Block} block
@@ -23,7 +24,7 @@ const kPollInterval = 5;
 function take(line, signal, { type, data, id }) {
   signal.throwIfAborted();
   const events = data ? [JSON.parse(data)] : [];
-  if (type === kExpired) throw line.over(events[0].data.data.reason);
+  if (type === kExpired) throw line.over(events[0]?.data?.data?.reason);
   return line.receive(events, id);
 }
 
@@ -76,16 +77,23 @@ export function eventSource(line, signal) {
   line.watchdog.set(heartbeatTimeout / 5);
   return new Promise((_, reject) => {
     let last = Promise.resolve();
-    for (const type of [kExpired, kReset, ...types]) {
+    for (const type of new Set([kExpired, kReset, kCursor, ...types])) {
       source.addEventListener(type, ({ data, lastEventId: id }) => {
+        if (data === undefined) return; // the connection's own "open" or "error"
         last = last.then(() => take(line, signal, { type, data, id })); // nothing behind one that was not taken
         last.catch(reject);
       });
     }
-    source.onopen = () => line.watchdog.set();
+    let is_open = true; // as far as the watchdog knows, which is set already
+    source.onopen = () => {
+      is_open = true;
+      line.watchdog.set();
+    };
     // The browser comes back by itself when a stream ends, as often as the server says; but not after an error of HTTP.
-    source.onerror = () => {
-      line.watchdog.set(heartbeatTimeout);
+    source.onerror = (event) => {
+      if ('data' in event) return; // an application's event that is called so
+      if (is_open) line.watchdog.set(heartbeatTimeout); // once, however often the browser tries
+      is_open = false;
       if (source.readyState === 2) reject(new SilenceError('No answer'));
     };
     aborted(signal).catch(reject);
