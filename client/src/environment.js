@@ -11,7 +11,7 @@
  * @property {typeof EventSource} [EventSource]
  * @property {typeof BroadcastChannel} [BroadcastChannel]
  * @property {LockManager} [locks]
- * @property {Pick<Console, 'warn'>} [console]  hears of what was ignored
+ * @property {Pick<Console, 'warn'>} [console]  for warnings about what was ignored
  * @property {Document} [document]  tells whether the page is hidden, and of input
  * @property {Partial<EventTarget>} [window]  tells of coming back online
  */

@@ -23,7 +23,7 @@ const kDefaults = {
   heartbeatTimeout: 25_000,
 };
 
-// Events of these types on a channel are about the channel. Others' events that are called so come to `onevent` alone.
+// Types of the library's own events. An application's event of such a type reaches `onevent` only.
 const kOwn = new Set(['open', 'error']);
 
 const kConnecting = 0;

@@ -1,5 +1,5 @@
-// What the library acts on is checked here first. An event's data is whatever its publisher wrote: what is not of its form is
-// dropped with a warning, and throws nothing.
+// Checks what the library acts on. An event's data is whatever its publisher wrote: the library ignores malformed data with
+// a warning, and throws nothing.
 
 /** @typedef {(value: any) => boolean} Check */
 
@@ -32,7 +32,7 @@ export const kForms = {
   settings: mapOf((value) => typeof value === 'boolean'),
 };
 
-/** Says once of each kind of event that it was ignored: a stranger may send any number of them. */
+/** Warns once for each kind of event: a stranger may send any number of them. */
 export class Warnings {
   #world;
   /** @type {Set<string>} */

@@ -110,13 +110,13 @@ export class Presence extends EventTarget {
   }
 
   /**
-   * News of some users. Older news than what is known already changes nothing, and what is no news is ignored.
+   * News of some users. Older news than what is known already changes nothing; malformed news are ignored.
    * @param {PresenceNews} news
    * @param {string[]} [users]  of whom something else has changed
    */
   apply(news, users) {
     if (!kForms.presence(news)) {
-      this.#warnings.ignored('what is no presence');
+      this.#warnings.ignored('malformed presence data');
       return this.#look(users);
     }
     const { presences, server_timestamp, presence_last_update_id } = news;
@@ -151,7 +151,7 @@ export class Presence extends EventTarget {
    * @param {boolean} connected
    */
   connect(news, connected) {
-    if (!kForms.connection(news)) return this.#warnings.ignored('what is no connection');
+    if (!kForms.connection(news)) return this.#warnings.ignored('malformed connection data');
     for (const user of news.users) this.#connected[connected ? 'add' : 'delete'](user);
     this.apply({ presences: {}, ...news }, news.users);
   }

@@ -17,7 +17,7 @@ import { TypingTracker } from './typing_tracker.js';
  * @property {string[]} [channels]  to be heard beside the user's own
  * @property {string} [user]  this user's id: his own typing is not shown to him
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
- * @property {(streamId: string) => string} [streamChannel]  on which channel typing in a stream is told, where the
+ * @property {(streamId: string) => string} [streamChannel]  the channel on which typing in a stream is published, where the
  *   application has replaced `pgevents.stream_channel()` by a rule that is no template
  * @property {(data: import('./types.js').ResetData, answer: RegisterAnswer) => void | Promise<void>} [onreset]  reloads
  *   the application's own state after a gap; what the session keeps has been renewed already
@@ -27,8 +27,8 @@ import { TypingTracker } from './typing_tracker.js';
 /** @typedef {Omit<ChannelOptions, 'onreset' | 'lastEventId'> & SessionOptions} RegisterOptions */
 
 /**
- * Where the server tells of what: others may publish on every other channel that the page listens to. An older server
- * only lists the user's own channel and that of presence, in this order, and may lack either.
+ * On which channels the server itself publishes. On every other channel that the page subscribes to, others may. An older
+ * server only lists the user's own channel and that of presence, in this order, and either may be missing.
  * @param {RegisterAnswer} answer
  */
 function sourcesOf({ channels, user_channel, presence_channel, stream_channel }) {
@@ -99,13 +99,13 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
 
   /** @param {any} data */
   function set(data) {
-    if (!kForms.settings(data)) return warnings.ignored('what is no settings');
+    if (!kForms.settings(data)) return warnings.ignored('malformed user_settings');
     const known = Object.entries(data).filter(([name]) => Object.hasOwn(session.settings, name));
     Object.assign(session.settings, Object.fromEntries(known));
   }
 
   /**
-   * Takes events of a type from the channel on which the server tells them, whatever they hold.
+   * Takes events of a type from the channel on which the server publishes them, whatever they hold.
    * @param {string} type
    * @param {(data: any) => string | null | undefined} source
    * @param {(data: any, ts: number) => void} take
@@ -113,7 +113,7 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
   function follow(type, source, take) {
     channel.addEventListener(type, ({ data, channel: name, ts }) => {
       if (name === source(data)) take(data, ts);
-      else warnings.ignored(`"${type}" from channel "${name}", where the server does not tell it`);
+      else warnings.ignored(`"${type}" from channel "${name}": the server does not publish it there`);
     });
   }
 

@@ -90,7 +90,7 @@
  * @property {string[]} channels  the user's own, and that of presence
  * @property {string | null} [user_channel]  the user's own; an older server does not name these three
  * @property {string | null} [presence_channel]
- * @property {string | null} [stream_channel]  where typing in a stream is told: `{stream_id}` stands for the stream's id
+ * @property {string | null} [stream_channel]  where typing in a stream is published: `{stream_id}` stands for the stream's id
  * @property {string[]} [presence_connected]  users
  * @property {UserSettings} user_settings
  */

@@ -32,11 +32,11 @@ export class TypingTracker extends EventTarget {
   }
 
   /**
-   * @param {import('./types.js').TypingData} data  of an event; anything else is ignored
+   * @param {import('./types.js').TypingData} data  of an event; malformed data are ignored
    * @param {number} [age]  milliseconds since it was sent
    */
   apply(data, age = 0) {
-    if (!kForms.stream(data) && !kForms.direct(data)) return this.#warnings.ignored('what is no typing');
+    if (!kForms.stream(data) && !kForms.direct(data)) return this.#warnings.ignored('malformed typing data');
     const user = data.sender.user_id;
     if (user === this.#user) return;
     const conversation = conversationOf(data.message_type === 'stream'

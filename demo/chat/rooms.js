@@ -60,7 +60,7 @@ export class Rooms {
     }
   }
 
-  // False when it is there already, or is none: the page listens to other channels too, and an event holds what its publisher wrote.
+  // False when it is there already, or is no message of a room: an event holds whatever its publisher wrote.
   #keep(event_id, channel, ts, data) {
     const messages = channel.startsWith(kPrefix) && this.#messages.get(channel.slice(kPrefix.length));
     if (!messages || messages.has(event_id) || !isMessage(data)) return false;

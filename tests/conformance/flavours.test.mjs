@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { assertError, forEach, newChannel, startBackends } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
-import { eventObject, pollBody } from '../lib/wire.mjs';
+import { eventObject, pollBody, streamOpening } from '../lib/wire.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 const backends = await startBackends({ database });
@@ -79,7 +79,7 @@ forEach(backends, (backend) => {
   test('an event stream says first when to come back', async () => {
     const { channel, id } = await oneEvent();
     const stream = await backend.stream(channel, { cursor: 0, count: 1 });
-    assert.equal(stream.blocks[0].raw.toString(), `retry: ${backend.differs.retry}\nid: 0\n\n`);
+    assert.equal(stream.blocks[0].raw.toString(), streamOpening(backend.differs.retry, 0));
     assert.equal(stream.blocks[1].raw.toString(), `event: made\ndata: {"n":1}\nid: ${id}\n\n`);
   });
 

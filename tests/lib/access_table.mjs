@@ -157,7 +157,7 @@ export class AccessTable {
 }
 
 // What a stream may end with: where the log is by now.
-const kLastCursor = /(?<=\n\n)id: [0-9]+\n\n$/;
+const kLastCursor = /(?<=\n\n)event: pgevents\.cursor\ndata:\nid: [0-9]+\n\n$/;
 
 const titleOf = ({ what, status, msg }) => `${what}: ${status}${msg ? ` ${msg}` : ''}`;
 

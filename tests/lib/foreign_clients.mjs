@@ -108,10 +108,10 @@ export function curl(url, { onOpen, onEvent }) {
   return { stop: () => (process.kill(-child.pid), ended) };
 }
 
-// The page's text, with the address of the test, and telling of each connection.
+// The document's script, with the address of the test; it reports each connection.
 function curlLoop(url) {
-  const page = fs.readFileSync(path.join(kRoot, 'docs', 'clients.md'), 'utf8');
-  const [, text] = /^## curl\n[^]*?\n((?: {4}.*\n)+)/m.exec(page);
+  const document = fs.readFileSync(path.join(kRoot, 'docs', 'clients.md'), 'utf8');
+  const [, text] = /^## curl\n[^]*?\n((?: {4}.*\n)+)/m.exec(document);
   const edit = (before, after, script) => {
     assert.ok(script.includes(before), `docs/clients.md, curl: no ${before}`);
     return script.replace(before, () => after);
@@ -120,7 +120,7 @@ function curlLoop(url) {
   return edit('http://localhost:8080/rt/events/cheese', `'${url}&envelope=1'`, told);
 }
 
-// A program of its own that writes { open } or an event per line.
+// A program that writes { open } or an event per line.
 export function program(command, args) {
   return (url, { types, onOpen, onEvent }) => {
     const child = spawn(command, [...args, url, ...types], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -38,7 +38,7 @@ function bareParse(bytes) {
   let [type, data, id] = ['', '', ''];
   for (const line of bytes.toString('utf8').split(/\r\n|\r|\n/)) {
     if (line === '') {
-      if (data !== '') events.push({ type: type || 'message', data: data.slice(0, -1), id });
+      if (data !== '' && type !== 'pgevents.cursor') events.push({ type: type || 'message', data: data.slice(0, -1), id });
       [type, data] = ['', ''];
       continue;
     }

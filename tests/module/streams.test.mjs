@@ -8,7 +8,7 @@ import { sharedCluster } from '../lib/cluster.mjs';
 import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { rawExchange } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
-import { formatTs, streamFrame } from '../lib/wire.mjs';
+import { formatTs, streamCursor, streamFrame } from '../lib/wire.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 const server = await startModuleServer({ database, workers: 4 });
