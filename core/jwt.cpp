@@ -94,7 +94,7 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
   bool kid_known = false;
   bool alg_known = false;
   for (const JwtKey& key : keys) {
-    if (token.kid && !key.kid.empty() && key.kid != *token.kid) continue;
+    if (token.kid && key.kid != *token.kid) continue;
     kid_known = true;
     for (const JwtKey::Use& use : key.uses) {
       if (use.alg != token.alg) continue;

@@ -16,7 +16,7 @@ struct JwtKey {
     std::string_view alg;
     Json jwk;
   };
-  std::string kid;  // empty: for any token
+  std::string kid;  // empty: for tokens that name no key
   std::vector<Use> uses;
 };
 

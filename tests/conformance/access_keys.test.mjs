@@ -80,7 +80,7 @@ const rotation = [
   { what: 'a token without kid finds the old secret', token: by(old.oct), ...kGood },
   { what: 'a token without kid finds the new RSA key', token: by(fresh.rsa), ...kGood },
   { what: 'a token without kid finds a PEM that has one', token: by(rsa), ...kGood },
-  { what: 'an unknown kid finds a key without one', token: by(secret, { kid: 'whatever' }), ...kGood },
+  { what: 'an unknown kid does not find a key without one', token: by(secret, { kid: 'whatever' }), ...kInvalid },
   { what: 'an unknown kid of a key that has another', token: by(fresh.oct, { kid: 'newer' }), ...kInvalid },
   { what: 'the kid of another secret', token: by(fresh.oct, { kid: 'old' }), ...kInvalid },
   { what: 'the kid of another RSA key', token: by(fresh.rsa, { kid: 'old-rsa' }), ...kInvalid },

@@ -155,9 +155,9 @@ START_TEST(keys_are_chosen_by_kid) {
   assert_text(verdict(keys, with_kid(1, "new")), "good");
   assert_text(verdict(keys, with_kid(0, "new")), kWrongSignature);
   assert_text(verdict(keys, with_kid(1, "old")), kWrongSignature);
-  assert_text(verdict(keys, with_kid(2, "old")), "good", "a key without kid serves every token");
-  assert_text(verdict(keys, with_kid(2, "whatever")), "good");
-  assert_text(verdict(keys, with_kid(1, "whatever")), kWrongSignature);
+  assert_text(verdict(keys, with_kid(2, "old")), kWrongSignature, "a key without kid is for tokens without");
+  assert_text(verdict(keys, with_kid(2, "whatever")), kWrongKid);
+  assert_text(verdict(keys, with_kid(1, "whatever")), kWrongKid);
   for (const std::string& secret : secrets) {
     assert_text(verdict(keys, token(oct_key(secret), "HS256")), "good", "a token without kid is tried with all keys");
   }
@@ -169,6 +169,11 @@ START_TEST(an_unknown_kid_is_told_from_a_wrong_signature) {
   add(keys, kSecret, "a");
   assert_text(verdict(keys, sign(oct_key(), R"({"alg":"HS256","kid":"b"})", "{}")), kWrongKid);
   assert_text(verdict(keys, sign(oct_key(), R"({"alg":"HS256","kid":"A"})", "{}")), kWrongKid);
+  // Also where there is but one key, and that has no name.
+  JwtKeys unnamed;
+  add(unnamed, kSecret);
+  assert_text(verdict(unnamed, sign(oct_key(), R"({"alg":"HS256","kid":"b"})", "{}")), kWrongKid);
+  assert_text(verdict(unnamed, sign(oct_key(), R"({"alg":"HS256","kid":""})", "{}")), "good");
 }
 END_TEST
 
