@@ -13,6 +13,11 @@ struct Header {
   std::string value;
 };
 
+// Carried by every answer, whatever it is: no browser takes JSON or a stream for a page or a script (Fetch standard,
+// "X-Content-Type-Options").
+inline constexpr char kNoSniffName[] = "X-Content-Type-Options";
+inline constexpr char kNoSniffValue[] = "nosniff";
+
 struct Reply {
   int status = 200;
   std::vector<Header> headers;  // Content-Type included

@@ -73,6 +73,7 @@ std::optional<std::size_t> content_length(const Exchange& exchange) {
 bool send_head(Exchange& exchange, int status, const std::vector<Header>& headers) {
   std::string head = "Status: " + std::to_string(status) + ' ' + reason(status) + "\r\n";
   for (const Header& header : headers) head += header.name + ": " + header.value + "\r\n";
+  head += std::string(kNoSniffName) + ": " + kNoSniffValue + "\r\n";
   return exchange.write(head += "\r\n");
 }
 

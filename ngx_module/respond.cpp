@@ -107,7 +107,7 @@ ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers)
 ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
   const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
   r->disable_not_modified = 1;
-  if (set_headers(r, headers) != NGX_OK) {
+  if (set_headers(r, headers) != NGX_OK || set_header(r, {kNoSniffName, kNoSniffValue}) != NGX_OK) {
     return NGX_ERROR;
   }
   return conf->access.origins == nullptr ? NGX_OK
@@ -162,6 +162,9 @@ Request read_request(ngx_http_request_t* r) {
   Request request;
   request.method = view(r->method_name);
   request.path = view(r->uri);
+  if (r->valid_unparsed_uri) {  // neither a rewrite nor an internal redirect has changed the path
+    request.target = view(r->unparsed_uri);
+  }
   request.query = view(r->args);
   request.accept = find_header(r, "Accept");
   request.last_event_id = find_header(r, "Last-Event-ID");

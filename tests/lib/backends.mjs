@@ -214,4 +214,5 @@ export function assertError(answer, status, code, msg) {
   assert.deepEqual([answer.status, answer.body], [status, body]);
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.equal(answer.headers['cache-control'], 'no-store');
+  assert.equal(answer.headers['x-content-type-options'], 'nosniff');
 }

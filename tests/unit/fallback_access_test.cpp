@@ -127,11 +127,11 @@ START_TEST(a_refusal_says_how_to_do_better) {
   const Server server;
   assert_text(server.get({}),
               "Status: 401 Unauthorized\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-              "WWW-Authenticate: Bearer\r\nContent-Length: 93\r\n\r\n"
+              "WWW-Authenticate: Bearer\r\nContent-Length: 93\r\nX-Content-Type-Options: nosniff\r\n\r\n"
               R"({"result":"error","code":"UNAUTHORIZED","msg":"Authentication required for channel 'closed'"})");
   assert_text(server.get(bearer("x")),
               "Status: 401 Unauthorized\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-              "WWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 62\r\n\r\n"
+              "WWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 62\r\nX-Content-Type-Options: nosniff\r\n\r\n"
               R"({"result":"error","code":"UNAUTHORIZED","msg":"Invalid token"})");
 }
 END_TEST

@@ -54,7 +54,7 @@ START_TEST(it_answers_over_a_socket_of_its_own) {
   assert_text(status_of(ask(server.socket, get_params("/events/closed"))), "Status: 403 Forbidden");
   Params options = get_params("/events/open");
   options[0].second = "OPTIONS";
-  assert_text(ask(server.socket, options), "Status: 204 No Content\r\nAllow: GET, HEAD, POST, OPTIONS\r\n\r\n");
+  assert_text(ask(server.socket, options), "Status: 204 No Content\r\nAllow: GET, HEAD, POST, OPTIONS\r\nX-Content-Type-Options: nosniff\r\n\r\n");
   assert_text(status_of(ask(server.socket, {})), "Status: 404 Not Found");
 }
 END_TEST
@@ -63,7 +63,7 @@ START_TEST(without_a_database_it_says_when_to_come_back) {
   Server server;
   assert_text(ask(server.socket, get_params("/events/open")),
               "Status: 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-              "Retry-After: 5\r\nContent-Length: 85\r\n\r\n"
+              "Retry-After: 5\r\nContent-Length: 85\r\nX-Content-Type-Options: nosniff\r\n\r\n"
               R"({"result":"error","code":"SERVICE_UNAVAILABLE","msg":"The database is not available"})");
   wait_until("the log says why",
              [&] { return file_text(server.log).find("/nonexistent/.s.PGSQL") != std::string::npos; });
@@ -237,7 +237,7 @@ END_TEST
 START_TEST(it_answers_one_request_as_cgi) {
   assert_text(cgi({"GATEWAY_INTERFACE=CGI/1.1", "REQUEST_METHOD=GET", "PATH_INFO=/events/closed"}),
               "Status: 403 Forbidden\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-              "Content-Length: 81\r\n\r\n"
+              "Content-Length: 81\r\nX-Content-Type-Options: nosniff\r\n\r\n"
               R"({"result":"error","code":"FORBIDDEN","msg":"Not authorized for channel 'closed'"})");
   assert_text(status_of(cgi({"REQUEST_METHOD=HEAD", "PATH_INFO=/events/open"})), "Status: 503 Service Unavailable");
 }
