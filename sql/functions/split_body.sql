@@ -20,7 +20,8 @@ BEGIN
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;
   END IF;
-  IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 THEN
+  -- The type numeric raises errors of its own about greater exponents.
+  IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 AND ttl::text !~ '[eE][+-]?[0-9]{4}' THEN
     seconds := (ttl::text)::numeric;
   END IF;
   IF seconds IS NULL OR seconds < 0.001 OR seconds > 3153600000 THEN
