@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "complaint.hpp"
 #include "event.hpp"
 #include "name_pattern.hpp"
 #include "request.hpp"
@@ -60,11 +61,14 @@ std::optional<std::string> from_header(std::string_view authorization) {
   return std::string(trimmed(text.substr(scheme.size()), " \t"));
 }
 
-std::optional<std::string> from_query(std::string_view query) {
-  const auto fields = parse_form(query);  // what cannot be decoded is a 400 later
-  if (!fields) return std::nullopt;
-  for (const auto& [name, value] : *fields) {
-    if (name == "access_token") return value;
+// Sets `token` if there is one. Of two, client and application could mean different ones.
+std::optional<Error> from_query(std::string_view query, std::optional<std::string>& token) {
+  FormFields fields;
+  if (parse_form(query, "query", fields)) return std::nullopt;  // a 400 later
+  for (auto& [name, value] : fields) {
+    if (name != "access_token") continue;
+    if (token) return given_twice("Parameter", name);
+    token = std::move(value);
   }
   return std::nullopt;
 }
@@ -84,15 +88,20 @@ std::optional<std::string> from_cookie(std::string_view cookies, std::string_vie
   return std::nullopt;
 }
 
-std::optional<Token> find_token(const Request& request, const TokenRules& rules) {
+// Leaves `token` empty when there is none.
+std::optional<Error> find_token(const Request& request, const TokenRules& rules, std::optional<Token>& token) {
   if (rules.keys == nullptr || rules.keys->empty()) return std::nullopt;
-  if (auto text = from_header(request.authorization)) return Token{Token::Place::kHeader, std::move(*text)};
-  if (rules.query) {
-    if (auto text = from_query(request.query)) return Token{Token::Place::kQuery, std::move(*text)};
+  auto text = from_header(request.authorization);
+  auto place = Token::Place::kHeader;
+  if (!text && rules.query) {
+    place = Token::Place::kQuery;
+    if (auto error = from_query(request.query, text)) return error;
   }
-  if (!rules.cookie.empty()) {
-    if (auto text = from_cookie(request.cookie, rules.cookie)) return Token{Token::Place::kCookie, std::move(*text)};
+  if (!text && !rules.cookie.empty()) {
+    place = Token::Place::kCookie;
+    text = from_cookie(request.cookie, rules.cookie);
   }
+  if (text) token = Token{place, std::move(*text)};
   return std::nullopt;
 }
 
@@ -173,6 +182,23 @@ Caller by_server(const AccessRules& rules) {
 
 // --- grants ---
 
+// A realm's character as it stands in the names of channels, where `:` ends a realm.
+std::string_view realm_piece(const char& c) noexcept {
+  if (c == '=') return "=3D";
+  return c == ':' ? std::string_view("=3A") : std::string_view(&c, 1);
+}
+
+// Takes `text` from the front of `name`. False: it does not begin so.
+bool take(std::string_view& name, std::string_view text) noexcept {
+  if (name.substr(0, text.size()) != text) return false;
+  name.remove_prefix(text.size());
+  return true;
+}
+
+bool take_realm(std::string_view& name, std::string_view realm) noexcept {
+  return !realm.empty() && std::all_of(realm.begin(), realm.end(), [&](const char& c) { return take(name, realm_piece(c)); });
+}
+
 bool any_matches(std::string_view patterns, const Identity& identity, std::string_view name) {
   while (true) {
     const std::size_t start = patterns.find_first_not_of(kSpace);
@@ -242,20 +268,16 @@ std::string own_channel(const Identity& identity) {
   if (identity.user.empty()) return {};
   if (identity.realm == kDefaultRealm) return "user:" + identity.user;
   std::string channel = "user@";
-  for (const char c : identity.realm) {
-    if (c == '=' || c == ':') {
-      channel += c == '=' ? "=3D" : "=3A";
-    } else {
-      channel += c;
-    }
-  }
+  for (const char& c : identity.realm) channel += realm_piece(c);
   return channel += ':' + identity.user;
 }
 
 std::variant<Error, Caller> identify(const Request& request, const AccessRules& rules, double now) {
   if (auto error = check_server(rules)) return *error;
   if (rules.user.empty()) {
-    if (const auto token = find_token(request, rules.token)) return by_token(*token, rules, now);
+    std::optional<Token> token;
+    if (auto error = find_token(request, rules.token, token)) return *error;
+    if (token) return by_token(*token, rules, now);
   }
   return by_server(rules);
 }
@@ -300,18 +322,14 @@ bool pattern_matches(std::string_view pattern, const Identity& identity, std::st
   if (wild) pattern.remove_suffix(1);
   if (pattern.empty()) return wild;
   while (!pattern.empty()) {
-    std::string_view piece = pattern.substr(0, 1);
-    std::size_t used = 1;
-    for (const auto& [placeholder, value] :
-         {std::pair<std::string_view, const std::string&>{"{user}", identity.user}, {"{realm}", identity.realm}}) {
-      if (pattern.substr(0, placeholder.size()) != placeholder) continue;
-      if (value.empty()) return false;
-      piece = value;
-      used = placeholder.size();
+    if (take(pattern, "{user}")) {
+      if (identity.user.empty() || !take(name, identity.user)) return false;
+    } else if (take(pattern, "{realm}")) {
+      if (!take_realm(name, identity.realm)) return false;
+    } else {
+      if (!take(name, pattern.substr(0, 1))) return false;
+      pattern.remove_prefix(1);
     }
-    if (name.substr(0, piece.size()) != piece) return false;
-    name.remove_prefix(piece.size());
-    pattern.remove_prefix(used);
   }
   return wild || name.empty();
 }

@@ -80,7 +80,7 @@ struct Caller {
   bool by_cookie = false;
 };
 
-// Finds out who the caller is. A bad token is an error (401) even where none is needed.
+// Finds out who the caller is. A bad token is an error (401) even where none is needed; two in the query are one (400).
 std::variant<Error, Caller> identify(const Request& request, const AccessRules& rules, double now);
 
 // Null, or why the channel is refused: 401 when a token might help, else 403. Names it.
@@ -98,7 +98,8 @@ std::optional<Error> check_session(const Session& session, const RevocationCheck
 // The error for a token that was revoked.
 Error token_revoked();
 
-// One pattern against a name; `{user}` and `{realm}` are taken from `identity`, to the letter.
+// One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with `=3D` for
+// `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
 bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept;
 
 }  // namespace pgevents

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "complaint.hpp"
 #include "event.hpp"
 #include "json_text.hpp"
 #include "json_tree.hpp"
@@ -34,9 +35,7 @@ const std::vector<Path>& paths() {
 }
 
 Error bad_request(std::string msg) {
-  Error error;
-  error.msg = std::move(msg);
-  return error;
+  return complain(400, std::move(msg));
 }
 
 void append_member(std::string& json, std::string_view name, std::string_view text) {
@@ -47,31 +46,23 @@ void append_member(std::string& json, std::string_view name, std::string_view te
   json += '"';
 }
 
-// Long names are not repeated: a request that is put together wrongly may have its token there.
-Error given_twice(const std::string& name) {
-  constexpr std::size_t kMostRepeated = 40;
-  return bad_request(name.size() > kMostRepeated ? "A parameter is given twice"
-                                                 : "Parameter '" + name + "' is given twice");
-}
-
 // A parameter that is given twice would be one thing to who wrote it and another to who reads it.
 std::optional<Error> form_params(const Call& call, std::string_view text, std::string& params) {
   const char* const kind = call.has_body ? "form" : "query";
-  const auto fields = parse_form(text);
-  if (!fields) return bad_request(std::string("Invalid encoding in the ") + kind);
+  FormFields fields;
+  if (auto wrong = parse_form(text, kind, fields)) return bad_request(std::move(*wrong));
   std::vector<std::string_view> names;
   if (!call.user.empty()) {
     names.push_back(kUserParameter);
     append_member(params, kUserParameter, call.user);
   }
-  for (const auto& [name, value] : *fields) {
-    if (!call.has_body && name == "access_token") continue;
+  for (const auto& [name, value] : fields) {
     if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
       return bad_request(std::string("A NUL character in the ") + kind);
     }
-    if (std::find(names.begin(), names.end(), name) != names.end()) return given_twice(name);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return given_twice("Parameter", name);
     names.push_back(name);
-    append_member(params, name, value);
+    if (call.has_body || name != "access_token") append_member(params, name, value);
   }
   return std::nullopt;
 }
@@ -80,15 +71,23 @@ std::optional<Error> form_params(const Call& call, std::string_view text, std::s
 std::optional<Error> json_params(std::string_view body, std::string& params) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return std::nullopt;
   std::vector<std::string> names;
-  std::string twice;
+  std::optional<std::string> twice;
+  bool too_many = false;
   const bool is_object = json_members(body, [&](const std::string& name, std::string_view) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) twice = name;
-    names.push_back(name);
+    if (twice || too_many) return;
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      twice = name;
+    } else if (names.size() == kMaxParameters) {
+      too_many = true;
+    } else {
+      names.push_back(name);
+    }
   });
   if (!is_object) {
     return bad_request(json_valid(body) ? "The body must be a JSON object" : "The body is not valid JSON");
   }
-  if (!twice.empty()) return given_twice(twice);
+  if (twice) return given_twice("Parameter", *twice);
+  if (too_many) return bad_request(too_many_parameters("body"));
   const Json object = parse_object(body);
   if (object == nullptr) return bad_request("The body holds a value that cannot be stored");
   params = json_dump(object.get());
@@ -97,18 +96,17 @@ std::optional<Error> json_params(std::string_view body, std::string& params) {
 
 }  // namespace
 
-std::optional<Resource> find_resource(const std::vector<std::string_view>& segments, bool anywhere) {
+std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, bool anywhere) {
   for (const Path& path : paths()) {
     const std::size_t length = path.segments.size();
     if (segments.size() < length || (segments.size() > length && !anywhere)) continue;
     const auto start = segments.end() - static_cast<std::ptrdiff_t>(length);
-    if (!std::equal(start, segments.end(), path.segments.begin(), [](std::string_view given, std::string_view wanted) {
-          return wanted == "*" ? !given.empty() : given == wanted;
-        })) {
-      continue;
-    }
+    const auto fits = [](const PathSegment& given, std::string_view wanted) {
+      return wanted == "*" ? !given.text.empty() : given.text == wanted;
+    };
+    if (!std::equal(start, segments.end(), path.segments.begin(), fits)) continue;
     Resource resource = path.resource;
-    if (resource.read == Endpoint::kUserPresence) resource.user = *(start + 1);
+    if (resource.read == Endpoint::kUserPresence) resource.user = (start + 1)->text;
     return resource;
   }
   return std::nullopt;

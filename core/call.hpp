@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "access.hpp"
+#include "path.hpp"
 #include "reply.hpp"
 
 namespace pgevents {
@@ -26,12 +27,11 @@ struct Resource {
   std::optional<Endpoint> read;   // what GET and HEAD ask for
   std::optional<Endpoint> write;  // what `write_method` asks for
   std::string_view write_method;
-  std::string_view user;  // the path's user, to whom `me` is the caller
+  std::string user;  // the path's user, to whom `me` is the caller
 };
 
 // The resource that `segments`, a path behind its base, name. `anywhere`: the base is not known, and may be in front of them.
-// The views are those of `segments`.
-std::optional<Resource> find_resource(const std::vector<std::string_view>& segments, bool anywhere);
+std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, bool anywhere);
 
 // Its methods but OPTIONS, in the form of the header `Allow`.
 std::string methods_of(const Resource& resource);

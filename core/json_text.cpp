@@ -232,13 +232,14 @@ bool json_members(std::string_view text, const JsonVisitor& visit) {
     scanner.skip_space();
     std::size_t start = scanner.position();
     scanner.skip_string();
-    const auto name = json_string(text.substr(start, scanner.position() - start));
+    const std::string_view written = text.substr(start, scanner.position() - start);
+    const auto name = json_string(written);
     scanner.skip_space();
     scanner.skip_char(':');
     scanner.skip_space();
     start = scanner.position();
     scanner.skip_value();
-    if (name) visit(*name, text.substr(start, scanner.position() - start));
+    visit(name ? *name : std::string(written), text.substr(start, scanner.position() - start));
     scanner.skip_space();
   } while (scanner.skip_char(','));
   return true;

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "complaint.hpp"
 #include "event.hpp"
 #include "json_text.hpp"
 #include "request.hpp"
@@ -12,15 +13,13 @@ namespace pgevents {
 namespace {
 
 Error bad_request(std::string msg) {
-  Error error;
-  error.msg = std::move(msg);
-  return error;
+  return complain(400, std::move(msg));
 }
 
 // The members of a publication that have a meaning: raw JSON texts, nothing when absent.
 struct Members {
   std::optional<std::string_view> type, data, ttl;
-  std::string twice;  // name of a member given a second time
+  std::optional<Error> error;  // about the first member that is unknown or given twice
 
   std::optional<std::string_view>* find(std::string_view name) {
     if (name == "type") return &type;
@@ -28,10 +27,27 @@ struct Members {
     if (name == "ttl") return &ttl;
     return nullptr;
   }
+
+  // A misspelt member must not be lost in silence, and JSON leaves open which of two members counts: what was checked must
+  // be what is stored. `what`: "Member" or "Field".
+  void take(const char* what, std::string_view name, std::string_view value) {
+    if (error) return;
+    auto* const member = find(name);
+    if (member == nullptr) {
+      error = bad_request(naming(what, name) + " is unknown: a publication has type, data and ttl");
+    } else if (*member) {
+      error = given_twice(what, name);
+    } else {
+      *member = value;
+    }
+  }
 };
 
 std::optional<Error> check_type(const std::optional<std::string>& type, const NamePattern& names) {
   if (!type || !names.matches(*type)) return bad_request("Invalid event type");
+  if (*type == "error" || *type == "open") {
+    return bad_request(naming("Event type", *type) + " is reserved: an EventSource would take it for its own event");
+  }
   if (type->compare(0, kReservedTypePrefix.size(), kReservedTypePrefix) == 0) {
     return bad_request("Event types that start with 'pgevents.' are reserved");
   }
@@ -41,31 +57,23 @@ std::optional<Error> check_type(const std::optional<std::string>& type, const Na
 std::optional<Error> check_json(std::string_view json, const NamePattern& names) {
   Members members;
   const bool is_object = json_members(json, [&members](const std::string& name, std::string_view value) {
-    auto* member = members.find(name);
-    if (member == nullptr) return;
-    // JSON leaves open which of two members counts; what was checked must be what is stored.
-    if (*member) members.twice = name;
-    *member = value;
+    members.take("Member", name, value);
   });
   if (!is_object) {
     return bad_request(json_valid(json) ? "The body must be a JSON object" : "The body is not valid JSON");
   }
-  if (!members.twice.empty()) return bad_request("Member '" + members.twice + "' is given twice");
+  if (members.error) return members.error;
   if (members.ttl && *members.ttl != "null" && !json_is_number(*members.ttl)) return bad_request("Invalid ttl");
   return check_type(members.type ? json_string(*members.type) : std::nullopt, names);
 }
 
 // Builds the JSON text of a form. `data` and `ttl` are spliced in as they are: each must be one JSON value by itself.
 std::optional<Error> form_to_json(std::string_view body, std::string& json) {
-  const auto fields = parse_form(body);
-  if (!fields) return bad_request("Invalid encoding in the form");
+  FormFields fields;
+  if (auto wrong = parse_form(body, "form", fields)) return bad_request(std::move(*wrong));
   Members members;
-  for (const auto& [name, value] : *fields) {
-    auto* member = members.find(name);
-    if (member == nullptr) continue;
-    if (*member) return bad_request("Field '" + name + "' is given twice");
-    *member = value;
-  }
+  for (const auto& [name, value] : fields) members.take("Field", name, value);
+  if (members.error) return members.error;
   if (!members.type) return bad_request("Invalid event type");
   const std::string_view data = members.data.value_or("");
   const std::string_view ttl = members.ttl.value_or("");

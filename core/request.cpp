@@ -3,11 +3,14 @@
 #include "request.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <initializer_list>
 #include <limits>
+#include <set>
 #include <system_error>
 
+#include "complaint.hpp"
+#include "path.hpp"
 #include "url.hpp"
 #include "utf8.hpp"
 
@@ -21,31 +24,7 @@ constexpr std::size_t kMaxWaitIdBytes = 128;
 constexpr std::size_t kMaxFilterTypes = 64;
 constexpr std::size_t kMaxKeyBytes = 255;
 
-Error complain(int status, std::string msg) {
-  Error error;
-  error.status = status;
-  error.msg = std::move(msg);
-  return error;
-}
-
-// `what 'value'`, or only `what` when the value is too long or not printable enough to be repeated. A token that has got
-// into the wrong place is too long: its signature alone has 43 characters.
-std::string naming(std::string_view what, std::string_view value) {
-  constexpr std::size_t kMostRepeated = 40;
-  std::string msg(what);
-  if (value.size() <= kMostRepeated && utf8_valid(value)) msg.append(" '").append(value).append("'");
-  return msg;
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
+using Segments = std::vector<PathSegment>;
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -71,46 +50,51 @@ bool accepts_event_stream(std::string_view accept) {
   });
 }
 
-// The segments of `path` behind the base. Nothing when the path is not ours.
-std::optional<std::vector<std::string_view>> behind_base(std::string_view path, std::string_view base) {
+// Takes the base from the front of `segments`. False: the path is not ours.
+bool take_base(Segments& segments, std::string_view base) {
   while (!base.empty() && base.back() == '/') base.remove_suffix(1);
   if (!base.empty() && base.front() == '/') base.remove_prefix(1);
-  if (path.empty() || path.front() != '/') return std::nullopt;
-  path.remove_prefix(1);
-  if (base.empty()) return split(path, '/');
-  if (path.substr(0, base.size()) != base || path.size() <= base.size() || path[base.size()] != '/')
-    return std::nullopt;
-  return split(path.substr(base.size() + 1), '/');
+  if (base.empty()) return true;
+  const auto wanted = split(base, '/');
+  const bool begins = segments.size() > wanted.size() &&
+                      std::equal(wanted.begin(), wanted.end(), segments.begin(),
+                                 [](std::string_view text, const PathSegment& segment) { return text == segment.text; });
+  if (begins) segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(wanted.size()));
+  return begins;
 }
 
-// The segments behind `events`: channel list, and perhaps a wait id.
-std::optional<std::vector<std::string_view>> event_segments(std::vector<std::string_view> segments, bool anywhere) {
+// The segments behind `events`: channel list, and perhaps a wait id. An empty wait id is none.
+std::optional<Segments> event_segments(const Segments& segments, bool anywhere) {
+  const auto is_events = [](const PathSegment& segment) { return segment.text == kEventsSegment; };
   auto events = segments.begin();
-  if (anywhere) events = std::find(segments.begin(), segments.end(), kEventsSegment);
-  if (events == segments.end() || *events != kEventsSegment) return std::nullopt;
-  segments.erase(segments.begin(), events + 1);
-  if (segments.size() > 2) return std::nullopt;
-  return segments;
+  if (anywhere) events = std::find_if(segments.begin(), segments.end(), is_events);
+  if (events == segments.end() || !is_events(*events) || segments.end() - events > 3) return std::nullopt;
+  Segments behind(events + 1, segments.end());
+  if (behind.size() == 2 && behind.back().text.empty()) behind.pop_back();
+  return behind;
 }
 
-// Checks the channel list in the order of the request (so that errors name the first bad one) and sorts it then.
-std::optional<Error> read_channels(std::string_view list, const Settings& settings, const Caller& caller, Action action,
-                                   std::vector<std::string>& channels) {
-  if (list.empty()) return complain(400, "No channel given");
-  const auto names = split(list, ',');
-  for (const std::string_view name : names) {
-    const bool good = settings.names != nullptr ? settings.names->matches(name) : name_is_sane(name);
-    if (!good) return complain(400, naming("Invalid channel name", name));
+// Checks the channel list in the order of the request (so that errors name the first bad one) and sorts it then. A name is
+// looked at once however often it stands there, and no name behind the last that may be.
+std::optional<Error> read_channels(const Segments& segments, const Settings& settings, const Caller& caller,
+                                   Action action, std::vector<std::string>& channels) {
+  if (segments.empty() || segments[0].text.empty()) return complain(400, "No channel given");
+  std::set<std::string> names;
+  std::vector<std::string_view> in_order;
+  for (const std::string_view part : segments[0].parts()) {
+    const auto [name, is_new] = names.insert(segments[0].name_of(part));
+    if (!is_new) continue;
+    const bool good = settings.names != nullptr ? settings.names->matches(*name) : name_is_sane(*name);
+    if (!good) return complain(400, naming("Invalid channel name", *name));
+    if (names.size() > settings.max_channels) {
+      return complain(400, "Too many channels (at most " + std::to_string(settings.max_channels) + ")");
+    }
+    in_order.push_back(*name);
   }
-  channels.assign(names.begin(), names.end());
-  std::sort(channels.begin(), channels.end());
-  channels.erase(std::unique(channels.begin(), channels.end()), channels.end());
-  if (channels.size() > settings.max_channels) {
-    return complain(400, "Too many channels (at most " + std::to_string(settings.max_channels) + ")");
-  }
-  for (const std::string_view name : names) {
+  for (const std::string_view name : in_order) {
     if (auto error = check_grant(caller, settings.access, action, name)) return error;
   }
+  channels.assign(names.begin(), names.end());
   return std::nullopt;
 }
 
@@ -122,32 +106,57 @@ bool wait_id_is_good(std::string_view wait_id) {
          });
 }
 
-// The query, of which a name's first value that is not empty counts.
+// The parameters of a subscription. Unknown ones are ignored: caches, proxies and libraries add some.
 class Query {
  public:
-  explicit Query(FormFields fields) : fields_(std::move(fields)) {}
+  // A library appends its cursor to a URL that has one already, and a second one behind its own: the last counts.
+  std::optional<Error> read(std::string_view text) {
+    FormFields fields;
+    if (auto wrong = parse_form(text, "query", fields)) return complain(400, std::move(*wrong));
+    for (auto& [name, value] : fields) {
+      const std::size_t i = index_of(name);
+      if (i == kNames.size()) continue;
+      if (values_[i] && i >= kCursors) return given_twice("Parameter", name);
+      if (!values_[i] || !value.empty()) values_[i] = std::move(value);
+    }
+    return std::nullopt;
+  }
 
-  std::string_view get(std::initializer_list<std::string_view> names) const {
-    for (const auto& [name, value] : fields_) {
-      if (!value.empty() && std::find(names.begin(), names.end(), name) != names.end()) return value;
+  std::string_view get(std::string_view name) const {
+    const auto& value = values_[index_of(name)];
+    return value ? std::string_view(*value) : std::string_view();
+  }
+
+  // The cursor under the names that libraries give theirs wins over that of the application's URL.
+  std::string_view cursor() const {
+    for (std::size_t i = 0; i < kCursors; ++i) {
+      if (values_[i] && !values_[i]->empty()) return *values_[i];
     }
     return {};
   }
 
  private:
-  FormFields fields_;
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "lastEventId", "lastEventID", "last_event_id",  // cursors, in the order in which they count
+      "flavor",      "types",       "not_types",     "envelope", "timeout", "access_token"};
+  static constexpr std::size_t kCursors = 3;
+
+  static std::size_t index_of(std::string_view name) {
+    return static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
+  }
+
+  std::array<std::optional<std::string>, kNames.size()> values_;
 };
 
 std::optional<Error> read_cursor(const Request& request, const Query& query, Subscription& out) {
-  const auto from_query = query.get({"last_event_id", "lastEventId", "lastEventID"});
-  const auto cursor = parse_cursor(request.last_event_id.empty() ? from_query : request.last_event_id);
+  const auto cursor = parse_cursor(request.last_event_id.empty() ? query.cursor() : request.last_event_id);
   if (!cursor) return complain(400, "Invalid Last-Event-ID");
   out.cursor = *cursor;
   return std::nullopt;
 }
 
 std::optional<Error> read_flavor(const Request& request, const Query& query, Subscription& out) {
-  const std::string_view flavor = request.flavor.empty() ? query.get({"flavor"}) : request.flavor;
+  const std::string_view flavor = request.flavor.empty() ? query.get("flavor") : request.flavor;
   if (flavor.empty()) {
     if (accepts_event_stream(request.accept)) out.flavor = Flavor::kEventSource;
   } else if (flavor == "eventsource") {
@@ -163,8 +172,8 @@ std::optional<Error> read_flavor(const Request& request, const Query& query, Sub
 
 // Types are not held against the pattern here: applications may publish others through SQL.
 std::optional<Error> read_filter(const Query& query, Subscription& out) {
-  const std::string_view wanted = query.get({"types"});
-  const std::string_view unwanted = query.get({"not_types"});
+  const std::string_view wanted = query.get("types");
+  const std::string_view unwanted = query.get("not_types");
   if (wanted.empty() && unwanted.empty()) return std::nullopt;
   if (!wanted.empty() && !unwanted.empty()) return complain(400, "Give either types or not_types");
   const auto types = split(wanted.empty() ? unwanted : wanted, ',');
@@ -178,14 +187,14 @@ std::optional<Error> read_filter(const Query& query, Subscription& out) {
 }
 
 std::optional<Error> read_envelope(const Query& query, Subscription& out) {
-  const std::string_view value = query.get({"envelope"});
+  const std::string_view value = query.get("envelope");
   if (!value.empty() && value != "0" && value != "1") return complain(400, "Invalid envelope (0 or 1)");
   out.envelope = value == "1";
   return std::nullopt;
 }
 
 std::optional<Error> read_timeout(const Query& query, Subscription& out) {
-  const std::string_view value = query.get({"timeout"});
+  const std::string_view value = query.get("timeout");
   if (value.empty()) return std::nullopt;
   double seconds = 0;
   const char* const end = value.data() + value.size();
@@ -198,19 +207,17 @@ std::optional<Error> read_timeout(const Query& query, Subscription& out) {
 }
 
 Route subscription(const Request& request, const Settings& settings, const Caller& caller,
-                   const std::vector<std::string_view>& segments) {
+                   const Segments& segments) {
   Subscription out;
   out.session = caller.session;
   out.head_only = request.method == "HEAD";
-  const std::string_view list = segments.empty() ? std::string_view() : segments[0];
-  if (auto error = read_channels(list, settings, caller, Action::kSubscribe, out.channels)) return *error;
+  if (auto error = read_channels(segments, settings, caller, Action::kSubscribe, out.channels)) return *error;
   if (segments.size() > 1) {
-    if (!wait_id_is_good(segments[1])) return complain(400, "Invalid wait id");
-    out.wait_id = segments[1];
+    if (!wait_id_is_good(segments[1].text)) return complain(400, "Invalid wait id");
+    out.wait_id = segments[1].text;
   }
-  auto fields = parse_form(request.query);
-  if (!fields) return complain(400, "Invalid encoding in the query");
-  const Query query(std::move(*fields));
+  Query query;
+  if (auto error = query.read(request.query)) return *error;
   if (auto error = read_cursor(request, query, out)) return *error;
   if (auto error = read_flavor(request, query, out)) return *error;
   if (auto error = read_filter(query, out)) return *error;
@@ -228,12 +235,11 @@ std::optional<Error> read_body_form(const Request& request, const char* verb, bo
 }
 
 Route publication(const Request& request, const Settings& settings, const Caller& caller,
-                  const std::vector<std::string_view>& segments) {
+                  const Segments& segments) {
   if (auto error = check_origin(request, caller, settings.access)) return *error;
   if (segments.size() > 1) return complain(400, "A wait id makes no sense when publishing");
   std::vector<std::string> channels;
-  const std::string_view list = segments.empty() ? std::string_view() : segments[0];
-  if (auto error = read_channels(list, settings, caller, Action::kPublish, channels)) return *error;
+  if (auto error = read_channels(segments, settings, caller, Action::kPublish, channels)) return *error;
   if (channels.size() != 1) return complain(400, "Publish to exactly one channel");
   Publication out;
   out.session = caller.session;
@@ -278,7 +284,7 @@ Route call(const Request& request, const Settings& settings, const Caller& calle
 
 // What is to be done with a request, as far as path and method tell.
 struct Target {
-  std::optional<std::vector<std::string_view>> events;  // segments behind `events`
+  std::optional<Segments> events;  // behind `events`
   std::optional<Resource> resource;
   std::string methods;  // but OPTIONS
 
@@ -289,14 +295,15 @@ struct Target {
   }
 };
 
-std::optional<Target> find_target(const Request& request, const Settings& settings) {
-  const bool anywhere = settings.base.empty();
-  const auto segments = behind_base(request.path, settings.base);
-  if (!segments) return std::nullopt;
-  if (auto events = event_segments(*segments, anywhere)) return Target{std::move(events), {}, kEventsMethods};
-  auto resource = find_resource(*segments, anywhere);
+// Nothing when the path is not ours.
+std::optional<Target> find_target(Segments segments, std::string_view base) {
+  const bool anywhere = base.empty();
+  if (!take_base(segments, base)) return std::nullopt;
+  if (auto events = event_segments(segments, anywhere)) return Target{std::move(events), {}, kEventsMethods};
+  auto resource = find_resource(segments, anywhere);
   if (!resource) return std::nullopt;
-  return Target{{}, resource, methods_of(*resource)};
+  std::string methods = methods_of(*resource);
+  return Target{{}, std::move(resource), std::move(methods)};
 }
 
 // An attacker can send recorded early data again any number of times. A publication with a key is stored once all the
@@ -315,7 +322,9 @@ Options options(const Request& request, const Settings& settings, const std::str
 }  // namespace
 
 Route route(const Request& request, const Settings& settings, double now) {
-  const auto target = find_target(request, settings);
+  auto segments = split_path({request.path, request.target, request.mount});
+  if (!segments) return complain(400, "An encoded slash in a path with '.', '..' or '//'");
+  const auto target = find_target(std::move(*segments), settings.base);
   if (!target) return complain(404, "Not found");
   if (request.method == "OPTIONS") return options(request, settings, target->methods);
   if (!target->allows(request.method)) return method_not_allowed(target->methods);

@@ -22,6 +22,8 @@ namespace pgevents {
 struct Request {
   std::string_view method;
   std::string_view path;
+  std::string_view target;  // the path as the client sent it; empty: not known (path.hpp)
+  std::string_view mount;   // what stands before `path` there
   std::string_view query;
   std::string_view accept;
   std::string_view last_event_id;

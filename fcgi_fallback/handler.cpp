@@ -50,21 +50,24 @@ std::string_view text_or_empty(const Exchange& exchange, const char* name) {
   return exchange.param(name).value_or(std::string_view());
 }
 
-// Which variable holds the path depends on the web server: PATH_INFO where a script is addressed, DOCUMENT_URI with
-// nginx's usual parameters.
-std::string_view path_of(const Exchange& exchange) {
-  for (const char* name : {"PATH_INFO", "DOCUMENT_URI"}) {
-    const std::string_view path = text_or_empty(exchange, name);
-    if (!path.empty()) return path;
+// Which variable holds the path depends on the web server: PATH_INFO where a script is addressed, which is what stands before it,
+// DOCUMENT_URI with nginx's usual parameters.
+void take_path(const Exchange& exchange, Request& request) {
+  request.target = text_or_empty(exchange, "REQUEST_URI");
+  request.path = text_or_empty(exchange, "PATH_INFO");
+  if (!request.path.empty()) {
+    request.mount = text_or_empty(exchange, "SCRIPT_NAME");
+    return;
   }
-  return text_or_empty(exchange, "SCRIPT_NAME");
+  request.path = text_or_empty(exchange, "DOCUMENT_URI");
+  if (request.path.empty()) request.path = text_or_empty(exchange, "SCRIPT_NAME");
 }
 
 // `cookies` must outlive the request.
 Request request_of(const Exchange& exchange, const std::string& cookies) {
   Request request;
   request.method = text_or_empty(exchange, "REQUEST_METHOD");
-  request.path = path_of(exchange);
+  take_path(exchange, request);
   request.query = text_or_empty(exchange, "QUERY_STRING");
   request.accept = text_or_empty(exchange, "HTTP_ACCEPT");
   request.last_event_id = text_or_empty(exchange, "HTTP_LAST_EVENT_ID");
@@ -89,9 +92,9 @@ double unix_time() {
 
 // Whether the query holds a token, or cannot be told not to.
 bool query_has_token(const Exchange& exchange) {
-  const auto fields = parse_form(text_or_empty(exchange, "QUERY_STRING"));
-  return !fields ||
-         std::any_of(fields->begin(), fields->end(), [](const auto& field) { return field.first == "access_token"; });
+  FormFields fields;
+  return parse_form(text_or_empty(exchange, "QUERY_STRING"), "query", fields) ||
+         std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.first == "access_token"; });
 }
 
 // nginx writes the request line behind what a FastCGI program says: where that holds a token, it is told nothing.

@@ -3,7 +3,8 @@
 -- Returns:    the channel; NULL: it is not told by events.
 -- Errors:     none.
 -- Tables:     none.
+-- The realm is written as in user_channel() and as `{realm}` in a grant: the grant `presence:{realm}` fits.
 CREATE OR REPLACE FUNCTION pgevents.presence_channel(realm text) RETURNS text
 LANGUAGE sql STABLE AS $$
-  SELECT 'presence:' || realm
+  SELECT 'presence:' || replace(replace(realm, '=', '=3D'), ':', '=3A')
 $$;

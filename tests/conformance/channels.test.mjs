@@ -66,13 +66,6 @@ forEach(backends, (backend) => {
     refused(await get('/events'), 'No channel given');
   });
 
-  test('a comma separates also when it is percent-encoded', async () => {
-    const [a, b] = [newChannel(), newChannel()];
-    const ids = [await database.publish(a, 'made', null), await database.publish(b, 'made', null)];
-    const answer = await backend.poll(`${a}%2C${b}`, { cursor: 0 });
-    assert.deepEqual(answer.events.map(({ id }) => id), ids);
-  });
-
   test('a channel that is named twice counts once', async () => {
     const channel = newChannel();
     const id = await database.publish(channel, 'made', null);
@@ -91,13 +84,13 @@ forEach(backends, (backend) => {
   test('a wait id may follow', async () => {
     const channel = newChannel();
     const id = await database.publish(channel, 'made', null);
-    for (const wait_id of ['k', 'AZaz09_.:@=+-', 'x'.repeat(128)]) {
+    for (const wait_id of ['', 'k', 'AZaz09_.:@=+-', 'x'.repeat(128)]) {
       const answer = await backend.poll(`${channel}/${wait_id}`, { cursor: 0 });
       assert.deepEqual(answer.events.map((event) => event.id), [id]);
     }
   });
 
-  for (const wait_id of ['', 'x'.repeat(129), 'a b', 'a,b', 'é', 'a*', 'a\n']) {
+  for (const wait_id of ['x'.repeat(129), 'a b', 'a,b', 'é', 'a*', 'a\n']) {
     test(`${JSON.stringify(wait_id.slice(0, 10))} (${wait_id.length}) is no wait id`, async () => {
       refused(await get(`/events/cheese/${encodeURIComponent(wait_id)}`), 'Invalid wait id');
     });

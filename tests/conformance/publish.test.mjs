@@ -50,8 +50,26 @@ forEach(backends, (backend) => {
     assert.equal((await published('{"type":"made","data":null}')).data, 'null');
   });
 
-  test('members that mean nothing are ignored, also an identity', async () => {
-    assert.equal((await published('{"type":"made","data":1,"user":"root","channel":"x"}')).data, '1');
+  test('a member that is unknown, misspelt perhaps, is refused and named', async () => {
+    const unknown = (what, name) => `${what} '${name}' is unknown: a publication has type, data and ttl`;
+    await bad('{"type":"t","pieces":92}', unknown('Member', 'pieces'));
+    await bad('{"type":"made","data":1,"user":"root","channel":"x"}', unknown('Member', 'user'));
+    await bad('{"Type":"made"}', unknown('Member', 'Type'));
+    await bad('type=made&dta=1', unknown('Field', 'dta'), kForm);
+  });
+
+  test('types that an EventSource has for its own events are refused', async () => {
+    const reserved = (type) => `Event type '${type}' is reserved: an EventSource would take it for its own event`;
+    for (const type of ['error', 'open']) {
+      await bad({ type }, reserved(type));
+      await bad(`type=${type}`, reserved(type), kForm);
+    }
+    assert.equal((await published({ type: 'message' })).type, 'message');
+  });
+
+  test('a form has 64 fields at most, and what is behind them is not looked at', async () => {
+    await bad('a&'.repeat(64), "Field 'a' is unknown: a publication has type, data and ttl", kForm);
+    await bad('a&'.repeat(100_000), 'Too many parameters in the form (at most 64)', kForm);
   });
 
   test('no content type means JSON; parameters and case of it do not matter', async () => {

@@ -37,16 +37,21 @@ void check_fields(std::string_view text, const FormFields& fields) {
     again += encoded(name) + '=' + encoded(value) + '&';
   }
   require(next == fields.size(), "there is no field besides");
-  require(parse_form(again) == fields, "encoding is undone by parsing", again);
+  FormFields read;
+  require(!parse_form(again, "form", read) && read == fields, "encoding is undone by parsing", again);
 }
 
 }  // namespace
 
 void fuzz(std::string_view input) {
-  if (const auto fields = parse_form(input)) {
-    check_fields(input, *fields);
+  FormFields fields;
+  if (const auto wrong = parse_form(input, "form", fields)) {
+    const bool too_many = *wrong == too_many_parameters("form");
+    require(too_many ? fields.size() == kMaxParameters : !form_decode(input),
+            "a form is refused only for what cannot be decoded, or is too much", input);
   } else {
-    require(!form_decode(input), "a form is refused only for what cannot be decoded", input);
+    require(fields.size() <= kMaxParameters, "a form has no more fields than it may");
+    check_fields(input, fields);
   }
   const auto characters = form_decode(encoded(input));
   require(characters.has_value() == utf8_valid(input), "what is encoded can be decoded if it is UTF-8", input);

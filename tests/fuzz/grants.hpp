@@ -7,7 +7,15 @@
 
 namespace pgevents::fuzzing {
 
-// Whether one pattern stands for `name`: placeholders are replaced first, to the letter and once, then the names are compared.
+// A realm as it stands in the names of channels.
+inline std::string realm_text(std::string realm) {
+  for (std::size_t at = 0; (at = realm.find_first_of("=:", at)) != std::string::npos; at += 3) {
+    realm.replace(at, 1, realm[at] == '=' ? "=3D" : "=3A");
+  }
+  return realm;
+}
+
+// Whether one pattern stands for `name`: placeholders are replaced first and once, then the names are compared.
 inline bool stands_for(const std::string& pattern, const Identity& identity, const std::string& name) {
   const bool wildcard = !pattern.empty() && pattern.back() == '*';
   const std::string text = wildcard ? pattern.substr(0, pattern.size() - 1) : pattern;
@@ -19,7 +27,7 @@ inline bool stands_for(const std::string& pattern, const Identity& identity, con
       at += 6;
     } else if (text.compare(at, 7, "{realm}") == 0) {
       if (identity.realm.empty()) return false;
-      wanted += identity.realm;
+      wanted += realm_text(identity.realm);
       at += 7;
     } else {
       wanted += text[at++];

@@ -18,7 +18,7 @@ const NamePattern& default_names() {
 }
 
 struct Members {
-  int types = 0, datas = 0, ttls = 0;
+  int types = 0, datas = 0, ttls = 0, others = 0;
   std::string type, data, ttl;
 };
 
@@ -28,6 +28,7 @@ Members members_of(std::string_view json) {
     if (name == "type") ++members.types, members.type = json_string(value).value_or("");
     if (name == "data") ++members.datas, members.data = value;
     if (name == "ttl") ++members.ttls, members.ttl = value;
+    if (name != "type" && name != "data" && name != "ttl") ++members.others;
   });
   require(is_object, "what goes to the database is an object", json);
   return members;
@@ -36,6 +37,8 @@ Members members_of(std::string_view json) {
 void check_accepted(std::string_view json) {
   const Members members = members_of(json);
   require(members.types == 1 && members.datas <= 1 && members.ttls <= 1, "no member is given twice", json);
+  require(members.others == 0, "no member is unknown", json);
+  require(members.type != "error" && members.type != "open", "no event source has an event of that type", json);
   require(default_names().matches(members.type), "the type matches the pattern", members.type);
   require(members.type.compare(0, kReservedTypePrefix.size(), kReservedTypePrefix) != 0, "the type is not reserved",
           json);
@@ -44,9 +47,10 @@ void check_accepted(std::string_view json) {
 
 void check_form(std::string_view body, std::string_view json) {
   const Members members = members_of(json);
-  const auto fields = parse_form(body);
-  require(fields.has_value(), "an accepted form can be decoded", body);
-  for (const auto& [name, value] : *fields) {
+  FormFields fields;
+  require(!parse_form(body, "form", fields), "an accepted form can be decoded", body);
+  for (const auto& [name, value] : fields) {
+    require(name == "type" || name == "data" || name == "ttl", "no field is unknown", name);
     if (name == "type") require_equal(members.type, value, "the type is that of the form");
     if (name == "ttl") require_equal(members.ttl, value, "the ttl is that of the form");
     if (name != "data" || value.empty()) continue;

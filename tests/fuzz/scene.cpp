@@ -1,4 +1,5 @@
-// Reads scenes. The path is decoded as nginx does it, the other parts are handed over as they stand.
+// Reads scenes. The path is decoded as nginx does it (but for `.`, `..` and `//`), and handed over as the client sent it too; the
+// other parts are handed over as they stand.
 #include "scene.hpp"
 
 #include <charconv>
@@ -117,7 +118,9 @@ std::string Scene::with_token(std::string_view text) const {
 // The token goes into no other parameter: an error may repeat those.
 void Scene::read_request_line(std::string_view line) {
   request_.method = keep(take(line, ' '));
-  request_.path = keep(percent_decoded(take(line, '?')));
+  const std::string_view path = take(line, '?');
+  request_.path = keep(percent_decoded(path));
+  request_.target = keep(path);
   const std::size_t mark = line.find("access_token=@token");
   request_.query = keep(mark == std::string_view::npos ? std::string(line) : with_token(line));
 }
@@ -142,6 +145,7 @@ void Scene::set_rule(std::string_view name, std::string_view value) {
   if (name == "!base") settings_.base = value;
   if (name == "!https") request_.https = true;
   if (name == "!early") request_.early_data = true;
+  if (name == "!rewritten") request_.target = {};
   if (name == "!origin") origins_.add(value);
   if (name == "!no-keys") token.keys = nullptr;
   if (name == "!query") token.query = true;

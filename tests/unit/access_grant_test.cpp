@@ -96,6 +96,15 @@ START_TEST(what_a_value_holds_is_taken_to_the_letter) {
       {"{user}", "main", "{user}", "{user}", true},    {"{us", "main", "{user}er}", "{user}", true},
       {"x", "{user}", "{realm}", "x", false},          {"x", "{user}", "{realm}", "{user}", true},
       {"x", "*", "{realm}", "anything", false},        {"a b", "main", "{user}", "a", false},
+      // Behind a realm a colon ends it: no realm and user stand for what others stand for.
+      {"c", "a:b", "o:{realm}:{user}", "o:a=3Ab:c", true},
+      {"c", "a:b", "o:{realm}:{user}", "o:a:b:c", false},
+      {"b:c", "a", "o:{realm}:{user}", "o:a:b:c", true},
+      {"c", "a=3Ab", "o:{realm}:{user}", "o:a=3Ab:c", false},
+      {"c", "a=3Ab", "o:{realm}:{user}", "o:a=3D3Ab:c", true},
+      {"a=b:c", "=:", "{realm}*", "=3D=3Ax", true},
+      {"a=b:c", "=:", "{realm}*", "=:x", false},
+      {"a=b:c", "x", "{user}", "a=b:c", true},
   };
   for (const auto& row : rows) {
     const Identity who{row.user, row.realm};

@@ -93,7 +93,7 @@ START_TEST(cookies_count_only_where_a_name_is_given) {
 }
 END_TEST
 
-START_TEST(the_query_is_decoded_and_its_first_token_counts) {
+START_TEST(the_query_is_decoded_and_holds_one_token) {
   const std::string good = user_token();
   std::string encoded = good;
   for (std::size_t dot; (dot = encoded.find('.')) != std::string::npos;) encoded.replace(dot, 1, "%2E");
@@ -105,8 +105,8 @@ START_TEST(the_query_is_decoded_and_its_first_token_counts) {
       {"x=1&access_token=" + good + "&y", "10/main"},
       {"access_token=" + encoded, "10/main"},
       {"%61ccess_token=" + good, "10/main"},
-      {"access_token=" + good + "&access_token=x", "10/main"},
-      {"access_token=x&access_token=" + good, kInvalid},
+      {"access_token=" + good + "&access_token=x", "400 Parameter 'access_token' is given twice"},
+      {"access_token=x&access_token=" + good, "400 Parameter 'access_token' is given twice"},
       {"access_token=" + good + "+", kInvalid},
       {"access_token=%20" + good, kInvalid},
       {"access_token", kInvalid},
@@ -308,7 +308,7 @@ int main() {
                                  a_bearer_without_exactly_one_token_is_a_bad_one,
                                  cookies_are_searched_by_name,
                                  cookies_count_only_where_a_name_is_given,
-                                 the_query_is_decoded_and_its_first_token_counts,
+                                 the_query_is_decoded_and_holds_one_token,
                                  the_query_counts_only_where_it_may,
                                  the_header_wins_over_the_query_and_that_over_the_cookie,
                                  a_bad_token_is_not_made_up_for_by_a_good_one,

@@ -69,7 +69,7 @@ END_TEST
 START_TEST(a_json_body_is_passed_on_byte_by_byte) {
   for (const char* body :
        {R"({"type":"t"})", R"( { "data" : {"b":1.500,"a":"\u0000\ud800"} , "type":"t","ttl":60 } )",
-        R"({"type":"a\u0062","data":12345678901234567890123})", R"({"type":"t","ttl":null,"x":[1]})"}) {
+        R"({"type":"a\u0062","data":12345678901234567890123})", R"({"type":"t","ttl":null,"data":[1]})"}) {
     assert_text(converted(body), body);
   }
 }
@@ -96,7 +96,7 @@ START_TEST(event_types_must_match_the_pattern) {
   for (const char* body :
        {"{}", R"({"type":1})", R"({"type":null})", R"({"type":""})", R"({"type":"a b"})", R"({"type":"a\nid: 7"})",
         R"({"type":"a\rb"})", R"({"type":"\u0000"})", R"({"type":"é"})", R"({"type":"\ud800"})", R"({"type":["t"]})",
-        R"({"Type":"t"})", R"({"data":{"type":"t"}})"}) {
+        R"({"data":{"type":"t"}})"}) {
     assert_text(converted(body), "400 Invalid event type", body);
   }
   assert_text(converted(R"({"type":")" + std::string(256, 't') + "\"}"), "400 Invalid event type");
@@ -115,7 +115,46 @@ START_TEST(a_member_may_not_be_given_twice) {
   assert_text(converted(R"({"type":"good","type":"bad type"})"), "400 Member 'type' is given twice");
   assert_text(converted(R"({"type":"t","\u0064ata":1,"data":2})"), "400 Member 'data' is given twice");
   assert_text(converted(R"({"type":"t","ttl":1,"ttl":2})"), "400 Member 'ttl' is given twice");
-  assert_text(converted(R"({"type":"t","x":1,"x":2})"), R"({"type":"t","x":1,"x":2})");
+}
+END_TEST
+
+// A misspelt member would lose the data in silence.
+START_TEST(an_unknown_member_is_refused_and_named) {
+  const struct {
+    const char* body;
+    const char* wanted;
+  } rows[] = {
+      {R"({"type":"t","pieces":92})", "Member 'pieces' is unknown: a publication has type, data and ttl"},
+      {R"({"type":"t","Data":1})", "Member 'Data' is unknown: a publication has type, data and ttl"},
+      {R"({"type":"t","data ":1})", "Member 'data ' is unknown: a publication has type, data and ttl"},
+      {R"({"":1,"type":"t"})", "Member '' is unknown: a publication has type, data and ttl"},
+      {R"({"x":1,"x":2,"type":"t"})", "Member 'x' is unknown: a publication has type, data and ttl"},
+      {R"({"type":"t","d\u00e4ta":1})", "Member 'däta' is unknown: a publication has type, data and ttl"},
+      {R"({"type":"t","\ud800":1})", "Member '\"\\ud800\"' is unknown: a publication has type, data and ttl"},
+  };
+  for (const auto& row : rows) assert_text(converted(row.body), std::string("400 ") + row.wanted, row.body);
+  assert_text(converted(R"({"type":"t",")" + std::string(41, 'n') + R"(":1})"),
+              "400 Member is unknown: a publication has type, data and ttl");
+  assert_text(from_form("type=t&pieces=92"), "400 Field 'pieces' is unknown: a publication has type, data and ttl");
+  assert_text(from_form("type=t&data=1&"), R"({"type":"t","data":1})");
+  assert_text(converted(R"({"type":"t","data":{"pieces":92,"pieces":93}})"),
+              R"({"type":"t","data":{"pieces":92,"pieces":93}})");
+}
+END_TEST
+
+START_TEST(types_of_an_event_sources_own_events_cannot_be_published) {
+  for (const char* type : {"error", "open"}) {
+    const std::string wanted = std::string("400 Event type '") + type +
+                               "' is reserved: an EventSource would take it for its own event";
+    assert_text(converted(std::string(R"({"type":")") + type + "\"}"), wanted);
+    assert_text(from_form(std::string("type=") + type), wanted);
+  }
+  assert_text(converted(R"({"type":"\u006fpen"})"),
+              "400 Event type 'open' is reserved: an EventSource would take it for its own event");
+  for (const char* type : {"message", "errors", "Error", "open.x", "close"}) {
+    const std::string body = std::string(R"({"type":")") + type + "\"}";
+    assert_text(converted(body), body);
+  }
 }
 END_TEST
 
@@ -133,7 +172,7 @@ START_TEST(a_form_becomes_json) {
   } rows[] = {
       {"type=t", R"({"type":"t"})"},
       {"type=t&data=%7B%22a%22%3A1%7D&ttl=60", R"({"type":"t","data":{"a":1},"ttl":60})"},
-      {"ttl=1.5&other=x&data=%22a+b%22&type=t", R"({"type":"t","data":"a b","ttl":1.5})"},
+      {"ttl=1.5&data=%22a+b%22&type=t", R"({"type":"t","data":"a b","ttl":1.5})"},
       {"type=t&data=&ttl=", R"({"type":"t"})"},
       {"type=a%2Bb&data=12345678901234567890.10", R"({"type":"a+b","data":12345678901234567890.10})"},
   };
@@ -179,7 +218,9 @@ int main() {
                             a_body_must_be_an_object,
                             event_types_must_match_the_pattern,
                             types_of_pgevents_itself_cannot_be_published,
+                            types_of_an_event_sources_own_events_cannot_be_published,
                             a_member_may_not_be_given_twice,
+                            an_unknown_member_is_refused_and_named,
                             a_ttl_is_a_number,
                             a_form_becomes_json,
                             form_fields_cannot_smuggle_members,

@@ -21,21 +21,68 @@ START_TEST(the_cursor_comes_from_the_query_under_three_names) {
 }
 END_TEST
 
-START_TEST(the_header_wins_over_the_query) {
-  Request request = get(kPath, "last_event_id=7");
-  request.last_event_id = "9";
-  ck_assert_uint_eq(subscription(request).cursor.id, 9);
-  request.query = "last_event_id=nonsense";
-  ck_assert_uint_eq(subscription(request).cursor.id, 9);
-  request.last_event_id = "";
-  request.query = "last_event_id=7";
-  ck_assert_uint_eq(subscription(request).cursor.id, 7);
+// Of several cursors the one counts that a client's library adds.
+START_TEST(of_several_cursors_the_librarys_counts) {
+  const struct {
+    const char* header;
+    const char* query;
+    std::uint64_t wanted;
+  } rows[] = {
+      {"9", "last_event_id=7", 9},
+      {"9", "last_event_id=nonsense", 9},
+      {"", "last_event_id=7", 7},
+      {"", "last_event_id=7&lastEventId=8", 8},
+      {"", "lastEventId=8&last_event_id=7", 8},
+      {"", "last_event_id=7&lastEventID=8", 8},
+      {"", "lastEventID=8&lastEventId=9", 9},
+      {"", "last_event_id=nonsense&lastEventId=8", 8},
+      // Old polyfills append theirs at each reconnection.
+      {"", "lastEventId=1&lastEventId=2&lastEventId=3", 3},
+      {"", "last_event_id=1&last_event_id=2", 2},
+      {"", "last_event_id=nonsense&last_event_id=2", 2},
+      // An empty one is none.
+      {"", "last_event_id=7&lastEventId=", 7},
+      {"", "lastEventId=&last_event_id=7", 7},
+      {"", "last_event_id=5&last_event_id=", 5},
+      {"", "last_event_id=&last_event_id=5&last_event_id=6", 6},
+  };
+  for (const auto& row : rows) {
+    Request request = get(kPath, row.query);
+    request.last_event_id = row.header;
+    const Cursor cursor = subscription(request).cursor;
+    assert_that(cursor.kind == Cursor::Kind::kId && cursor.id == row.wanted, row.query);
+  }
+  ck_assert(subscription(get(kPath, "last_event_id=&lastEventId=&lastEventID=")).cursor.kind == Cursor::Kind::kNow);
 }
 END_TEST
 
-START_TEST(an_empty_cursor_is_none) {
-  ck_assert(subscription(get(kPath, "last_event_id=")).cursor.kind == Cursor::Kind::kNow);
-  ck_assert_uint_eq(subscription(get(kPath, "last_event_id=&lastEventId=3")).cursor.id, 3);
+START_TEST(any_other_known_parameter_is_given_once) {
+  const struct {
+    const char* query;
+    const char* name;
+  } rows[] = {
+      {"flavor=poll&flavor=poll", "flavor"},
+      {"flavor=&flavor=poll", "flavor"},
+      {"types=a&types=b", "types"},
+      {"not_types=a&x&not_types=", "not_types"},
+      {"envelope=1&envelope=0", "envelope"},
+      {"timeout=1&timeout=1", "timeout"},
+      {"timeou%74=1&timeout=1", "timeout"},
+      {"access_token=a&access_token=b", "access_token"},
+  };
+  for (const auto& row : rows) {
+    assert_text(complaint(get(kPath, row.query)), std::string("400 Parameter '") + row.name + "' is given twice",
+                row.query);
+  }
+  ck_assert_uint_eq(subscription(get(kPath, "_=1&_=2&x=1&x=1&last=1&last=2")).channels.size(), 1);
+}
+END_TEST
+
+START_TEST(a_query_has_64_parameters_at_most) {
+  std::string query = "last_event_id=5";
+  for (int i = 1; i < 64; ++i) query += "&_=1";
+  ck_assert_uint_eq(subscription(get(kPath, query)).cursor.id, 5);
+  assert_text(complaint(get(kPath, query + "&_=1")), "400 Too many parameters in the query (at most 64)");
 }
 END_TEST
 
@@ -152,11 +199,6 @@ START_TEST(unknown_parameters_are_ignored_but_not_bad_encoding) {
 }
 END_TEST
 
-START_TEST(the_first_value_that_is_not_empty_counts) {
-  ck_assert_uint_eq(subscription(get(kPath, "last_event_id=&last_event_id=5&last_event_id=6")).cursor.id, 5);
-}
-END_TEST
-
 START_TEST(access_is_checked_before_parameters) {
   Settings settings = open_settings();
   settings.access.subscribe = "b";
@@ -169,8 +211,9 @@ END_TEST
 int main() {
   return run("request_parameter", {
                                       the_cursor_comes_from_the_query_under_three_names,
-                                      the_header_wins_over_the_query,
-                                      an_empty_cursor_is_none,
+                                      of_several_cursors_the_librarys_counts,
+                                      any_other_known_parameter_is_given_once,
+                                      a_query_has_64_parameters_at_most,
                                       a_bad_cursor_is_refused_wherever_it_is,
                                       accept_chooses_the_event_stream,
                                       a_flavor_wins_over_accept_and_its_header_over_the_query,
@@ -181,7 +224,6 @@ int main() {
                                       the_timeout_is_a_number_of_seconds,
                                       bad_timeouts_are_refused,
                                       unknown_parameters_are_ignored_but_not_bad_encoding,
-                                      the_first_value_that_is_not_empty_counts,
                                       access_is_checked_before_parameters,
                                   });
 }

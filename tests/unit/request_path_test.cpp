@@ -120,6 +120,7 @@ START_TEST(channels_have_a_limit_that_counts_each_once) {
   ck_assert_uint_eq(subscription(get("/events/a,b,c"), settings).channels.size(), 3);
   ck_assert_uint_eq(subscription(get("/events/a,a,a,a,b"), settings).channels.size(), 2);
   assert_text(complaint(get("/events/a,b,c,d"), settings), "400 Too many channels (at most 3)");
+  assert_text(complaint(get("/events/a,b,c,d,!"), settings), "400 Too many channels (at most 3)");
 }
 END_TEST
 
@@ -130,8 +131,15 @@ START_TEST(the_third_segment_is_the_wait_id) {
 }
 END_TEST
 
+START_TEST(an_empty_wait_id_is_none) {
+  assert_text(subscription(get("/events/a/")).wait_id, "");
+  assert_text(joined(subscription(get("/events/a,b/", "last_event_id=0")).channels), "a,b");
+  assert_text(publication(request_for("POST", "/events/a/")).channel, "a");
+}
+END_TEST
+
 START_TEST(bad_wait_ids_are_refused) {
-  for (const std::string& wait_id : {std::string(), std::string(129, 'w'), std::string("a b"), std::string("a,b"),
+  for (const std::string& wait_id : {std::string(129, 'w'), std::string("a b"), std::string("a,b"),
                                      std::string("é"), std::string("a\n"), std::string("a\0b", 3), std::string("*")}) {
     assert_text(complaint(get("/events/a/" + wait_id)), "400 Invalid wait id", wait_id);
   }
@@ -202,6 +210,7 @@ int main() {
                                  an_operators_pattern_decides,
                                  channels_have_a_limit_that_counts_each_once,
                                  the_third_segment_is_the_wait_id,
+                                 an_empty_wait_id_is_none,
                                  bad_wait_ids_are_refused,
                                  methods_have_their_routes,
                                  head_is_a_poll,

@@ -99,19 +99,41 @@ START_TEST(what_cannot_be_decoded_is_refused) {
 }
 END_TEST
 
-START_TEST(forms_are_pairs_in_their_order) {
-  const auto fields = parse_form("a=1&b=x%26y=z&&c&=d&a=2&e=");
-  ck_assert(fields.has_value());
+// The fields of a form, or what is wrong with it.
+std::string fields_of(const std::string& text) {
+  FormFields fields;
+  if (const auto wrong = parse_form(text, "form", fields)) return *wrong;
   std::string all;
-  for (const auto& [name, value] : *fields) all += '(' + name + '|' + value + ')';
-  assert_text(all, "(a|1)(b|x&y=z)(c|)(|d)(a|2)(e|)");
-  ck_assert(parse_form("")->empty());
-  ck_assert(parse_form("&&&")->empty());
+  for (const auto& [name, value] : fields) all += '(' + name + '|' + value + ')';
+  return all;
+}
+
+START_TEST(forms_are_pairs_in_their_order) {
+  assert_text(fields_of("a=1&b=x%26y=z&&c&=d&a=2&e="), "(a|1)(b|x&y=z)(c|)(|d)(a|2)(e|)");
+  assert_text(fields_of(""), "");
+  assert_text(fields_of("&&&"), "");
 }
 END_TEST
 
 START_TEST(one_bad_pair_refuses_the_whole_form) {
-  for (const char* text : {"a=1&b=%zz", "%zz=1&a=1", "a=%", "a=1&%"}) assert_that(!parse_form(text), text);
+  for (const char* text : {"a=1&b=%zz", "%zz=1&a=1", "a=%", "a=1&%"}) {
+    assert_text(fields_of(text), "Invalid encoding in the form", text);
+  }
+}
+END_TEST
+
+START_TEST(a_form_has_64_fields_at_most) {
+  std::string form;
+  for (int i = 0; i < 64; ++i) form += "a&&";
+  assert_that(fields_of(form)[0] == '(', form);
+  assert_text(fields_of(form + "b"), "Too many parameters in the form (at most 64)");
+  assert_text(fields_of(form + "b&%zz"), "Too many parameters in the form (at most 64)");
+}
+END_TEST
+
+START_TEST(in_paths_a_plus_is_a_plus_and_any_bytes_are_allowed) {
+  assert_text(*percent_decode("a+b%2B%ff"), "a+b+\xff");
+  for (const char* text : {"%", "%4", "%zz", "%%41"}) assert_that(!percent_decode(text), text);
 }
 END_TEST
 
@@ -126,5 +148,7 @@ int main() {
                          what_cannot_be_decoded_is_refused,
                          forms_are_pairs_in_their_order,
                          one_bad_pair_refuses_the_whole_form,
+                         a_form_has_64_fields_at_most,
+                         in_paths_a_plus_is_a_plus_and_any_bytes_are_allowed,
                      });
 }
