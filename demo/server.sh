@@ -139,7 +139,7 @@ start_fallback() {
   rm -f -- "$place/web/fcgi.sock"
   become_words "$web_user"
   # Not by `env`: everybody may read the arguments of a process, and the database's password may be among the settings.
-  (export "${settings[@]}" && exec "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2) \
+  (unset PGEVENTS_PORT PGEVENTS_RUN_DIR && export "${settings[@]}" && exec "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2) \
     </dev/null >>"$place/fallback.log" 2>&1 9>&- &
   printf '%s\n' "$!" >"$place/fcgi.pid"
   wait_until 10 test -S "$place/web/fcgi.sock" || {

@@ -86,6 +86,7 @@ sign() {
 
 # Sets token_*.
 read_token_options() {
+  local given=' '
   token_user='' token_realm='' token_ttl=3600 token_subscribe=() token_publish=()
   while (($# > 0)); do
     case $1 in
@@ -93,6 +94,8 @@ read_token_options() {
       *) die "There is no option '$1'." "$token_usage" ;;
     esac
     check_name "$1" "$2"
+    [[ $1 == --subscribe || $1 == --publish || $given != *" $1 "* ]] || die "$1 is given twice." "$token_usage"
+    given+="$1 "
     case $1 in
       --user) token_user=$2 ;;
       --realm) token_realm=$2 ;;

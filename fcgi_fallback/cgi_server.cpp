@@ -22,6 +22,9 @@ class CgiExchange : public Exchange {
     return value;
   }
 
+  // The program has looked through its environment already.
+  std::vector<std::string_view> names() const override { return {}; }
+
   std::string cookies() const override { return std::string(param("HTTP_COOKIE").value_or("")); }
 
   std::size_t read(char* buffer, std::size_t size) override {

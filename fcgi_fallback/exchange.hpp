@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgevents::fallback {
 
@@ -14,6 +15,9 @@ class Exchange {
 
   // A CGI variable (RFC 3875, section 4.1); nothing when it is not there. Stays valid as long as the exchange.
   virtual std::optional<std::string_view> param(const char* name) const = 0;
+
+  // The names of all variables.
+  virtual std::vector<std::string_view> names() const = 0;
 
   // The headers `Cookie`, of which there may be several, joined by "; ".
   virtual std::string cookies() const = 0;

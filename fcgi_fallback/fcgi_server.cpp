@@ -41,6 +41,15 @@ class FcgiExchange : public Exchange {
     return value;
   }
 
+  std::vector<std::string_view> names() const override {
+    std::vector<std::string_view> names;
+    for (char** entry = request_.envp; entry != nullptr && *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      names.push_back(text.substr(0, text.find('=')));
+    }
+    return names;
+  }
+
   // nginx before 1.23 passes each header on as it came: several parameters of one name.
   std::string cookies() const override {
     constexpr std::string_view kName = "HTTP_COOKIE=";

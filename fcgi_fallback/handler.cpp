@@ -124,7 +124,17 @@ void Handler::handle(Exchange& exchange) noexcept {
   }
 }
 
+// The web server sends the same ones with every request of a location, so a few requests show them all.
+void Handler::look_for_unknown_parameters(Exchange& exchange) {
+  constexpr std::size_t kMostNamed = 16;
+  for (const std::string_view name : exchange.names()) {
+    if (is_request_parameter(name) || named_.size() >= kMostNamed || !named_.emplace(name).second) continue;
+    log_line("FastCGI parameter " + std::string(name) + ": there is no such parameter, it has no effect");
+  }
+}
+
 void Handler::answer(Exchange& exchange) {
+  look_for_unknown_parameters(exchange);
   const std::string cookies = exchange.cookies();
   const Request request = request_of(exchange, cookies);
   const bool head = request.method == "HEAD";

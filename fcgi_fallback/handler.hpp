@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 
 #include "access_files.hpp"
@@ -32,6 +33,7 @@ class Handler {
 
  private:
   void answer(Exchange& exchange);
+  void look_for_unknown_parameters(Exchange& exchange);
   Settings settings_for(Exchange& exchange);
   AccessRules access_for(Exchange& exchange);
   std::optional<Error> check_revoked(Exchange& exchange, std::string_view user, std::int64_t issued_us);
@@ -49,6 +51,7 @@ class Handler {
   Database& database_;
   Presence presence_;
   std::vector<Header> cors_;  // of the request at work, for all its answers
+  std::set<std::string> named_;  // unknown parameters that the log has been told
   LogLimit refused_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.
   std::chrono::steady_clock::time_point next_prune_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <exception>
 
+#include <unistd.h>
+
 #include "listen_socket.hpp"
 #include "processes.hpp"
 #include "server.hpp"
@@ -69,6 +71,9 @@ int run(int argc, char** argv) {
   if (options.help || options.version) {
     std::fputs(options.help ? usage().c_str() : "pgevents-fcgi " PGEVENTS_VERSION "\n", stdout);
     return 0;
+  }
+  for (const std::string& name : unknown_variables(environ)) {
+    log_line(name + ": there is no such variable, it has no effect. Try pgevents-fcgi --help");
   }
   std::string error;
   const auto names = NamePattern::compile(options.channel_pattern, error);

@@ -53,18 +53,26 @@ bool set_text(ProgramOptions& options, std::string_view value) {
   return true;
 }
 
+// Of such an option an empty value would say nothing.
+template <std::string ProgramOptions::*member>
+bool set_some_text(ProgramOptions& options, std::string_view value) {
+  return !value.empty() && set_text<member>(options, value);
+}
+
 template <bool ProgramOptions::*member>
 bool set_switch(ProgramOptions& options, std::string_view value) {
   options.*member = value == "on";
   return value == "on" || value == "off";
 }
 
-// Adds the parts of `value`, between any of `separators`, to what was given before: such options may be repeated.
+// Adds the parts of `value`, between any of `separators`, to what was given before: such options may be repeated. False when there
+// is none.
 template <std::vector<std::string> ProgramOptions::*member>
 bool add_parts(ProgramOptions& options, std::string_view value, const char* separators) {
+  const bool any = value.find_first_not_of(separators) != std::string_view::npos;
   while (true) {
     const std::size_t start = value.find_first_not_of(separators);
-    if (start == std::string_view::npos) return true;
+    if (start == std::string_view::npos) return any;
     value.remove_prefix(start);
     const std::string_view part = value.substr(0, value.find_first_of(separators));
     (options.*member).emplace_back(part);
@@ -81,7 +89,7 @@ bool set_cookie_name(ProgramOptions& options, std::string_view value) {
 }
 
 constexpr OptionSpec kOptions[] = {
-    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_text<&ProgramOptions::listen>},
+    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_some_text<&ProgramOptions::listen>},
     {"socket-mode", nullptr, "MODE", "permissions of a unix socket, octal (660)",
      [](ProgramOptions& o, std::string_view v) { return parse_number(v, 0U, 0777U, o.socket_mode, 8); }},
     {"backlog", nullptr, "N", "connections that may wait at the own socket (511)",
@@ -115,7 +123,7 @@ constexpr OptionSpec kOptions[] = {
     {"base", "PGEVENTS_BASE", "PATH", "path prefix of all requests (default: what precedes the first /events/)",
      set_text<&ProgramOptions::base>},
     {"channel-pattern", "PGEVENTS_CHANNEL_PATTERN", "REGEX", "PCRE2 pattern of channel names and event types",
-     set_text<&ProgramOptions::channel_pattern>},
+     set_some_text<&ProgramOptions::channel_pattern>},
     {"max-channels", "PGEVENTS_MAX_CHANNELS", "N", "channels in one request (64)",
      [](ProgramOptions& o, std::string_view v) { return parse_number<std::size_t>(v, 1, 10000, o.max_channels); }},
     {"max-event-size", "PGEVENTS_MAX_EVENT_SIZE", "SIZE", "largest body, in bytes or with k or m (2m)",
@@ -125,6 +133,16 @@ constexpr OptionSpec kOptions[] = {
     {"presence", "PGEVENTS_PRESENCE", "on|off", "polls count as contact of their users (on)",
      set_switch<&ProgramOptions::presence>},
 };
+
+// FastCGI parameters of single requests. Where the program is CGI, they stand in its environment.
+constexpr std::string_view kRequestParameters[] = {"PGEVENTS_USER",    "PGEVENTS_REALM",     "PGEVENTS_SUBSCRIBE",
+                                                   "PGEVENTS_PUBLISH", "PGEVENTS_ANONYMOUS", "PGEVENTS_BASE"};
+constexpr std::string_view kOurPrefix = "PGEVENTS_";
+
+// Options whose values add up when they are given several times.
+bool adds_up(const OptionSpec& spec) {
+  return spec.name == "jwt-key" || spec.name == "allow-origin";
+}
 
 using Given = std::set<const OptionSpec*>;
 
@@ -153,7 +171,7 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramO
   if (word.substr(0, 2) != "--") return "Unexpected argument. Try pgevents-fcgi --help";
   const std::size_t equals = word.find('=');
   const std::string name(word.substr(2, equals == std::string_view::npos ? equals : equals - 2));
-  if (name == "help" || name == "version") {
+  if (equals == std::string_view::npos && (name == "help" || name == "version")) {
     (name == "help" ? options.help : options.version) = true;
     return std::nullopt;
   }
@@ -165,6 +183,7 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramO
     value = argv[++i];
   }
   const std::string copy = name == "database" ? take_secret(value) : value;
+  if (!adds_up(*spec) && given.count(spec) > 0) return "--" + name + " is given twice. Try pgevents-fcgi --help";
   if (!spec->apply(options, copy)) return complaint("--" + name);
   given.insert(spec);
   return std::nullopt;
@@ -192,6 +211,25 @@ std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& o
     if (auto problem = read_argument(argc, argv, i, options, given)) return problem;
   }
   return read_environment_but(given, options);
+}
+
+bool is_request_parameter(std::string_view name) {
+  const auto* const end = std::end(kRequestParameters);
+  return name.substr(0, kOurPrefix.size()) != kOurPrefix || std::find(std::begin(kRequestParameters), end, name) != end;
+}
+
+std::vector<std::string> unknown_variables(const char* const* environment) {
+  std::vector<std::string> unknown;
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    const std::string_view entry = *environment;
+    const std::string_view name = entry.substr(0, entry.find('='));
+    if (is_request_parameter(name)) continue;
+    const bool known = std::any_of(std::begin(kOptions), std::end(kOptions), [name](const OptionSpec& spec) {
+      return spec.environment != nullptr && name == spec.environment;
+    });
+    if (!known) unknown.emplace_back(name);
+  }
+  return unknown;
 }
 
 std::string usage() {

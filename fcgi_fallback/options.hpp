@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "name_pattern.hpp"
@@ -44,6 +45,12 @@ std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& o
 
 // The environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875, 4.4).
 std::optional<std::string> read_environment(ProgramOptions& options);
+
+// The names in an environment that begin as ours do and mean nothing: misspelt, most likely.
+std::vector<std::string> unknown_variables(const char* const* environment);
+
+// Whether a parameter of a FastCGI request is one that the program reads, or not ours at all.
+bool is_request_parameter(std::string_view name);
 
 std::string usage();
 

@@ -1,6 +1,7 @@
 // Configuration: creation, merging and the directive `pgevents_database`; see conf.hpp.
 #include "conf.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "../core/ring.hpp"
@@ -9,6 +10,10 @@
 
 namespace pgevents::nginx {
 namespace {
+
+constexpr ngx_int_t kDayMs = 86'400'000;
+constexpr ngx_uint_t kMaxConnections = 1'000;
+constexpr ngx_uint_t kMaxPreload = 10'000'000;
 
 char* conf_error() {
   return static_cast<char*>(NGX_CONF_ERROR);
@@ -22,9 +27,9 @@ bool starts_with(const ngx_str_t& text, std::string_view prefix, ngx_str_t& rest
   return true;
 }
 
-bool parse_count(ngx_str_t& text, ngx_uint_t least, ngx_uint_t& result) {
+bool parse_count(ngx_str_t& text, ngx_uint_t least, ngx_uint_t most, ngx_uint_t& result) {
   const ngx_int_t n = ngx_atoi(text.data, text.len);
-  if (n == NGX_ERROR || static_cast<ngx_uint_t>(n) < least) {
+  if (n == NGX_ERROR || static_cast<ngx_uint_t>(n) < least || static_cast<ngx_uint_t>(n) > most) {
     return false;
   }
   result = static_cast<ngx_uint_t>(n);
@@ -33,7 +38,7 @@ bool parse_count(ngx_str_t& text, ngx_uint_t least, ngx_uint_t& result) {
 
 bool parse_time(ngx_str_t& text, ngx_msec_t& result) {
   const ngx_int_t ms = ngx_parse_time(&text, 0);
-  if (ms == NGX_ERROR || ms < 100) {
+  if (ms == NGX_ERROR || ms < 100 || ms > kDayMs) {
     return false;
   }
   result = static_cast<ngx_msec_t>(ms);
@@ -52,13 +57,13 @@ bool parse_ring(ngx_str_t& text, std::size_t& result) {
 bool parse_parameter(const ngx_str_t& text, DatabaseConf& database) {
   ngx_str_t rest;
   if (starts_with(text, "connections=", rest)) {
-    return parse_count(rest, 1, database.connections);
+    return parse_count(rest, 1, kMaxConnections, database.connections);
   }
   if (starts_with(text, "ring=", rest)) {
     return parse_ring(rest, database.ring_size);
   }
   if (starts_with(text, "preload=", rest)) {
-    return parse_count(rest, 0, database.preload);
+    return parse_count(rest, 0, kMaxPreload, database.preload);
   }
   if (starts_with(text, "sweep=", rest)) {
     return parse_time(rest, database.sweep);
@@ -74,7 +79,34 @@ bool parse_parameter(const ngx_str_t& text, DatabaseConf& database) {
   return false;
 }
 
+// Whether one of the parameters before `args[i]` has its name.
+bool is_duplicate(const ngx_str_t* args, ngx_uint_t i) {
+  const auto name_of = [](const ngx_str_t& text) { return view(text).substr(0, view(text).find('=')); };
+  return std::any_of(args + 3, args + i, [&](const ngx_str_t& other) { return name_of(other) == name_of(args[i]); });
+}
+
+template <typename Value>
+char* check_bounds(ngx_conf_t* cf, void* post, void* data) {
+  const auto& bounds = *static_cast<Bounds*>(post);
+  const auto value = static_cast<ngx_uint_t>(*static_cast<Value*>(data));
+  if (value >= bounds.least && value <= bounds.most) {
+    return NGX_CONF_OK;
+  }
+  const auto* args = static_cast<ngx_str_t*>(cf->args->elts);
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is out of range, which is from %s", &args[1], bounds.range);
+  return conf_error();
+}
+
 }  // namespace
+
+// A client that is told to come back at once would do so for ever, hence no interval of 0.
+Bounds timeout_bounds = {check_bounds<ngx_msec_t>, 0, kDayMs, "0 to 1d"};
+Bounds heartbeat_bounds = {check_bounds<ngx_msec_t>, 1'000, kDayMs, "1s to 1d"};
+Bounds retry_bounds = {check_bounds<ngx_msec_t>, 10, kDayMs, "10ms to 1d"};
+Bounds poll_interval_bounds = {check_bounds<time_t>, 1, 86'400, "1s to 1d"};
+Bounds max_channels_bounds = {check_bounds<ngx_int_t>, 1, 10'000, "1 to 10000"};
+Bounds max_event_size_bounds = {check_bounds<std::size_t>, 1, 1'073'741'824, "1 to 1024m"};
+Bounds jwt_leeway_bounds = {check_bounds<ngx_msec_t>, 0, kDayMs, "0 to 1d"};
 
 void* create_main_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
@@ -178,6 +210,10 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   database->prune = 60'000;
   database->presence = 1;
   for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
+    if (is_duplicate(args, i)) {
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"", &args[i]);
+      return conf_error();
+    }
     if (!parse_parameter(args[i], *database)) {
       ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: invalid parameter \"%V\"", &args[i]);
       return conf_error();

@@ -44,6 +44,22 @@ struct LocConf {
   NamePattern* names;
 };
 
+// What a number or time of a directive may be; stands in the command's `post`, where nginx's setters look for a function first.
+struct Bounds {
+  ngx_conf_post_handler_pt check = nullptr;
+  ngx_uint_t least = 0;
+  ngx_uint_t most = 0;  // in the unit in which it is kept
+  const char* range = nullptr;
+};
+
+extern Bounds timeout_bounds;
+extern Bounds heartbeat_bounds;
+extern Bounds retry_bounds;
+extern Bounds poll_interval_bounds;
+extern Bounds max_channels_bounds;
+extern Bounds max_event_size_bounds;
+extern Bounds jwt_leeway_bounds;
+
 void* create_main_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);

@@ -8,6 +8,14 @@ using pgevents::nginx::DatabaseConf;
 using pgevents::nginx::LocConf;
 using pgevents::nginx::MainConf;
 
+using pgevents::nginx::heartbeat_bounds;
+using pgevents::nginx::jwt_leeway_bounds;
+using pgevents::nginx::max_channels_bounds;
+using pgevents::nginx::max_event_size_bounds;
+using pgevents::nginx::poll_interval_bounds;
+using pgevents::nginx::retry_bounds;
+using pgevents::nginx::timeout_bounds;
+
 namespace {
 
 constexpr ngx_uint_t kEverywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
@@ -39,25 +47,25 @@ ngx_command_t commands[] = {
     {ngx_string("pgevents_jwt_issuer"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_str_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, access.jwt_issuer), nullptr},
     {ngx_string("pgevents_jwt_leeway"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, access.jwt_leeway), nullptr},
+     offsetof(LocConf, access.jwt_leeway), &jwt_leeway_bounds},
     {ngx_string("pgevents_jwt_require_exp"), kEverywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, access.jwt_require_exp), nullptr},
     {ngx_string("pgevents_allow_origin"), kEverywhere | NGX_CONF_1MORE, pgevents::nginx::set_allow_origin,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("pgevents_timeout"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, timeout), nullptr},
+     offsetof(LocConf, timeout), &timeout_bounds},
     {ngx_string("pgevents_heartbeat"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, heartbeat), nullptr},
+     offsetof(LocConf, heartbeat), &heartbeat_bounds},
     {ngx_string("pgevents_retry"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, retry), nullptr},
+     offsetof(LocConf, retry), &retry_bounds},
     {ngx_string("pgevents_poll_interval"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_sec_slot,
-     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, poll_interval), nullptr},
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, poll_interval), &poll_interval_bounds},
     {ngx_string("pgevents_max_channels"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_num_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, max_channels), nullptr},
+     offsetof(LocConf, max_channels), &max_channels_bounds},
     {ngx_string("pgevents_channel_pattern"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, channel_pattern), nullptr},
     {ngx_string("pgevents_max_event_size"), kEverywhere | NGX_CONF_TAKE1, ngx_conf_set_size_slot,
-     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_event_size), nullptr},
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_event_size), &max_event_size_bounds},
     {ngx_string("pgevents_release_request"), kEverywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, release_request), nullptr},
     {ngx_null_string, 0, nullptr, 0, 0, nullptr},

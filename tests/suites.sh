@@ -199,8 +199,11 @@ cmd_lint() {
 
 # The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. The suite memcheck runs the usual build.
 cmd_asan() {
-  local suites=("$@")
+  local suite suites=("$@")
   ((${#suites[@]})) || suites=(unit lib conformance module faults memcheck)
+  for suite in "${suites[@]}"; do
+    [[ -d tests/$suite ]] || die "There is no suite '$suite'. Suites: ${all_suites[*]} memcheck"
+  done
   need_packages asan
   need_npm
   [[ " ${suites[*]} " != *" memcheck "* ]] || build_release

@@ -201,7 +201,9 @@ describe('./run', () => {
     const demo = await newDemo();
     for (const [args, words] of [
       [['fly'], /There is no command 'fly'/],
+      [['up', '8081'], /\.\/run up takes no arguments/],
       [['test', 'nothing'], /There is no suite 'nothing'. Suites: unit /],
+      [['asan', 'nothing'], /There is no suite 'nothing'. Suites: unit /],
       [['publish', 'cheese'], /Usage: \.\/run publish CHANNEL TYPE JSON/],
       [['module', 'sideways'], /There is no demo in .* yet: \.\/run up/],
       [['publish', 'cheese', 'a', '1'], /The demo's database cannot be reached\. Is it running\? \.\/run up/],

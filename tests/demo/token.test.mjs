@@ -129,6 +129,7 @@ describe('./run token', () => {
       [['--name', '10'], /There is no option '--name'\./],
       [['--user'], /--user needs a value\.\nUsage: /],
       [['--user', ''], /--user must not be empty\./],
+      [['--user', '10', '--user', '11'], /--user is given twice\.\nUsage: /],
       [['--user', 'a\nb'], /--user must not hold control characters\./],
       [['--user', 'ö'.repeat(128)], /--user is longer than 255 bytes\./],
       [['--user', '10', '--subscribe', ''], /--subscribe must not be empty\./],

@@ -74,6 +74,29 @@ for (const parameter of ['ring=1k', 'ring=', 'ring=x', 'connections=0', 'connect
   });
 }
 
+for (const parameter of ['connections=1001', 'connections=2x', 'connections=99999999999999999999', 'conections=2', 'preload=10000001', 'sweep=2d',
+  'sweep=10x', 'prune=2d', 'prune=', 'presence=yes', 'presence=', 'Ring=1m', 'ring=1m ']) {
+  test(`"${parameter}" is refused`, async () => {
+    await refused(inServer('', `pgevents_database main "${kInfo}" "${parameter}";`), new RegExp(`invalid parameter "${parameter}"`));
+  });
+}
+
+test('a parameter of a database given twice is refused', async () => {
+  for (const [first, second] of [['ring=1m', 'ring=1m'], ['connections=2', 'connections=3'], ['prune=off', 'prune=1m']]) {
+    await refused(inServer('', `pgevents_database main "${kInfo}" ${first} sweep=1s ${second};`), new RegExp(`duplicate parameter "${second}"`));
+  }
+});
+
+for (const [directive, value, range] of [
+  ['timeout', '2d', '0 to 1d'], ['heartbeat', '0', '1s to 1d'], ['heartbeat', '999ms', '1s to 1d'], ['retry', '0', '10ms to 1d'],
+  ['poll_interval', '0', '1s to 1d'], ['poll_interval', '2d', '1s to 1d'], ['max_channels', '0', '1 to 10000'],
+  ['max_channels', '10001', '1 to 10000'], ['max_event_size', '0', '1 to 1024m'], ['max_event_size', '2048m', '1 to 1024m'],
+  ['jwt_leeway', '2d', '0 to 1d'],
+]) {
+  test(`"pgevents_${directive} ${value}" is out of range`, () => refused(inServer(`location / { pgevents_${directive} ${value}; }`),
+    new RegExp(`"${value}" is out of range, which is from ${range}`)));
+}
+
 for (const directive of ['pgevents_timeout x', 'pgevents_heartbeat', 'pgevents_retry 1s 2s', 'pgevents_max_channels many',
   'pgevents_max_event_size x', 'pgevents_release_request maybe', 'pgevents', 'pgevents_database main']) {
   test(`"${directive}" is refused`, () => refused(inServer(`location / { ${directive}; }`), /pgevents/));

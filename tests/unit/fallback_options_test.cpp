@@ -175,7 +175,53 @@ START_TEST(unknown_and_stray_words_are_refused) {
   assert_text(problem_of({"--databse", "x"}), "Unknown option --databse. Try pgevents-fcgi --help");
   assert_text(problem_of({"--databse=password=x"}), "Unknown option --databse. Try pgevents-fcgi --help");
   assert_text(problem_of({"--subscribe"}), "--subscribe needs a value");
+  assert_text(problem_of({"--sub=x"}), "Unknown option --sub. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--help=x"}), "Unknown option --help. Try pgevents-fcgi --help");
+  assert_text(problem_of({"-h"}), "Unexpected argument. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--"}), "Unknown option --. Try pgevents-fcgi --help");
   assert_text(problem_of({"password=geheim"}), "Unexpected argument. Try pgevents-fcgi --help");
+}
+END_TEST
+
+START_TEST(an_option_is_given_once_unless_it_adds_up) {
+  for (const char* name : {"listen", "socket-mode", "processes", "database", "subscribe", "publish", "anonymous", "realm",
+                           "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
+    const std::string option = std::string("--") + name;
+    const std::string value = option == "--jwt-query" || option == "--presence" ? "on" : "10";
+    assert_text(problem_of({option, value, "--backlog=7", option + "=" + value}),
+                option + " is given twice. Try pgevents-fcgi --help");
+  }
+  assert_text(problem_of({"--jwt-key=/a", "--jwt-key=/b", "--allow-origin=*", "--allow-origin=null"}), "");
+}
+END_TEST
+
+START_TEST(an_empty_value_that_would_say_nothing_is_refused) {
+  for (const char* name : {"listen", "channel-pattern", "jwt-key", "allow-origin", "processes", "max-event-size"}) {
+    const std::string option = std::string("--") + name;
+    assert_text(problem_of({option, ""}), option + ": not a valid value. Try pgevents-fcgi --help");
+  }
+  assert_text(problem_of({"--jwt-key=;;"}), "--jwt-key: not a valid value. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--subscribe=", "--publish=", "--anonymous=", "--realm=", "--base=", "--jwt-cookie="}), "");
+}
+END_TEST
+
+START_TEST(variables_that_mean_nothing_are_named) {
+  const char* const environment[] = {"PATH=/bin",           "PGEVENTS_DATABASE=x", "PGEVENTS_SUBSCRIBE=", "PGEVENTS_USER=10",
+                                     "PGEVENTS_SUBSCIRBE=a", "PGEVENTS_JWT_KEYS",   "PGEVENTS_=",          "PGEVENTSX=1",
+                                     "pgevents_publish=a",  "PGEVENTS_LISTEN=x",   nullptr};
+  std::string names;
+  for (const std::string& name : fallback::unknown_variables(environment)) names += name + ' ';
+  assert_text(names, "PGEVENTS_SUBSCIRBE PGEVENTS_JWT_KEYS PGEVENTS_ PGEVENTS_LISTEN ");
+}
+END_TEST
+
+START_TEST(parameters_of_single_requests_are_fewer) {
+  for (const char* name : {"PGEVENTS_USER", "PGEVENTS_BASE", "PGEVENTS_PUBLISH", "HTTP_PGEVENTS_X", "REQUEST_URI"}) {
+    assert_that(fallback::is_request_parameter(name), name);
+  }
+  for (const char* name : {"PGEVENTS_JWT_KEY", "PGEVENTS_USERS", "PGEVENTS_", "PGEVENTS_DATABASE"}) {
+    assert_that(!fallback::is_request_parameter(name), name);
+  }
 }
 END_TEST
 
@@ -239,6 +285,10 @@ int main() {
                                      sizes_have_units,
                                      bad_values_are_refused,
                                      unknown_and_stray_words_are_refused,
+                                     an_option_is_given_once_unless_it_adds_up,
+                                     an_empty_value_that_would_say_nothing_is_refused,
+                                     variables_that_mean_nothing_are_named,
+                                     parameters_of_single_requests_are_fewer,
                                      the_connection_string_disappears_from_the_arguments,
                                      connection_strings_are_checked_before_use,
                                      help_names_every_option,

@@ -54,8 +54,33 @@ START_TEST(it_answers_over_a_socket_of_its_own) {
   assert_text(status_of(ask(server.socket, get_params("/events/closed"))), "Status: 403 Forbidden");
   Params options = get_params("/events/open");
   options[0].second = "OPTIONS";
-  assert_text(ask(server.socket, options), "Status: 204 No Content\r\nAllow: GET, HEAD, POST, OPTIONS\r\nX-Content-Type-Options: nosniff\r\n\r\n");
+  assert_text(ask(server.socket, options),
+              "Status: 204 No Content\r\nAllow: GET, HEAD, POST, OPTIONS\r\n"
+              "X-Content-Type-Options: nosniff\r\n\r\n");
   assert_text(status_of(ask(server.socket, {})), "Status: 404 Not Found");
+}
+END_TEST
+
+// A setting that is misspelt must not be lost in silence.
+START_TEST(what_has_no_effect_is_named_in_the_log) {
+  Scratch scratch;
+  auto environment = kEnvironment;
+  environment.insert(environment.end(), {"PGEVENTS_SUBSCIRBE=a", "PGEVENTS_BASE=/rt"});
+  const std::string socket = scratch / "socket", log = scratch / "log";
+  Program program({"--processes", "1", "--listen", "unix:" + socket}, environment, log);
+  Params params = get_params("/rt/events/closed");
+  params.insert(params.end(), {{"PGEVENTS_JWT_KEY", "/k"}, {"PGEVENTS_USER", "10"}, {"HTTP_PGEVENTS_X", "1"}});
+  wait_until("it answers", [&] { return status_of(ask(socket, params)) == "Status: 403 Forbidden"; });
+  ask(socket, params);
+  const std::string said = file_text(log);
+  const auto count = [&said](const std::string& text) {
+    unsigned times = 0;
+    for (std::size_t at = 0; (at = said.find(text, at)) != std::string::npos; ++at) ++times;
+    return times;
+  };
+  ck_assert_uint_eq(count("PGEVENTS_SUBSCIRBE: there is no such variable, it has no effect"), 1);
+  ck_assert_uint_eq(count("FastCGI parameter PGEVENTS_JWT_KEY: there is no such parameter, it has no effect"), 1);
+  ck_assert_uint_eq(count("no effect"), 2);
 }
 END_TEST
 
@@ -333,6 +358,7 @@ END_TEST
 int main() {
   return run("fallback_program", {
                                      it_answers_over_a_socket_of_its_own,
+                                     what_has_no_effect_is_named_in_the_log,
                                      without_a_database_it_says_when_to_come_back,
                                      parameters_of_the_web_server_win_over_options,
                                      path_info_comes_before_document_uri_before_script_name,

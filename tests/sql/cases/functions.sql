@@ -60,7 +60,8 @@ SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"pgevent
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', '', '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', NULL, '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
 SELECT pg_temp.fails(format($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":%s}', NULL)$$, ttl), 'PT400', 'Invalid ttl', '{"code":"BAD_REQUEST"}')
-  FROM unnest(ARRAY['0', '-1', '"5"', 'true', '[1]', '1e400', '1e-400', '99999999999', repeat('9', 500)]) ttl;
+  FROM unnest(ARRAY['0', '-1', '"5"', 'true', '[1]', '1e400', '1e-400', '99999999999', repeat('9', 500), '0e999999999', '1e999999999', '1e-999999999',
+    '1e2147483648', '0.0e99999', '1e131072', '1e-16384', '1e00001']) ttl;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 
 -- test: the same idempotency key gives the same id and no second event

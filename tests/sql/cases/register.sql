@@ -53,6 +53,10 @@ SELECT pg_temp.equal(pgevents.user_channel(realm, who), wanted, wanted) FROM (VA
 SELECT pg_temp.equal(count(DISTINCT pgevents.user_channel(realm, who))::text, count(*)::text, 'no two are the same')
   FROM unnest(ARRAY['main', 'a', 'a:', 'a:b', 'a=', 'a=3A', 'a=3D', 'a=3Ab', '=', ':', 'user', 'user:1']) realm, unnest(ARRAY['1', ':1', 'b:1', '=3A1', '@a:1', 'b:1:1', '3A:1']) who;
 
+-- test: a realm's presence channel is what the grant presence:{realm} stands for
+SELECT pg_temp.equal(pgevents.presence_channel(realm), wanted, wanted) FROM (VALUES ('main', 'presence:main'), ('a:b', 'presence:a=3Ab'),
+  ('a=3Ab', 'presence:a=3D3Ab')) t (realm, wanted);
+
 -- test: in another realm the channels are that realm's
 SELECT pg_temp.people();
 SELECT pg_temp.equal((a -> 'channels')::text, '["user@other:20", "presence:other"]', 'channels') FROM pg_temp.ask('register', '20', '{}', 'other') a;
