@@ -317,6 +317,21 @@ Error token_revoked() {
   return bad_token("The token was revoked", "TOKEN_REVOKED");
 }
 
+std::optional<std::string> pattern_doubt(std::string_view patterns) {
+  while (true) {
+    const std::size_t start = patterns.find_first_not_of(kSpace);
+    if (start == std::string_view::npos) return std::nullopt;
+    patterns.remove_prefix(start);
+    const std::string_view pattern = patterns.substr(0, patterns.find_first_of(kSpace));
+    patterns.remove_prefix(pattern.size());
+    if (pattern.find('*') < pattern.size() - 1) return naming("a '*' counts at the end only: pattern", pattern);
+    for (std::size_t at = 0; (at = pattern.find('{', at)) != std::string_view::npos; ++at) {
+      const std::string_view word = pattern.substr(at, pattern.find('}', at) - at + 1);
+      if (word != "{user}" && word != "{realm}") return naming("only {user} and {realm} are replaced: pattern", pattern);
+    }
+  }
+}
+
 bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept {
   const bool wild = !pattern.empty() && pattern.back() == '*';
   if (wild) pattern.remove_suffix(1);

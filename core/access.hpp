@@ -98,6 +98,10 @@ std::optional<Error> check_session(const Session& session, const RevocationCheck
 // The error for a token that was revoked.
 Error token_revoked();
 
+// What is doubtful in the operator's patterns, for his log; nothing when they are plain. A `*` that is not at the end of a
+// pattern, and braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
+std::optional<std::string> pattern_doubt(std::string_view patterns);
+
 // One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with `=3D` for
 // `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
 bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept;

@@ -58,6 +58,16 @@ int run_fastcgi(const ProgramOptions& options, AccessFiles& files, const NamePat
   return 0;
 }
 
+// What is taken, but hardly does what it is meant to.
+void warn(const ProgramOptions& options) {
+  for (const std::string& name : unknown_variables(environ)) {
+    log_line(name + ": there is no such variable, it has no effect. Try pgevents-fcgi --help");
+  }
+  for (const std::string& patterns : {options.subscribe, options.publish, options.anonymous}) {
+    if (const auto doubt = pattern_doubt(patterns)) log_line(*doubt);
+  }
+}
+
 // A web server may turn a query string without `=` into arguments; then none of them can be trusted.
 bool arguments_may_come_from_client() {
   const char* const query = std::getenv("QUERY_STRING");
@@ -72,9 +82,7 @@ int run(int argc, char** argv) {
     std::fputs(options.help ? usage().c_str() : "pgevents-fcgi " PGEVENTS_VERSION "\n", stdout);
     return 0;
   }
-  for (const std::string& name : unknown_variables(environ)) {
-    log_line(name + ": there is no such variable, it has no effect. Try pgevents-fcgi --help");
-  }
+  warn(options);
   std::string error;
   const auto names = NamePattern::compile(options.channel_pattern, error);
   if (!names) return refuse("--channel-pattern: " + error);

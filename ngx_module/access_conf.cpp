@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "../core/access.hpp"
 #include "conf.hpp"
 
 namespace pgevents::nginx {
@@ -142,6 +143,18 @@ void merge_access_conf(const AccessConf& parent, AccessConf& conf) noexcept {
   ngx_conf_merge_msec_value(conf.jwt_leeway, parent.jwt_leeway, 0);
   ngx_conf_merge_value(conf.jwt_query, parent.jwt_query, 0);
   ngx_conf_merge_value(conf.jwt_require_exp, parent.jwt_require_exp, 1);
+}
+
+// What variables hold is known only when a request comes.
+char* set_patterns(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  const std::string_view patterns = view(argument(cf, 1));
+  return guarded(cf->log, conf_error(), [&] {
+    const bool has_variables = patterns.find('$') != std::string_view::npos;
+    if (const auto doubt = has_variables ? std::nullopt : pattern_doubt(patterns)) {
+      ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "pgevents: %s", doubt->c_str());
+    }
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
+  });
 }
 
 char* set_jwt_key(ngx_conf_t* cf, ngx_command_t*, void* conf) {

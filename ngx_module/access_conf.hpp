@@ -29,6 +29,8 @@ struct AccessConf {
 void init_access_conf(AccessConf& conf) noexcept;
 void merge_access_conf(const AccessConf& parent, AccessConf& conf) noexcept;
 
+// Directives `pgevents_subscribe`, `pgevents_publish` and `pgevents_anonymous`: patterns.
+char* set_patterns(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 // Directive `pgevents_jwt_key file [kid=id] [alg=algorithm]`: reads the file.
 char* set_jwt_key(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 // Directive `pgevents_jwt_cookie name`.

@@ -219,13 +219,12 @@ forEach(known, (backend) => {
     assertBad(await json(backend, 'POST', '/typing', { op: 'start', to: [`"'\\ü\u{1f9c0}`] }), `Invalid user ID "'\\ü\u{1f9c0}`);
   });
 
-  test('a body of nearly a megabyte goes through', async () => {
-    const words = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`ignored${i}`, 'é'.repeat(450)]));
-    const body = { op: 'start', to: [11], ...words };
+  test('a body of nearly 64 KB goes through', async () => {
+    const body = { op: 'start', to: [11], ignored: ['é'.repeat(30_000)] };
     assert.ok(JSON.stringify(body).length < Buffer.byteLength(JSON.stringify(body)));
     for (const answer of [await json(backend, 'POST', '/typing', body),
-      await form(backend, 'POST', '/typing', `op=start&to=[11]&ignored=${'x'.repeat(1_000_000)}`)]) {
-      assert.ok(success(answer).ignored_parameters_unsupported.length > 0);
+      await form(backend, 'POST', '/typing', `op=start&to=[11]&ignored=${'x'.repeat(65_000)}`)]) {
+      assert.deepEqual(success(answer).ignored_parameters_unsupported, ['ignored']);
     }
   });
 

@@ -138,6 +138,16 @@ test('what a lower level has is no duplicate of the level above, and may be empt
   pgevents_database main "${kInfo}"; pgevents_jwt_key a.key; pgevents_jwt_cookie c; pgevents_jwt_audience a; pgevents_user $remote_user;
   server { listen 127.0.0.1:1; pgevents_jwt_cookie ""; pgevents_jwt_audience ""; pgevents_user ""; location / { pgevents main; } }`, kFiles));
 
+test('a pattern that can hardly be meant is taken with a warning, unless a variable makes it', async () => {
+  for (const name of ['subscribe', 'publish', 'anonymous']) {
+    const [passed, said] = await check(inLocation(`pgevents_${name} "a {usr}.*";`));
+    assert.ok(passed, said);
+    assert.match(said, /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced: pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/);
+  }
+  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1], /a '\*' counts at the end only: pattern '\*\.a'/);
+  assert.doesNotMatch((await check(inLocation('pgevents_subscribe "a* {user}.{realm} $arg_x*y";')))[1], /warn/);
+});
+
 const rsaPrivate = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' });
 for (const [what, content, reason] of [
   ['a secret that is too short', 'short-but-secret', /too short: 32 bytes/],

@@ -81,6 +81,19 @@ START_TEST(a_pattern_that_needs_what_the_caller_has_not_matches_nothing) {
 }
 END_TEST
 
+START_TEST(patterns_that_are_hardly_meant_are_doubted) {
+  for (const char* plain : {"", " ", "a", "*", "a*", "a.* b:{user} {realm}.{user}:* c", "{user}{realm}*"}) {
+    assert_text(pattern_doubt(plain).value_or(""), "", plain);
+  }
+  assert_text(pattern_doubt("a *b c").value_or(""), "a '*' counts at the end only: pattern '*b'");
+  assert_text(pattern_doubt("a**").value_or(""), "a '*' counts at the end only: pattern 'a**'");
+  for (const std::string pattern : {"{usr}", "x:{User}", "{user}:{group}*", "{user", "{", "{}", "{{user}}"}) {
+    assert_text(pattern_doubt("a " + pattern + " b").value_or(""),
+                "only {user} and {realm} are replaced: pattern '" + pattern + "'");
+  }
+}
+END_TEST
+
 START_TEST(what_a_value_holds_is_taken_to_the_letter) {
   const struct {
     const char* user;
@@ -304,6 +317,7 @@ int main() {
   return run("access_grant", {
                                  patterns_are_names_prefixes_and_what_the_caller_is,
                                  a_pattern_that_needs_what_the_caller_has_not_matches_nothing,
+                                 patterns_that_are_hardly_meant_are_doubted,
                                  what_a_value_holds_is_taken_to_the_letter,
                                  lists_hold_patterns_between_white_space,
                                  a_tokens_patterns_are_not_lists,

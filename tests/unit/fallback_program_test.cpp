@@ -65,7 +65,7 @@ END_TEST
 START_TEST(what_has_no_effect_is_named_in_the_log) {
   Scratch scratch;
   auto environment = kEnvironment;
-  environment.insert(environment.end(), {"PGEVENTS_SUBSCIRBE=a", "PGEVENTS_BASE=/rt"});
+  environment.insert(environment.end(), {"PGEVENTS_SUBSCIRBE=a", "PGEVENTS_BASE=/rt", "PGEVENTS_PUBLISH=a {usr}"});
   const std::string socket = scratch / "socket", log = scratch / "log";
   Program program({"--processes", "1", "--listen", "unix:" + socket}, environment, log);
   Params params = get_params("/rt/events/closed");
@@ -81,6 +81,7 @@ START_TEST(what_has_no_effect_is_named_in_the_log) {
   ck_assert_uint_eq(count("PGEVENTS_SUBSCIRBE: there is no such variable, it has no effect"), 1);
   ck_assert_uint_eq(count("FastCGI parameter PGEVENTS_JWT_KEY: there is no such parameter, it has no effect"), 1);
   ck_assert_uint_eq(count("no effect"), 2);
+  ck_assert_uint_eq(count("only {user} and {realm} are replaced: pattern '{usr}'"), 1);
 }
 END_TEST
 
