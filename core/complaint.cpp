@@ -1,6 +1,8 @@
 // See complaint.hpp.
 #include "complaint.hpp"
 
+#include <utility>
+
 #include "utf8.hpp"
 
 namespace pgevents {

@@ -1,6 +1,5 @@
 // What a client sends costs time in proportion to its length at most. Each input is larger than nginx and the limits of bodies
 // let through; a loop within a loop over it would take minutes. The bound is generous: it holds under sanitizers too.
-#include <ctime>
 #include <functional>
 #include <string>
 
@@ -24,14 +23,10 @@ std::string numbered(const std::string& before, const std::string& behind) {
   return repeated([&](int i) { return before + std::to_string(i) + behind; });
 }
 
-double seconds(const std::function<void()>& work) {
-  const std::clock_t start = std::clock();
-  work();
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-}
-
 void assert_linear(const char* what, const std::function<void()>& work) {
-  const double taken = seconds(work);
+  const double start = cpu_seconds();
+  work();
+  const double taken = cpu_seconds() - start;
   assert_that(taken < kMostSeconds, std::string(what) + ": " + std::to_string(taken) + " s");
 }
 
