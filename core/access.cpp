@@ -196,7 +196,8 @@ bool take(std::string_view& name, std::string_view text) noexcept {
 }
 
 bool take_realm(std::string_view& name, std::string_view realm) noexcept {
-  return !realm.empty() && std::all_of(realm.begin(), realm.end(), [&](const char& c) { return take(name, realm_piece(c)); });
+  return !realm.empty() &&
+         std::all_of(realm.begin(), realm.end(), [&](const char& c) { return take(name, realm_piece(c)); });
 }
 
 bool any_matches(std::string_view patterns, const Identity& identity, std::string_view name) {
@@ -327,7 +328,8 @@ std::optional<std::string> pattern_doubt(std::string_view patterns) {
     if (pattern.find('*') < pattern.size() - 1) return naming("a '*' counts at the end only: pattern", pattern);
     for (std::size_t at = 0; (at = pattern.find('{', at)) != std::string_view::npos; ++at) {
       const std::string_view word = pattern.substr(at, pattern.find('}', at) - at + 1);
-      if (word != "{user}" && word != "{realm}") return naming("only {user} and {realm} are replaced: pattern", pattern);
+      if (word != "{user}" && word != "{realm}")
+        return naming("only {user} and {realm} are replaced: pattern", pattern);
     }
   }
 }

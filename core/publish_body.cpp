@@ -56,9 +56,8 @@ std::optional<Error> check_type(const std::optional<std::string>& type, const Na
 
 std::optional<Error> check_json(std::string_view json, const NamePattern& names) {
   Members members;
-  const bool is_object = json_members(json, [&members](const std::string& name, std::string_view value) {
-    members.take("Member", name, value);
-  });
+  const bool is_object = json_members(
+      json, [&members](const std::string& name, std::string_view value) { members.take("Member", name, value); });
   if (!is_object) {
     return bad_request(json_valid(json) ? "The body must be a JSON object" : "The body is not valid JSON");
   }

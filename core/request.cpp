@@ -56,9 +56,10 @@ bool take_base(Segments& segments, std::string_view base) {
   if (!base.empty() && base.front() == '/') base.remove_prefix(1);
   if (base.empty()) return true;
   const auto wanted = split(base, '/');
-  const bool begins = segments.size() > wanted.size() &&
-                      std::equal(wanted.begin(), wanted.end(), segments.begin(),
-                                 [](std::string_view text, const PathSegment& segment) { return text == segment.text; });
+  const bool begins =
+      segments.size() > wanted.size() &&
+      std::equal(wanted.begin(), wanted.end(), segments.begin(),
+                 [](std::string_view text, const PathSegment& segment) { return text == segment.text; });
   if (begins) segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(wanted.size()));
   return begins;
 }
@@ -206,8 +207,7 @@ std::optional<Error> read_timeout(const Query& query, Subscription& out) {
   return std::nullopt;
 }
 
-Route subscription(const Request& request, const Settings& settings, const Caller& caller,
-                   const Segments& segments) {
+Route subscription(const Request& request, const Settings& settings, const Caller& caller, const Segments& segments) {
   Subscription out;
   out.session = caller.session;
   out.head_only = request.method == "HEAD";
@@ -234,8 +234,7 @@ std::optional<Error> read_body_form(const Request& request, const char* verb, bo
   return complain(415, std::string(verb) + " application/json or application/x-www-form-urlencoded");
 }
 
-Route publication(const Request& request, const Settings& settings, const Caller& caller,
-                  const Segments& segments) {
+Route publication(const Request& request, const Settings& settings, const Caller& caller, const Segments& segments) {
   if (auto error = check_origin(request, caller, settings.access)) return *error;
   if (segments.size() > 1) return complain(400, "A wait id makes no sense when publishing");
   std::vector<std::string> channels;

@@ -50,7 +50,7 @@ class Handler {
   const NamePattern& names_;
   Database& database_;
   Presence presence_;
-  std::vector<Header> cors_;  // of the request at work, for all its answers
+  std::vector<Header> cors_;     // of the request at work, for all its answers
   std::set<std::string> named_;  // unknown parameters that the log has been told
   LogLimit refused_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.

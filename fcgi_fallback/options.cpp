@@ -89,7 +89,8 @@ bool set_cookie_name(ProgramOptions& options, std::string_view value) {
 }
 
 constexpr OptionSpec kOptions[] = {
-    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port", set_some_text<&ProgramOptions::listen>},
+    {"listen", nullptr, "ADDRESS", "own FastCGI socket: unix:/path or host:port",
+     set_some_text<&ProgramOptions::listen>},
     {"socket-mode", nullptr, "MODE", "permissions of a unix socket, octal (660)",
      [](ProgramOptions& o, std::string_view v) { return parse_number(v, 0U, 0777U, o.socket_mode, 8); }},
     {"backlog", nullptr, "N", "connections that may wait at the own socket (511)",

@@ -93,7 +93,8 @@ char* check_bounds(ngx_conf_t* cf, void* post, void* data) {
     return NGX_CONF_OK;
   }
   const auto* args = static_cast<ngx_str_t*>(cf->args->elts);
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is out of range, which is from %s", &args[1], bounds.range);
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is out of range, which is from %s", &args[1],
+                     bounds.range);
   return conf_error();
 }
 

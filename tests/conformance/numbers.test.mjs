@@ -1,5 +1,5 @@
-// Numbers at every border, in every parameter of every request: whatever a client writes is answered with success or a 4xx, the same by
-// all back-ends; and what is kept as data is kept to the letter.
+// Numbers at every border, in every parameter of every request: whatever a client writes is answered with success or a 4xx, the
+// same by all back-ends; and what is kept as data is kept to the letter.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';

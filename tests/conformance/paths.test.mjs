@@ -1,5 +1,5 @@
-// The path as the client encodes it: names are split first and decoded then, once; and what the web server rules about the decoded path
-// holds for all that is read.
+// The path as the client encodes it: names are split first and decoded then, once; and what the web server rules about the
+// decoded path holds for all that is read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -118,7 +118,8 @@ void check_channel(const std::string& channel, const Caller& caller, const Scene
   require(scene.settings().names->matches(channel), "a channel's name is a good one", channel);
   require(may(caller, scene.settings().access, subscribe, channel), "nobody gets a channel that nobody gave him",
           channel);
-  require(scene.request().path.find(channel) != std::string_view::npos, "a channel stands in the decoded path", channel);
+  require(scene.request().path.find(channel) != std::string_view::npos, "a channel stands in the decoded path",
+          channel);
 }
 
 // The channel that a refusal names was given to nobody like him.

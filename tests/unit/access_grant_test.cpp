@@ -102,13 +102,20 @@ START_TEST(what_a_value_holds_is_taken_to_the_letter) {
     const char* name;
     bool wanted;
   } rows[] = {
-      {"*", "main", "user:{user}", "user:*", true},    {"*", "main", "user:{user}", "user:x", false},
-      {"1*", "main", "user:{user}", "user:10", false}, {"*", "main", "{user}", "anything", false},
-      {".*", "main", "{user}", "anything", false},     {".*", "main", "{user}", ".*", true},
-      {"{realm}", "main", "{user}", "main", false},    {"{realm}", "main", "{user}", "{realm}", true},
-      {"{user}", "main", "{user}", "{user}", true},    {"{us", "main", "{user}er}", "{user}", true},
-      {"x", "{user}", "{realm}", "x", false},          {"x", "{user}", "{realm}", "{user}", true},
-      {"x", "*", "{realm}", "anything", false},        {"a b", "main", "{user}", "a", false},
+      {"*", "main", "user:{user}", "user:*", true},
+      {"*", "main", "user:{user}", "user:x", false},
+      {"1*", "main", "user:{user}", "user:10", false},
+      {"*", "main", "{user}", "anything", false},
+      {".*", "main", "{user}", "anything", false},
+      {".*", "main", "{user}", ".*", true},
+      {"{realm}", "main", "{user}", "main", false},
+      {"{realm}", "main", "{user}", "{realm}", true},
+      {"{user}", "main", "{user}", "{user}", true},
+      {"{us", "main", "{user}er}", "{user}", true},
+      {"x", "{user}", "{realm}", "x", false},
+      {"x", "{user}", "{realm}", "{user}", true},
+      {"x", "*", "{realm}", "anything", false},
+      {"a b", "main", "{user}", "a", false},
       // Behind a realm a colon ends it: no realm and user stand for what others stand for.
       {"c", "a:b", "o:{realm}:{user}", "o:a=3Ab:c", true},
       {"c", "a:b", "o:{realm}:{user}", "o:a:b:c", false},

@@ -131,7 +131,8 @@ START_TEST(a_refusal_says_how_to_do_better) {
               R"({"result":"error","code":"UNAUTHORIZED","msg":"Authentication required for channel 'closed'"})");
   assert_text(server.get(bearer("x")),
               "Status: 401 Unauthorized\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-              "WWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 62\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+              "WWW-Authenticate: Bearer error=\"invalid_token\"\r\nContent-Length: 62\r\nX-Content-Type-Options: "
+              "nosniff\r\n\r\n"
               R"({"result":"error","code":"UNAUTHORIZED","msg":"Invalid token"})");
 }
 END_TEST

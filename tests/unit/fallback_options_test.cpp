@@ -184,8 +184,8 @@ START_TEST(unknown_and_stray_words_are_refused) {
 END_TEST
 
 START_TEST(an_option_is_given_once_unless_it_adds_up) {
-  for (const char* name : {"listen", "socket-mode", "processes", "database", "subscribe", "publish", "anonymous", "realm",
-                           "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
+  for (const char* name : {"listen", "socket-mode", "processes", "database", "subscribe", "publish", "anonymous",
+                           "realm", "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
     const std::string option = std::string("--") + name;
     const std::string value = option == "--jwt-query" || option == "--presence" ? "on" : "10";
     assert_text(problem_of({option, value, "--backlog=7", option + "=" + value}),
@@ -206,9 +206,17 @@ START_TEST(an_empty_value_that_would_say_nothing_is_refused) {
 END_TEST
 
 START_TEST(variables_that_mean_nothing_are_named) {
-  const char* const environment[] = {"PATH=/bin",           "PGEVENTS_DATABASE=x", "PGEVENTS_SUBSCRIBE=", "PGEVENTS_USER=10",
-                                     "PGEVENTS_SUBSCIRBE=a", "PGEVENTS_JWT_KEYS",   "PGEVENTS_=",          "PGEVENTSX=1",
-                                     "pgevents_publish=a",  "PGEVENTS_LISTEN=x",   nullptr};
+  const char* const environment[] = {"PATH=/bin",
+                                     "PGEVENTS_DATABASE=x",
+                                     "PGEVENTS_SUBSCRIBE=",
+                                     "PGEVENTS_USER=10",
+                                     "PGEVENTS_SUBSCIRBE=a",
+                                     "PGEVENTS_JWT_KEYS",
+                                     "PGEVENTS_=",
+                                     "PGEVENTSX=1",
+                                     "pgevents_publish=a",
+                                     "PGEVENTS_LISTEN=x",
+                                     nullptr};
   std::string names;
   for (const std::string& name : fallback::unknown_variables(environment)) names += name + ' ';
   assert_text(names, "PGEVENTS_SUBSCIRBE PGEVENTS_JWT_KEYS PGEVENTS_ PGEVENTS_LISTEN ");

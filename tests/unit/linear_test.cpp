@@ -111,7 +111,8 @@ START_TEST(queries_and_headers) {
   const std::string cookies = numbered("token=;c", "=1; ");
   const std::string accept = numbered("text/x", ", ");
   Request request = get("/events/a", query);
-  assert_linear("query", [&] { assert_text(route_text(request), "400 Too many parameters in the query (at most 64)"); });
+  assert_linear("query",
+                [&] { assert_text(route_text(request), "400 Too many parameters in the query (at most 64)"); });
   request.query = types;
   assert_linear("types", [&] { assert_text(route_text(request), "400 Too many event types (at most 64)"); });
   request.query = {};

@@ -93,10 +93,9 @@ START_TEST(a_body_must_be_an_object) {
 END_TEST
 
 START_TEST(event_types_must_match_the_pattern) {
-  for (const char* body :
-       {"{}", R"({"type":1})", R"({"type":null})", R"({"type":""})", R"({"type":"a b"})", R"({"type":"a\nid: 7"})",
-        R"({"type":"a\rb"})", R"({"type":"\u0000"})", R"({"type":"é"})", R"({"type":"\ud800"})", R"({"type":["t"]})",
-        R"({"data":{"type":"t"}})"}) {
+  for (const char* body : {"{}", R"({"type":1})", R"({"type":null})", R"({"type":""})", R"({"type":"a b"})",
+                           R"({"type":"a\nid: 7"})", R"({"type":"a\rb"})", R"({"type":"\u0000"})", R"({"type":"é"})",
+                           R"({"type":"\ud800"})", R"({"type":["t"]})", R"({"data":{"type":"t"}})"}) {
     assert_text(converted(body), "400 Invalid event type", body);
   }
   assert_text(converted(R"({"type":")" + std::string(256, 't') + "\"}"), "400 Invalid event type");
@@ -144,8 +143,8 @@ END_TEST
 
 START_TEST(types_of_an_event_sources_own_events_cannot_be_published) {
   for (const char* type : {"error", "open"}) {
-    const std::string wanted = std::string("400 Event type '") + type +
-                               "' is reserved: an EventSource would take it for its own event";
+    const std::string wanted =
+        std::string("400 Event type '") + type + "' is reserved: an EventSource would take it for its own event";
     assert_text(converted(std::string(R"({"type":")") + type + "\"}"), wanted);
     assert_text(from_form(std::string("type=") + type), wanted);
   }

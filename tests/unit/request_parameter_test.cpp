@@ -61,14 +61,10 @@ START_TEST(any_other_known_parameter_is_given_once) {
     const char* query;
     const char* name;
   } rows[] = {
-      {"flavor=poll&flavor=poll", "flavor"},
-      {"flavor=&flavor=poll", "flavor"},
-      {"types=a&types=b", "types"},
-      {"not_types=a&x&not_types=", "not_types"},
-      {"envelope=1&envelope=0", "envelope"},
-      {"timeout=1&timeout=1", "timeout"},
-      {"timeou%74=1&timeout=1", "timeout"},
-      {"access_token=a&access_token=b", "access_token"},
+      {"flavor=poll&flavor=poll", "flavor"}, {"flavor=&flavor=poll", "flavor"},
+      {"types=a&types=b", "types"},          {"not_types=a&x&not_types=", "not_types"},
+      {"envelope=1&envelope=0", "envelope"}, {"timeout=1&timeout=1", "timeout"},
+      {"timeou%74=1&timeout=1", "timeout"},  {"access_token=a&access_token=b", "access_token"},
   };
   for (const auto& row : rows) {
     assert_text(complaint(get(kPath, row.query)), std::string("400 Parameter '") + row.name + "' is given twice",

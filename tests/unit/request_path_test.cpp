@@ -139,8 +139,8 @@ START_TEST(an_empty_wait_id_is_none) {
 END_TEST
 
 START_TEST(bad_wait_ids_are_refused) {
-  for (const std::string& wait_id : {std::string(129, 'w'), std::string("a b"), std::string("a,b"),
-                                     std::string("é"), std::string("a\n"), std::string("a\0b", 3), std::string("*")}) {
+  for (const std::string& wait_id : {std::string(129, 'w'), std::string("a b"), std::string("a,b"), std::string("é"),
+                                     std::string("a\n"), std::string("a\0b", 3), std::string("*")}) {
     assert_text(complaint(get("/events/a/" + wait_id)), "400 Invalid wait id", wait_id);
   }
 }
