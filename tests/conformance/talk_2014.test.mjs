@@ -1,5 +1,6 @@
 // The page of 2014: its polling loop and its EventSource, by the requests that they make. The loop knows nothing but
-// Last-Event-ID (as a parameter), X-PS-Reconnect-In and the array; it has no wait id at first, and jQuery adds `_` to each request.
+// Last-Event-ID (as a parameter), X-PS-Reconnect-In and the array; it has no wait id at first, and jQuery adds `_` to each
+// request.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
