@@ -57,7 +57,7 @@ try() {
   grep -E '^(-- )?[a-z]*: [0-9]+ passed' "$log" || true
 }
 
-for suite in bookworm trixie; do build_by_hand | try "$suite" by-hand; done
-run_tests | try trixie tests
+for suite in bookworm trixie; do try "$suite" by-hand < <(build_by_hand); done
+try trixie tests < <(run_tests)
 echo "$passed passed, $failed failed"
 ((failed == 0))
