@@ -14,7 +14,7 @@ import { startFallback } from '../lib/fallback.mjs';
 import { Http1, Http2 } from '../lib/kept_connection.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
-import { pollBody, streamFrame } from '../lib/wire.mjs';
+import { pollBody, streamFrame, streamOpening } from '../lib/wire.mjs';
 
 const kExtra = ': extra\n\n';
 
@@ -111,7 +111,7 @@ async function follow(connection, base, settings) {
   const stream = await connection.stream({ path: `${base}/events/${channel}`, headers: kGzip });
   assert.equal(stream.status, 200);
   const text = reader(stream, settings.gzip);
-  let wanted = `${settings.before ?? ''}retry: 2000\nid: `;
+  let wanted = `${settings.before ?? ''}${streamOpening(2000, '').trimEnd()} `;
   const opened = () => text().startsWith(wanted) && text().endsWith('\n\n');
   await waitFor(opened, { what: () => `an opening, ${JSON.stringify(text())}` });
   wanted = text();
@@ -135,7 +135,7 @@ async function ended(connect, base, settings) {
       const stream = await second.stream({ path: where, headers: kGzip });
       const text = reader(stream, settings.gzip);
       await waitFor(() => stream.over(), { what: () => `the end, ${JSON.stringify(text())}` });
-      assert.match(text(), new RegExp(`^${settings.before ?? ''}retry: 5000\nid: [0-9]+\n\n${settings.after ?? ''}$`));
+      assert.match(text(), new RegExp(`^${settings.before ?? ''}${streamOpening(5000, '[0-9]+')}${settings.after ?? ''}$`));
     });
   });
 }
@@ -198,7 +198,7 @@ for (const [kind, connect] of Object.entries(kConnections)) {
           const text = reader(stream, settings.gzip);
           await waitFor(() => stream.over(), { what: 'its end' });
           const frames = [first, ...others].map((row) => streamFrame(row)).join('');
-          const wanted = `${settings.before ?? ''}retry: 5000\nid: 0\n\n${changed(frames, settings)}`;
+          const wanted = `${settings.before ?? ''}${streamOpening(5000, 0)}${changed(frames, settings)}`;
           assert.ok(text().startsWith(wanted), text().slice(0, 400));
         });
       });
