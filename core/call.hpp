@@ -53,8 +53,24 @@ const char* call_statement(Endpoint endpoint);
 // Whether it may be repeated when it is not known whether it was done.
 bool call_is_repeatable(Endpoint endpoint);
 
+// The most bytes that a body may have, whatever is allowed to events: these calls are about one user, and the server holds many at once.
+inline constexpr std::size_t kMaxCallBytes = 64 * 1024;
+
+// The identity for call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is left out of the
+// answer, so that the server can ask for it once for many; see answer_in_parts().
+std::string call_identity(const Identity& identity, bool share_state);
+
+// An answer without the realm's presence: `wanted` is what sql::kPresenceState takes, its answer belongs between the other two.
+// Views of the answer; nothing when it is complete.
+struct AnswerInParts {
+  std::string_view head;
+  std::string_view wanted;
+  std::string_view tail;
+};
+std::optional<AnswerInParts> answer_in_parts(std::string_view answer);
+
 // Turns query or body into the JSON object that the SQL functions take: from a form every value is a string. Sets `params` or
-// returns the error. The result holds nothing that PostgreSQL's type jsonb could refuse.
+// returns the error. Of parameters that the endpoint does not know only the names are kept. The result holds nothing that PostgreSQL's type jsonb could refuse.
 std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params);
 
 // The 200 answer with what the function returned.

@@ -29,6 +29,8 @@ inline constexpr char kRegister[] = "SELECT pgevents.http_register($1, $2)";
 inline constexpr char kReportPresence[] = "SELECT pgevents.http_report_presence($1, $2)";
 inline constexpr char kUserPresence[] = "SELECT pgevents.http_user_presence($1, $2)";
 inline constexpr char kRealmPresence[] = "SELECT pgevents.http_realm_presence($1, $2)";
+// $1 jsonb, what the answer to one of these holds as presence_state where identity had share_state; text, to put in its place
+inline constexpr char kPresenceState[] = "SELECT pgevents.http_presence_state($1)";
 inline constexpr char kTyping[] = "SELECT pgevents.http_typing($1, $2)";
 inline constexpr char kSettings[] = "SELECT pgevents.http_settings($1, $2)";
 

@@ -85,7 +85,7 @@ bool EventPages::take_rows(const PGresult* rows, const Visitor& visit) {
   }
   for (int row = 0; row < last; ++row) {
     const EventView event = event_at(rows, row);
-    if (subscription_.filter.passes(event.type)) visit(event);
+    subscription_.filter.passes(event.type) ? visit(event) : void(++left_out_);
   }
   cursor_.kind = Cursor::Kind::kId;
   cursor_.id = next;

@@ -1,6 +1,8 @@
 // Reads a subscription's events out of the log, page by page, and keeps its cursor.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -19,6 +21,9 @@ class EventPages {
   using Visitor = std::function<void(const EventView&)>;
   std::optional<Error> next(const Visitor& visit, std::string& log);
 
+  // Whether this request has read its share of events that the filter leaves out. Its client comes back for the rest.
+  bool tired() const { return left_out_ >= kMaxLeftOut || (left_out_ > 0 && Clock::now() >= rest_at_); }
+
   // All that was there when the last page was read has been read.
   bool at_end() const { return at_end_; }
 
@@ -28,6 +33,10 @@ class EventPages {
   std::uint64_t first_cursor() const { return first_cursor_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kMaxLeftOut = 10'000;
+  static constexpr std::chrono::milliseconds kMaxTime{200};
+
   bool take_rows(const PGresult* rows, const Visitor& visit);
 
   Database& database_;
@@ -37,6 +46,8 @@ class EventPages {
   bool first_page_ = true;
   std::uint64_t first_cursor_ = 0;
   bool at_end_ = false;
+  std::size_t left_out_ = 0;
+  const Clock::time_point rest_at_ = Clock::now() + kMaxTime;
 };
 
 // `{"a","b"}` (PostgreSQL manual, 8.15.2).

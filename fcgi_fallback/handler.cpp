@@ -20,7 +20,9 @@ constexpr std::size_t kMegabyte = 1 << 20;
 constexpr std::size_t kMaxArrayBytes = kMegabyte;
 constexpr std::size_t kMaxArrayEvents = 1000;
 constexpr std::size_t kMaxStreamBytes = 64 * kMegabyte;
-constexpr std::size_t kMaxPages = 200;  // of events that the filter may drop
+constexpr std::size_t kMaxPages = 200;
+// A stream that ends although there is more is taken up again so soon, in milliseconds.
+constexpr char kComeBackSoon[] = "retry: 100\n\n";
 constexpr Statement kPublish{"pgevents_publish", sql::kPublish};
 constexpr Statement kTokenRevoked{"pgevents_token_revoked", sql::kTokenRevoked};
 constexpr Statement kPrune{"pgevents_prune", sql::kPrune};
@@ -217,7 +219,7 @@ void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
   std::string array = "[";
   std::string log;
   std::size_t events = 0;
-  for (std::size_t count = 0; count < kMaxPages && !pages.at_end(); ++count) {
+  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired(); ++count) {
     const auto error = pages.next(
         [&](const EventView& event) {
           if (events++ > 0) array += ',';
@@ -246,7 +248,7 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
     append_frame(out, event, subscription.envelope);
     client_cursor = event.id;
   };
-  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && sent < kMaxStreamBytes; ++count) {
+  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired() && sent < kMaxStreamBytes; ++count) {
     const auto error = pages.next(visit, log);
     report(exchange, log);
     if (error && count == 0) return refuse(exchange, *error);
@@ -264,17 +266,19 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
     out.clear();
   }
   if (client_cursor != pages.cursor()) exchange.write(stream_cursor(pages.cursor()));
+  if (pages.tired() && !pages.at_end()) exchange.write(kComeBackSoon);
 }
 
 // The body, from whoever may still send one: reading it may have taken the client a long time.
-std::optional<Error> Handler::receive(Exchange& exchange, const Session& session, std::string& body) {
-  if (auto error = read_body(exchange, options_.max_event_size, body)) return error;
+std::optional<Error> Handler::receive(Exchange& exchange, const Session& session, std::size_t limit,
+                                      std::string& body) {
+  if (auto error = read_body(exchange, limit, body)) return error;
   return check_session(session, access_for(exchange).revoked, unix_time());
 }
 
 void Handler::publish(Exchange& exchange, const Publication& publication) {
   std::string body, json;
-  if (const auto error = receive(exchange, publication.session, body)) return refuse(exchange, *error);
+  if (const auto error = receive(exchange, publication.session, options_.max_event_size, body)) return refuse(exchange, *error);
   if (const auto error = publish_body(publication, body, names_, json)) {
     return refuse(exchange, *error);
   }
@@ -293,7 +297,8 @@ void Handler::publish(Exchange& exchange, const Publication& publication) {
 void Handler::call(Exchange& exchange, const Call& call) {
   std::string body, params;
   if (call.has_body) {
-    if (const auto error = receive(exchange, call.session, body)) return refuse(exchange, *error);
+    const std::size_t limit = std::min<std::size_t>(options_.max_event_size, kMaxCallBytes);
+    if (const auto error = receive(exchange, call.session, limit, body)) return refuse(exchange, *error);
   }
   if (const auto error = call_params(call, body, params)) return refuse(exchange, *error, call.head_only);
   const std::string identity = identity_json(call.session.identity);

@@ -41,7 +41,7 @@ class Handler {
   void reply(Exchange& exchange, Reply answer, bool head_only = false);
   void send_array(Exchange& exchange, const Subscription& subscription);
   void send_stream(Exchange& exchange, const Subscription& subscription);
-  std::optional<Error> receive(Exchange& exchange, const Session& session, std::string& body);
+  std::optional<Error> receive(Exchange& exchange, const Session& session, std::size_t limit, std::string& body);
   void publish(Exchange& exchange, const Publication& publication);
   void call(Exchange& exchange, const Call& call);
 

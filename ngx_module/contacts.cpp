@@ -149,6 +149,7 @@ std::string Contacts::take_due() {
 void Contacts::query(Statement statement, std::function<void(const QueryResult&)> done) {
   query_ = std::make_shared<Query>();
   query_->statement = std::move(statement);
+  query_->lane = Lane::kPresence;
   query_->done = [this, done = std::move(done)](const QueryResult& result) {
     const auto query = std::exchange(query_, nullptr);  // `done` lives in it
     done(result);

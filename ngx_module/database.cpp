@@ -55,6 +55,7 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       listener_(
           conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
       reports_(pool_, cycle->log),
+      presence_states_(pool_, cycle->log),
       contacts_(
           pool_, [this] { return serving(); }, cycle->log),
       ticker_(

@@ -8,6 +8,7 @@
 #include "contacts.hpp"
 #include "feed.hpp"
 #include "listener.hpp"
+#include "presence_states.hpp"
 #include "query_pool.hpp"
 #include "reports.hpp"
 #include "shared_revocations.hpp"
@@ -41,6 +42,7 @@ class Database {
   WaitIds& wait_ids() noexcept { return wait_ids_; }
   Users& users() noexcept { return users_; }
   Reports& reports() noexcept { return reports_; }
+  PresenceStates& presence_states() noexcept { return presence_states_; }
   // Null when connections do not count as presence.
   Contacts* contacts() noexcept { return conf_.presence != 0 ? &contacts_ : nullptr; }
   std::uint64_t self() const noexcept { return self_; }
@@ -99,6 +101,7 @@ class Database {
   Channels channels_;
   Users users_;
   Reports reports_;
+  PresenceStates presence_states_;
   Contacts contacts_;
   Ticker ticker_;
   Feed feed_;

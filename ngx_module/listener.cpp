@@ -339,6 +339,7 @@ void Listener::prune() {
   }
   const auto query = std::make_shared<Query>();
   query->statement = {sql::kPrune, {std::to_string(kPruneBatch)}};
+  query->lane = Lane::kPresence;  // it can wait
   query->done = [this](const QueryResult& result) { pruned(result); };
   prune_query_ = query;
   try {

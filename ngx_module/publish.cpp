@@ -10,7 +10,7 @@ namespace {
 class Publisher final : public QueryRequest {
  public:
   Publisher(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication)
-      : QueryRequest(r, database, conf), publication_(std::move(publication)) {}
+      : QueryRequest(r, database, conf, conf.max_event_size), publication_(std::move(publication)) {}
 
  private:
   const Session& session() const override { return publication_.session; }
@@ -29,7 +29,8 @@ void Publisher::ask(const std::string& body) {
   if (!publication_.idempotency_key.empty()) {
     key = publication_.idempotency_key;
   }
-  run({sql::kPublish, {identity_json(publication_.session.identity), publication_.channel, std::move(json), key}});
+  run({sql::kPublish, {identity_json(publication_.session.identity), publication_.channel, std::move(json), key}},
+      Lane::kEvents);
 }
 
 }  // namespace

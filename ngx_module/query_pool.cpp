@@ -14,6 +14,14 @@ std::string_view error_field(const PGresult* result, int field) noexcept {
   return text == nullptr ? std::string_view() : text;
 }
 
+std::size_t bytes_of(const Query& query) noexcept {
+  std::size_t bytes = 0;
+  for (const auto& param : query.statement.params) {
+    bytes += param ? param->size() : 0;
+  }
+  return bytes;
+}
+
 QueryResult away(const char* why) noexcept {
   QueryResult result;
   result.message = why;
@@ -44,6 +52,7 @@ class QueryPool::Member final : private PgConnection::Owner {
 
   bool free() const noexcept { return query_ == nullptr && !opening_; }
   bool closed() const noexcept { return connection_.closed(); }
+  bool runs(Lane lane) const noexcept { return query_ != nullptr && query_->lane == lane; }
   bool connected() const noexcept { return !connection_.closed() && !opening_; }
   // Its statement, if any, is somebody's who still waits for it.
   bool needed() const noexcept { return query_ != nullptr && query_->done != nullptr; }
@@ -70,7 +79,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   void pg_ready() override {
     opening_ = false;
     pool_.finish(std::exchange(query_, nullptr), away("no result"));  // libpq had no memory for it; else it is finished
-    if (pool_.shutting_down_ && pool_.queue_.empty()) {
+    if (pool_.shutting_down_ && !pool_.anybody_waits()) {
       return connection_.close();
     }
     ngx_add_timer(&idle_timer_, kIdleTimeout);
@@ -131,16 +140,74 @@ QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), lo
 QueryPool::~QueryPool() = default;
 
 bool QueryPool::run(std::shared_ptr<Query> query) {
-  if (queue_.size() >= kMaxQueue) {
-    return false;
+  Queue& queue = queue_of(*query);
+  const std::size_t bytes = bytes_of(*query);
+  const auto is_full = [&] {
+    return queue.waiting.size() >= kMaxQueue || (!queue.waiting.empty() && queue.bytes + bytes > queue.max_bytes);
+  };
+  if (is_full()) {
+    drop_cancelled(queue);
+    if (is_full()) {
+      return false;
+    }
   }
   post(std::move(query));
   return true;
 }
 
 void QueryPool::post(std::shared_ptr<Query> query) {
-  queue_.push_back(std::move(query));
+  Queue& queue = queue_of(*query);
+  const std::size_t bytes = bytes_of(*query);
+  queue.waiting.push_back(std::move(query));
+  queue.bytes += bytes;
   dispatch();
+}
+
+void QueryPool::drop_cancelled(Queue& queue) noexcept {
+  queue.waiting.remove_if([&queue](const std::shared_ptr<Query>& query) {
+    if (query->done) {
+      return false;
+    }
+    queue.bytes -= bytes_of(*query);
+    return true;
+  });
+}
+
+std::shared_ptr<Query> QueryPool::take(Queue& queue) noexcept {
+  auto query = std::move(queue.waiting.front());
+  queue.waiting.pop_front();
+  queue.bytes -= bytes_of(*query);
+  return query;
+}
+
+// Presence never has all connections, unless there is only one.
+bool QueryPool::presence_may_start() const noexcept {
+  const auto running = std::count_if(members_.begin(), members_.end(),
+                                     [](const auto& member) { return member->runs(Lane::kPresence); });
+  const std::size_t limit = std::max<std::size_t>(members_.size() - 1, 1);
+  return !presence_.waiting.empty() && static_cast<std::size_t>(running) < limit;
+}
+
+// The queue whose first statement may start now; null when none may.
+QueryPool::Queue* QueryPool::next() noexcept {
+  for (Queue* queue : {&events_, &presence_}) {
+    while (!queue->waiting.empty() && !queue->waiting.front()->done) {
+      take(*queue);  // cancelled
+    }
+  }
+  if (presence_may_start() && (events_.waiting.empty() || passed_over_ >= kMaxPassedOver)) {
+    return &presence_;
+  }
+  return events_.waiting.empty() ? nullptr : &events_;
+}
+
+std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
+  passed_over_ = &queue == &events_ && presence_may_start() ? passed_over_ + 1 : 0;
+  return take(queue);
+}
+
+bool QueryPool::anybody_waits() const noexcept {
+  return !events_.waiting.empty() || !presence_.waiting.empty();
 }
 
 void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept {
@@ -152,29 +219,28 @@ void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) 
 
 void QueryPool::dispatch() noexcept {
   for (auto& member : members_) {
-    while (!queue_.empty() && !queue_.front()->done) {
-      queue_.pop_front();  // cancelled
-    }
-    if (queue_.empty()) {
-      return;
-    }
     if (!member->free()) {
       continue;
+    }
+    Queue* const queue = next();
+    if (queue == nullptr) {
+      return;
     }
     if (member->closed()) {
       member->open();  // takes from the queue when it is connected
       continue;
     }
-    auto query = std::move(queue_.front());
-    queue_.pop_front();
-    member->start(std::move(query));
+    member->start(take_from(*queue));
   }
 }
 
 // Not what is added meanwhile.
 void QueryPool::fail_queue(const char* why) noexcept {
   std::list<std::shared_ptr<Query>> failed;
-  failed.swap(queue_);
+  for (Queue* queue : {&events_, &presence_}) {
+    failed.splice(failed.end(), queue->waiting);
+    queue->bytes = 0;
+  }
   for (const auto& query : failed) {
     finish(query, away(why));
   }
@@ -195,8 +261,9 @@ bool QueryPool::any_connected() const noexcept {
 
 void QueryPool::shut_down() {
   shutting_down_ = true;
-  const bool waiting =
-      std::any_of(queue_.begin(), queue_.end(), [](const auto& query) { return query->done != nullptr; });
+  drop_cancelled(events_);
+  drop_cancelled(presence_);
+  const bool waiting = anybody_waits();
   for (auto& member : members_) {
     if (!member->needed() && !waiting) {
       member->close();

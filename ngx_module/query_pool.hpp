@@ -1,5 +1,6 @@
-// A few connections of one worker for the statements that requests need: catch-up and publishing. Opened when wanted, closed when
-// idle for a while. Statements wait in a bounded queue while all are busy.
+// A few connections of one worker for the statements that requests need. Opened when wanted, closed when idle for a while.
+// Statements wait in bounded queues while all are busy, one for events and one for presence: however much presence costs,
+// it leaves one connection to the events.
 #pragma once
 
 #include "pg_connection.hpp"
@@ -31,8 +32,13 @@ struct Answer {
 };
 Answer answer_of(const QueryResult& result) noexcept;
 
+// What a statement is for: events are what clients wait for (catch-up, publishing); presence is all else, from a realm's whole state
+// to the worker's own reports.
+enum class Lane { kEvents, kPresence };
+
 struct Query {
   Statement statement;
+  Lane lane = Lane::kEvents;
   bool sent = false;  // the database may have taken its snapshot
   std::function<void(const QueryResult&)>
       done;  // called at most once; cancel() drops it. What it throws is only logged
@@ -44,8 +50,8 @@ class QueryPool {
   QueryPool(const DatabaseConf& conf, ngx_log_t* log);
   ~QueryPool();
 
-  // Runs `query` as soon as a connection is free. False when the queue is full: the answer is 503. Where this throws nothing has
-  // happened, and nothing will.
+  // Runs `query` as soon as a connection is free for its lane. False when the lane's queue is full: the answer is 503. Where this
+  // throws nothing has happened, and nothing will.
   bool run(std::shared_ptr<Query> query);
   // The same for the worker's own statements, of which there are few: never refused.
   void post(std::shared_ptr<Query> query);
@@ -56,8 +62,24 @@ class QueryPool {
 
  private:
   class Member;
+  struct Queue {
+    std::list<std::shared_ptr<Query>> waiting;
+    std::size_t bytes = 0;  // of their parameters
+    std::size_t max_bytes;
+  };
   static constexpr std::size_t kMaxQueue = 1024;
+  static constexpr std::size_t kMaxEventBytes = 64 * 1024 * 1024;
+  static constexpr std::size_t kMaxPresenceBytes = 16 * 1024 * 1024;
+  // So many statements about events go before one about presence that waits as well.
+  static constexpr unsigned kMaxPassedOver = 8;
 
+  Queue& queue_of(const Query& query) noexcept { return query.lane == Lane::kEvents ? events_ : presence_; }
+  static void drop_cancelled(Queue& queue) noexcept;
+  static std::shared_ptr<Query> take(Queue& queue) noexcept;
+  bool presence_may_start() const noexcept;
+  Queue* next() noexcept;
+  std::shared_ptr<Query> take_from(Queue& queue) noexcept;
+  bool anybody_waits() const noexcept;
   void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
   void dispatch() noexcept;
   bool any_connected() const noexcept;
@@ -66,7 +88,9 @@ class QueryPool {
 
   const DatabaseConf& conf_;
   ngx_log_t* log_;
-  std::list<std::shared_ptr<Query>> queue_;
+  Queue events_{{}, 0, kMaxEventBytes};
+  Queue presence_{{}, 0, kMaxPresenceBytes};
+  unsigned passed_over_ = 0;  // events that went before a statement about presence
   std::vector<std::unique_ptr<Member>> members_;
   bool shutting_down_ = false;
 };

@@ -24,9 +24,9 @@ ngx_int_t QueryRequest::start(bool has_body) {
   if (!has_body) {
     return ask_without_body();
   }
-  if (r_->headers_in.content_length_n > static_cast<off_t>(conf_.max_event_size)) {
+  if (r_->headers_in.content_length_n > static_cast<off_t>(max_body_)) {
     const ngx_int_t rc = ngx_http_discard_request_body(r_);
-    return rc != NGX_OK ? rc : send_reply(r_, error_reply(body_too_large(conf_.max_event_size)));
+    return rc != NGX_OK ? rc : send_reply(r_, error_reply(body_too_large(max_body_)));
   }
   keep(r_);
   const ngx_int_t rc = ngx_http_read_client_request_body(r_, &QueryRequest::on_body);
@@ -39,8 +39,7 @@ ngx_int_t QueryRequest::start(bool has_body) {
 
 // The answer may come at once, be it that the database is away: as nginx does while it reads a body, the request is held once more
 // until this function has returned.
-template <typename Body>
-void QueryRequest::ask_by(Body&& body) noexcept {
+void QueryRequest::ask_by(const std::function<void()>& body) noexcept {
   ngx_http_request_t* const r = r_;
   r->main->count++;
   asking_ = true;
@@ -75,8 +74,8 @@ bool QueryRequest::collect_body(std::string& body) {
     ngx_buf_t* b = link->buf;
     const std::size_t have = body.size();
     const auto size = static_cast<std::size_t>(ngx_buf_size(b));
-    if (have + size > conf_.max_event_size) {
-      refuse(body_too_large(conf_.max_event_size));
+    if (have + size > max_body_) {
+      refuse(body_too_large(max_body_));
       return false;
     }
     if (!b->in_file) {
@@ -111,9 +110,10 @@ void QueryRequest::body_read() {
   }
 }
 
-void QueryRequest::run(Statement statement) {
+void QueryRequest::run(Statement statement, Lane lane) {
   query_ = std::make_shared<Query>();
   query_->statement = std::move(statement);
+  query_->lane = lane;
   query_->done = [this](const QueryResult& result) { answer(answer_of(result)); };
   if (!database_.pool().run(query_)) {
     query_->cancel();
@@ -141,7 +141,12 @@ void QueryRequest::answer(const Answer& answer) noexcept {
   ngx_http_request_t* const r = r_;
   ngx_connection_t* const c = r->connection;
   const bool from_event = !asking_;
-  if (!guarded(c->log, [&] { finish(reply_for(answer)); })) {
+  const auto go_on = [&] {
+    if (!asks_on(answer)) {
+      finish(reply_for(answer));
+    }
+  };
+  if (!guarded(c->log, go_on)) {
     ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
   }
   if (from_event) {

@@ -4,6 +4,7 @@
 
 #include "nginx.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,8 +18,9 @@ class Database;
 
 class QueryRequest {
  public:
-  QueryRequest(ngx_http_request_t* r, Database& database, const LocConf& conf)
-      : r_(r), database_(database), conf_(conf) {}
+  // max_body: in bytes; what is larger is answered 413.
+  QueryRequest(ngx_http_request_t* r, Database& database, const LocConf& conf, std::size_t max_body)
+      : r_(r), database_(database), conf_(conf), max_body_(max_body) {}
   QueryRequest(const QueryRequest&) = delete;
   QueryRequest& operator=(const QueryRequest&) = delete;
 
@@ -34,11 +36,17 @@ class QueryRequest {
   // The answer to what the statement returned.
   virtual Reply reply_to(std::string_view text) const = 0;
 
+  // An answer that is complete only with that of another question, which this may ask within ask_by(). False: it is complete.
+  virtual bool asks_on(const Answer&) { return false; }
+
   // One row with one column is the answer.
-  void run(Statement statement);
+  void run(Statement statement, Lane lane);
   void answer(const Answer& answer) noexcept;
+  // Runs what may answer at once: the request outlives `body`, this object need not outlive the call.
+  void ask_by(const std::function<void()>& body) noexcept;
   void refuse(const Error& error) { finish(error_reply(error)); }
 
+  ngx_log_t* log() const { return r_->connection->log; }
   Database& database() const { return database_; }
   const LocConf& conf() const { return conf_; }
   unsigned retry_after() const { return static_cast<unsigned>(conf_.poll_interval); }
@@ -46,8 +54,6 @@ class QueryRequest {
  private:
   static void on_body(ngx_http_request_t* r);
 
-  template <typename Body>
-  void ask_by(Body&& body) noexcept;
   ngx_int_t ask_without_body();
   void body_read();
   std::optional<Error> no_longer_good() const;
@@ -58,6 +64,7 @@ class QueryRequest {
   ngx_http_request_t* r_;
   Database& database_;
   const LocConf& conf_;
+  const std::size_t max_body_;
   std::shared_ptr<Query> query_;
   bool asking_ = false;  // in ask_by(): nginx itself goes on with the request behind it
 };

@@ -1,9 +1,6 @@
 // See reports.hpp.
 #include "reports.hpp"
 
-#include <algorithm>
-#include <iterator>
-
 #include "../core/sql.hpp"
 
 namespace pgevents::nginx {
@@ -31,20 +28,34 @@ Answer answer_in(const PGresult* rows, int row) noexcept {
 }  // namespace
 
 bool Reports::add(std::shared_ptr<Report> report) {
-  if (waiting_.size() >= kMaxWaiting) {
+  const std::size_t bytes = report->request.size();
+  if (waiting_.size() >= kMaxWaiting || waiting_bytes_ + bytes > kMaxWaitingBytes) {
     return false;
   }
   waiting_.push_back(std::move(report));
+  waiting_bytes_ += bytes;
   send_next();
   return true;
+}
+
+void Reports::take_batch() noexcept {
+  std::size_t bytes = 0;
+  while (!waiting_.empty() && sent_.size() < kMaxBatch) {
+    const std::size_t more = waiting_.front()->request.size();
+    if (!sent_.empty() && bytes + more > kMaxBatchBytes) {
+      return;
+    }
+    bytes += more;
+    waiting_bytes_ -= more;
+    sent_.splice(sent_.end(), waiting_, waiting_.begin());
+  }
 }
 
 // Those for whose batch there is no memory are told that the database is away, and the next ones have their turn.
 void Reports::send_next() noexcept {
   while (!busy_ && !waiting_.empty()) {
     busy_ = true;
-    const auto size = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMaxBatch));
-    sent_.splice(sent_.end(), waiting_, waiting_.begin(), std::next(waiting_.begin(), size));
+    take_batch();
     if (!guarded(log_, [this] { send(); })) {
       answered({});
     }
@@ -59,6 +70,7 @@ void Reports::send() {
   }
   auto query = std::make_shared<Query>();
   query->statement = {sql::kReportPresenceMany, {requests + ']'}};
+  query->lane = Lane::kPresence;
   query->done = [this](const QueryResult& result) {
     answered(result);
     send_next();

@@ -32,8 +32,12 @@ class Reports {
   using Batch = std::list<std::shared_ptr<Report>>;
 
   static constexpr std::size_t kMaxWaiting = 8192;
+  static constexpr std::size_t kMaxWaitingBytes = 16 * 1024 * 1024;
+  // A batch of at most so many reports, and so many bytes or one report.
   static constexpr std::size_t kMaxBatch = 500;
+  static constexpr std::size_t kMaxBatchBytes = 256 * 1024;
 
+  void take_batch() noexcept;
   void send_next() noexcept;
   void send();
   void answered(const QueryResult& result) noexcept;
@@ -41,6 +45,7 @@ class Reports {
   QueryPool& pool_;
   ngx_log_t* log_;
   Batch waiting_;
+  std::size_t waiting_bytes_ = 0;
   Batch sent_;
   bool busy_ = false;  // a batch is with the database, or being answered
 };

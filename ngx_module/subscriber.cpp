@@ -13,6 +13,10 @@ namespace {
 // A subscriber that is far behind gives way to the others after this many blocks.
 constexpr int kBlocksPerTurn = 8;
 
+// A poll of which the filter lets nothing through is answered after this many pages, with the cursor behind them: otherwise a
+// request of a few bytes could read the whole log.
+constexpr int kMaxEmptyPages = 20;
+
 // A long poll shorter than this, in milliseconds, is a poll: the ring may be that far behind the log.
 constexpr ngx_msec_t kLeastHold = 50;
 
@@ -270,6 +274,9 @@ void Subscriber::take(Page& page) {
   cursor_ = page.cursor();
   if (block != nullptr && mode_ != Mode::kStream) {
     return answer(block, poll_kind_, page.more());
+  }
+  if (block == nullptr && mode_ != Mode::kStream && page.more() && ++empty_pages_ >= kMaxEmptyPages) {
+    return answer(nullptr, poll_kind_, true);
   }
   if (block != nullptr && !deliver(block)) {
     return;

@@ -171,6 +171,7 @@ class Subscriber : public SubscriberLinks {
   ngx_msec_t hold_until_ = 0;             // long poll: when it is answered, whatever there is
   ngx_event_t turn_{};                    // as a timer: when it ends; posted: to give up the request
   std::uint32_t wait_slot_ = 0;
+  int empty_pages_ = 0;  // of the log in which the filter left nothing
 };
 
 }  // namespace pgevents::nginx

@@ -59,6 +59,7 @@ void Ticker::tick() {
   }
   query_ = std::make_shared<Query>();
   query_->statement = {sql::kPresenceTick, {}};
+  query_->lane = Lane::kPresence;
   query_->done = [this](const QueryResult& result) { ticked(result); };
   pool_.post(query_);
 }

@@ -140,6 +140,8 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/presence_rows.sql
 \ir functions/presence_since.sql
 \ir functions/presence_state.sql
+\ir functions/presence_part.sql
+\ir functions/http_presence_state.sql
 \ir functions/presence_changes.sql
 \ir functions/presence_realm_key.sql
 \ir functions/presence_lock_realms.sql

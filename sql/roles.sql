@@ -61,6 +61,7 @@ GRANT EXECUTE ON FUNCTION pgevents.http_report_presence(jsonb, jsonb) TO pgevent
 GRANT EXECUTE ON FUNCTION pgevents.http_report_presence_many(jsonb) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.http_user_presence(jsonb, jsonb) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.http_realm_presence(jsonb, jsonb) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_presence_state(jsonb) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.presence_report(jsonb, bigint, timestamptz) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.holder_open() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.holder_close(bigint) TO pgevents_server;

@@ -1,7 +1,7 @@
 -- pgevents.http_register(identity, params): POST /register: what a page needs to start, without a race.
 -- Parameters: identity: {"user":…,"realm":…}; params: fetch_event_types: a list of the kinds of state that are wanted (presence,
 --             user_settings; absent: all).
--- Returns:    {"result":"success","msg":"","last_event_id":…,"channels":[…],"server_timestamp":…}, presence_state() with those who
+-- Returns:    {"result":"success","msg":"","last_event_id":…,"channels":[…],"server_timestamp":…}, presence_part() with those who
 --             are connected, user_settings, and the timings that clients go by.
 -- Errors:     PT400, PT401.
 -- Tables:     log, history, presence, users, settings (read).
@@ -21,7 +21,7 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('fetch_event_types[%s] is not a string', wrong));
   END IF;
   IF coalesce(wanted ? 'presence', true) THEN
-    state := pgevents.presence_state(caller.realm, NULL, NULL, true, true);
+    state := pgevents.presence_part(identity -> 'share_state', caller.realm, NULL, NULL, true, true);
   ELSE
     state := '"server_timestamp":' || to_json(pgevents.server_timestamp());
   END IF;

@@ -9,7 +9,7 @@ BEGIN
   IF request -> 'ping_only' = 'true' THEN
     RETURN pgevents.answer(request ->> 'answer');
   END IF;
-  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_state(request ->> 'realm',
+  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_part(request -> 'share', request ->> 'realm',
     (request ->> 'after')::bigint, (request ->> 'days')::bigint, (request ->> 'slim')::boolean));
 END
 $$;
