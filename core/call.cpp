@@ -81,14 +81,13 @@ std::optional<Error> form_params(const Call& call, std::string_view text, std::s
     }
     if (std::find(names.begin(), names.end(), name) != names.end()) return given_twice("Parameter", name);
     names.push_back(name);
-    if (!call.has_body && name == "access_token") continue;
-    append_member(params, name, is_known(call.endpoint, name) ? std::string_view(value) : std::string_view());
+    if (call.has_body || name != "access_token") append_member(params, name, value);
   }
   return std::nullopt;
 }
 
 // What jansson takes, jsonb takes too: it refuses NUL characters, halves of surrogate pairs and numbers beyond 64 bits or a double.
-std::optional<Error> json_params(Endpoint endpoint, std::string_view body, std::string& params) {
+std::optional<Error> json_params(std::string_view body, std::string& params) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return std::nullopt;
   std::vector<std::string> names;
   std::optional<std::string> twice;
@@ -110,11 +109,6 @@ std::optional<Error> json_params(Endpoint endpoint, std::string_view body, std::
   if (too_many) return bad_request(too_many_parameters("body"));
   const Json object = parse_object(body);
   if (object == nullptr) return bad_request("The body holds a value that cannot be stored");
-  const char* name = nullptr;
-  json_t* value = nullptr;
-  json_object_foreach(object.get(), name, value) {
-    if (!is_known(endpoint, name)) json_object_set_new(object.get(), name, json_null());
-  }
   params = json_dump(object.get());
   return std::nullopt;
 }
@@ -172,9 +166,19 @@ std::optional<Error> call_params(const Call& call, std::string_view body, std::s
     params += params.empty() ? "{}" : "}";
     return std::nullopt;
   }
-  if (auto error = json_params(call.endpoint, body, params)) return error;
+  if (auto error = json_params(body, params)) return error;
   if (params.empty()) params = "{}";
   return std::nullopt;
+}
+
+std::string without_unknown_values(Endpoint endpoint, std::string_view params) {
+  std::string kept;
+  json_members(params, [&](const std::string& name, std::string_view value) {
+    kept += kept.empty() ? "{\"" : ",\"";
+    append_json_escaped(kept, name);
+    kept.append("\":").append(is_known(endpoint, name) ? value : "null");
+  });
+  return kept.empty() ? "{}" : kept + '}';
 }
 
 std::string call_identity(const Identity& identity, bool share_state) {

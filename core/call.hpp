@@ -70,8 +70,11 @@ struct AnswerInParts {
 std::optional<AnswerInParts> answer_in_parts(std::string_view answer);
 
 // Turns query or body into the JSON object that the SQL functions take: from a form every value is a string. Sets `params` or
-// returns the error. Of parameters that the endpoint does not know only the names are kept. The result holds nothing that PostgreSQL's type jsonb could refuse.
+// returns the error. The result holds nothing that PostgreSQL's type jsonb could refuse.
 std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params);
+
+// The same object with null for each value that the endpoint does not know: the functions read only its name.
+std::string without_unknown_values(Endpoint endpoint, std::string_view params);
 
 // The 200 answer with what the function returned.
 Reply call_reply(std::string_view result);

@@ -301,6 +301,7 @@ void Handler::call(Exchange& exchange, const Call& call) {
     if (const auto error = receive(exchange, call.session, limit, body)) return refuse(exchange, *error);
   }
   if (const auto error = call_params(call, body, params)) return refuse(exchange, *error, call.head_only);
+  params = without_unknown_values(call.endpoint, params);
   const std::string identity = identity_json(call.session.identity);
   const char* const values[] = {identity.c_str(), params.c_str()};
   const Statement statement{call_name(call.endpoint), call_statement(call.endpoint)};

@@ -44,6 +44,7 @@ void CallRequest::ask(const std::string& body) {
   if (const auto error = call_params(call_, body, params)) {
     return refuse(*error);
   }
+  params = without_unknown_values(call_.endpoint, params);
   const std::string identity = call_identity(call_.session.identity, true);
   if (call_.endpoint == Endpoint::kReportPresence) {
     return report(identity, params);

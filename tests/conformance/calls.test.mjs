@@ -129,6 +129,17 @@ forEach(known, (backend) => {
     success(await send(backend, 'PATCH', '/settings'));
   });
 
+  test('a body has at most 64 KB, whatever an event may have', async () => {
+    for (const [method, path] of writes) {
+      for (const body of [`{"x":"${'x'.repeat(65_529)}"}`, `x=${'x'.repeat(65_535)}`]) {
+        const sent = body.startsWith('{') ? json : form;
+        assertError(await sent(backend, method, path, body), 413, 'PAYLOAD_TOO_LARGE', 'The body is larger than 65536 bytes');
+      }
+    }
+    const { rest } = await published(() => json(backend, 'POST', '/typing', `{"op":"start","to":[11],"x":"${'x'.repeat(65_500)}"}`));
+    assert.deepEqual(rest, { ignored_parameters_unsupported: ['x'] });
+  });
+
   test('a body in chunks is a body', async () => {
     const head = 'Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close';
     const chunks = '8\r\n{"op":"s\r\n10\r\ntart","to":[11]}\r\n0\r\n\r\n';

@@ -28,6 +28,22 @@ forEach(backends, (backend) => {
     assert.deepEqual(typesOf(await poll(channel, { types: 'mad' })), []);
   });
 
+  test('a filter that leaves out much: the answer has a cursor further on, and there is more', async () => {
+    const channel = newChannel();
+    await database.query(`INSERT INTO pgevents.events (channel_id, type, data)
+      SELECT $1, 'made', to_json(repeat('x', 300)) FROM generate_series(1, 25000)`, [channel]);
+    const wanted = await database.publish(channel, 'wanted', 1);
+    const answers = [];
+    for (let cursor = 0; answers.flatMap(typesOf).length === 0; cursor = Number(answers.at(-1).cursor)) {
+      assert.ok(answers.length < 40, 'it comes to an end');
+      answers.push(await backend.poll(channel, { cursor, query: { types: 'wanted' } }));
+      if (typesOf(answers.at(-1)).length === 0) assert.equal(answers.at(-1).headers['x-ps-reconnect-in'], '0');
+    }
+    assert.ok(answers.length > 1, 'no request reads it all');
+    assert.deepEqual(answers.at(-1).events.map(({ id }) => id), [wanted]);
+    await database.query("DELETE FROM pgevents.log WHERE channel_id = $1", [channel]);
+  });
+
   test('not_types= keeps these back', async () => {
     const channel = newChannel();
     await publishTypes(channel, 'made', 'typing', 'sold');

@@ -1,4 +1,8 @@
 // Requests about presence, typing and settings: paths, methods, who may, parameters, answers.
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <sstream>
 #include <string>
 
 #include "json_text.hpp"
@@ -227,6 +231,74 @@ START_TEST(the_answer_is_what_the_function_says) {
 }
 END_TEST
 
+// What a function in sql/functions takes for known: the list that it gives to pgevents.success().
+std::vector<std::string> known_in_sql(const std::string& function) {
+  std::ifstream file(std::string(PGEVENTS_ROOT) + "/sql/functions/" + function + ".sql");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::smatch found;
+  const bool listed = std::regex_search(text, found, std::regex("'\\{([a-z_,]*)\\}'"));
+  assert_that(listed, function);
+  std::istringstream names(found[1]);
+  std::vector<std::string> known;
+  for (std::string name; std::getline(names, name, ',');) known.push_back(name);
+  return known;
+}
+
+struct Known {
+  Endpoint endpoint;
+  const char* function;
+};
+
+constexpr Known kKnown[] = {
+    {Endpoint::kRegister, "http_register"},           {Endpoint::kReportPresence, "presence_request"},
+    {Endpoint::kUserPresence, "http_user_presence"},  {Endpoint::kRealmPresence, "http_realm_presence"},
+    {Endpoint::kTyping, "http_typing"},               {Endpoint::kSettings, "http_settings"},
+};
+
+START_TEST(of_what_a_function_does_not_know_only_the_name_is_sent) {
+  for (const Known& known : kKnown) {
+    std::string given = R"({"else":[1,{"status":2}])";
+    std::string kept = R"({"else":null)";
+    for (const std::string& name : known_in_sql(known.function)) {
+      given += ",\"" + name + R"(":[1,"a"])";
+      kept += ",\"" + name + R"(":[1,"a"])";
+    }
+    assert_text(without_unknown_values(known.endpoint, given + ",\"\\u0022\":1}"), kept + R"(,"\"":null})", known.function);
+  }
+  assert_text(without_unknown_values(Endpoint::kTyping, "{}"), "{}");
+}
+END_TEST
+
+START_TEST(an_identity_may_ask_for_the_answer_in_parts) {
+  assert_text(call_identity({"10", "main"}, false), R"({"user":"10","realm":"main"})");
+  assert_text(call_identity({"10", "main"}, true), R"({"user":"10","realm":"main","share_state":true})");
+}
+END_TEST
+
+START_TEST(an_answer_may_lack_the_presence_of_a_realm) {
+  const auto parts = answer_in_parts(R"({"msg":"","presence_state":{"slim": true},"a":1})");
+  ck_assert(parts.has_value());
+  assert_text(parts->head, R"({"msg":"",)");
+  assert_text(parts->wanted, R"({"slim": true})");
+  assert_text(parts->tail, R"(,"a":1})");
+}
+END_TEST
+
+constexpr const char* kComplete[] = {
+    R"({"msg":"","presences":{"1":{}}})",
+    R"({"msg":"","presences":{"presence_state":{}}})",
+    R"({"ignored_parameters_unsupported":["presence_state",":"]})",
+    R"({"a":"\"presence_state\":{}"})",
+    R"({"\u0070resence_state":1,"presences":{"presence_state":{}}})",
+    R"(["presence_state":)",
+    "",
+};
+
+START_TEST(other_answers_are_complete) {
+  for (const char* answer : kComplete) assert_that(!answer_in_parts(answer), answer);
+}
+END_TEST
+
 }  // namespace
 
 int main() {
@@ -248,5 +320,9 @@ int main() {
                          without_a_body_the_query_counts_but_for_the_token,
                          bodies_are_json_or_forms,
                          the_answer_is_what_the_function_says,
+                         of_what_a_function_does_not_know_only_the_name_is_sent,
+                         an_identity_may_ask_for_the_answer_in_parts,
+                         an_answer_may_lack_the_presence_of_a_realm,
+                         other_answers_are_complete,
                      });
 }
