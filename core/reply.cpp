@@ -72,10 +72,31 @@ int raised_status(std::string_view sqlstate) {
   return status >= 400 && status <= 599 ? status : 0;
 }
 
-bool means_database_away(std::string_view sqlstate) {
-  const std::string_view error_class = sqlstate.substr(0, 2);
-  return error_class == "08" || error_class == "53" || error_class == "57";
-}
+struct Fault {
+  std::string_view prefix;
+  SqlFault fault;
+};
+
+// The first that fits.
+constexpr Fault kFaults[] = {
+    {"40003", SqlFault::kUnavailable},  // statement_completion_unknown: it may have been executed
+    {"40002", SqlFault::kInternal},     // a constraint of the application's, at COMMIT
+    {"40", SqlFault::kConflict},
+    {"0A000", SqlFault::kSession},  // "cached plan must not change result type": an upgrade
+    {"25006", SqlFault::kSession},  // read_only_sql_transaction: a standby
+    {"25P02", SqlFault::kSession},  // in_failed_sql_transaction: a pooler's session that another client left so
+    {"26000", SqlFault::kSession},  // a prepared statement that is not there: a pooler
+    {"42P05", SqlFault::kSession},  // or is there already
+    {"08", SqlFault::kUnavailable},
+    {"25P03", SqlFault::kUnavailable},  // idle_in_transaction_session_timeout
+    {"25P04", SqlFault::kUnavailable},  // transaction_timeout
+    {"53", SqlFault::kUnavailable},
+    {"55006", SqlFault::kUnavailable},  // object_in_use
+    {"55P03", SqlFault::kUnavailable},  // lock_not_available
+    {"57", SqlFault::kUnavailable},
+    {"58", SqlFault::kUnavailable},
+    {"72000", SqlFault::kUnavailable},  // snapshot_too_old
+};
 
 // Moves the members of the DETAIL object into `error`: `code` to its place, the others behind the message. The members
 // that the body has already may not be given a second time.
@@ -96,6 +117,14 @@ void take_detail(std::string_view detail, Error& error) {
 
 }  // namespace
 
+SqlFault sql_fault(std::string_view sqlstate) {
+  if (raised_status(sqlstate) != 0) return SqlFault::kRequest;
+  for (const Fault& fault : kFaults) {
+    if (sqlstate.substr(0, fault.prefix.size()) == fault.prefix) return fault.fault;
+  }
+  return SqlFault::kInternal;
+}
+
 Reply error_reply(const Error& error) {
   Reply reply;
   reply.status = error.status;
@@ -115,10 +144,11 @@ Reply error_reply(const Error& error) {
 
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after) {
-  if (means_database_away(sqlstate)) return database_away(retry_after);
+  const SqlFault fault = sql_fault(sqlstate);
+  if (fault == SqlFault::kInternal) return internal_error();
+  if (fault != SqlFault::kRequest) return database_away(retry_after);
   Error error;
   error.status = raised_status(sqlstate);
-  if (error.status == 0) return internal_error();
   error.msg = message;
   take_detail(detail, error);
   if (error.status == 429 || error.status == 503) error.retry_after = retry_after;

@@ -38,9 +38,18 @@ struct Error {
 
 Reply error_reply(const Error& error);
 
+// What an SQLSTATE is to a front-end, whose statements are transactions of their own (PostgreSQL manual, "Error Codes").
+enum class SqlFault {
+  kRequest,      // PTnnn: the request is answered so
+  kConflict,     // rolled back because of others, may be repeated at once on the same session (40001, 40P01)
+  kSession,      // not executed, this session cannot: another one may (25006, 26000, 42P05, 0A000 …)
+  kUnavailable,  // passes by itself: the database ends, is full, or took too long (08, 53, 57, 58, 55P03 …)
+  kInternal,     // an error in what was installed, or in the server
+};
+SqlFault sql_fault(std::string_view sqlstate);
+
 // Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
-// `detail`, the code. Every other SQLSTATE is a 500 (or a 503 for classes 08, 53, 57: the database is away or
-// overloaded) whose text stays in the server's log.
+// `detail`, the code. What is kInternal is a 500, all else a 503; their text stays in the server's log.
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after);
 

@@ -67,7 +67,7 @@ void Ring::use(void* memory, const Layout& layout) noexcept {
   reciprocal_ = std::numeric_limits<std::uint64_t>::max() / data_size_;
 }
 
-bool Ring::create(void* memory, std::size_t size) noexcept {
+bool Ring::create(void* memory, std::size_t size, const SipKey& key) noexcept {
   if (size < memory_size(kMinDataBytes)) return false;
   use(memory, layout(size));
   put(header_->magic, 0);
@@ -75,6 +75,8 @@ bool Ring::create(void* memory, std::size_t size) noexcept {
   for (std::uint64_t i = 0; i <= bucket_mask_; ++i) put(buckets_[i], 0);
   put(header_->version, kLayoutVersion);
   put(header_->size, size);
+  for (int i = 0; i < 2; ++i) put(header_->key[i], key.words[i]);
+  key_ = key;
   State state;
   state.tail = state.head = data_size_;  // not 0, which means "none" in chains
   state.epoch = 1;
@@ -89,6 +91,7 @@ bool Ring::attach(void* memory, std::size_t size) noexcept {
   if (header->magic.load(std::memory_order_acquire) != kMagic) return false;
   if (get(header->version) != kLayoutVersion || get(header->size) != size) return false;
   use(memory, layout(size));
+  for (int i = 0; i < 2; ++i) key_.words[i] = get(header->key[i]);
   return true;
 }
 
@@ -107,19 +110,6 @@ std::uint64_t Ring::physical(std::uint64_t pos) const noexcept {
 
 Ring::Word* Ring::at(std::uint64_t pos) const noexcept {
   return data_ + physical(pos) / sizeof(Word);
-}
-
-std::uint64_t Ring::hash(std::string_view channel) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : channel) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3;
-  }
-  hash ^= hash >> 33;  // the finaliser of MurmurHash3, because buckets are chosen by the low bits
-  hash *= 0xff51afd7ed558ccd;
-  hash ^= hash >> 33;
-  hash *= 0xc4ceb9fe1a85ec53;
-  return hash ^ (hash >> 33);
 }
 
 // --- the published state ---

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "event.hpp"
+#include "siphash.hpp"
 
 namespace pgevents {
 
@@ -44,9 +45,9 @@ class Ring {
   static constexpr std::size_t kMinDataBytes = 65536;
 
   // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned
-  // to 8 bytes, better to 64. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the
+  // to 8 bytes, better to 64. `key` is that of hash(), and stays in the memory for all who attach. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the
   // memory holds no ring of this layout version and size; no other call is allowed then.
-  bool create(void* memory, std::size_t size) noexcept;
+  bool create(void* memory, std::size_t size, const SipKey& key) noexcept;
   bool attach(void* memory, std::size_t size) noexcept;
 
   Snapshot snapshot() const noexcept;
@@ -75,7 +76,8 @@ class Ring {
   // The next entry of the same channel behind the entry at `pos` (follows the channel's chain).
   Read next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept;
 
-  static std::uint64_t hash(std::string_view channel) noexcept;
+  // Keyed, because clients choose the channels: see SipKey. The same in all processes that share the ring.
+  std::uint64_t hash(std::string_view channel) const noexcept { return siphash(key_, channel); }
 
  private:
   using Word = std::atomic<std::uint64_t>;
@@ -113,6 +115,7 @@ class Ring {
   std::uint64_t bucket_mask_ = 0;
   std::uint64_t data_size_ = 0;
   std::uint64_t reciprocal_ = 0;  // of data_size_, see physical()
+  SipKey key_;
   std::string json_;              // the writer's scratch
 };
 

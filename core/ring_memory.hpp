@@ -17,7 +17,7 @@ using Word = std::atomic<std::uint64_t>;
 static_assert(Word::is_always_lock_free && sizeof(Word) == 8, "shared words need lock-free 64-bit atomics");
 
 constexpr std::uint64_t kMagic = 0x676e69722d657670;  // "pve-ring"
-constexpr std::uint64_t kLayoutVersion = 1;
+constexpr std::uint64_t kLayoutVersion = 2;
 constexpr std::uint64_t kMaxEntryBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMaxNameBytes = 0xffff;
 constexpr std::size_t kBytesPerBucket = 1024;
@@ -84,7 +84,7 @@ struct Ring::Header {
   Word writing;
   Word pending_bucket;
   Word pending_prev;  // the bucket's value before
-  Word spare[2];
+  Word key[2];  // of hash()
 
   // The latest state is states[generation % kStates]. With several of them it takes kStates - 1 publications, not one,
   // while a reader copies a state to make him begin again.

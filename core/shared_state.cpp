@@ -9,12 +9,10 @@
 #include <cerrno>
 #include <limits>
 
-#include "ring.hpp"
-
 namespace pgevents {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x737469617765;  // "waits"
+constexpr std::uint64_t kMagic = 0x32737469617765;  // "waits2"
 constexpr std::size_t kSlotsPerBlock = 16;
 
 constexpr std::uint32_t pid_of(std::uint64_t holder) noexcept {
@@ -71,6 +69,7 @@ void Lease::release(std::uint64_t me) noexcept {
 struct WaitIds::Header {
   std::atomic<std::uint64_t> magic;  // set last by create()
   std::atomic<std::uint64_t> blocks;
+  std::atomic<std::uint64_t> key[2];
 };
 
 // Free while `holder` is 0 or gone; then `hash` means nothing.
@@ -111,13 +110,15 @@ void WaitIds::use(void* memory, std::size_t slots) noexcept {
   slots_ = reinterpret_cast<Slot*>(locks_ + blocks_);
 }
 
-void WaitIds::create(void* memory, std::size_t slots) noexcept {
+void WaitIds::create(void* memory, std::size_t slots, const SipKey& key) noexcept {
   auto* header = static_cast<Header*>(memory);
   header->magic.store(0);
   use(memory, slots);
   for (std::size_t i = 0; i < blocks_; ++i) locks_[i].store(0);
   for (std::size_t i = 0; i < blocks_ * kSlotsPerBlock; ++i) slots_[i].holder.store(0);
   header->blocks.store(blocks_);
+  for (int i = 0; i < 2; ++i) header->key[i].store(key.words[i]);
+  key_ = key;
   header->magic.store(kMagic);
 }
 
@@ -126,11 +127,12 @@ bool WaitIds::attach(void* memory, std::size_t slots) noexcept {
   if (header->magic.load() != kMagic) return false;
   if (header->blocks.load() != std::max<std::size_t>(1, slots / kSlotsPerBlock)) return false;
   use(memory, slots);
+  for (int i = 0; i < 2; ++i) key_.words[i] = header->key[i].load();
   return true;
 }
 
 WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept {
-  const std::uint64_t hash = Ring::hash(wait_id);
+  const std::uint64_t hash = siphash(key_, wait_id);
   const std::size_t block = static_cast<std::size_t>(hash % blocks_);
   if (!lock(locks_[block], holder)) return Result::kNoRoom;
   const Result result = acquire_in_block(block, hash, holder, slot);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "siphash.hpp"
+
 namespace pgevents {
 
 // The lease on the listener's role: any worker may take it when the holder gave it up, died or stopped renewing it.
@@ -41,7 +43,8 @@ class WaitIds {
   // slots: a multiple of 16. `memory` is aligned to 8 bytes. attach() returns false when it holds no table of this
   // size.
   static std::size_t memory_size(std::size_t slots) noexcept;
-  void create(void* memory, std::size_t slots) noexcept;
+  // `key` is that of the hash, by which alone wait ids are compared; it stays in the memory for all who attach.
+  void create(void* memory, std::size_t slots, const SipKey& key) noexcept;
   bool attach(void* memory, std::size_t slots) noexcept;
   // A slot whose holder is dead counts as free. `slot` is what release() needs; it is set with kAcquired only.
   Result acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept;
@@ -58,6 +61,7 @@ class WaitIds {
   Lock* locks_ = nullptr;
   Slot* slots_ = nullptr;
   std::size_t blocks_ = 0;
+  SipKey key_;
 };
 
 }  // namespace pgevents

@@ -64,4 +64,10 @@ inline constexpr char kPrune[] = "SELECT pgevents.prune($1)";
 
 inline constexpr char kListen[] = "LISTEN pgevents";
 
+// Whether the session is the one that the connection was made for, or a pooler is in between; int
+inline constexpr char kBackend[] = "SELECT pg_backend_pid()";
+
+// $1 text channel
+inline constexpr char kNotify[] = "SELECT pg_notify($1, '')";
+
 }  // namespace pgevents::sql

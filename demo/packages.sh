@@ -8,7 +8,7 @@ packages_for() {
   local fuzz="clang libclang-rt-dev llvm"
   case $1 in
     demo) echo "$demo" ;;
-    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl curl faketime nghttp2-client spawn-fcgi procps spin $(node_packages)" ;;
+    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl curl faketime nghttp2-client pgbouncer spawn-fcgi procps spin $(node_packages)" ;;
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;

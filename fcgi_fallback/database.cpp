@@ -17,7 +17,9 @@ namespace {
 constexpr std::chrono::seconds kConnectPause{1};    // after a failure, requests are answered at once for so long
 constexpr std::chrono::seconds kAnswerTimeout{12};  // longer than the server's own statement_timeout
 constexpr int kMaxIdleReads = 10;
-constexpr char kSessionSettings[] = "SET statement_timeout = 10000; SET client_min_messages = warning";
+// The isolation as in the module: whatever is usual in the database.
+constexpr char kSessionSettings[] =
+    "SET statement_timeout = 10000; SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'";
 
 struct OptionsDeleter {
   void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
@@ -52,11 +54,10 @@ bool succeeded(const PGresult* result) {
   return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
-// Errors of the session, not of the statement, which was not executed: a prepared statement that is gone (a pooler in
-// between), whose result type changed (an upgrade), or that is there already (we had no memory for the answer when it was
-// made), a session on a server that has become a read-only standby.
-bool session_is_stale(std::string_view sqlstate) {
-  return sqlstate == "26000" || sqlstate == "0A000" || sqlstate == "42P05" || sqlstate == "25006";
+// A prepared statement that is gone, or there already: a pooler gives each transaction another session (or we had no memory for the
+// answer when it was made).
+bool is_about_preparing(std::string_view sqlstate) {
+  return sqlstate == "26000" || sqlstate == "42P05";
 }
 
 }  // namespace
@@ -169,9 +170,24 @@ bool Database::is_lost() const {
   return is_silent_ || PQstatus(connection_) != CONNECTION_OK || PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
 }
 
-bool Database::worth_repeating(const PGresult* result, bool repeatable) const {
+// Whether another session may do what this one cannot. A statement that was refused has not been executed.
+bool Database::needs_another_session(const PGresult* result, bool repeatable) const {
   if (is_lost()) return repeatable;
-  return session_is_stale(field(result, PG_DIAG_SQLSTATE));
+  return sql_fault(field(result, PG_DIAG_SQLSTATE)) == SqlFault::kSession;
+}
+
+// What may be done at once on the same session: again after a conflict with others, once; and without prepared statements where they get
+// lost, from now on.
+bool Database::may_repeat_here(const PGresult* result, bool& repeated) {
+  if (is_lost()) return false;
+  const std::string_view sqlstate = field(result, PG_DIAG_SQLSTATE);
+  if (prepare_ && is_about_preparing(sqlstate)) {
+    prepare_ = false;
+    repeated = true;
+    log_line("a prepared statement got lost: a pooler shares our sessions with others; we go on without preparing");
+    return true;
+  }
+  return sql_fault(sqlstate) == SqlFault::kConflict && !std::exchange(repeated, true);
 }
 
 void Database::explain(const PGresult* result, Outcome& outcome) {
@@ -196,14 +212,18 @@ void Database::explain(const PGresult* result, Outcome& outcome) {
 Outcome Database::run(const Statement& statement, const char* const* values, int count, bool repeatable) {
   Outcome outcome;
   bool kept = is_connected();
+  bool connected = kept;
+  bool repeated = false;
   while (true) {
     outcome.rows.reset();
-    if (!kept && !connect(outcome)) return outcome;
+    if (!connected && !connect(outcome)) return outcome;
+    connected = true;
     outcome.rows = execute(statement, values, count);
     if (succeeded(outcome.rows.get())) return outcome;
+    if (may_repeat_here(outcome.rows.get(), repeated)) continue;
     // Only a kept connection can have gone stale; what fails on a new one fails for another reason.
-    if (!kept || !worth_repeating(outcome.rows.get(), repeatable)) break;
-    kept = false;
+    if (!kept || !needs_another_session(outcome.rows.get(), repeatable) || std::exchange(repeated, true)) break;
+    kept = connected = false;
   }
   settle_failure(outcome);
   return outcome;
@@ -220,7 +240,7 @@ Outcome Database::run_if_connected(const Statement& statement, const char* const
 
 // A connection that is of no further use is given up; the next request makes another.
 void Database::settle_failure(Outcome& outcome) {
-  const bool useless = worth_repeating(outcome.rows.get(), true);
+  const bool useless = needs_another_session(outcome.rows.get(), true);
   explain(outcome.rows.get(), outcome);
   outcome.rows.reset();
   if (useless) disconnect();

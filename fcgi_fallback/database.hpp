@@ -60,7 +60,8 @@ class Database {
   bool wait_for_socket(bool to_write, std::chrono::steady_clock::time_point deadline);
   bool is_lost() const;
   ResultPtr execute(const Statement& statement, const char* const* values, int count);
-  bool worth_repeating(const PGresult* result, bool repeatable) const;
+  bool needs_another_session(const PGresult* result, bool repeatable) const;
+  bool may_repeat_here(const PGresult* result, bool& repeated);
   void settle_failure(Outcome& outcome);
   void explain(const PGresult* result, Outcome& outcome);
 

@@ -16,6 +16,7 @@
 #include <new>
 #include <vector>
 
+#include "printable.hpp"
 #include "server.hpp"
 
 namespace pgevents::fallback {
@@ -81,7 +82,8 @@ class FcgiExchange : public Exchange {
 
   void log(std::string_view text) override {
     log_line(text);
-    FCGX_PutStr(text.data(), static_cast<int>(text.size()), request_.err);
+    const Printable line(text);  // the web server writes it into its log as it is
+    FCGX_PutStr(line.c_str(), static_cast<int>(std::strlen(line.c_str())), request_.err);
   }
 
  private:

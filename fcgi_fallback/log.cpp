@@ -3,19 +3,16 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
+
+#include "printable.hpp"
 
 namespace pgevents::fallback {
 
 void log_line(std::string_view text) noexcept {
   char line[4096];  // PIPE_BUF of Linux: what is longer may be mixed with lines of others
   char* end = line + std::snprintf(line, sizeof line, "pgevents-fcgi[%d]: ", getpid());
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  const auto room = static_cast<std::size_t>(line + sizeof line - 1 - end);
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
-  text = text.substr(0, room);
-  end = std::replace_copy_if(text.begin(), text.end(), end, is_control, ' ');
+  end += printable(text, end, static_cast<std::size_t>(line + sizeof line - 1 - end));
   *end++ = '\n';
   // Nothing can be done about a log that cannot be written.
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, static_cast<std::size_t>(end - line));

@@ -7,7 +7,7 @@
 
 namespace pgevents::fallback {
 
-// Writes `pgevents-fcgi[pid]: text` as one line (control characters become spaces, and what is too long is cut). Takes no memory,
+// Writes `pgevents-fcgi[pid]: text` as one line (see printable(): whatever the text holds; what is too long is cut). Takes no memory,
 // so that the lack of it can be told.
 void log_line(std::string_view text) noexcept;
 

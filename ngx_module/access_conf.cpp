@@ -96,7 +96,7 @@ char* add_key(ngx_conf_t* cf, AccessConf& access, std::string_view kid, std::str
     return conf_error();
   }
   if (const auto fault = access.keys->add(text, kid, alg)) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, fault->c_str());
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, Printable(*fault).c_str());
     return conf_error();
   }
   return NGX_CONF_OK;
@@ -188,7 +188,8 @@ char* set_allow_origin(ngx_conf_t* cf, ngx_command_t*, void* conf) {
     }
     for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
       if (const auto fault = access.origins->add(view(argument(cf, i)))) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: origin \"%V\": %s", &argument(cf, i), fault->c_str());
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: origin \"%V\": %s", &argument(cf, i),
+                           Printable(*fault).c_str());
         return conf_error();
       }
     }

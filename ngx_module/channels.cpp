@@ -6,7 +6,7 @@
 namespace pgevents::nginx {
 
 Channel& Channels::join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id) {
-  const std::uint64_t hash = Ring::hash(name);
+  const std::uint64_t hash = ring_.hash(name);
   Channel* found = nullptr;
   with_hash(hash, [&](Channel& channel) { found = channel.name == name ? &channel : found; });
   if (found == nullptr) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../core/ring.hpp"
 #include "block.hpp"
 
 namespace pgevents::nginx {
@@ -58,6 +59,8 @@ struct Membership {
 
 class Channels {
  public:
+  explicit Channels(const Ring& ring) : ring_(ring) {}
+
   // `seen_id`: everything up to it has been read from the ring.
   Channel& join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id);
   void leave(const Membership& membership) noexcept;
@@ -81,6 +84,7 @@ class Channels {
   void drop_if_unused(Channel& channel) noexcept;
 
  private:
+  const Ring& ring_;  // whose hash it is: keyed, so the names that clients choose are spread evenly
   std::unordered_multimap<std::uint64_t, Channel> by_hash_;
 };
 

@@ -149,7 +149,7 @@ bool compile_pattern(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
   std::unique_ptr<NamePattern> names = NamePattern::compile(view(conf.channel_pattern), error);
   if (names == nullptr) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: channel pattern \"%V\": %s", &conf.channel_pattern,
-                       error.c_str());
+                       Printable(error).c_str());
     return false;
   }
   auto* owner = make_in_pool<std::unique_ptr<NamePattern>>(cf->pool, std::move(names));

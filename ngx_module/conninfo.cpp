@@ -73,7 +73,8 @@ bool resolve_hosts(ngx_conf_t* cf, Pairs& pairs) {
     if (!is_socket_path(name)) {
       address = resolve(name);
       if (address.empty()) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: host \"%s\" of the database not found", name.c_str());
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: host \"%s\" of the database not found",
+                           Printable(name).c_str());
         return false;
       }
       any = true;

@@ -54,6 +54,7 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       pool_(conf, cycle->log),
       listener_(
           conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
+      channels_(ring_),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
       contacts_(
@@ -88,6 +89,7 @@ bool Database::start() {
     ngx_log_error(NGX_LOG_EMERG, log_, 0, "pgevents: the shared memory of \"%V\" has another layout", &conf_.name);
     return false;
   }
+  control_hash_ = ring_.hash(kControlChannel);
   const Ring::Snapshot now = ring_.snapshot();
   pos_ = now.head_pos;
   seen_id_ = now.last_id;
@@ -215,12 +217,11 @@ void Database::look_at_ring() {
   if (now.epoch != epoch_) {
     return new_epoch(now);
   }
-  static const std::uint64_t control = Ring::hash(kControlChannel);
   while (pos_ != now.head_pos) {
     std::uint64_t hash = 0;
     std::uint64_t id = 0;
     std::uint64_t next = 0;
-    if (ring_.peek(pos_, hash, id, next) != Ring::Read::kOk || (hash == control && !obey(pos_, id))) {
+    if (ring_.peek(pos_, hash, id, next) != Ring::Read::kOk || (hash == control_hash_ && !obey(pos_, id))) {
       return overtaken();
     }
     channels_.with_hash(hash, [&](Channel& channel) { mark(channel, id, pos_); });

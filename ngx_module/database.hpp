@@ -117,6 +117,7 @@ class Database {
   std::uint64_t pos_ = 0;      // how far the ring has been read
   std::uint64_t seen_id_ = 0;  // the newest id up to there
   std::uint64_t epoch_ = 0;
+  std::uint64_t control_hash_ = 0;  // of kControlChannel
   std::uint64_t seen_control_ = 0;  // the newest event on kControlChannel that was obeyed
   std::uint64_t seen_loads_ = 0;    // of revocations_
   bool in_slice_ = false;

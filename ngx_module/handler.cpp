@@ -67,7 +67,8 @@ Database* find_serving(ngx_http_request_t* r, const LocConf& conf) {
   auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
   const DatabaseConf* database = find_database(main, name);
   if (database == nullptr) {
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "pgevents: there is no database \"%V\"", &name);
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "pgevents: there is no database \"%s\"",
+                  Printable(view(name)).c_str());
     return nullptr;
   }
   return database->worker;
@@ -76,7 +77,8 @@ Database* find_serving(ngx_http_request_t* r, const LocConf& conf) {
 // What a client is not told about a bad token.
 void log_refusal(ngx_http_request_t* r, const Error& error) {
   if (!error.log.empty()) {
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", error.msg.c_str(), error.log.c_str());
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", Printable(error.msg).c_str(),
+                  Printable(error.log).c_str());
   }
 }
 

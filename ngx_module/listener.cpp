@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "../core/control.hpp"
+#include "../core/siphash.hpp"
 #include "../core/sql.hpp"
 
 namespace pgevents::nginx {
@@ -19,6 +20,11 @@ constexpr ngx_msec_t kFirstBackoff = 100;
 constexpr ngx_msec_t kMaxBackoff = 2'000;
 constexpr int kRowsPerRead = 1'000;
 constexpr int kPruneBatch = 5'000;
+constexpr ngx_msec_t kProofTimeout = 3'000;
+constexpr ngx_msec_t kComplainAgain = 60'000;
+constexpr char kNoProof[] =
+    "no notification arrives; a pooler in between shares the session with others (transaction pooling), and the listener needs one of its "
+    "own: connect to PostgreSQL itself, or through session pooling";
 constexpr const char* kLogAfter = "log_after";
 
 std::uint64_t number(const PGresult* rows, int column) {
@@ -95,8 +101,10 @@ void Listener::lost_role() noexcept {
   holder_ = false;
   stop_timer(sweep_);
   stop_timer(prune_timer_);
-  if (prune_query_ != nullptr) {
-    prune_query_->cancel();
+  for (const auto& query : {prune_query_, probe_query_}) {
+    if (query != nullptr) {
+      query->cancel();
+    }
   }
   connection_.close();
 }
@@ -117,24 +125,18 @@ void Listener::pg_ready() {
   }
   switch (step_) {
     case Step::kListen:
-      step_ = Step::kPosition;
+      step_ = Step::kBackend;
       again_ = false;
       return connection_.send({sql::kListen, {}}, false);
-    case Step::kPosition: {
-      {
-        const ZoneLock lock(conf_.zone);
-        ring_.recover();
-      }
-      step_ = Step::kStart;
-      const std::uint64_t last = ring_.snapshot().last_id;
-      const std::int64_t ts_us = ring_.last_ts_us();
-      std::optional<std::string> last_ts;  // NULL: the ring knows the id, but not the event
-      if (ts_us != 0) {
-        last_ts = std::to_string(ts_us);
-      }
-      return connection_.send({sql::kListenerStart, {std::to_string(last), last_ts, std::to_string(conf_.preload)}},
-                              false);
-    }
+    case Step::kBackend:
+      step_ = Step::kProbe;
+      return connection_.send({sql::kBackend, {}}, false);
+    case Step::kProbe:
+      return pooled_ ? listen_for_probe() : ask_position();
+    case Step::kProof:
+      return wait_for_proof();
+    case Step::kPosition:
+      return ask_position();
     case Step::kStart:
       step_ = Step::kRevocations;
       return connection_.send({sql::kRevocations, {}}, false);
@@ -152,6 +154,48 @@ void Listener::pg_ready() {
     case Step::kIdle:
       return;
   }
+}
+
+void Listener::take_backend(const PGresult* row) {
+  pooled_ = std::strtol(PQgetvalue(row, 0, 0), nullptr, 10) != connection_.server_pid();
+}
+
+// A pooler that gives the session to others between two statements (pgbouncer in transaction mode) swallows what it is notified of. So
+// the session has to show that a NOTIFY arrives while it is idle, and from another session: its own arrives before the
+// statement is over, when the pooler has not yet let go.
+void Listener::listen_for_probe() {
+  step_ = Step::kProof;
+  const SipKey random = random_sip_key();
+  char name[48];
+  *ngx_snprintf(reinterpret_cast<u_char*>(name), sizeof(name) - 1, "pgevents_probe_%016xL%016xL",
+                static_cast<std::int64_t>(random.words[0]), static_cast<std::int64_t>(random.words[1])) = '\0';
+  probe_ = name;
+  probe_listen_ = "LISTEN " + probe_;
+  connection_.send({probe_listen_.c_str(), {}}, false);
+}
+
+void Listener::wait_for_proof() {
+  const auto query = std::make_shared<Query>();
+  query->statement = {sql::kNotify, {probe_}};
+  query->done = [](const QueryResult&) {};
+  probe_query_ = query;
+  ngx_add_timer(&sweep_, kProofTimeout);
+  pool_.post(query);
+}
+
+void Listener::ask_position() {
+  {
+    const ZoneLock lock(conf_.zone);
+    ring_.recover();
+  }
+  step_ = Step::kStart;
+  const std::uint64_t last = ring_.snapshot().last_id;
+  const std::int64_t ts_us = ring_.last_ts_us();
+  std::optional<std::string> last_ts;  // NULL: the ring knows the id, but not the event
+  if (ts_us != 0) {
+    last_ts = std::to_string(ts_us);
+  }
+  connection_.send({sql::kListenerStart, {std::to_string(last), last_ts, std::to_string(conf_.preload)}}, false);
 }
 
 // Where to go on: behind the ring's newest event; or afresh, when the ring is empty, the log has been pruned beyond it, a new
@@ -211,6 +255,9 @@ void Listener::announce() noexcept {
 void Listener::caught_up() {
   step_ = Step::kIdle;
   backoff_ = 0;
+  if (const auto from = std::exchange(swept_from_, std::nullopt); from && ring_.snapshot().last_id > *from) {
+    unannounced_found_ = true;
+  }
   announce();
   if (root_.connected.load() == 0) {
     set_connected(true);
@@ -225,7 +272,9 @@ void Listener::pg_result(const PGresult* result) {
     case PGRES_SINGLE_TUPLE:
       return take_event(result);
     case PGRES_TUPLES_OK:
-      if (step_ == Step::kStart && PQntuples(result) == 1) {
+      if (step_ == Step::kProbe && PQntuples(result) == 1) {
+        take_backend(result);
+      } else if (step_ == Step::kStart && PQntuples(result) == 1) {
         take_position(result);
       } else if (step_ == Step::kRevocations) {
         take_revocations(result);
@@ -236,7 +285,7 @@ void Listener::pg_result(const PGresult* result) {
     default:
       failed_ = true;
       ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" was refused: %s", &conf_.name,
-                    reason(result));
+                    Printable(reason(result)).c_str());
   }
 }
 
@@ -282,7 +331,15 @@ void Listener::note_control(const EventView& event) {
   root_.last_control.store(event.id);
 }
 
-void Listener::pg_notified() {
+void Listener::pg_notified(std::string_view channel) {
+  if (step_ == Step::kProof && channel == probe_ && connection_.idle()) {
+    stop_timer(sweep_);
+    step_ = Step::kPosition;
+    probe_listen_ = "UNLISTEN " + probe_;
+    return connection_.send({probe_listen_.c_str(), {}}, false);
+  }
+  unannounced_found_ = false;
+  swept_from_.reset();
   if (step_ == Step::kIdle && connection_.idle()) {
     return read_more();
   }
@@ -292,6 +349,8 @@ void Listener::pg_notified() {
 void Listener::pg_failed(const char* why) noexcept {
   step_ = Step::kIdle;
   failed_ = false;
+  swept_from_.reset();
+  unannounced_found_ = false;
   stop_timer(sweep_);
   if (root_.connected.load() != 0 || backoff_ == kFirstBackoff) {
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" lost the database: %s", &conf_.name, why);
@@ -317,14 +376,29 @@ void Listener::on_tick(ngx_event_t* event) {
 // A lost wake-up costs at most this long; a dead connection is noticed because the read gets no answer.
 void Listener::on_sweep(ngx_event_t* event) {
   auto* self = static_cast<Listener*>(event->data);
-  const bool done = guarded(self->log_, [self] {
-    if (self->step_ == Step::kIdle && self->connection_.idle()) {
-      self->read_more();
-    }
-  });
+  const bool done = guarded(self->log_, [self] { self->sweep(); });
   if (!done) {
     self->connection_.fail("out of memory");  // nobody else would read, or sweep, again
   }
+}
+
+void Listener::sweep() {
+  if (step_ == Step::kProof) {
+    return connection_.fail(kNoProof);
+  }
+  if (step_ != Step::kIdle || !connection_.idle()) {
+    return;
+  }
+  // Not when they were found: the NOTIFY may just have been on its way.
+  if (std::exchange(unannounced_found_, false) && ngx_current_msec - complained_at_ >= kComplainAgain) {
+    complained_at_ = ngx_current_msec;
+    ngx_log_error(NGX_LOG_WARN, log_, 0,
+                  "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; is the trigger log_notify "
+                  "enabled, and no pooler in between?",
+                  &conf_.name);
+  }
+  swept_from_ = ring_.snapshot().last_id;
+  read_more();
 }
 
 void Listener::on_prune(ngx_event_t* event) {
@@ -354,8 +428,8 @@ void Listener::pruned(const QueryResult& result) {
   if (result.rows != nullptr && PQntuples(result.rows) == 1 && number(result.rows, 0) >= kPruneBatch) {
     prune();
   } else if (result.rows == nullptr) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pruning of \"%V\" failed: %*s", &conf_.name, result.message.size(),
-                  result.message.data());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pruning of \"%V\" failed: %s", &conf_.name,
+                  Printable(result.message).c_str());
   }
 }
 

@@ -25,7 +25,7 @@ class Listener final : private PgConnection::Owner {
   bool listening() const noexcept { return holder_ && !connection_.closed(); }
 
  private:
-  enum class Step { kIdle, kListen, kPosition, kStart, kRevocations, kPrepare, kRead };
+  enum class Step { kIdle, kListen, kBackend, kProbe, kProof, kPosition, kStart, kRevocations, kPrepare, kRead };
 
   static void on_tick(ngx_event_t* event);
   static void on_sweep(ngx_event_t* event);
@@ -33,11 +33,16 @@ class Listener final : private PgConnection::Owner {
 
   void pg_ready() override;
   void pg_result(const PGresult* result) override;
-  void pg_notified() override;
+  void pg_notified(std::string_view channel) override;
   void pg_failed(const char* why) noexcept override;
 
   void connect() noexcept;
   void read_more();
+  void take_backend(const PGresult* row);
+  void listen_for_probe();
+  void wait_for_proof();
+  void ask_position();
+  void sweep();
   void take_position(const PGresult* row);
   void take_revocations(const PGresult* rows);
   void take_event(const PGresult* row);
@@ -62,12 +67,19 @@ class Listener final : private PgConnection::Owner {
   ngx_event_t sweep_{};
   ngx_event_t prune_timer_{};
   std::shared_ptr<Query> prune_query_;
+  std::shared_ptr<Query> probe_query_;
+  std::string probe_;         // the channel of the proof
+  std::string probe_listen_;  // the statement
   Step step_ = Step::kIdle;
   bool holder_ = false;
   bool again_ = false;           // a NOTIFY came while a read was under way
   bool failed_ = false;          // the running statement was refused
   bool grown_ = false;           // rows were appended since the last wake
   std::size_t unannounced_ = 0;  // bytes of events since then
+  bool pooled_ = false;          // the session is not the connection's: a pooler is in between
+  std::optional<std::uint64_t> swept_from_;  // the ring's newest id when a read began that nothing had announced
+  bool unannounced_found_ = false;           // the last sweep found events, and no NOTIFY came since
+  ngx_msec_t complained_at_ = 0;             // of that, in the log
   int rows_ = 0;                 // of the running read
   std::uint64_t base_ = 0;       // the cursor of the running read
   std::uint64_t epoch_ = 0;      // of the ring when the position was taken

@@ -15,6 +15,8 @@ extern ngx_module_t ngx_http_pgevents_module;
 #include <string_view>
 #include <utility>
 
+#include "../core/printable.hpp"
+
 namespace pgevents::nginx {
 
 // No exception may cross a C frame. Every callback from nginx runs its body through one of these.
@@ -25,7 +27,7 @@ Result guarded(ngx_log_t* log, Result on_error, Body&& body) noexcept {
   } catch (const std::bad_alloc&) {
     ngx_log_error(NGX_LOG_CRIT, log, 0, "pgevents: out of memory");
   } catch (const std::exception& e) {
-    ngx_log_error(NGX_LOG_CRIT, log, 0, "pgevents: %s", e.what());
+    ngx_log_error(NGX_LOG_CRIT, log, 0, "pgevents: %s", Printable(e.what()).c_str());
   }
   return on_error;
 }

@@ -2,10 +2,17 @@
 // Control Functions". Level-triggered on purpose: libpq reads what it likes, and an edge would leave the rest unread.
 #include "pg_connection.hpp"
 
-#include <algorithm>
 #include <memory>
 
 namespace pgevents::nginx {
+namespace {
+
+// Whatever is usual in the database: under a stricter level statements fail for the sake of others, and register()'s cursor, which comes
+// before the state, would be of the same snapshot. (Not in the startup packet, which may hold the operator's own `options`, and of which
+// poolers take little.)
+constexpr char kSettings[] = "SET default_transaction_isolation = 'read committed'";
+
+}  // namespace
 
 void PgConnection::open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept {
   close();
@@ -18,6 +25,7 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
   if (pg_ == nullptr) {
     return fail("out of memory");
   }
+  PQsetNoticeReceiver(pg_, &PgConnection::on_notice, this);
   if (PQstatus(pg_) == CONNECTION_BAD) {
     return fail_as_libpq_says();
   }
@@ -82,18 +90,19 @@ void PgConnection::fail(const char* why) noexcept {
   owner_.pg_failed(why);
 }
 
-// libpq ends its messages with a newline and may put several lines into one; they go with the connection.
+// libpq's message goes with the connection. It may hold several lines, and words of the server's.
 void PgConnection::fail_as_libpq_says() noexcept {
-  char line[1024];
-  const std::string_view message = PQerrorMessage(pg_);
-  char* end = std::copy_n(message.data(), std::min(message.size(), sizeof(line) - 1), line);
-  std::replace_if(
-      line, end, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
-  while (end > line && end[-1] == ' ') {
-    --end;
+  fail(Printable(PQerrorMessage(pg_)).c_str());
+}
+
+// Called by libpq, which is C.
+void PgConnection::on_notice(void* self, const PGresult* notice) {
+  const char* const text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
+  if (text != nullptr) {
+    ngx_log_error(NGX_LOG_NOTICE, static_cast<PgConnection*>(self)->log_, 0, "pgevents: PostgreSQL says: %s: %s",
+                  Printable(severity == nullptr ? "NOTICE" : severity).c_str(), Printable(text).c_str());
   }
-  *end = '\0';
-  fail(line);
 }
 
 template <typename Body>
@@ -121,12 +130,30 @@ void PgConnection::continue_connecting() {
   if (status != PGRES_POLLING_OK) {
     return watch(status == PGRES_POLLING_WRITING);
   }
-  stop_timer(timer_);
   PQsetnonblocking(pg_, 1);
-  state_ = State::kIdle;
-  watch(false);
-  if (!closed()) {
-    owner_.pg_ready();
+  set_up();
+}
+
+void PgConnection::set_up() {
+  if (PQsendQuery(pg_, kSettings) != 1) {
+    return fail_as_libpq_says();
+  }
+  state_ = State::kSettingUp;
+  arm_timer();
+  flush();
+}
+
+void PgConnection::take_settings() {
+  while (PQisBusy(pg_) == 0) {
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(pg_), &PQclear);
+    if (result == nullptr) {
+      state_ = State::kIdle;
+      stop_timer(timer_);
+      return owner_.pg_ready();
+    }
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
+      return fail_as_libpq_says();
+    }
   }
 }
 
@@ -193,7 +220,9 @@ void PgConnection::receive() {
   if (PQconsumeInput(pg_) != 1) {
     return fail_as_libpq_says();
   }
-  if (state_ == State::kBusy) {
+  if (state_ == State::kSettingUp) {
+    take_settings();
+  } else if (state_ == State::kBusy) {
     deliver_results();
   }
   if (generation == generation_ && !deliver_notifications()) {
@@ -224,15 +253,19 @@ void PgConnection::deliver_results() {
 
 bool PgConnection::deliver_notifications() {
   const auto generation = generation_;
-  bool any = false;
-  while (PGnotify* notification = PQnotifies(pg_)) {
-    PQfreemem(notification);
-    any = true;
+  std::string last;
+  while (PGnotify* const next = PQnotifies(pg_)) {
+    const std::unique_ptr<PGnotify, decltype(&PQfreemem)> notification(next, &PQfreemem);
+    if (last == notification->relname) {
+      continue;
+    }
+    last = notification->relname;
+    owner_.pg_notified(last);
+    if (generation != generation_) {
+      return false;
+    }
   }
-  if (any) {
-    owner_.pg_notified();
-  }
-  return generation == generation_;
+  return true;
 }
 
 void PgConnection::on_read(ngx_event_t* event) {
@@ -247,7 +280,7 @@ void PgConnection::on_write(ngx_event_t* event) {
 
 void PgConnection::on_timeout(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(event->data);
-  self->fail(self->state_ == State::kConnecting ? "timed out while connecting" : "timed out waiting for an answer");
+  self->fail(self->state_ <= State::kSettingUp ? "timed out while connecting" : "timed out waiting for an answer");
 }
 
 }  // namespace pgevents::nginx

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pgevents::nginx {
@@ -28,7 +29,7 @@ class PgConnection {
    public:
     virtual void pg_ready() = 0;                           // connected, or the statement's last result was delivered
     virtual void pg_result(const PGresult* result) = 0;    // one result (in single-row mode: one row, or the end)
-    virtual void pg_notified() {}                          // at least one NOTIFY arrived
+    virtual void pg_notified(std::string_view) {}          // a NOTIFY of this channel, or several in a row, arrived
     virtual void pg_failed(const char* why) noexcept = 0;  // the connection is closed
    protected:
     ~Owner() = default;
@@ -50,10 +51,14 @@ class PgConnection {
   void fail(const char* why) noexcept;
 
   bool closed() const noexcept { return pg_ == nullptr; }
+  // That of the session, as the server said it when the connection was made; a pooler in between says another one.
+  int server_pid() const noexcept { return PQbackendPID(pg_); }
   bool idle() const noexcept { return state_ == State::kIdle; }
 
  private:
-  enum class State { kClosed, kConnecting, kIdle, kBusy };
+  enum class State { kClosed, kConnecting, kSettingUp, kIdle, kBusy };
+
+  static void on_notice(void* self, const PGresult* notice);
 
   static void on_read(ngx_event_t* event);
   static void on_write(ngx_event_t* event);
@@ -64,6 +69,8 @@ class PgConnection {
   void send_now(const Statement& statement, bool single_row);
   void sent(bool accepted);
   void continue_connecting();
+  void set_up();
+  void take_settings();
   void watch(bool want_write);
   bool register_event(ngx_event_t* event, ngx_int_t which, bool wanted);
   void detach() noexcept;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "../core/reply.hpp"
+
 namespace pgevents::nginx {
 namespace {
 
@@ -60,6 +62,7 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     connection_.close();
     query_ = nullptr;
+    again_ = SqlFault::kRequest;
     opening_ = false;
   }
 
@@ -78,6 +81,15 @@ class QueryPool::Member final : private PgConnection::Owner {
  private:
   void pg_ready() override {
     opening_ = false;
+    switch (std::exchange(again_, SqlFault::kRequest)) {
+      case SqlFault::kConflict:
+        return start(std::exchange(query_, nullptr));
+      case SqlFault::kSession:
+        connection_.close();
+        return pool_.repeat(std::exchange(query_, nullptr));
+      default:
+        break;
+    }
     pool_.finish(std::exchange(query_, nullptr), away("no result"));  // libpq had no memory for it; else it is finished
     if (pool_.shutting_down_ && !pool_.anybody_waits()) {
       return connection_.close();
@@ -95,12 +107,26 @@ class QueryPool::Member final : private PgConnection::Owner {
       result.message = error_field(rows, PG_DIAG_MESSAGE_PRIMARY);
       result.detail = error_field(rows, PG_DIAG_MESSAGE_DETAIL);
     }
-    pool_.finish(query_, result);
+    if (!may_repeat(result)) {
+      pool_.finish(query_, result);
+    }
+  }
+
+  // An error rolled the statement back, so whatever it does may be done again.
+  bool may_repeat(const QueryResult& result) noexcept {
+    const SqlFault fault = result.sqlstate.empty() ? SqlFault::kInternal : sql_fault(result.sqlstate);
+    if ((fault != SqlFault::kConflict && fault != SqlFault::kSession) || !needed() || query_->repeated) {
+      return false;
+    }
+    query_->repeated = true;
+    again_ = fault;
+    return true;
   }
 
   void pg_failed(const char* why) noexcept override {
     stop_timer(idle_timer_);
     const bool was_opening = std::exchange(opening_, false);
+    again_ = SqlFault::kRequest;
     const auto query = std::exchange(query_, nullptr);
     if (query != nullptr) {
       pool_.close_idle();
@@ -128,6 +154,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   PgConnection connection_;
   std::shared_ptr<Query> query_;
   ngx_event_t idle_timer_{};
+  SqlFault again_ = SqlFault::kRequest;  // why the statement is to be repeated; kRequest: it is not
   bool opening_ = false;
 };
 
@@ -208,6 +235,17 @@ std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
 
 bool QueryPool::anybody_waits() const noexcept {
   return !events_.waiting.empty() || !presence_.waiting.empty();
+}
+
+// By another session, as soon as there is one. Its place is at the head: it has waited already.
+void QueryPool::repeat(std::shared_ptr<Query> query) noexcept {
+  Queue& queue = queue_of(*query);
+  const bool queued = guarded(log_, [&] { queue.waiting.push_front(query); });
+  if (!queued) {
+    return finish(query, away("out of memory"));
+  }
+  queue.bytes += bytes_of(*query);
+  dispatch();
 }
 
 void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept {

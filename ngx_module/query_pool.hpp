@@ -39,7 +39,8 @@ enum class Lane { kEvents, kPresence };
 struct Query {
   Statement statement;
   Lane lane = Lane::kEvents;
-  bool sent = false;  // the database may have taken its snapshot
+  bool sent = false;      // the database may have taken its snapshot
+  bool repeated = false;  // after an error that had nothing to do with it; once
   std::function<void(const QueryResult&)>
       done;  // called at most once; cancel() drops it. What it throws is only logged
   void cancel() noexcept { done = nullptr; }
@@ -80,6 +81,7 @@ class QueryPool {
   Queue* next() noexcept;
   std::shared_ptr<Query> take_from(Queue& queue) noexcept;
   bool anybody_waits() const noexcept;
+  void repeat(std::shared_ptr<Query> query) noexcept;
   void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
   void dispatch() noexcept;
   bool any_connected() const noexcept;

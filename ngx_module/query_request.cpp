@@ -130,8 +130,8 @@ Reply QueryRequest::reply_for(const Answer& answer) const {
   }
   const Error error = error_from_sql(answer.sqlstate, answer.message, answer.detail, retry_after());
   if (error.status >= 500) {
-    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database refused a request: %*s %*s",
-                  answer.sqlstate.size(), answer.sqlstate.data(), answer.message.size(), answer.message.data());
+    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database refused a request: %s %s",
+                  Printable(answer.sqlstate).c_str(), Printable(answer.message).c_str());
   }
   return error_reply(error);
 }

@@ -180,7 +180,7 @@ void Subscriber::ask_log(const Cursor& cursor) {
   const Ring::Snapshot ring = database_.ring().snapshot();
   asked_epoch_ = ring.epoch;
   asked_floor_ = ring.floor;
-  if (!database_.catchup().request(this, cursor, located_by_ != nullptr)) {
+  if (!database_.catchup().request(this, cursor, located_by_ != nullptr || mode_ == Mode::kPoll)) {
     page_failed();
   }
 }
@@ -229,7 +229,7 @@ void Subscriber::go_on() {
     place_ = served.place;
     if (served.block != nullptr) {
       if (mode_ != Mode::kStream) {
-        return answer(served.block, poll_kind_, !served.complete);
+        return answer(served.block, poll_kind_, !served.complete || log_goes_on_);
       }
       if (!deliver(served.block)) {
         return;
@@ -247,6 +247,9 @@ void Subscriber::nothing_more() {
   if (poll_kind_ == PollKind::kWaited) {
     return;
   }
+  if (mode_ == Mode::kPoll && log_goes_on_) {
+    return ask_log({Cursor::Kind::kId, cursor_, 0});  // the ring may end before what was committed before the question
+  }
   mode_ == Mode::kStream ? end_stream() : answer(nullptr, poll_kind_, false);
 }
 
@@ -259,6 +262,7 @@ void Subscriber::take(Page& page) {
     return located_by_ != nullptr ? ask_log(*located_by_) : pull();  // the page is of a log that is no more
   }
   served_ = true;
+  log_goes_on_ = page.more();
   forgotten_ = false;
   checked_epoch_ = asked_epoch_;
   if (located_by_ != nullptr) {

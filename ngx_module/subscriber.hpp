@@ -153,6 +153,7 @@ class Subscriber : public SubscriberLinks {
   bool stalled_ = false;    // the log could not be asked; retry() goes on
   bool forgotten_ = false;  // the log was found restored: the cursor is void
   bool served_ = false;     // something was answered: the request waits, it is no new one
+  bool log_goes_on_ = false;  // behind the last page that was asked for
   bool release_tried_ = false;
   bool running_ = false;  // start() has returned: events drive the request from here on
   bool ended_ = false;    // left everything; only nginx still holds the request

@@ -13,7 +13,7 @@ namespace {
 
 // Bump with every change of the layout, be it SharedRoot's, the ring's, the wait ids' or the revocations': old and new workers must
 // not share such a zone.
-constexpr char kLayoutVersion[] = "2";
+constexpr char kLayoutVersion[] = "3";
 
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) & ~std::size_t{63};
@@ -26,13 +26,14 @@ std::size_t block_bytes(std::size_t ring_size) {
 
 // Lays the parts out behind the root. `root` is zeroed.
 void lay_out(SharedRoot& root, std::size_t ring_size) {
+  const SipKey key = random_sip_key();  // lives as long as the zone: workers of before and after a reload share the ring
   auto* memory = reinterpret_cast<char*>(&root) + align(sizeof(SharedRoot));
   const auto take = [&memory](std::size_t bytes) { return std::exchange(memory, memory + align(bytes)); };
   root.ring_bytes = Ring::memory_size(ring_size);
   root.ring = take(root.ring_bytes);
-  Ring{}.create(root.ring, root.ring_bytes);
+  Ring{}.create(root.ring, root.ring_bytes, key);
   root.wait_ids = take(WaitIds::memory_size(kWaitIdSlots));
-  WaitIds{}.create(root.wait_ids, kWaitIdSlots);
+  WaitIds{}.create(root.wait_ids, kWaitIdSlots, key);
   for (void*& table : root.revocations) {
     table = take(Revocations::memory_size(kRevocationSlots));
     Revocations{}.create(table, kRevocationSlots);
@@ -70,7 +71,8 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   return NGX_OK;
 }
 
-// Tells databases apart; the password is no part of it, changing it must not cost the history.
+// Tells databases apart; the password is no part of it, changing it must not cost the history. The same after a reload, so without
+// a key: the text is the operator's.
 std::uint64_t digest(const char* const* keywords, const char* const* values) {
   std::string text;
   for (std::size_t i = 0; keywords[i] != nullptr; ++i) {
@@ -78,7 +80,7 @@ std::uint64_t digest(const char* const* keywords, const char* const* values) {
       text.append(keywords[i]).append("=").append(values[i]).append("\n");
     }
   }
-  return Ring::hash(text);
+  return siphash({}, text);
 }
 
 }  // namespace

@@ -129,15 +129,13 @@ forEach(known, (backend) => {
     success(await send(backend, 'PATCH', '/settings'));
   });
 
-  test('a body has at most 64 KB, whatever an event may have', async () => {
+  test('a body beyond 64 KB is refused, whatever an event may have', async () => {
     for (const [method, path] of writes) {
       for (const body of [`{"x":"${'x'.repeat(65_529)}"}`, `x=${'x'.repeat(65_535)}`]) {
         const sent = body.startsWith('{') ? json : form;
         assertError(await sent(backend, method, path, body), 413, 'PAYLOAD_TOO_LARGE', 'The body is larger than 65536 bytes');
       }
     }
-    const { rest } = await published(() => json(backend, 'POST', '/typing', `{"op":"start","to":[11],"x":"${'x'.repeat(65_500)}"}`));
-    assert.deepEqual(rest, { ignored_parameters_unsupported: ['x'] });
   });
 
   test('a body in chunks is a body', async () => {
@@ -236,13 +234,6 @@ forEach(known, (backend) => {
     for (const answer of [await json(backend, 'POST', '/typing', body),
       await form(backend, 'POST', '/typing', `op=start&to=[11]&ignored=${'x'.repeat(65_000)}`)]) {
       assert.deepEqual(success(answer).ignored_parameters_unsupported, ['ignored']);
-    }
-  });
-
-  test('a body beyond the limit is refused', async () => {
-    for (const [method, path] of writes) {
-      const answer = await json(backend, method, path, `{"x":"${'x'.repeat(1 << 20)}"}`);
-      assertError(answer, 413, 'PAYLOAD_TOO_LARGE', 'The body is larger than 1048576 bytes');
     }
   });
 

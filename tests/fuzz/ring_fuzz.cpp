@@ -34,7 +34,7 @@ class Model {
  public:
   Model() : size_(Ring::memory_size(Ring::kMinDataBytes)), memory_(new std::uint64_t[size_ / 8]()) {
     require(!ring_.attach(memory_.get(), size_), "there is no ring in fresh memory");
-    require(ring_.create(memory_.get(), size_), "the memory is large enough");
+    require(ring_.create(memory_.get(), size_, {}), "the memory is large enough");
   }
 
   void step(std::string_view line) {

@@ -37,7 +37,7 @@ bool same(const Answer& a, const Answer& b) {
 
 struct Scene {
   explicit Scene(int events) : memory(Ring::memory_size(Ring::kMinDataBytes)), answer_memory(sizeof(Answer)) {
-    ring.create(memory.data(), memory.size());
+    ring.create(memory.data(), memory.size(), {});
     ring.reset(kFirstId);
     append_next(ring, events);
   }

@@ -34,7 +34,7 @@ int step_through(const SharedMemory& memory, const std::function<void()>& action
 
 struct TestRing {
   TestRing() : memory(Ring::memory_size(Ring::kMinDataBytes)), copy(memory.size()) {
-    ring.create(memory.data(), memory.size());
+    ring.create(memory.data(), memory.size(), {});
     ring.reset(kFirstId);
   }
   SharedMemory memory;
@@ -158,7 +158,7 @@ START_TEST(a_ring_whose_creation_was_killed_is_not_attached) {
       test.memory,
       [&test] {
         Ring ring;
-        ring.create(test.memory.data(), test.memory.size());
+        ring.create(test.memory.data(), test.memory.size(), {});
       },
       [&](const std::vector<char>& content) {
         std::memcpy(test.copy.data(), content.data(), content.size());

@@ -34,7 +34,7 @@ struct Shared {
 struct Stage {
   Stage() : ring_memory(Ring::memory_size(Ring::kMinDataBytes)), shared_memory(sizeof(Shared)) {
     std::memset(shared_memory.data(), 0, sizeof(Shared));
-    ring.create(ring_memory.data(), ring_memory.size());
+    ring.create(ring_memory.data(), ring_memory.size(), {});
     ring.reset(kFirstId);
   }
   Shared& shared() const { return *static_cast<Shared*>(shared_memory.data()); }

@@ -18,7 +18,7 @@ namespace {
 
 struct TestRing {
   explicit TestRing(std::size_t data_bytes = Ring::kMinDataBytes) : memory(Ring::memory_size(data_bytes)) {
-    ck_assert(ring.create(memory.data(), memory.size()));
+    ck_assert(ring.create(memory.data(), memory.size(), {}));
     ring.reset(kFirstId);
   }
   SharedMemory memory;
@@ -52,7 +52,7 @@ START_TEST(a_new_ring_is_empty) {
   SharedMemory memory(Ring::memory_size(Ring::kMinDataBytes));
   std::memset(memory.data(), 0xa5, memory.size());
   Ring ring;
-  ck_assert(ring.create(memory.data(), memory.size()));
+  ck_assert(ring.create(memory.data(), memory.size(), {}));
   const Ring::Snapshot now = ring.snapshot();
   ck_assert_uint_eq(now.floor, 0);
   ck_assert_uint_eq(now.last_id, 0);
@@ -202,14 +202,30 @@ START_TEST(channels_of_one_bucket_do_not_mix) {
 }
 END_TEST
 
+// The entry's words in a ring of the least size.
+std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
+  auto* const words = static_cast<std::uint64_t*>(test.memory.data());
+  return words + (test.memory.size() - Ring::kMinDataBytes + pos % Ring::kMinDataBytes) / 8;
+}
+
+// A name of the same bucket as `name`.
+std::string neighbour_of(const Ring& ring, const std::string& name) {
+  for (int i = 0;; ++i) {
+    std::string other = "b" + std::to_string(i);
+    if ((ring.hash(other) ^ ring.hash(name)) % 64 == 0) return other;
+  }
+}
+
 START_TEST(channels_with_the_same_hash_do_not_mix) {
-  const std::string one = "8yn0iYCKYHlIj4-BwPqk";
-  const std::string other = "GReLUrM4wMqfg9yzV3KQ";  // a known collision of 64-bit FNV-1a
-  ck_assert_uint_eq(Ring::hash(one), Ring::hash(other));
   TestRing test;
-  for (std::uint64_t id = 10; id < 20; ++id) test.ring.append(small_event(id, id % 2 == 0 ? one : other), 0);
+  const std::string one = "a";
+  const std::string other = neighbour_of(test.ring, one);
+  for (std::uint64_t id = 10; id < 20; ++id) {
+    const std::uint64_t pos = test.ring.snapshot().head_pos;
+    test.ring.append(small_event(id, id % 2 == 0 ? one : other), 0);
+    words_at(test, pos)[ring::kHash] = test.ring.hash(one);  // as if it were the same
+  }
   ck_assert((channel_ids(test.ring, one, kFirstId) == std::vector<std::uint64_t>{10, 12, 14, 16, 18}));
-  ck_assert((channel_ids(test.ring, other, kFirstId) == std::vector<std::uint64_t>{11, 13, 15, 17, 19}));
 }
 END_TEST
 
@@ -326,8 +342,8 @@ END_TEST
 START_TEST(create_refuses_memory_that_is_too_small) {
   const SharedMemory memory(Ring::memory_size(0));
   Ring ring;
-  ck_assert(!ring.create(memory.data(), memory.size() - 8));
-  ck_assert(ring.create(memory.data(), memory.size()));
+  ck_assert(!ring.create(memory.data(), memory.size() - 8, {}));
+  ck_assert(ring.create(memory.data(), memory.size(), {}));
 }
 END_TEST
 
@@ -406,12 +422,6 @@ START_TEST(readers_survive_any_damage_to_the_memory) {
 }
 END_TEST
 
-// The entry's words in a ring of the least size.
-std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
-  auto* const words = static_cast<std::uint64_t*>(test.memory.data());
-  return words + (test.memory.size() - Ring::kMinDataBytes + pos % Ring::kMinDataBytes) / 8;
-}
-
 START_TEST(an_entry_with_a_damaged_word_is_lost_or_fit_to_use) {
   TestRing test;
   const std::uint64_t pos = test.ring.snapshot().head_pos;
@@ -433,9 +443,7 @@ END_TEST
 
 START_TEST(a_chain_that_runs_in_circles_comes_to_an_end) {
   TestRing test;
-  std::string other;
-  for (int i = 0; other.empty() || (Ring::hash(other) ^ Ring::hash("a")) % 64 != 0; ++i)
-    other = "b" + std::to_string(i);
+  const std::string other = neighbour_of(test.ring, "a");
   const std::uint64_t first = test.ring.snapshot().head_pos;
   for (std::uint64_t id = 10; id < 14; ++id) test.ring.append(small_event(id, id == 10 ? "a" : other), 0);
   RingEvent event;
@@ -452,13 +460,51 @@ START_TEST(a_chain_that_runs_in_circles_comes_to_an_end) {
 }
 END_TEST
 
-START_TEST(the_hash_tells_similar_names_apart) {
-  std::vector<std::uint64_t> low_bits;
-  for (int i = 0; i < 4096; ++i) low_bits.push_back(Ring::hash("user-" + std::to_string(i)) % 4096);
-  std::sort(low_bits.begin(), low_bits.end());
-  const auto distinct = std::unique(low_bits.begin(), low_bits.end()) - low_bits.begin();
-  ck_assert_int_gt(distinct, 2400);  // 4096 balls in 4096 bins fill 2589 on average
-  ck_assert_uint_ne(Ring::hash("a"), Ring::hash("b"));
+// How many of `names` fall into the fullest of 64 buckets.
+std::size_t fullest_bucket(const Ring& ring, const std::vector<std::string>& names) {
+  std::array<std::size_t, 64> buckets{};
+  for (const std::string& name : names) ++buckets[ring.hash(name) % 64];
+  return *std::max_element(buckets.begin(), buckets.end());
+}
+
+// The hash that this ring once had: FNV-1a without a key, with the finaliser of MurmurHash3.
+std::uint64_t hash_without_key(std::string_view channel) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : channel) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL}) hash = (hash ^ (hash >> 33)) * factor;
+  return hash ^ (hash >> 33);
+}
+
+struct Names {
+  const char* kind;
+  bool (*chosen)(const Ring& guess, const std::string& name);
+};
+
+// `guess`: a ring with another key, as an attacker might have one.
+const Names kNames[] = {
+    {"similar", [](const Ring&, const std::string&) { return true; }},
+    {"of one bucket without a key", [](const Ring&, const std::string& name) { return hash_without_key(name) % 64 == 0; }},
+    {"of one bucket with another key", [](const Ring& guess, const std::string& name) { return guess.hash(name) % 64 == 0; }},
+};
+
+START_TEST(names_spread_however_they_were_chosen) {
+  TestRing guess;
+  std::vector<std::uint64_t> memory(Ring::memory_size(Ring::kMinDataBytes) / 8);
+  for (const Names& names : kNames) {
+    for (const SipKey& key : {SipKey{{1, 2}}, SipKey{{0, 1}}, random_sip_key()}) {
+      Ring ring;
+      ck_assert(ring.create(memory.data(), memory.size() * 8, key));
+      std::vector<std::string> chosen;
+      for (int i = 0; chosen.size() < 1024; ++i) {
+        const std::string name = "user-" + std::to_string(i);
+        if (names.chosen(guess.ring, name)) chosen.push_back(name);
+      }
+      assert_that(fullest_bucket(ring, chosen) < 48, names.kind);  // 16 on average
+      Ring attached;
+      ck_assert(attached.attach(memory.data(), memory.size() * 8));
+      ck_assert_uint_eq(attached.hash("a"), ring.hash("a"));
+    }
+  }
 }
 END_TEST
 
@@ -491,6 +537,6 @@ int main() {
                          readers_survive_any_damage_to_the_memory,
                          an_entry_with_a_damaged_word_is_lost_or_fit_to_use,
                          a_chain_that_runs_in_circles_comes_to_an_end,
-                         the_hash_tells_similar_names_apart,
+                         names_spread_however_they_were_chosen,
                      });
 }

@@ -143,7 +143,7 @@ class Inspection {
       std::uint64_t peeked = 0;
       std::uint64_t next = 0;
       if (ring_.peek(pos, hash, peeked, next) != Ring::Read::kOk || peeked != id || next != event_.next_pos ||
-          hash != Ring::hash(event_.channel)) {
+          hash != ring_.hash(event_.channel)) {
         return complain("peek differs", id);
       }
       pos = event_.next_pos;

@@ -178,7 +178,7 @@ END_TEST
 struct Table {
   explicit Table(std::size_t size = 1024) : slots(size), memory(WaitIds::memory_size(size)) {
     std::memset(memory.data(), 0xa5, memory.size());
-    ids.create(memory.data(), slots);
+    ids.create(memory.data(), slots, {});
   }
   std::size_t slots;
   SharedMemory memory;
