@@ -20,6 +20,7 @@ await database.query(`
     IF state LIKE 'once:%' AND tries > 1 THEN
       RETURN '{"result":"success","msg":""}';
     END IF;
+    RAISE WARNING E'careful\\n2026/01/01 00:00:00 forged as well';
     RAISE EXCEPTION E'secret\\n2026/01/01 00:00:00 forged \\x1b[31m' USING ERRCODE = replace(state, 'once:', '');
   END $$;
   ALTER FUNCTION pgevents.http_publish(jsonb, text, text, text) RENAME TO http_publish_now;
@@ -78,6 +79,7 @@ forEach(backends, (backend) => {
 
   test('what the database says is one line in the log', () => {
     const lines = backend.logs().split('\n');
+    assert.ok(lines.some((line) => /PostgreSQL says: .*careful 2026.* forged as well/.test(line)), 'the warning is there');
     assert.ok(lines.some((line) => /secret.*forged \\x1b\[31m/.test(line)), 'the text is there');
     assert.deepEqual(lines.filter((line) => line.startsWith('2026/01/01') || line.includes('\x1b')), []);
   });

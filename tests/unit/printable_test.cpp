@@ -2,6 +2,7 @@
 #include "printable.hpp"
 
 #include <string>
+#include <string_view>
 
 #include "checks.hpp"
 
@@ -15,14 +16,13 @@ struct Case {
   const char* shown;
 };
 
-using namespace std::string_view_literals;
 constexpr Case kCases[] = {
     {"", ""},
     {"plain text, ünï≈ödé, \\ and \"", "plain text, ünï≈ödé, \\ and \""},
     {"two\nlines\r\nand\t\ttabs\n", "two lines and tabs"},
     {"2026/01/01 [crit] 1#1: a\n2026/01/01 [crit] 1#1: b", "2026/01/01 [crit] 1#1: a 2026/01/01 [crit] 1#1: b"},
     {"\x1b[31mred\x07", "\\x1b[31mred\\x07"},
-    {"a\0b\x7f"sv, "a\\x00b\\x7f"},
+    {{"a\0b\x7f", 4}, "a\\x00b\\x7f"},
     {"\xc2\x9b" "31m \xc2\xa0", "\\xc2\\x9b" "31m \xc2\xa0"},
     {"\xff\xc2", "\xff\xc2"},
     {"\n\n", ""},
