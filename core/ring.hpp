@@ -116,7 +116,7 @@ class Ring {
   std::uint64_t data_size_ = 0;
   std::uint64_t reciprocal_ = 0;  // of data_size_, see physical()
   SipKey key_;
-  std::string json_;              // the writer's scratch
+  std::string json_;  // the writer's scratch
 };
 
 }  // namespace pgevents

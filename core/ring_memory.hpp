@@ -84,7 +84,7 @@ struct Ring::Header {
   Word writing;
   Word pending_bucket;
   Word pending_prev;  // the bucket's value before
-  Word key[2];  // of hash()
+  Word key[2];        // of hash()
 
   // The latest state is states[generation % kStates]. With several of them it takes kStates - 1 publications, not one,
   // while a reader copies a state to make him begin again.

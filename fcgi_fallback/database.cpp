@@ -19,7 +19,8 @@ constexpr std::chrono::seconds kAnswerTimeout{12};  // longer than the server's 
 constexpr int kMaxIdleReads = 10;
 // The isolation as in the module: whatever is usual in the database.
 constexpr char kSessionSettings[] =
-    "SET statement_timeout = 10000; SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'";
+    "SET statement_timeout = 10000; SET client_min_messages = warning; SET default_transaction_isolation = 'read "
+    "committed'";
 
 struct OptionsDeleter {
   void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }

@@ -248,7 +248,8 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
     append_frame(out, event, subscription.envelope);
     client_cursor = event.id;
   };
-  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired() && sent < kMaxStreamBytes; ++count) {
+  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired() && sent < kMaxStreamBytes;
+       ++count) {
     const auto error = pages.next(visit, log);
     report(exchange, log);
     if (error && count == 0) return refuse(exchange, *error);
@@ -278,7 +279,8 @@ std::optional<Error> Handler::receive(Exchange& exchange, const Session& session
 
 void Handler::publish(Exchange& exchange, const Publication& publication) {
   std::string body, json;
-  if (const auto error = receive(exchange, publication.session, options_.max_event_size, body)) return refuse(exchange, *error);
+  if (const auto error = receive(exchange, publication.session, options_.max_event_size, body))
+    return refuse(exchange, *error);
   if (const auto error = publish_body(publication, body, names_, json)) {
     return refuse(exchange, *error);
   }

@@ -170,8 +170,8 @@ std::optional<Page> Catchup::read_page(const QueryResult& result) const noexcept
   if (result.rows != nullptr) {
     guarded(log_, [&] { page.emplace(result.rows); });
   } else if (!result.sqlstate.empty()) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %s %s",
-                  Printable(result.sqlstate).c_str(), Printable(result.message).c_str());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %s %s", Printable(result.sqlstate).c_str(),
+                  Printable(result.message).c_str());
   }
   return page && page->valid() ? std::move(page) : std::nullopt;
 }

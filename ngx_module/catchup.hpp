@@ -68,7 +68,8 @@ class Catchup {
 
   QueryPool& pool_;
   ngx_log_t* log_;
-  std::map<std::string, Job> jobs_;  // ordered: clients choose the keys, and a hash without a secret can be made to collide
+  std::map<std::string, Job>
+      jobs_;  // ordered: clients choose the keys, and a hash without a secret can be made to collide
   std::uint64_t strict_serial_ = 0;
   std::vector<Subscriber*>* answering_ = nullptr;  // whose turn is still to come in answer()
 };

@@ -23,7 +23,8 @@ constexpr int kPruneBatch = 5'000;
 constexpr ngx_msec_t kProofTimeout = 3'000;
 constexpr ngx_msec_t kComplainAgain = 60'000;
 constexpr char kNoProof[] =
-    "no notification arrives; a pooler in between shares the session with others (transaction pooling), and the listener needs one of its "
+    "no notification arrives; a pooler in between shares the session with others (transaction pooling), and the "
+    "listener needs one of its "
     "own: connect to PostgreSQL itself, or through session pooling";
 constexpr const char* kLogAfter = "log_after";
 
@@ -392,10 +393,11 @@ void Listener::sweep() {
   // Not when they were found: the NOTIFY may just have been on its way.
   if (std::exchange(unannounced_found_, false) && ngx_current_msec - complained_at_ >= kComplainAgain) {
     complained_at_ = ngx_current_msec;
-    ngx_log_error(NGX_LOG_WARN, log_, 0,
-                  "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; is the trigger log_notify "
-                  "enabled, and no pooler in between?",
-                  &conf_.name);
+    ngx_log_error(
+        NGX_LOG_WARN, log_, 0,
+        "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; is the trigger log_notify "
+        "enabled, and no pooler in between?",
+        &conf_.name);
   }
   swept_from_ = ring_.snapshot().last_id;
   read_more();

@@ -72,18 +72,18 @@ class Listener final : private PgConnection::Owner {
   std::string probe_listen_;  // the statement
   Step step_ = Step::kIdle;
   bool holder_ = false;
-  bool again_ = false;           // a NOTIFY came while a read was under way
-  bool failed_ = false;          // the running statement was refused
-  bool grown_ = false;           // rows were appended since the last wake
-  std::size_t unannounced_ = 0;  // bytes of events since then
-  bool pooled_ = false;          // the session is not the connection's: a pooler is in between
+  bool again_ = false;                       // a NOTIFY came while a read was under way
+  bool failed_ = false;                      // the running statement was refused
+  bool grown_ = false;                       // rows were appended since the last wake
+  std::size_t unannounced_ = 0;              // bytes of events since then
+  bool pooled_ = false;                      // the session is not the connection's: a pooler is in between
   std::optional<std::uint64_t> swept_from_;  // the ring's newest id when a read began that nothing had announced
   bool unannounced_found_ = false;           // the last sweep found events, and no NOTIFY came since
   ngx_msec_t complained_at_ = 0;             // of that, in the log
-  int rows_ = 0;                 // of the running read
-  std::uint64_t base_ = 0;       // the cursor of the running read
-  std::uint64_t epoch_ = 0;      // of the ring when the position was taken
-  std::uint64_t head_ = 0;       // of the log at that time: the revocations hold what was said up to there
+  int rows_ = 0;                             // of the running read
+  std::uint64_t base_ = 0;                   // the cursor of the running read
+  std::uint64_t epoch_ = 0;                  // of the ring when the position was taken
+  std::uint64_t head_ = 0;                   // of the log at that time: the revocations hold what was said up to there
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

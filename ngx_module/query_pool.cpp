@@ -209,8 +209,8 @@ std::shared_ptr<Query> QueryPool::take(Queue& queue) noexcept {
 
 // Presence never has all connections, unless there is only one.
 bool QueryPool::presence_may_start() const noexcept {
-  const auto running = std::count_if(members_.begin(), members_.end(),
-                                     [](const auto& member) { return member->runs(Lane::kPresence); });
+  const auto running =
+      std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->runs(Lane::kPresence); });
   const std::size_t limit = std::max<std::size_t>(members_.size() - 1, 1);
   return !presence_.waiting.empty() && static_cast<std::size_t>(running) < limit;
 }

@@ -150,9 +150,9 @@ class Subscriber : public SubscriberLinks {
   PollKind poll_kind_ = PollKind::kWaited;
   Format format_;
   bool header_sent_ = false;
-  bool stalled_ = false;    // the log could not be asked; retry() goes on
-  bool forgotten_ = false;  // the log was found restored: the cursor is void
-  bool served_ = false;     // something was answered: the request waits, it is no new one
+  bool stalled_ = false;      // the log could not be asked; retry() goes on
+  bool forgotten_ = false;    // the log was found restored: the cursor is void
+  bool served_ = false;       // something was answered: the request waits, it is no new one
   bool log_goes_on_ = false;  // behind the last page that was asked for
   bool release_tried_ = false;
   bool running_ = false;  // start() has returned: events drive the request from here on

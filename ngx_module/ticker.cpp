@@ -70,8 +70,7 @@ void Ticker::ticked(const QueryResult& result) {
   if (answer.text) {
     std::from_chars(answer.text->data(), answer.text->data() + answer.text->size(), wait);
   } else if (!answer.sqlstate.empty() && answer.sqlstate != kLockNotAvailable) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: presence could not be told: %s",
-                  Printable(answer.message).c_str());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: presence could not be told: %s", Printable(answer.message).c_str());
   }
   ngx_add_timer(&timer_, wait);
 }

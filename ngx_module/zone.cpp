@@ -26,7 +26,8 @@ std::size_t block_bytes(std::size_t ring_size) {
 
 // Lays the parts out behind the root. `root` is zeroed.
 void lay_out(SharedRoot& root, std::size_t ring_size) {
-  const SipKey key = random_sip_key();  // lives as long as the zone: workers of before and after a reload share the ring
+  const SipKey key =
+      random_sip_key();  // lives as long as the zone: workers of before and after a reload share the ring
   auto* memory = reinterpret_cast<char*>(&root) + align(sizeof(SharedRoot));
   const auto take = [&memory](std::size_t bytes) { return std::exchange(memory, memory + align(bytes)); };
   root.ring_bytes = Ring::memory_size(ring_size);

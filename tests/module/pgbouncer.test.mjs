@@ -1,5 +1,5 @@
-// A pooler between the front-ends and the database: where each transaction gets another session no notification arrives, and the module
-// says so instead of serving late; through sessions of its own, and in the fallback, everything works.
+// A pooler between the front-ends and the database: where each transaction gets another session no notification arrives, and the
+// module says so instead of serving late; through sessions of its own, and in the fallback, everything works.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';

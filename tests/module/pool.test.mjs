@@ -1,5 +1,5 @@
-// The worker's few connections are shared: presence leaves one of them to the events, what many ask for is made once, and what waits is
-// bounded. A lock that the test holds makes each statement about presence last as long as it wants.
+// The worker's few connections are shared: presence leaves one of them to the events, what many ask for is made once, and what
+// waits is bounded. A lock that the test holds makes each statement about presence last as long as it wants.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
@@ -12,8 +12,8 @@ import { startModuleServer } from '../lib/module_server.mjs';
 const cluster = await sharedCluster();
 const kLock = 4711;
 
-// A realm `main` of 50 users and a realm `other` of one. presence_state() counts its calls in pg_temp's place, a sequence, and waits while
-// the test holds kLock.
+// A realm `main` of 50 users and a realm `other` of one. presence_state() counts its calls in a sequence, and waits while the
+// test holds kLock.
 async function start({ connections = 2 } = {}) {
   const database = await cluster.createDatabase();
   await database.query(`

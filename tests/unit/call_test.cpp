@@ -249,9 +249,12 @@ struct Known {
 };
 
 constexpr Known kKnown[] = {
-    {Endpoint::kRegister, "http_register"},           {Endpoint::kReportPresence, "presence_request"},
-    {Endpoint::kUserPresence, "http_user_presence"},  {Endpoint::kRealmPresence, "http_realm_presence"},
-    {Endpoint::kTyping, "http_typing"},               {Endpoint::kSettings, "http_settings"},
+    {Endpoint::kRegister, "http_register"},
+    {Endpoint::kReportPresence, "presence_request"},
+    {Endpoint::kUserPresence, "http_user_presence"},
+    {Endpoint::kRealmPresence, "http_realm_presence"},
+    {Endpoint::kTyping, "http_typing"},
+    {Endpoint::kSettings, "http_settings"},
 };
 
 START_TEST(of_what_a_function_does_not_know_only_the_name_is_sent) {
@@ -262,7 +265,8 @@ START_TEST(of_what_a_function_does_not_know_only_the_name_is_sent) {
       given += ",\"" + name + R"(":[1,"a"])";
       kept += ",\"" + name + R"(":[1,"a"])";
     }
-    assert_text(without_unknown_values(known.endpoint, given + ",\"\\u0022\":1}"), kept + R"(,"\"":null})", known.function);
+    assert_text(without_unknown_values(known.endpoint, given + ",\"\\u0022\":1}"), kept + R"(,"\"":null})",
+                known.function);
   }
   assert_text(without_unknown_values(Endpoint::kTyping, "{}"), "{}");
 }

@@ -23,7 +23,10 @@ constexpr Case kCases[] = {
     {"2026/01/01 [crit] 1#1: a\n2026/01/01 [crit] 1#1: b", "2026/01/01 [crit] 1#1: a 2026/01/01 [crit] 1#1: b"},
     {"\x1b[31mred\x07", "\\x1b[31mred\\x07"},
     {{"a\0b\x7f", 4}, "a\\x00b\\x7f"},
-    {"\xc2\x9b" "31m \xc2\xa0", "\\xc2\\x9b" "31m \xc2\xa0"},
+    {"\xc2\x9b"
+     "31m \xc2\xa0",
+     "\\xc2\\x9b"
+     "31m \xc2\xa0"},
     {"\xff\xc2", "\xff\xc2"},
     {"\n\n", ""},
 };

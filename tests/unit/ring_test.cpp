@@ -471,7 +471,8 @@ std::size_t fullest_bucket(const Ring& ring, const std::vector<std::string>& nam
 std::uint64_t hash_without_key(std::string_view channel) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : channel) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL}) hash = (hash ^ (hash >> 33)) * factor;
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL})
+    hash = (hash ^ (hash >> 33)) * factor;
   return hash ^ (hash >> 33);
 }
 
@@ -483,8 +484,10 @@ struct Names {
 // `guess`: a ring with another key, as an attacker might have one.
 const Names kNames[] = {
     {"similar", [](const Ring&, const std::string&) { return true; }},
-    {"of one bucket without a key", [](const Ring&, const std::string& name) { return hash_without_key(name) % 64 == 0; }},
-    {"of one bucket with another key", [](const Ring& guess, const std::string& name) { return guess.hash(name) % 64 == 0; }},
+    {"of one bucket without a key",
+     [](const Ring&, const std::string& name) { return hash_without_key(name) % 64 == 0; }},
+    {"of one bucket with another key",
+     [](const Ring& guess, const std::string& name) { return guess.hash(name) % 64 == 0; }},
 };
 
 START_TEST(names_spread_however_they_were_chosen) {

@@ -331,3 +331,31 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', (SELECT string_agg(k, ',' ORDER B
       {"identity":{"user":"20","realm":"other"},"params":{"status":"active"}},{"identity":{"user":"nobody"},"params":{"status":"active"}}]') WITH ORDINALITY m (answer, state, message, detail, n);
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id), '10 11 20', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(count(*)::text, '0', 'none') FROM pgevents.http_report_presence_many('[]');
+
+-- test: what is the same for all of a realm can be asked for apart, and put together is the same answer
+SELECT pg_temp.people();
+SELECT pg_temp.report('10', '{"status":"active","ping_only":"true"}');
+SELECT pg_temp.report('11', '{"status":"active","ping_only":"true"}');
+CREATE FUNCTION pg_temp.put_together(answer json) RETURNS text LANGUAGE sql AS $$
+  SELECT replace(answer::text, '"presence_state":' || (answer -> 'presence_state')::text,
+    pgevents.http_presence_state((answer -> 'presence_state')::jsonb))
+$$;
+CREATE FUNCTION pg_temp.without_times(answer text) RETURNS text LANGUAGE sql AS $$
+  SELECT regexp_replace(answer, '"server_timestamp":[0-9.]+', '', 'g')
+$$;
+SELECT pg_temp.ok(apart -> 'presence_state' IS NOT NULL AND apart -> 'presences' IS NULL, 'apart: ' || name),
+       pg_temp.equal(pg_temp.without_times(pg_temp.put_together(apart)), pg_temp.without_times(whole::text), name)
+  FROM (VALUES ('{"user":"10"}'::jsonb, '{"user":"10","share_state":true}'::jsonb)) i (alone, shared),
+  LATERAL (VALUES
+    ('register', pgevents.http_register(shared, '{}'), pgevents.http_register(alone, '{}')),
+    ('realm', pgevents.http_realm_presence(shared, '{}'), pgevents.http_realm_presence(alone, '{}')),
+    ('report', pgevents.http_report_presence(shared, '{"status":"active"}'), pgevents.http_report_presence(alone, '{"status":"active"}')),
+    ('report, slim', pgevents.http_report_presence(shared, '{"status":"active","last_update_id":-1,"history_limit_days":3}'),
+      pgevents.http_report_presence(alone, '{"status":"active","last_update_id":-1,"history_limit_days":3}'))) a (name, apart, whole);
+SELECT pg_temp.ok(answer -> 'presence_state' IS NULL, 'complete')
+  FROM (VALUES ('{"user":"10","share_state":true}'::jsonb)) i (shared),
+  LATERAL unnest(ARRAY[
+    pgevents.http_register(shared, '{"fetch_event_types":[]}'),
+    pgevents.http_report_presence(shared, '{"status":"active","last_update_id":1}'),
+    pgevents.http_report_presence(shared, '{"status":"active","history_limit_days":0}'),
+    pgevents.http_report_presence(shared, '{"status":"active","ping_only":true}')]) answer;

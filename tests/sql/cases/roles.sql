@@ -52,6 +52,7 @@ SELECT pg_temp.equal(answer ->> 'result', 'success', n::text)
     pgevents.http_typing('{"user":"10"}', '{"op":"start","to":[11]}'), pgevents.http_typing('{"user":"10"}', '{"op":"start","type":"stream","stream_id":7,"topic":"x"}'),
     pgevents.http_settings('{"user":"10"}', '{"presence_enabled":false}'),
     (SELECT answer FROM pgevents.http_report_presence_many('[{"identity":{"user":"11"},"params":{"status":"idle"}}]'))]) WITH ORDINALITY a (answer, n);
+SELECT pg_temp.ok(pgevents.http_presence_state('{"realm":"main","slim":true}') LIKE '%"presences":{%', 'http_presence_state');
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.equal(count(*)::text, '1', 'presence_contacts') FROM pgevents.presence_contacts(:h, '[{"realm":"main","user":"10"}]');
 SELECT pg_temp.ok(pgevents.presence_poll('{"user":"10"}', 5), 'presence_poll');
