@@ -48,7 +48,8 @@ fi
 if [ -n "$source" ]; then
   tree=$source
   usual=(--with-compat --with-debug --with-http_ssl_module --with-http_v2_module --with-http_dav_module
-    --with-http_auth_request_module --with-http_stub_status_module --with-threads)
+    --with-http_auth_request_module --with-http_stub_status_module --with-http_addition_module --with-http_sub_module
+    --with-http_gunzip_module --with-http_slice_module --with-threads)
 else
   tree=/usr/share/nginx/src
   if [ ! -r "$tree/conf_flags" ]; then
