@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { kFallbackBase, startService } from '../faults/service.mjs';
 import { startBrowser } from '../lib/browser.mjs';
-import { azure, browserLike, curl, eventSourceClient, fetchEventStream, microsoft, page, program } from '../lib/foreign_clients.mjs';
+import { azure, browserLike, curl, eventSourceClient, fetchEventStream, microsoft, page, program, renewed } from '../lib/foreign_clients.mjs';
 import { endAll } from '../lib/lifetime.mjs';
 import { kAllowed, reconnects } from '../lib/reconnects.mjs';
 
@@ -90,7 +90,7 @@ function candidates(browser) {
     [ofNode('extended-eventsource')]: browserLike(extended),
     [`${ofNode('event-source-polyfill')}`]: browserLike(polyfill),
     [`${ofNode('@sanity/eventsource')}`]: browserLike(require('@sanity/eventsource')),
-    [ofNode('undici')]: browserLike(require('undici').EventSource),
+    [ofNode('undici')]: renewed(require('undici').EventSource),
     [`EventSource, Node ${process.versions.node}`]:
       program(process.execPath, ['--experimental-eventsource', path.join(here, 'node_event_source.mjs')]),
     curl,

@@ -28,6 +28,32 @@ export function browserLike(EventSource, { also = [], ...options } = {}) {
   };
 }
 
+// The same for one that gives up for good when a connection ends before its answer's head, as undici's does: the page makes
+// a new one at the last id (docs/clients.md).
+export function renewed(EventSource) {
+  return (url, { types, onOpen, onEvent }) => {
+    const address = new URL(url);
+    let source;
+    let timer;
+    const start = () => {
+      source = new EventSource(address.href);
+      source.onopen = () => onOpen();
+      source.onerror = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => source.readyState === EventSource.CLOSED && start(), 1000);
+      };
+      for (const type of ['pgevents.cursor', 'message', ...types]) {
+        source.addEventListener(type, ({ data, lastEventId: id }) => {
+          address.searchParams.set('last_event_id', id);
+          if (type !== 'pgevents.cursor') onEvent({ type, data, id });
+        });
+      }
+    };
+    start();
+    return { stop: () => (clearTimeout(timer), source.close()) };
+  };
+}
+
 // A function that is called with every event.
 export function eventSourceClient({ createEventSource }) {
   return (url, { onOpen, onEvent }) => {
