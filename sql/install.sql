@@ -1,13 +1,19 @@
 -- Installs pgevents into the current database, or upgrades what is there, in one transaction:
 --     psql -v ON_ERROR_STOP=1 -f sql/install.sql [connection options]
--- Running it again changes nothing. `-v to=N` stops at schema version N (used by the upgrade test).
+-- Running it again changes nothing, but puts right what a restored dump has left (settle.sql).
+-- `-v owner=ROLE` has everything belong to that role; whoever runs it must be a member. `-v to=N` stops at schema version N (used by
+-- the upgrade test).
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 7
+\set latest 8
 \if :{?to}
 \else
 \set to :latest
+\endif
+\if :{?owner}
+\else
+\set owner ''
 \endif
 
 BEGIN;
@@ -17,6 +23,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL lock_timeout = '10s';
 \ir preflight.sql
 
+-- What an application did so far must not fail because of an upgrade: it is warned.
+SELECT CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'warning' ELSE 'error' END AS strictness \gset
 SELECT coalesce(max(version), 0) AS installed, coalesce(max(version), 0) > :latest AS is_newer
   FROM pgevents.migrations \gset
 \if :is_newer
@@ -67,6 +75,12 @@ SELECT :installed < 7 AND :to >= 7 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (7, 'one_check');
 \endif
 
+SELECT :installed < 8 AND :to >= 8 AS is_due \gset
+\if :is_due
+\ir migrations/0008_strict.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (8, 'strict');
+\endif
+
 -- What an application may replace by functions of its own: an upgrade leaves these alone.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
@@ -80,6 +94,10 @@ SELECT to_regprocedure('pgevents.stream_channel(text)') IS NULL AS is_due \gset
 \if :is_due
 \ir functions/stream_channel.sql
 \endif
+SELECT to_regprocedure('pgevents.channel_kind(text, text)') IS NULL AS is_due \gset
+\if :is_due
+\ir functions/channel_kind.sql
+\endif
 SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS is_due \gset
 \if :is_due
 \ir functions/change_settings.sql
@@ -87,10 +105,20 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 
 \ir functions/raise_error.sql
 \ir functions/us.sql
-\ir functions/json_member_escaped.sql
-\ir functions/json_member.sql
+\ir functions/json_stand_in.sql
+\ir functions/json_harmless.sql
+\ir functions/json_unknown_member.sql
 \ir functions/name_is_sane.sql
 \ir functions/event_fault.sql
+\ir functions/setting_names.sql
+\ir functions/settings_check.sql
+\ir functions/settings_found.sql
+\ir functions/type_reserved.sql
+\ir functions/complain.sql
+\ir functions/is_plain.sql
+\ir functions/remark.sql
+\ir functions/channel_name.sql
+\ir functions/channel_matches.sql
 \ir functions/check_user.sql
 \ir functions/split_data.sql
 \ir functions/split_body.sql
@@ -107,9 +135,11 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/fetch.sql
 \ir functions/listener_start.sql
 \ir functions/publish.sql
+\ir functions/http_publish_check.sql
 \ir functions/http_publish.sql
 \ir functions/publish_control.sql
 \ir functions/revocation_us.sql
+\ir functions/revocation_settle.sql
 \ir functions/revoke.sql
 \ir functions/disconnect.sql
 \ir functions/revocations.sql
@@ -157,6 +187,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/http_report_presence_many.sql
 \ir functions/http_user_presence.sql
 \ir functions/http_realm_presence.sql
+\ir functions/typing_charge.sql
 \ir functions/typing_direct.sql
 \ir functions/typing_stream.sql
 \ir functions/http_typing.sql
@@ -177,13 +208,8 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/status.sql
 \ir roles.sql
 
--- Sequences are not carried over by logical replication: after moving to such a copy the next id must not lie behind the log.
-DO $$
-BEGIN
-  PERFORM setval('pgevents.log_id_seq', pgevents.head())
-    FROM pgevents.log_id_seq s WHERE s.last_value < pgevents.head() AND pgevents.head() > 1;
-END
-$$;
+\ir settle.sql
+
 SELECT max(version) AS installed FROM pgevents.migrations \gset
 COMMIT;
 \echo 'pgevents: schema version' :installed 'is installed'

@@ -1,4 +1,4 @@
--- Called by install.sql, first: refuses a server that pgevents cannot work on, and makes what the migrations need.
+-- Called by install.sql, first: refuses a server or a schema that pgevents cannot work on, and makes what the migrations need.
 DO $$
 BEGIN
   IF current_setting('server_version_num')::int < 130000 THEN
@@ -13,7 +13,42 @@ BEGIN
 END
 $$;
 
-CREATE SCHEMA IF NOT EXISTS pgevents;
+\ir make_roles.sql
+
+-- The owner of the schema: the role of -v owner=, or the one that installs.
+SELECT coalesce(nullif(:'owner', ''), current_user) AS schema_owner \gset
+SELECT to_regnamespace('pgevents') IS NULL AS is_due \gset
+\if :is_due
+CREATE SCHEMA pgevents AUTHORIZATION :"schema_owner";
+\endif
+
+-- Whoever owns a part of the schema decides what the installing role executes: a trigger on a table, a function, an index. Membership
+-- does not count, for a superuser is a member of every role. Objects of the bootstrap superuser (10) have no entry in pg_shdepend.
+SELECT set_config('pgevents.schema_owner', :'schema_owner', true) AS nothing \gset
+DO $$
+DECLARE
+  wanted oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_setting('pgevents.schema_owner'));
+  alien  record;
+BEGIN
+  SELECT o.object, o.owner INTO alien FROM (
+    SELECT 1 AS place, 'schema pgevents' AS object, n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = 'pgevents'
+    UNION ALL
+    SELECT 2, pg_describe_object(d.classid, d.objid, 0), coalesce((SELECT s.refobjid FROM pg_shdepend s
+              WHERE s.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database())
+                AND s.classid = d.classid AND s.objid = d.objid AND s.objsubid = 0 AND s.deptype = 'o'), 10)
+      FROM pg_depend d WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = to_regnamespace('pgevents') AND d.deptype = 'n'
+    ) o WHERE o.owner <> wanted ORDER BY o.place, o.object LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'pgevents: % belongs to %, not to %; refusing to trust it', alien.object, alien.owner::regrole, wanted::regrole
+      USING HINT = format('If that role is meant to own pgevents, run as that role, or with -v owner=%s. Else remove the schema, or '
+                          'give what is yours to %s.', alien.owner::regrole, wanted::regrole);
+  END IF;
+END
+$$;
+SELECT :'schema_owner' <> current_user AS is_other \gset
+\if :is_other
+SET LOCAL ROLE :"schema_owner";
+\endif
 
 CREATE TABLE IF NOT EXISTS pgevents.migrations (
   version    integer PRIMARY KEY,

@@ -1,29 +1,8 @@
--- Called by install.sql, last: the roles, and every right that they have. Nothing is granted anywhere else.
+-- Called by install.sql, last but one: every right that the roles have (make_roles.sql makes them). Nothing is granted anywhere else.
 --   pgevents_server     what the nginx module and the fallback need: execute its functions, read no table
 --   pgevents_publisher  what an application needs: publish, nothing else
 --   pgevents_admin      who the users are: fill the directory, revoke tokens, end streams, nothing else
 -- All are groups without login: GRANT pgevents_publisher TO my_application.
-DO $$
-DECLARE
-  missing text[] := ARRAY(
-    SELECT wanted FROM unnest(ARRAY['pgevents_server', 'pgevents_publisher', 'pgevents_admin']) wanted
-     WHERE wanted NOT IN (SELECT rolname FROM pg_roles));
-  wanted  text;
-BEGIN
-  FOREACH wanted IN ARRAY missing LOOP
-    BEGIN
-      EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
-    EXCEPTION
-      -- Roles belong to the whole cluster: an installation in another database may have been quicker.
-      WHEN duplicate_object OR unique_violation THEN NULL;
-      WHEN insufficient_privilege THEN
-        RAISE EXCEPTION 'pgevents: role % is missing and % may not create it', wanted, current_user
-          USING HINT = 'Let an administrator run: '
-            || (SELECT string_agg(format('CREATE ROLE %I NOLOGIN;', m), ' ') FROM unnest(missing) m);
-    END;
-  END LOOP;
-END
-$$;
 
 -- What an administrator has granted to other roles stays.
 REVOKE ALL ON SCHEMA pgevents FROM PUBLIC;

@@ -4,11 +4,13 @@
 -- Returns:    nothing.
 -- Errors:     40001 at REPEATABLE READ and above, if another transaction does the same at the same time.
 -- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history (read).
+-- The first one begins with the first event, not with the installation: so a dump can be restored into an empty one.
 -- Once for each session: none has given ids before a promotion or outlives a crash, and afterwards nothing changes while it lives.
 CREATE OR REPLACE FUNCTION pgevents.check_generation() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   here text;
+  there text;
   head bigint;
   next bigint;
 BEGIN
@@ -17,8 +19,11 @@ BEGIN
     RETURN;
   END IF;
   here := pgevents.generation_place();
-  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1)
-     OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
+  SELECT g.place INTO there FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1;
+  IF NOT FOUND THEN
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (1, 0, here) ON CONFLICT DO NOTHING;
+    INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
+  ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);

@@ -2,20 +2,21 @@
 -- Parameters: NEW: channel_id, data, expires_at; id and ts must be left out.
 -- Returns:    NEW, so that the statement reports the row.
 -- Errors:     PT400.
--- Tables:     staging (insert).
+-- Tables:     staging (insert), settings (read).
 CREATE OR REPLACE FUNCTION pgevents.events_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   event record;
-  fault text;
 BEGIN
   IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
   END IF;
-  event := pgevents.split_data(NEW.data);
-  fault := pgevents.event_fault(NEW.channel_id, event.type, NEW.expires_at);
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  event := pgevents.split_data(NEW.data, '{type,data}');
+  IF pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
+    PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
+  END IF;
+  IF event.unknown IS NOT NULL THEN
+    PERFORM pgevents.complain('unknown_members', format('Unknown member %s: an event has "type" and "data"', event.unknown));
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);

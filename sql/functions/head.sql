@@ -5,5 +5,5 @@
 -- Tables:     log, history (read).
 CREATE OR REPLACE FUNCTION pgevents.head() RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT greatest((SELECT max(id) FROM pgevents.log), (SELECT pruned_id FROM pgevents.history))
+  SELECT greatest((SELECT max(id) FROM pgevents.log), (SELECT pruned_id FROM pgevents.history), 1)
 $$;

@@ -2,8 +2,9 @@
 -- Parameters: identity: who (user, realm), NULL when nobody; body: {"type":…,"data":…,"ttl":…}, ttl in seconds, optional;
 --             idempotency_key: NULL or empty, or a name of this publication, so that repeating it does nothing.
 -- Returns:    {"result":"success","id":N}; for a repeated key the first one's id.
--- Errors:     PT400; PT422 when the key was used with another body within 24 hours.
+-- Errors:     PT400; PT403 (http_publish_check()); PT422 when the key was used with another body within 24 hours.
 -- Tables:     log (insert, through append()), idempotency_keys (read, insert, update).
+-- Keys of publishers who are nobody in particular are one space: such a client has to take keys that cannot be guessed.
 -- It does not pass through staging: nothing else is in this transaction that the id would have to wait for.
 CREATE OR REPLACE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text)
 RETURNS jsonb
@@ -19,6 +20,7 @@ DECLARE
   new_id    bigint;
 BEGIN
   publication := pgevents.split_body(body);
+  PERFORM pgevents.http_publish_check(identity, channel, publication.type);
   fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
   IF fault IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);

@@ -1,8 +1,10 @@
 -- pgevents.http_register(identity, params): POST /register: what a page needs to start, without a race.
 -- Parameters: identity: {"user":…,"realm":…}; params: fetch_event_types: a list of the kinds of state that are wanted (presence,
 --             user_settings; absent: all).
--- Returns:    {"result":"success","msg":"","last_event_id":…,"channels":[…],"server_timestamp":…}, presence_part() with those who
---             are connected, user_settings, and the timings that clients go by.
+-- Returns:    {"result":"success","msg":"","last_event_id":…,"channels":[…],"user_channel":…,"presence_channel":…,
+--             "stream_channel":…,"server_timestamp":…}, presence_part() with those who are connected, user_settings, and the
+--             timings that clients go by. The three channels are those from which a client takes settings, presence and typing;
+--             in stream_channel {stream_id} stands for a stream's id; null where stream_channel() makes no such name.
 -- Errors:     PT400, PT401.
 -- Tables:     log, history, presence, users, settings (read).
 -- The cursor first, then the state, each in a statement of its own: under READ COMMITTED, what is not in the state comes after the cursor.
@@ -26,8 +28,12 @@ BEGIN
     state := '"server_timestamp":' || to_json(pgevents.server_timestamp());
   END IF;
   RETURN pgevents.answer(answer,
-    (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text, array_remove(ARRAY[
-       pgevents.user_channel(caller.realm, caller.user_id), pgevents.presence_channel(caller.realm)], NULL) AS channels) b),
+    (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text,
+       array_remove(ARRAY[c.user_channel, c.presence_channel], NULL) AS channels, c.user_channel, c.presence_channel,
+       CASE WHEN length(c.stream) = length(replace(c.stream, '{stream_id}', '')) + 11 THEN c.stream END AS stream_channel
+         FROM (SELECT pgevents.user_channel(caller.realm, caller.user_id) AS user_channel,
+                 pgevents.presence_channel(caller.realm) AS presence_channel,
+                 pgevents.channel_name('stream', NULL, '{stream_id}') AS stream) c) b),
     state,
     CASE WHEN coalesce(wanted ? 'user_settings', true) THEN '"user_settings":' || (SELECT row_to_json(f) FROM (SELECT
        caller.presence_enabled, caller.send_private_typing_notifications, caller.send_stream_typing_notifications,

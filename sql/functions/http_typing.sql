@@ -2,8 +2,8 @@
 -- Parameters: identity: {"user":…,"realm":…}; params: op: start or stop; type: direct, stream or channel; to: a list of user
 --             ids (direct); stream_id, topic (the others).
 -- Returns:    {"result":"success","msg":""}
--- Errors:     PT400, PT401.
--- Tables:     users, streams, stream_members, settings (read), staging (insert).
+-- Errors:     PT400, PT401, PT429.
+-- Tables:     users, streams, stream_members, settings (read), staging, typing_counts (insert).
 CREATE OR REPLACE FUNCTION pgevents.http_typing(identity jsonb, params jsonb) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -12,15 +12,14 @@ RETURNS TABLE (head bigint, pruned_id bigint, start_after bigint, continuous boo
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1 AS $$
 #variable_conflict use_column
 BEGIN
-  IF NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
+  IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
     PERFORM pgevents.check_generation();
   END IF;
-  RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1),
-         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1),
+  RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1, 1),
+         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1, 1),
          coalesce(last_id, 0) = 0 OR (last_id <= now.head
            AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
            AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
-    FROM pgevents.history h, LATERAL (SELECT pgevents.head() AS head) now,
-         LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
+    FROM (SELECT pgevents.head() AS head) now, LATERAL (SELECT max(e.pruned_id) AS pruned_id FROM pgevents.history e) h, LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
 END
 $$;

@@ -13,7 +13,9 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
 BEGIN
-  SELECT h.pruned_id, h.pruned_ts INTO STRICT pruned_id, pruned_ts FROM pgevents.history h;
+  -- No row: nothing has been pruned.
+  SELECT h.pruned_id, h.pruned_ts INTO pruned_id, pruned_ts FROM pgevents.history h;
+  pruned_id := coalesce(pruned_id, 1);
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
   IF after IS NOT NULL THEN
     -- A cursor by time may stand just before the first id of a generation.

@@ -2,7 +2,7 @@
 -- Parameters: max_rows: at most so many rows of each kind (staging: ten times as many).
 -- Returns:    number of rows removed; 0: nothing is left to do, another session is at it, or this is a standby.
 -- Errors:     none.
--- Tables:     log, staging, idempotency_keys, revocations (delete), history (update), settings (read).
+-- Tables:     log, staging, idempotency_keys, revocations, typing_counts (delete), history (insert, update), settings (read).
 -- Takes row locks only, and waits for none. Staged rows are small change and each event makes two: ten times as many.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -31,6 +31,11 @@ BEGIN
   DELETE FROM pgevents.idempotency_keys WHERE scope IN (
     SELECT k.scope FROM pgevents.idempotency_keys k
      WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+
+  DELETE FROM pgevents.typing_counts WHERE ctid = ANY (ARRAY(
+    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute' LIMIT max_rows FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN total + removed + pgevents.prune_revocations(max_rows);
 END

@@ -2,14 +2,14 @@
 -- Parameters: max_rows: look at no more than so many.
 -- Returns:    number of events removed.
 -- Errors:     none.
--- Tables:     log (delete), history (update), settings (read).
+-- Tables:     log (delete), history (insert, update), settings (read).
 -- From the oldest id upwards only, and only up to the first event that is to be kept, so that one id tells what is gone.
 -- The scan starts at the record: below it lie, while a long transaction runs, all the dead entries of earlier rounds.
 CREATE OR REPLACE FUNCTION pgevents.prune_log(max_rows int) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   cutoff  timestamptz := now() - (SELECT value::interval FROM pgevents.settings WHERE name = 'retention');
-  from_id bigint := (SELECT pruned_id FROM pgevents.history);
+  from_id bigint := coalesce((SELECT pruned_id FROM pgevents.history), 1);
   last_id bigint;
   last_ts timestamptz;
   removed bigint;
@@ -23,7 +23,8 @@ BEGIN
   END IF;
   DELETE FROM pgevents.log WHERE id > from_id AND id <= last_id;
   GET DIAGNOSTICS removed = ROW_COUNT;
-  UPDATE pgevents.history SET pruned_id = last_id, pruned_ts = greatest(pruned_ts, last_ts);
+  INSERT INTO pgevents.history AS h (pruned_id, pruned_ts) VALUES (last_id, last_ts)
+    ON CONFLICT (only_row) DO UPDATE SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
   RETURN removed;
 END
 $$;

@@ -3,18 +3,17 @@
 --             ttl: how long from now on the event is worth delivering (NULL: until it is pruned).
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     PT400.
--- Tables:     staging (insert).
+-- Tables:     staging (insert), settings (read).
 CREATE OR REPLACE FUNCTION pgevents.publish(channel text, type text, data json, ttl interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   expiry timestamptz := clock_timestamp() + ttl;
-  fault  text := pgevents.event_fault(channel, type, expiry);
 BEGIN
   IF ttl <= interval '0' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
   END IF;
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
+    PERFORM pgevents.remark(channel, type, expiry);
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);

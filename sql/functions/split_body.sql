@@ -1,5 +1,6 @@
 -- pgevents.split_body(body): takes apart the body of a publication over HTTP.
--- Parameters: body: text, {"type": T, "data": D, "ttl": seconds}; data and ttl may be absent, ttl also null.
+-- Parameters: body: text, {"type": T, "data": D, "ttl": seconds}; data and ttl may be absent, ttl also null; other
+--             members are refused.
 -- Returns:    type, inner_data as split_data(); expires_at: NULL without ttl.
 -- Errors:     PT400.
 -- Tables:     none.
@@ -7,6 +8,7 @@ CREATE OR REPLACE FUNCTION pgevents.split_body(body text, OUT type text, OUT inn
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   object  json;
+  unknown text;
   ttl     json;
   seconds numeric;
 BEGIN
@@ -15,8 +17,11 @@ BEGIN
   EXCEPTION WHEN invalid_text_representation OR statement_too_complex THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'The body is not valid JSON');
   END;
-  SELECT s.type, s.inner_data INTO split_body.type, split_body.inner_data FROM pgevents.split_data(object) s;
-  ttl := pgevents.json_member(object, 'ttl');
+  SELECT s.type, s.inner_data, s.ttl, s.unknown INTO split_body.type, split_body.inner_data, ttl, unknown
+    FROM pgevents.split_data(object, '{type,data,ttl}') s;
+  IF unknown IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Unknown member %s: an event has "type", "data" and "ttl"', unknown));
+  END IF;
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;
   END IF;

@@ -1,18 +1,37 @@
--- pgevents.split_data(data): takes apart what publishers write, {"type": T, "data": D}.
--- Parameters: data: that object; D may be absent, other members are ignored.
--- Returns:    type: T as text; inner_data: D verbatim, null when absent.
+-- pgevents.split_data(data, known): takes apart what publishers write, {"type": T, "data": D}.
+-- Parameters: data: that object; D may be absent; known: the members that it may have; if "ttl" is one, it is returned.
+-- Returns:    type: T as text; inner_data: D verbatim, null when absent; ttl: its value, NULL when absent; unknown: json_unknown_member().
 -- Errors:     PT400 when data is no object with a string "type", or the type cannot be text (\u0000, half a surrogate pair).
 -- Tables:     none.
-CREATE OR REPLACE FUNCTION pgevents.split_data(data json, OUT type text, OUT inner_data json)
+-- To list the names costs as much as all the rest. So they are listed only where the text is longer than type and data by what one
+-- more would take, that is `,"":1`, which is no longer than the spaces of json_build_object().
+CREATE OR REPLACE FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  type_json json := pgevents.json_member(data, 'type');
+  stand_in  text;
+  type_json json;
+  excess    int;
 BEGIN
+  IF strpos(data::text, E'\\u') > 0 THEN
+    SELECT h.harmless, h.stand_in INTO data, stand_in FROM pgevents.json_harmless(data) h;
+  END IF;
+  type_json := data -> 'type';
   IF json_typeof(type_json) IS DISTINCT FROM 'string' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
       'Invalid event data: must be a JSON object with a string member "type"');
   END IF;
-  inner_data := coalesce(pgevents.json_member(data, 'data'), 'null');
+  inner_data := data -> 'data';
+  excess := octet_length(data::text) - 9 - octet_length(type_json::text) - coalesce(8 + octet_length(inner_data::text), 0);
+  IF excess > 5 OR (excess = 5 AND strpos(data::text, '"":') > 0) THEN
+    unknown := pgevents.json_unknown_member(data, known);
+    ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
+  END IF;
+  inner_data := coalesce(inner_data, 'null');
+  IF stand_in IS NOT NULL THEN
+    inner_data := replace(inner_data::text, stand_in, E'\\u');
+    type_json := replace(type_json::text, stand_in, E'\\u');
+    unknown := replace(unknown, substr(stand_in, 2), E'\\u');
+  END IF;
   IF strpos(type_json::text, E'\\u') = 0 THEN
     type := type_json #>> '{}';
     RETURN;

@@ -2,7 +2,7 @@
 -- Parameters: NEW: the staged event.
 -- Returns:    NULL (ignored).
 -- Errors:     none of its own.
--- Tables:     staging (insert), log (insert, through append()).
+-- Tables:     staging (insert), log (insert, through append()), revocations (update, through revocation_settle()).
 -- Each event goes round twice. PostgreSQL runs deferred triggers in the order in which they were queued, and those that
 -- they queue themselves after all others. In the first round the event only queues up again; in the second, all deferred
 -- foreign keys and triggers of the application have been checked, so that nothing waits for a row's lock under the sequencing lock.
@@ -11,12 +11,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   new_id bigint;
 BEGIN
-  IF NEW.last_turn THEN
-    new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
-  ELSE
+  IF NEW.staged_at <> now() THEN
+    RETURN NULL; -- from a dump: it was published long ago
+  ELSIF NOT NEW.last_turn THEN
     INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
       VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
+    RETURN NULL;
   END IF;
+  IF NEW.type = 'pgevents.revoked' THEN
+    NEW.data := pgevents.revocation_settle(NEW.data);
+  END IF;
+  new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
   RETURN NULL;
 END
 $$;

@@ -21,7 +21,7 @@ BEGIN
   RETURN jsonb_build_object(
     'version', (SELECT max(version) FROM pgevents.migrations),
     'head', pgevents.head(),
-    'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
+    'oldest', coalesce((SELECT pruned_id FROM pgevents.history), 1) + 1,
     'events', events,
     'staged', staged,
     'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));

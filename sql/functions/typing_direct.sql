@@ -1,8 +1,8 @@
 -- pgevents.typing_direct(realm, user_id, may_send, op, people): tells everybody in a conversation that somebody types.
 -- Parameters: realm, user_id: who types; may_send: what he has chosen; op: start or stop; people: JSON list of user ids.
 -- Returns:    nothing.
--- Errors:     PT400.
--- Tables:     users, settings (read), staging (insert).
+-- Errors:     PT400, PT429.
+-- Tables:     users, settings (read), staging, typing_counts (insert).
 -- The sender is one of the recipients, for his other devices. Who is deactivated remains one in name, as in Zulip. At most 100:
 -- every recipient's event names them all. OFFSET 0 has each user looked up by the index, as in presence_changes().
 CREATE OR REPLACE FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) RETURNS void
@@ -34,6 +34,7 @@ BEGIN
   SELECT array_agg(first.id ORDER BY first.place) INTO ids
     FROM (SELECT e.value #>> '{}' AS id, min(e.ordinality) AS place
             FROM jsonb_array_elements(people || to_jsonb(typing_direct.user_id)) WITH ORDINALITY e GROUP BY 1) first;
+  PERFORM pgevents.typing_charge(realm, user_id, array_length(ids, 1));
   payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}', to_json(op),
     to_json(typing_direct.user_id), (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
   PERFORM pgevents.stage(c.channel, 'typing', payload, expiry)

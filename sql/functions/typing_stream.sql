@@ -1,15 +1,13 @@
 -- pgevents.typing_stream(realm, user_id, may_send, op, stream_id, topic): tells a conversation that somebody types.
 -- Parameters: realm, user_id: who types; may_send: what he has chosen; op: start or stop; stream_id, topic: where.
 -- Returns:    nothing.
--- Errors:     PT400.
--- Tables:     streams, stream_members, settings (read), staging (insert).
--- One event, whoever may read it: the cost does not depend on how many do.
+-- Errors:     PT400, PT429.
+-- Tables:     streams, stream_members, settings (read), staging, typing_counts (insert).
+-- One message whether the stream does not exist or is not the user's: it tells neither. One event, whoever may read it: the cost does not depend on how many do.
 CREATE OR REPLACE FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text)
 RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE
-  stream record;
 BEGIN
   IF stream_id IS NULL THEN
     PERFORM pgevents.param_missing('stream_id');
@@ -20,15 +18,13 @@ BEGIN
   ELSIF NOT may_send THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'User has disabled typing notifications for channel messages');
   END IF;
-  SELECT s.name, EXISTS (SELECT FROM pgevents.stream_members m
-           WHERE m.stream_id = typing_stream.stream_id AND m.user_id = typing_stream.user_id) AS is_open
-    INTO stream FROM pgevents.streams s
-   WHERE s.stream_id = typing_stream.stream_id AND s.realm = typing_stream.realm AND NOT s.is_archived;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (SELECT FROM pgevents.streams s
+       WHERE s.stream_id = typing_stream.stream_id AND s.realm = typing_stream.realm AND NOT s.is_archived)
+     OR NOT EXISTS (SELECT FROM pgevents.stream_members m
+       WHERE m.stream_id = typing_stream.stream_id AND m.user_id = typing_stream.user_id) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid channel ID');
-  ELSIF NOT stream.is_open THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Not authorized to send to channel ''%s''', stream.name));
   END IF;
+  PERFORM pgevents.typing_charge(realm, user_id, 1);
   PERFORM pgevents.stage(pgevents.stream_channel(stream_id), 'typing',
     format('{"op":%s,"message_type":"stream","sender":{"user_id":%s},"stream_id":%s,"topic":%s}',
       to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json, pgevents.timing('typing_started_expiry'));

@@ -28,8 +28,9 @@ make_template() {
 fresh_database() {
   counter=$((counter + 1))
   q postgres "CREATE DATABASE ${prefix}_$counter TEMPLATE ${prefix}_template"
-  # A copy is another database, and has come to where it is in order.
-  q "${prefix}_$counter" "UPDATE pgevents.generations SET place = pgevents.generation_place()"
+  # The first generation, as if something had been published: so no test is the first to publish.
+  q "${prefix}_$counter" "INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (1, 0, pgevents.generation_place());
+    INSERT INTO pgevents.crash_mark DEFAULT VALUES"
   printf -v "$1" %s "${prefix}_$counter"
 }
 

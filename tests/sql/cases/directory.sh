@@ -64,7 +64,7 @@ typing_of_ones_own() {
   is "$(says 10 main typing '{"op":"start","to":"[11,20]"}')" "Invalid user ID 20" "to one of another company"
   is "$(says 20 acme typing '{"op":"start","to":"[21]"}')" '{"result":"success","msg":""}' "to one who does not want it"
   is "$(says 10 main typing '{"op":"start","type":"stream","stream_id":7,"topic":"x"}')" '{"result":"success","msg":""}' "in a room"
-  is "$(says 11 main typing '{"op":"start","type":"stream","stream_id":7,"topic":"x"}')" "Not authorized to send to channel 'General'" "in a room of others"
+  is "$(says 11 main typing '{"op":"start","type":"stream","stream_id":7,"topic":"x"}')" "Invalid channel ID" "in a room of others"
   is "$(says 10 main typing '{"op":"start","type":"stream","stream_id":8,"topic":"x"}')" "Invalid channel ID" "in a closed room"
   is "$(says 10 main typing '{"op":"start","type":"stream","stream_id":9,"topic":"x"}')" "Invalid channel ID" "in another company's room"
   is "$(q "$database" "SELECT string_agg(channel_id, ' ' ORDER BY id) FROM pgevents.log")" "user:10 user:11 user@acme:20 stream:7" "events"

@@ -126,18 +126,18 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'kept');
 UPDATE pgevents.settings SET value = '1 hour' WHERE name = 'retention';
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'pruned');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'retention'$$, '22007', 'invalid input syntax for type interval');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '0' WHERE name = 'retention'$$, '23514', 'settings_retention_valid');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '-1 day' WHERE name = 'retention'$$, '23514', 'settings_retention_valid');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'retention'$$, 'PT400', 'Invalid value "soon" for the setting "retention": must be an interval greater than 0');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '0' WHERE name = 'retention'$$, 'PT400', 'must be an interval greater than 0');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '-1 day' WHERE name = 'retention'$$, 'PT400', 'must be an interval greater than 0');
 DELETE FROM pgevents.settings;
 SELECT pgevents.publish('c', 't', '1');
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
 
 -- test: status tells what an operator wants to see
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 7, "revocations": 0}', 'empty');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 8, "revocations": 0}', 'empty');
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 7, "revocations": 0}', 'nine events');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 8, "revocations": 0}', 'nine events');
 SELECT pgevents.prune();
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 7, "revocations": 0}', 'pruned');
+SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 8, "revocations": 0}', 'pruned');

@@ -68,7 +68,7 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -87,14 +87,18 @@ if [[ $(pg_dump --version) =~ \)\ 15\. && $(q postgres "SHOW server_version_num"
   it "the schema is that of schema.golden.sql" golden
 fi
 
+strictness() { q "$1" "SELECT string_agg(value, ' ') FROM pgevents.settings WHERE name IN ('reserved_types', 'unknown_members')"; }
+
 upgraded() {
-  local from=$1 fresh old rows events
+  local from=$1 fresh old rows events timings
   empty_database fresh
   install_schema "$fresh"
   empty_database old
   install_schema "$old" -v "to=$from"
   is "$(q "$old" "SELECT max(version) FROM pgevents.migrations")" "$from" "version before the upgrade"
-  q "$old" "SELECT pgevents.publish('c', 't', to_json(n), CASE WHEN n = 3 THEN interval '1 day' END) FROM generate_series(1, 9) n;
+  # Not published: the functions are those of the newest version.
+  q "$old" "INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      SELECT nextval('pgevents.log_id_seq'), 'c', now(), 't', to_json(n), CASE WHEN n = 3 THEN now() + interval '1 day' END FROM generate_series(1, 9) n;
     UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
     UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id = 2;
     SELECT pgevents.prune_log(10)" >/dev/null
@@ -102,24 +106,31 @@ upgraded() {
     q "$old" "INSERT INTO pgevents.idempotency_keys (scope, body_digest, event_id)
       SELECT scope, sha256(convert_to('{\"type\":\"t\"}', 'UTF8')), 7 FROM sha256(convert_to('[null, null, \"c\", \"earlier\"]', 'UTF8')) scope"
   fi
-  rows="TABLE pgevents.log; TABLE pgevents.history; SELECT * FROM pgevents.settings WHERE name !~ '^(presence|typing)_'"
+  if ((from >= 5)); then
+    # As the versions before 8 wrote it: without the log's file.
+    q "$old" "UPDATE pgevents.generations SET place = regexp_replace(place, '/[0-9]+\$', '')"
+  fi
+  rows="TABLE pgevents.log; TABLE pgevents.history; SELECT * FROM pgevents.settings WHERE name ~ 'retention'"
   events=$(q "$old" "$rows")
   if diff <(dump "$fresh") <(dump "$old") >/dev/null; then fail "version $from does not differ from the newest"; fi
   install_schema "$old"
   diff <(dump "$fresh") <(dump "$old") || fail "upgraded from $from, the schema is not that of a fresh installation"
   is "$(q "$old" "$rows")" "$events" "rows after the upgrade"
-  is "$(q "$old" "SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name <> 'retention'")" \
-    "$(q "$fresh" "SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name <> 'retention'")" "timings"
-  is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k') ->> 'id'")" 11 "the next id"
+  timings="SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name ~ '^(presence|typing)_'"
+  is "$(q "$old" "$timings")" "$(q "$fresh" "$timings")" "timings"
+  is "$(strictness "$fresh") $(strictness "$old")" "error error warning warning" "a new installation and an upgraded one"
+  q "$old" "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"open\",\"pieces\":92}')" 2>"$work/warnings"
+  is "$(grep -c WARNING "$work/warnings")" 2 "warnings of an upgraded installation: $(cat "$work/warnings")"
+  is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k') ->> 'id'")" 12 "the next id"
   if ((from >= 2)); then
     is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'earlier') ->> 'id'")" 7 "the id of an idempotency key"
   fi
   is "$(q "$old" "SELECT pgevents.status() ->> 'version'")" "$(sed -n 's/^\\set latest //p' "$repo/sql/install.sql")" "version"
   q "$old" "SELECT pgevents.revoke('10')" >/dev/null
-  is "$(q "$old" "SELECT data ->> 'user' FROM pgevents.log WHERE id = 12")" 10 "a revocation after the upgrade"
+  is "$(q "$old" "SELECT data ->> 'user' FROM pgevents.log WHERE id = 13")" 10 "a revocation after the upgrade"
   is "$(q "$old" "SELECT pgevents.token_revoked('10', 1)")" t "token"
   q "$old" "INSERT INTO pgevents.users (user_id) VALUES ('10'); SELECT pgevents.http_report_presence('{\"user\":\"10\"}', '{\"status\":\"active\"}')" >/dev/null
-  is "$(q "$old" "SELECT type FROM pgevents.log WHERE id = 13")" presence "presence after the upgrade"
+  is "$(q "$old" "SELECT type FROM pgevents.log WHERE id = 14")" presence "presence after the upgrade"
 }
 upgraded_from_the_version_before() {
   local files=("$repo"/sql/migrations/*.sql) version
@@ -178,7 +189,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 7 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 8 "migrations"
 }
 it "three installations at once all succeed" at_once
 

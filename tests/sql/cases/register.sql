@@ -3,6 +3,7 @@ SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"active"}');
 SELECT pgevents.publish('c', 't', '1');
 SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}(\.[0-9]+)?', 'T', 'g'), '{"result":"success","msg":"","last_event_id":"3","channels":["user:10","presence:main"],'
+  || '"user_channel":"user:10","presence_channel":"presence:main","stream_channel":"stream:{stream_id}",'
   || '"server_timestamp":T,"presence_last_update_id":1,"presences":{"11":{"active_timestamp":T,"idle_timestamp":T}},"presence_connected":[],'
   || '"user_settings":{"presence_enabled":true,"send_private_typing_notifications":true,"send_stream_typing_notifications":true,"receives_typing_notifications":true},'
   || '"server_typing_started_expiry_period_milliseconds":45000,"server_typing_started_wait_period_milliseconds":30000,"server_typing_stopped_wait_period_milliseconds":12000,'
@@ -31,16 +32,16 @@ SELECT pg_temp.refused(format('SELECT pgevents.http_register(%L, %L)', '{"user":
 SELECT pg_temp.people();
 UPDATE pgevents.settings SET value = '90 seconds' WHERE name = 'presence_ping_interval';
 UPDATE pgevents.settings SET value = '0.5 seconds' WHERE name = 'presence_offline_threshold';
-UPDATE pgevents.settings SET value = '1.5 seconds' WHERE name LIKE 'typing_%';
+UPDATE pgevents.settings SET value = '1.5 seconds' WHERE name LIKE 'typing_st%';
 SELECT pg_temp.equal(string_agg(a ->> k, ' ' ORDER BY k), '0.5 90 1500 1500 1500', 'timings') FROM pg_temp.ask('register', '10', '{}') a, jsonb_object_keys(a) k WHERE k LIKE 'server\_%\_%s';
 
 -- test: senseless timings are refused where they are written
-SELECT pg_temp.fails(format('UPDATE pgevents.settings SET value = %L WHERE name = %L', v, n), '23514', 'settings_timings_valid')
+SELECT pg_temp.fails(format('UPDATE pgevents.settings SET value = %L WHERE name = %L', v, n), 'PT400', 'must be an interval from 1 millisecond to 7 days')
   FROM unnest(ARRAY['0', '-1 second', '8 days', '999 microseconds']) v, unnest(ARRAY['presence_ping_interval', 'typing_started_wait']) n;
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'presence_grace'$$, '22007', 'invalid input syntax');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'presence_grace'$$, 'PT400', 'Invalid value "soon" for the setting "presence_grace"');
 UPDATE pgevents.settings SET value = '7 days' WHERE name LIKE 'presence_%';
-UPDATE pgevents.settings SET value = '1 millisecond' WHERE name LIKE 'presence_%' OR name LIKE 'typing_%';
-SELECT pg_temp.ok(count(*) = 9, 'all of them') FROM pgevents.settings WHERE name LIKE 'presence_%' OR name LIKE 'typing_%';
+UPDATE pgevents.settings SET value = '1 millisecond' WHERE name LIKE 'presence_%' OR name LIKE 'typing_st%';
+SELECT pg_temp.ok(count(*) = 9, 'all of them') FROM pgevents.settings WHERE name LIKE 'presence_%' OR name LIKE 'typing_st%';
 
 -- test: a timing that somebody has deleted is named
 SELECT pg_temp.people();

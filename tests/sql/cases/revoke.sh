@@ -62,6 +62,19 @@ others_go_on() {
 }
 it "a transaction that revoked a user and stays open delays no other user's revocation, no publisher, no token" others_go_on
 
+meanwhile() {
+  local database issued
+  fresh_database database
+  session one "$database"
+  run_in one "BEGIN; SELECT FROM pgevents.revoke('10');"
+  issued=$(q "$database" "SELECT pgevents.us(clock_timestamp())") # by the old password, say
+  run_in one "SELECT pg_sleep(0.01); COMMIT;"
+  is "$(q "$database" "SELECT pgevents.token_revoked('10', $issued)")" t "the token that was issued meanwhile"
+  is "$(q "$database" "SELECT pgevents.token_revoked('10', pgevents.us(clock_timestamp()))")" f "one that is issued now"
+  is "$(q "$database" "$differences")" "" "differences"
+}
+it "a token that is issued while the revoking transaction is open is refused after its commit" meanwhile
+
 prune_passes_over() {
   local database
   fresh_database database

@@ -20,13 +20,42 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', id, channel_id, type, data, ttl_m
     '5 pgevents.control pgevents.disconnect {"user":"a \"b\" \\ ü"}'), 'events') FROM pgevents.log_after(0, 10);
 SELECT pg_temp.equal(count(*)::text, '1', 'disconnect revokes nothing, lifted is gone') FROM pgevents.revocations();
 
--- test: without a time, what was issued before the transaction began is refused
+-- test: without a time, or with NULL, what was issued before the COMMIT is refused, and what is issued afterwards is not
 BEGIN;
-SELECT pgevents.revoke('10');
-SELECT pg_temp.equal((SELECT before_us FROM pgevents.revocations())::text, pgevents.us(now())::text, 'time');
+SELECT pgevents.revoke('10'), pgevents.revoke('11', NULL), pgevents.revoke(user_id => '12', before => NULL);
+SELECT pgevents.revoke('13', '-infinity');
+SELECT pg_sleep(0.01);
+SELECT pgevents.us(clock_timestamp()) AS meanwhile \gset
 COMMIT;
-SELECT pg_temp.ok(pgevents.token_revoked('10', pgevents.us(now() - interval '1 minute')), 'older');
+SELECT pg_temp.ok(count(*) = 3 AND bool_and(pgevents.token_revoked(user_id, :meanwhile) AND before_us <= pgevents.us(clock_timestamp())), 'tokens')
+  FROM pgevents.revocations();
+SELECT pg_temp.equal(string_agg(data ->> 'before_us', ' ' ORDER BY l.id), (SELECT string_agg(r.before_us::text, ' ' ORDER BY r.user_id) FROM pgevents.revocations() r) || ' 0',
+  'the events say what the table says') FROM pgevents.log l;
+SELECT pg_temp.ok(bool_and(revoked_at = before), 'dated') FROM pgevents.revocations;
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', pgevents.us(clock_timestamp())), 'newer');
+
+-- test: of calls with and without a time in one transaction the last one counts, for the table and at the end of the events
+CREATE FUNCTION pg_temp.calls(VARIADIC times text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  start bigint := pgevents.us(clock_timestamp());
+  head  bigint := pgevents.head();
+  time  text;
+  shown text;
+BEGIN
+  FOREACH time IN ARRAY times LOOP
+    PERFORM pgevents.revoke('10', CASE WHEN time <> 'commit' THEN time END::timestamptz);
+  END LOOP;
+  SET CONSTRAINTS ALL IMMEDIATE;
+  SET CONSTRAINTS ALL DEFERRED;
+  SELECT string_agg(CASE WHEN us = 0 THEN 'lifted' WHEN us = 9223372036854775807 THEN 'ban' WHEN us >= start THEN 'commit' ELSE 'time' END, ' ' ORDER BY id)
+    INTO shown FROM (SELECT l.id, (l.data ->> 'before_us')::bigint AS us FROM pgevents.log l WHERE l.id > head UNION ALL
+                     SELECT 9e18, coalesce((SELECT r.before_us FROM pgevents.revocations() r), 0)) e;
+  RETURN shown;
+END $$;
+SELECT pg_temp.equal(pg_temp.calls(VARIADIC string_to_array(calls, ' ')), wanted, calls) FROM (VALUES
+  ('commit', 'commit commit'), ('commit commit', 'commit commit commit'), ('commit infinity', 'ban ban ban'),
+  ('infinity commit', 'ban commit commit'), ('commit -infinity', 'lifted lifted lifted'), ('-infinity commit', 'lifted commit commit'),
+  ('2026-07-01 commit', 'time commit commit'), ('commit 2026-07-01', 'time time time')) t (calls, wanted);
 
 -- test: the last call for a user counts, also when its time is earlier
 SELECT pgevents.revoke('10', 'infinity');
@@ -123,12 +152,11 @@ UPDATE users SET is_active = true WHERE id = 2;
 RESET ROLE;
 SELECT pg_temp.equal(string_agg(user_id, ' '), '1', 'users') FROM pgevents.revocations();
 
--- test: a user who cannot be one, or no time, is refused
+-- test: a user who cannot be one is refused
 SELECT pg_temp.fails(format('SELECT pgevents.%s', call), 'PT400', 'Invalid user_id: 1 to 255 bytes', '{"code":"BAD_REQUEST"}')
   FROM unnest(ARRAY['revoke(NULL)', 'revoke('''')', 'revoke(E''a\nb'')', 'revoke(E''\x01'')', 'revoke(E''10\x7f'')',
     'revoke(repeat(''x'', 256))', 'revoke(repeat(''é'', 128))', 'revoke(NULL, ''-infinity'')', 'revoke('''', ''infinity'')',
     'disconnect(NULL)', 'disconnect('''')', 'disconnect(E''a\tb'')', 'disconnect(repeat(''x'', 256))']) call;
-SELECT pg_temp.fails($$SELECT pgevents.revoke('10', NULL)$$, 'PT400', 'before must not be NULL', '{"code":"BAD_REQUEST"}');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text || (SELECT count(*) FROM pgevents.log), '00', 'nothing came through');
 
 -- test: a user may be called as long and as oddly as in a token
@@ -192,6 +220,6 @@ SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id::int), '1 2 3 4 5 
 SELECT pg_temp.equal(pgevents.prune(4)::text || pgevents.prune(4) || pgevents.prune(4), '420', 'the others');
 
 -- test: a senseless retention of revocations is refused where it is written
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', 'soon')$$, '22007', 'invalid input syntax for type interval');
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '0')$$, '23514', 'settings_revocation_retention_valid');
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '-1 day')$$, '23514', 'settings_revocation_retention_valid');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', 'soon')$$, 'PT400', 'Invalid value "soon" for the setting "revocation_retention": must be an interval');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '0')$$, 'PT400', 'must be an interval greater than 0');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '-1 day')$$, 'PT400', 'must be an interval greater than 0');

@@ -96,7 +96,7 @@ replication() {
   fresh_database source
   fresh_database copy
   q "$source" "CREATE PUBLICATION $source FOR TABLE pgevents.log, pgevents.history, pgevents.revocations"
-  q "$copy" "TRUNCATE pgevents.history" # an operator does the same: the record comes from the source
+  q "$copy" "TRUNCATE pgevents.history" # an operator does the same
   q "$source" "INSERT INTO pgevents.revocations VALUES ('9', 'infinity')"
   q "$source" "SELECT pg_create_logical_replication_slot('$source', 'pgoutput')" >/dev/null
   q "$copy" "CREATE SUBSCRIPTION $source CONNECTION 'host=$PGHOST user=$PGUSER dbname=$source'

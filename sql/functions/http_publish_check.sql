@@ -1,0 +1,22 @@
+-- pgevents.http_publish_check(identity, channel, type): refuses what must not be published over HTTP, by anybody. Every way of publishing
+-- over HTTP calls it, before the event is checked as one from SQL is.
+-- Parameters: identity: who (realm), NULL when nobody; channel, type: of the event.
+-- Returns:    nothing.
+-- Errors:     PT400: a type that browsers use themselves; PT403: a channel or type that clients act on.
+-- Tables:     those of channel_kind().
+-- Pages take presence, typing and settings for true when they come from the channels that register names.
+CREATE OR REPLACE FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  kind text := pgevents.channel_kind(coalesce(nullif(identity ->> 'realm', ''), 'main'), channel);
+BEGIN
+  IF type IN ('error', 'open') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', pgevents.type_reserved(type));
+  ELSIF kind = 'presence' THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN', 'Nothing can be published over HTTP on a presence channel');
+  ELSIF kind IS NOT NULL AND type IN ('presence', 'typing', 'user_settings') THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN',
+      format('Events of type ''%s'' cannot be published over HTTP on the channel of a %s', type, kind));
+  END IF;
+END
+$$;
