@@ -52,6 +52,61 @@ ordinary_owner() {
 }
 it "a role that is no superuser installs, upgrades and owns it; its applications and servers work" ordinary_owner
 
+# refused DATABASE MESSAGE [OPTION…]: installing as the superuser fails with this message, and has executed nothing of another's
+refused_to_install() {
+  if install_schema "$1" "${@:3}" 2>"$work/errors"; then fail "it installed over what is another's"; fi
+  grep -qF "pgevents: $2; refusing to trust it" "$work/errors" || fail "$(cat "$work/errors")"
+  is "$(q postgres "SELECT rolsuper FROM pg_roles WHERE rolname = '${prefix}_mallory'")" f "a superuser by now"
+}
+
+# What somebody plants who may create schemas: it makes him a superuser as soon as a superuser installs.
+planted() {
+  local database mallory=${prefix}_mallory part
+  q postgres "CREATE ROLE $mallory LOGIN"
+  empty_database database
+  q "$database" "GRANT CREATE ON DATABASE $database TO $mallory"
+  PGUSER=$mallory q "$database" "CREATE SCHEMA pgevents; GRANT ALL ON SCHEMA pgevents TO PUBLIC;
+    CREATE TABLE pgevents.migrations (version int PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+    GRANT ALL ON pgevents.migrations TO PUBLIC;
+    CREATE FUNCTION pgevents.trap() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN ALTER ROLE $mallory SUPERUSER; RETURN NEW; END \$\$;
+    CREATE TRIGGER trap BEFORE INSERT ON pgevents.migrations FOR EACH ROW EXECUTE FUNCTION pgevents.trap()"
+  refused_to_install "$database" "schema pgevents belongs to $mallory, not to $PGUSER"
+  # Parts of the schema are looked at one by one: the schema is the superuser's own, and something in it is not.
+  for part in "TABLE pgevents.migrations (version int)|table pgevents.migrations" "VIEW pgevents.v AS SELECT 1|view pgevents.v" \
+    "FUNCTION pgevents.name_is_sane(name text) RETURNS boolean LANGUAGE sql AS 'SELECT true'|function pgevents.name_is_sane(text)" \
+    "TYPE pgevents.t AS ENUM ('x')|type pgevents.t" "SEQUENCE pgevents.log_id_seq|sequence pgevents.log_id_seq" \
+    "OPERATOR pgevents.= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)|operator pgevents.=(integer,integer)"; do
+    q "$database" "DROP SCHEMA pgevents CASCADE; CREATE SCHEMA pgevents; GRANT ALL ON SCHEMA pgevents TO $mallory"
+    PGUSER=$mallory q "$database" "CREATE ${part%|*}"
+    refused_to_install "$database" "${part#*|} belongs to $mallory, not to $PGUSER"
+  done
+  # In an installation that is in use, too.
+  q "$database" "DROP SCHEMA pgevents CASCADE"
+  install_schema "$database"
+  q "$database" "ALTER TABLE pgevents.users OWNER TO $mallory"
+  refused_to_install "$database" "table pgevents.users belongs to $mallory, not to $PGUSER"
+  refused_to_install "$database" "schema pgevents belongs to $PGUSER, not to $mallory" -v owner="$mallory"
+}
+it "a schema that another role owns, or anything in it, is refused before it can do anything, and named" planted
+
+dedicated_owner() {
+  local database owner=${prefix}_dedicated
+  q postgres "CREATE ROLE $owner"
+  empty_database database
+  install_schema "$database" -v owner="$owner"
+  install_schema "$database" -v owner="$owner"
+  is "$(q "$database" "SELECT string_agg(DISTINCT o::text, ' ') FROM (
+      SELECT nspowner::regrole AS o FROM pg_namespace WHERE nspname = 'pgevents'
+      UNION ALL SELECT relowner::regrole FROM pg_class WHERE relnamespace = 'pgevents'::regnamespace
+      UNION ALL SELECT proowner::regrole FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace) owners")" "$owner" "owners"
+  q "$database" "SET ROLE pgevents_publisher; SELECT pgevents.publish('c', 't', '1')" >/dev/null
+  is "$(q "$database" "SET ROLE pgevents_server; SELECT count(*) FROM pgevents.fetch('{c}', 0, NULL, 9, 99)")" 2 "rows"
+  if install_schema "$database" 2>"$work/errors"; then fail "without -v owner= it installed"; fi
+  grep -q "schema pgevents belongs to $owner, not to .*refusing" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -q "with -v owner=$owner" "$work/errors" || fail "no hint: $(cat "$work/errors")"
+}
+it "a superuser installs for a role that cannot log in and has no other rights, which owns everything" dedicated_owner
+
 # A dump of the schema without what differs between machines.
 dump() {
   pg_dump --schema-only --schema=pgevents --no-owner -d "$1" |

@@ -79,6 +79,37 @@ SELECT pg_temp.refused(format('SELECT pgevents.http_typing(%L, %L)', '{"user":"1
 SELECT pgevents.http_typing('{"user":"10"}', pg_temp.to_all(100)::jsonb);
 SELECT pg_temp.equal(count(*)::text, '101', 'events') FROM pgevents.log;
 
+-- test: a rate bounds the events that a user may cause in a minute, by conversations and streams, and only his
+SELECT pg_temp.people();
+INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
+INSERT INTO pgevents.stream_members VALUES ('7', '10'), ('7', '11');
+CREATE FUNCTION pg_temp.limited(who text, params text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  detail text;
+BEGIN
+  RETURN pg_temp.ask('typing', who, params::jsonb) ->> 'result';
+EXCEPTION WHEN SQLSTATE 'PT429' THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RETURN concat_ws(' ', SQLERRM, detail::jsonb ->> 'code', (detail::jsonb ->> 'retry-after')::int BETWEEN 1 AND 60);
+END $$;
+CREATE FUNCTION pg_temp.direct(who text) RETURNS text LANGUAGE sql AS $$SELECT pg_temp.limited(who, '{"op":"start","to":[11,12]}')$$;
+SELECT pg_temp.equal(pg_temp.direct('10'), 'success', n || ' while there is none') FROM generate_series(1, 9) n;
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.typing_counts)::text, '0', 'nothing is written for it');
+UPDATE pgevents.settings SET value = '7' WHERE name = 'typing_rate';
+SELECT pg_temp.equal(string_agg(pg_temp.direct(who), ', ' ORDER BY n), 'success, success, Too many typing notifications RATE_LIMIT_HIT t, success', 'three events each')
+  FROM (VALUES (1, '10'), (2, '10'), (3, '10'), (4, '11')) t (n, who);
+SELECT pg_temp.equal(string_agg(pg_temp.limited('10', '{"op":"stop","type":"stream","stream_id":"7","topic":"x"}'), ', '), 'success, Too many typing notifications RATE_LIMIT_HIT t', 'one event each')
+  FROM generate_series(1, 2);
+SELECT pg_temp.refused($$SELECT pg_temp.ask('typing', '10', '{"op":"start","to":[99]}')$$, 'Invalid user ID 99');
+UPDATE pgevents.typing_counts SET since = since - interval '61 seconds' WHERE user_id = '10';
+SELECT pg_temp.equal(pg_temp.direct('10'), 'success', 'a minute later');
+UPDATE pgevents.typing_counts SET since = since + interval '1 hour' WHERE user_id = '10';
+SELECT pg_temp.equal(pg_temp.direct('10'), 'success', 'after the clock was set back');
+SELECT pg_temp.equal(string_agg(user_id || '=' || events, ' ' ORDER BY user_id), '10=3 11=2', 'a row for a user') FROM pgevents.typing_counts;
+UPDATE pgevents.typing_counts SET since = since - interval '61 seconds';
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.typing_counts)::text, '0', 'pruned');
+
 -- test: typing in a stream is one event on its channel, whether it is called stream or channel
 SELECT pg_temp.people();
 INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
