@@ -1,6 +1,7 @@
 // The answers that module and fallback give with the same bytes.
 #include "reply.hpp"
 
+#include <charconv>
 #include <utility>
 
 #include "event.hpp"
@@ -99,7 +100,7 @@ constexpr Fault kFaults[] = {
 };
 
 // Moves the members of the DETAIL object into `error`: `code` to its place, the others behind the message. The members
-// that the body has already may not be given a second time.
+// that the body has already may not be given a second time. `retry-after` (seconds) goes into the header as well.
 void take_detail(std::string_view detail, Error& error) {
   json_members(detail, [&error](const std::string& name, std::string_view value) {
     if (name == "code") {
@@ -107,6 +108,7 @@ void take_detail(std::string_view detail, Error& error) {
       return;
     }
     if (name == "result" || name == "msg") return;
+    if (name == "retry-after") std::from_chars(value.data(), value.data() + value.size(), error.retry_after);
     if (!error.extra.empty()) error.extra += ',';
     error.extra += '"';
     append_json_escaped(error.extra, name);
@@ -151,7 +153,11 @@ Error error_from_sql(std::string_view sqlstate, std::string_view message, std::s
   error.status = raised_status(sqlstate);
   error.msg = message;
   take_detail(detail, error);
-  if (error.status == 429 || error.status == 503) error.retry_after = retry_after;
+  if (error.status != 429 && error.status != 503) {
+    error.retry_after = 0;
+  } else if (error.retry_after == 0) {
+    error.retry_after = retry_after;
+  }
   return error;
 }
 

@@ -49,7 +49,8 @@ enum class SqlFault {
 SqlFault sql_fault(std::string_view sqlstate);
 
 // Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
-// `detail`, the code. What is kInternal is a 500, all else a 503; their text stays in the server's log.
+// `detail`, the code; `retry-after` in it takes the place of `retry_after` (seconds, for 429 and 503). What is kInternal is
+// a 500, all else a 503; their text stays in the server's log.
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after);
 

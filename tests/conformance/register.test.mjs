@@ -11,7 +11,7 @@ const backends = await startWithPeople({ database });
 const main = new Realm(database, 'main');
 await main.add('10');
 
-const kAlways = ['result', 'msg', 'last_event_id', 'channels', 'server_timestamp',
+const kAlways = ['result', 'msg', 'last_event_id', 'channels', 'user_channel', 'presence_channel', 'stream_channel', 'server_timestamp',
   'server_typing_started_expiry_period_milliseconds', 'server_typing_started_wait_period_milliseconds',
   'server_typing_stopped_wait_period_milliseconds', 'server_presence_ping_interval_seconds',
   'server_presence_offline_threshold_seconds'].sort();
@@ -36,6 +36,9 @@ forEach(backends, (backend) => {
       msg: '',
       last_event_id: String(head),
       channels: [realm.userChannel('10'), realm.channel],
+      user_channel: realm.userChannel('10'),
+      presence_channel: realm.channel,
+      stream_channel: 'stream:{stream_id}',
       presence_last_update_id: update_id,
       presences: { 11: { active_timestamp: Math.floor(active), idle_timestamp: Math.floor(active) } },
       presence_connected: [],

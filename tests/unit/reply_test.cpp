@@ -112,6 +112,11 @@ END_TEST
 START_TEST(raised_429_and_503_say_when_to_come_back) {
   ck_assert_uint_eq(error_from_sql("PT429", "m", "", 7).retry_after, 7);
   ck_assert_uint_eq(error_from_sql("PT503", "m", "", 7).retry_after, 7);
+  ck_assert_uint_eq(error_from_sql("PT429", "m", R"({"retry-after":42})", 7).retry_after, 42);
+  ck_assert_uint_eq(error_from_sql("PT400", "m", R"({"retry-after":42})", 7).retry_after, 0);
+  for (const char* odd : {R"({"retry-after":"x"})", R"({"retry-after":-1})", R"({"retry-after":99999999999})"}) {
+    ck_assert_uint_eq(error_from_sql("PT429", "m", odd, 7).retry_after, 7);
+  }
 }
 END_TEST
 

@@ -1,0 +1,53 @@
+// What cannot be published over HTTP by anybody: what pages act on, and what a browser's EventSource takes for its own.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertError, forEach, newChannel, startBackends } from '../lib/backends.mjs';
+import { sharedCluster } from '../lib/cluster.mjs';
+
+const database = await (await sharedCluster()).createDatabase();
+const backends = await startBackends({ database });
+
+const presence = [403, 'FORBIDDEN', 'Nothing can be published over HTTP on a presence channel'];
+const actedOn = (type, kind) => [403, 'FORBIDDEN', `Events of type '${type}' cannot be published over HTTP on the channel of a ${kind}`];
+const dispatched = (type) => [400, 'BAD_REQUEST', `Event type '${type}' is reserved: an EventSource dispatches events of that type itself`];
+
+// [channel, type, what it is answered; nothing: it is published]
+const kRules = [
+  ['presence:main', 'presence', presence],
+  ['presence:other', 'cheese_created', presence],
+  ['user:10', 'presence', actedOn('presence', 'user')],
+  ['user:10', 'typing', actedOn('typing', 'user')],
+  ['user:10', 'user_settings', actedOn('user_settings', 'user')],
+  ['user:10', 'message'],
+  ['user@other:20', 'user_settings', actedOn('user_settings', 'user')],
+  ['stream:7', 'typing', actedOn('typing', 'stream')],
+  ['stream:7', 'presence', actedOn('presence', 'stream')],
+  ['stream:7', 'message'],
+  ['cheese', 'presence'], // nothing acts on it there
+  ['cheese', 'error', dispatched('error')],
+  ['cheese', 'open', dispatched('open')],
+  ['cheese', 'message'],
+];
+
+forEach(backends, (backend) => {
+  for (const [channel, type, wanted] of kRules) {
+    test(`${type} on ${channel} is ${wanted ? `refused with ${wanted[0]}` : 'published'}`, async () => {
+      const head = await database.head();
+      const answer = await backend.publish(channel, { type, data: { user: '10' } });
+      if (wanted) assertError(answer, ...wanted);
+      else assert.equal(answer.status, 201, answer.body);
+      assert.equal((await database.log({ after: head })).length, wanted ? 0 : 1);
+    });
+  }
+
+  test('a member that an event does not have is refused by its name', async () => {
+    const channel = newChannel();
+    for (const body of ['{"type":"t","pieces":92}', '{"pieces":92,"type":"t","data":1}', '{"type":"t","ttl":1,"pieces":"\\u0000"}']) {
+      const answer = await backend.publish(channel, body);
+      assert.equal(answer.status, 400, answer.body);
+      assert.match(JSON.parse(answer.body).msg, /pieces/);
+    }
+    assert.deepEqual(await database.log({ channels: [channel] }), []);
+  });
+});
