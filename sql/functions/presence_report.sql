@@ -3,7 +3,7 @@
 -- Parameters: as presence_changes(). until: the connection is to last at least so long; it gets a lease more, so that few polls write.
 -- Returns:    how many users' rows have been written. Those who are unknown, inactive or bots are passed over. -1: the holder
 --             is gone, and nothing has been written.
--- Errors:     none of its own.
+-- Errors:     PT400, where no holder is given: an application writes that itself, and what is misspelt would count as idle.
 -- Tables:     presence, connections (insert, update), users, presence_holders (read), presence_realms (update), staging (insert).
 -- A transaction of its own, please: the rows and the realms stay locked until it ends. The order of locks, here and elsewhere, is
 -- the holder, presence by (realm, user), connections likewise, realms by key, then the sequencing lock at COMMIT.
@@ -13,8 +13,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   due       jsonb;
   newcomers jsonb;
+  wrong     jsonb;
   total     int;
 BEGIN
+  IF holder IS NULL THEN
+    wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
+      OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string' OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
+      OR e.value ->> 'status' NOT IN ('active', 'idle')
+      OR e.value - '{realm,user,status,left,ping_only,slim,after,days,answer}'::text[] <> '{}' LIMIT 1);
+    IF wrong IS NOT NULL THEN
+      PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid report: ' || left(wrong::text, 200));
+    END IF;
+  END IF;
   SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false') INTO due, newcomers
     FROM pgevents.presence_changes(reports, holder, until, clock_timestamp()) c WHERE c.contact_due OR c.row_due;
   IF due IS NULL THEN

@@ -58,11 +58,42 @@ BEGIN
    WHERE u.realm = change_settings.realm AND u.user_id = change_settings.user_id;
 END
 $$;
+CREATE FUNCTION pgevents.channel_kind(realm text, channel text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN CASE
+    WHEN pgevents.channel_matches(channel, pgevents.channel_name('presence', '8703261547', NULL))
+      OR channel = pgevents.channel_name('presence', realm, NULL) THEN 'presence'
+    WHEN pgevents.channel_matches(channel, pgevents.channel_name('user', 'main', '8794215063'))
+      OR pgevents.channel_matches(channel, pgevents.channel_name('user', '8703261547', '8794215063')) THEN 'user'
+    WHEN pgevents.channel_matches(channel, pgevents.channel_name('stream', NULL, '8794215063')) THEN 'stream' END;
+END
+$$;
+CREATE FUNCTION pgevents.channel_matches(channel text, template text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+  SELECT coalesce(template !~ '^87[0-9]{8}$' AND channel LIKE
+    regexp_replace(regexp_replace(template, E'([\\\\%_])', E'\\\\\\1', 'g'), '87[0-9]{8}', '_%', 'g'), false)
+$_$;
+CREATE FUNCTION pgevents.channel_name(kind text, realm text, id text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN CASE kind
+    WHEN 'presence' THEN pgevents.presence_channel(realm)
+    WHEN 'user' THEN pgevents.user_channel(realm, id)
+    ELSE pgevents.stream_channel(id) END;
+EXCEPTION WHEN OTHERS THEN
+  RETURN NULL;
+END
+$$;
 CREATE FUNCTION pgevents.check_generation() RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
   here text;
+  there text;
   head bigint;
   next bigint;
 BEGIN
@@ -71,8 +102,11 @@ BEGIN
     RETURN;
   END IF;
   here := pgevents.generation_place();
-  IF here IS DISTINCT FROM (SELECT g.place FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1)
-     OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
+  SELECT g.place INTO there FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1;
+  IF NOT FOUND THEN
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (1, 0, here) ON CONFLICT DO NOTHING;
+    INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
+  ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
@@ -102,6 +136,18 @@ CREATE FUNCTION pgevents.client_timings() RETURNS text
     pgevents.timing_ms('typing_stopped_wait') AS server_typing_stopped_wait_period_milliseconds,
     pgevents.timing_seconds('presence_ping_interval') AS server_presence_ping_interval_seconds,
     pgevents.timing_seconds('presence_offline_threshold') AS server_presence_offline_threshold_seconds) t
+$$;
+CREATE FUNCTION pgevents.complain(setting text, message text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF (SELECT s.value FROM pgevents.settings s WHERE s.name = setting) = 'warning' THEN
+    RAISE WARNING USING MESSAGE = complain.message,
+      HINT = format('This becomes an error when the setting "%s" of pgevents.settings is "error".', setting);
+  ELSE
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', complain.message);
+  END IF;
+END
 $$;
 CREATE FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -162,15 +208,16 @@ CREATE FUNCTION pgevents.events_insert() RETURNS trigger
     AS $$
 DECLARE
   event record;
-  fault text;
 BEGIN
   IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
   END IF;
-  event := pgevents.split_data(NEW.data);
-  fault := pgevents.event_fault(NEW.channel_id, event.type, NEW.expires_at);
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  event := pgevents.split_data(NEW.data, '{type,data}');
+  IF pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
+    PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
+  END IF;
+  IF event.unknown IS NOT NULL THEN
+    PERFORM pgevents.complain('unknown_members', format('Unknown member %s: an event has "type" and "data"', event.unknown));
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
@@ -237,13 +284,14 @@ CREATE FUNCTION pgevents.generation_place() RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT concat_ws('/', (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
-                   (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+                   (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
+                   pg_relation_filenode('pgevents.log'))
 $$;
 CREATE FUNCTION pgevents.head() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT greatest((SELECT max(id) FROM pgevents.log), (SELECT pruned_id FROM pgevents.history))
+  SELECT greatest((SELECT max(id) FROM pgevents.log), (SELECT pruned_id FROM pgevents.history), 1)
 $$;
 CREATE FUNCTION pgevents.holder_close(holder bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -281,6 +329,7 @@ DECLARE
   new_id    bigint;
 BEGIN
   publication := pgevents.split_body(body);
+  PERFORM pgevents.http_publish_check(identity, channel, publication.type);
   fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
   IF fault IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
@@ -304,6 +353,22 @@ BEGIN
         SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
   END IF;
   RETURN jsonb_build_object('result', 'success', 'id', new_id);
+END
+$$;
+CREATE FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  kind text := pgevents.channel_kind(coalesce(nullif(identity ->> 'realm', ''), 'main'), channel);
+BEGIN
+  IF type IN ('error', 'open') THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', pgevents.type_reserved(type));
+  ELSIF kind = 'presence' THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN', 'Nothing can be published over HTTP on a presence channel');
+  ELSIF kind IS NOT NULL AND type IN ('presence', 'typing', 'user_settings') THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN',
+      format('Events of type ''%s'' cannot be published over HTTP on the channel of a %s', type, kind));
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) RETURNS json
@@ -338,8 +403,12 @@ BEGIN
     state := '"server_timestamp":' || to_json(pgevents.server_timestamp());
   END IF;
   RETURN pgevents.answer(answer,
-    (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text, array_remove(ARRAY[
-       pgevents.user_channel(caller.realm, caller.user_id), pgevents.presence_channel(caller.realm)], NULL) AS channels) b),
+    (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text,
+       array_remove(ARRAY[c.user_channel, c.presence_channel], NULL) AS channels, c.user_channel, c.presence_channel,
+       CASE WHEN length(c.stream) = length(replace(c.stream, '{stream_id}', '')) + 11 THEN c.stream END AS stream_channel
+         FROM (SELECT pgevents.user_channel(caller.realm, caller.user_id) AS user_channel,
+                 pgevents.presence_channel(caller.realm) AS presence_channel,
+                 pgevents.channel_name('stream', NULL, '{stream_id}') AS stream) c) b),
     state,
     CASE WHEN coalesce(wanted ? 'user_settings', true) THEN '"user_settings":' || (SELECT row_to_json(f) FROM (SELECT
        caller.presence_enabled, caller.send_private_typing_notifications, caller.send_stream_typing_notifications,
@@ -478,30 +547,34 @@ BEGIN
   RETURN pgevents.answer(answer, format('"presence":{"aggregated":{%s},"website":{%s}}', overall, status));
 END
 $$;
-CREATE FUNCTION pgevents.json_member(object json, name text) RETURNS json
+CREATE FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-  SELECT CASE WHEN strpos(object::text, E'\\u') = 0 THEN object -> name ELSE pgevents.json_member_escaped(object, name) END
-$$;
-CREATE FUNCTION pgevents.json_member_escaped(object json, name text) RETURNS json
+    AS $_$
+  SELECT (channel || '/' || type) COLLATE "C" ~ '^[A-Za-z0-9_.:@=+-]+/[A-Za-z0-9_.:@=+-]+$'
+    AND octet_length(channel) <= 255 AND octet_length(type) <= 255
+    AND NOT starts_with(channel, 'pgevents.') AND NOT starts_with(type, 'pgevents.')
+    AND type <> 'error' AND type <> 'open' AND isfinite(expires_at) IS NOT FALSE
+$_$;
+CREATE FUNCTION pgevents.json_harmless(source json, OUT harmless json, OUT stand_in text) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 DECLARE
-  -- E'' throughout: what a backslash means must not depend on the session's standard_conforming_strings.
-  awkward  constant text := E'\\\\u(?=0000|[dD][89a-fA-F])';
-  source   text := object::text;
-  stand_in text := E'\\/';
-  attempt  int := 0;
+  escape text;
+  spare  text;
 BEGIN
-  IF source !~ awkward THEN
-    RETURN object -> name;
+  harmless := source;
+  IF source::text !~ E'\\\\u(0000|[dD][89a-fA-F])' THEN
+    RETURN;
   END IF;
-  WHILE strpos(source, stand_in) > 0 LOOP
-    attempt := attempt + 1;
-    stand_in := E'\\/' || attempt || '~';
+  stand_in := pgevents.json_stand_in(source::text);
+  spare := source::text;
+  FOREACH escape IN ARRAY '{0000,d8,d9,da,db,dc,dd,de,df,dA,dB,dC,dD,dE,dF,D8,D9,Da,Db,Dc,Dd,De,Df,DA,DB,DC,DD,DE,DF}'::text[] LOOP
+    -- Sought in the source, which is shorter.
+    IF strpos(source::text, E'\\u' || escape) > 0 THEN
+      spare := replace(spare, E'\\u' || escape, stand_in || escape);
+    END IF;
   END LOOP;
-  source := regexp_replace(source, awkward, E'\\' || stand_in, 'g');
-  RETURN replace((source::json -> name)::text, stand_in, E'\\u')::json;
+  harmless := spare::json;
 END
 $$;
 CREATE FUNCTION pgevents.json_members(object json) RETURNS text
@@ -509,22 +582,43 @@ CREATE FUNCTION pgevents.json_members(object json) RETURNS text
     AS $$
   SELECT substr(object::text, 2, length(object::text) - 2)
 $$;
+CREATE FUNCTION pgevents.json_stand_in(source text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+  digest   text := encode(sha256(convert_to(source, 'UTF8')), 'hex');
+  stand_in text := E'\\/' || left(digest, 16);
+BEGIN
+  IF strpos(source, stand_in) > 0 THEN
+    stand_in := E'\\/' || right(digest, 16);
+    IF strpos(source, stand_in) > 0 THEN
+      PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid JSON: it contains its own digest');
+    END IF;
+  END IF;
+  RETURN stand_in;
+END
+$$;
+CREATE FUNCTION pgevents.json_unknown_member(object json, known text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT left(to_json(k.name)::text, 100) FROM json_object_keys(object) WITH ORDINALITY k (name, place)
+   WHERE k.name <> ALL (known) ORDER BY k.place LIMIT 1
+$$;
 CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) RETURNS TABLE(head bigint, pruned_id bigint, start_after bigint, continuous boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 BEGIN
-  IF NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
+  IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
     PERFORM pgevents.check_generation();
   END IF;
-  RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1),
-         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1),
+  RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1, 1),
+         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1, 1),
          coalesce(last_id, 0) = 0 OR (last_id <= now.head
            AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
            AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
-    FROM pgevents.history h, LATERAL (SELECT pgevents.head() AS head) now,
-         LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
+    FROM (SELECT pgevents.head() AS head) now, LATERAL (SELECT max(e.pruned_id) AS pruned_id FROM pgevents.history e) h, LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
 END
 $$;
 CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
@@ -564,7 +658,9 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
 BEGIN
-  SELECT h.pruned_id, h.pruned_ts INTO STRICT pruned_id, pruned_ts FROM pgevents.history h;
+  -- No row: nothing has been pruned.
+  SELECT h.pruned_id, h.pruned_ts INTO pruned_id, pruned_ts FROM pgevents.history h;
+  pruned_id := coalesce(pruned_id, 1);
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
   IF after IS NOT NULL THEN
     -- A cursor by time may stand just before the first id of a generation.
@@ -1193,6 +1289,10 @@ BEGIN
     SELECT k.scope FROM pgevents.idempotency_keys k
      WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
   GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+  DELETE FROM pgevents.typing_counts WHERE ctid = ANY (ARRAY(
+    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute' LIMIT max_rows FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN total + removed + pgevents.prune_revocations(max_rows);
 END
 $$;
@@ -1201,7 +1301,7 @@ CREATE FUNCTION pgevents.prune_log(max_rows integer) RETURNS bigint
     AS $$
 DECLARE
   cutoff  timestamptz := now() - (SELECT value::interval FROM pgevents.settings WHERE name = 'retention');
-  from_id bigint := (SELECT pruned_id FROM pgevents.history);
+  from_id bigint := coalesce((SELECT pruned_id FROM pgevents.history), 1);
   last_id bigint;
   last_ts timestamptz;
   removed bigint;
@@ -1215,7 +1315,8 @@ BEGIN
   END IF;
   DELETE FROM pgevents.log WHERE id > from_id AND id <= last_id;
   GET DIAGNOSTICS removed = ROW_COUNT;
-  UPDATE pgevents.history SET pruned_id = last_id, pruned_ts = greatest(pruned_ts, last_ts);
+  INSERT INTO pgevents.history AS h (pruned_id, pruned_ts) VALUES (last_id, last_ts)
+    ON CONFLICT (only_row) DO UPDATE SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
   RETURN removed;
 END
 $$;
@@ -1240,13 +1341,12 @@ CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interva
     AS $$
 DECLARE
   expiry timestamptz := clock_timestamp() + ttl;
-  fault  text := pgevents.event_fault(channel, type, expiry);
 BEGIN
   IF ttl <= interval '0' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
   END IF;
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
+    PERFORM pgevents.remark(channel, type, expiry);
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
     VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
@@ -1270,6 +1370,43 @@ BEGIN
     DETAIL = '{"code":' || to_json(raise_error.code)::text || '}';
 END
 $$;
+CREATE FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  fault text := pgevents.event_fault(channel, type, expires_at);
+BEGIN
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
+  IF type IN ('error', 'open') THEN
+    PERFORM pgevents.complain('reserved_types', pgevents.type_reserved(type));
+  END IF;
+  IF channel COLLATE "C" !~ '^[A-Za-z0-9_.:@=+-]+$'
+     AND current_setting('pgevents.noticed_channel', true) IS DISTINCT FROM channel THEN
+    PERFORM set_config('pgevents.noticed_channel', channel, false);
+    RAISE NOTICE USING MESSAGE = format('Nobody can subscribe to channel %s unless the front-ends have a wider pattern', to_json(channel)),
+      HINT = 'By default a channel has letters, digits and _.:@=+- only (directive pgevents_channel_pattern).';
+  END IF;
+END
+$_$;
+CREATE FUNCTION pgevents.revocation_settle(data json) RETURNS json
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  nothing text := pg_advisory_xact_lock(1885824374, 1);
+  at      timestamptz := clock_timestamp();
+  who     text := data ->> 'user';
+  settled timestamptz;
+BEGIN
+  IF data -> 'before_us' IS NOT NULL THEN
+    RETURN data;
+  END IF;
+  UPDATE pgevents.revocations r SET before = at, revoked_at = at WHERE r.user_id = who AND r.revoked_at = '-infinity';
+  settled := (SELECT r.before FROM pgevents.revocations r WHERE r.user_id = who);
+  RETURN format('{"user":%s,"before_us":%s}', to_json(who), coalesce(pgevents.revocation_us(settled), 0));
+END
+$$;
 CREATE FUNCTION pgevents.revocation_us(before timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -1287,7 +1424,7 @@ BEGIN
   RETURN QUERY SELECT r.user_id, pgevents.revocation_us(r.before) FROM pgevents.revocations r;
 END
 $$;
-CREATE FUNCTION pgevents.revoke(user_id text, before timestamp with time zone DEFAULT now()) RETURNS void
+CREATE FUNCTION pgevents.revoke(user_id text, before timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1295,17 +1432,15 @@ DECLARE
   before_us bigint := pgevents.revocation_us(before);
 BEGIN
   PERFORM pgevents.check_user(user_id);
-  IF before IS NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid time: before must not be NULL');
-  END IF;
-  INSERT INTO pgevents.revocations (user_id, before) VALUES (revoke.user_id, revoke.before)
+  INSERT INTO pgevents.revocations (user_id, before, revoked_at)
+    VALUES (revoke.user_id, coalesce(revoke.before, clock_timestamp()), CASE WHEN revoke.before IS NULL THEN '-infinity' ELSE now() END)
     ON CONFLICT ON CONSTRAINT revocations_pkey
     DO UPDATE SET before = excluded.before, revoked_at = excluded.revoked_at;
   IF before_us = 0 THEN
     DELETE FROM pgevents.revocations r WHERE r.user_id = revoke.user_id;
   END IF;
-  PERFORM pgevents.publish_control('pgevents.revoked',
-    format('{"user":%s,"before_us":%s}', to_json(user_id), before_us)::json);
+  PERFORM pgevents.publish_control('pgevents.revoked', CASE WHEN before_us IS NULL THEN format('{"user":%s}', to_json(user_id))
+    ELSE format('{"user":%s,"before_us":%s}', to_json(user_id), before_us) END::json);
 END
 $$;
 CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
@@ -1313,11 +1448,66 @@ CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
     AS $$
   SELECT date_part('epoch', clock_timestamp())
 $$;
+CREATE FUNCTION pgevents.setting_names() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT '{retention,revocation_retention,reserved_types,unknown_members,presence_ping_interval,presence_offline_threshold,presence_flush_window,presence_event_ttl,presence_grace,presence_lease,typing_started_expiry,typing_started_wait,typing_stopped_wait,typing_rate}'::text[]
+$$;
+CREATE FUNCTION pgevents.settings_check() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  wanted text := CASE
+    WHEN NEW.name IN ('reserved_types', 'unknown_members') THEN 'error or warning'
+    WHEN NEW.name IN ('retention', 'revocation_retention') THEN 'an interval greater than 0'
+    WHEN NEW.name = 'typing_rate' THEN 'off, or a number of events a minute from 1 to 1000000'
+    ELSE 'an interval from 1 millisecond to 7 days' END;
+  is_good boolean;
+BEGIN
+  IF NOT coalesce(NEW.name = ANY (pgevents.setting_names()), false) THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
+      MESSAGE = format('There is no setting %s', to_json(NEW.name)),
+      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ');
+  END IF;
+  BEGIN
+    is_good := CASE wanted
+      WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
+      WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
+      WHEN 'an interval from 1 millisecond to 7 days' THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
+      ELSE NEW.value = 'off' OR NEW.value ~ '^[1-9][0-9]{0,5}$' OR NEW.value = '1000000' END;
+  EXCEPTION WHEN data_exception THEN
+    is_good := false;
+  END;
+  IF NOT coalesce(is_good, false) THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
+      format('Invalid value %s for the setting "%s": must be %s', to_json(NEW.value), NEW.name, wanted));
+  END IF;
+  PERFORM set_config('pgevents.settings_written', 'yes', true);
+  RETURN NEW;
+END
+$_$;
+CREATE FUNCTION pgevents.settings_found() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_WHEN = 'BEFORE' THEN
+    PERFORM set_config('pgevents.settings_written', '', true);
+  ELSIF current_setting('pgevents.settings_written', true) IS DISTINCT FROM 'yes' THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
+      MESSAGE = format('No setting matches: %s', left(current_query(), 200)),
+      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ') || '. One that has no row yet needs an INSERT.';
+  END IF;
+  RETURN NULL;
+END
+$$;
 CREATE FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
   object  json;
+  unknown text;
   ttl     json;
   seconds numeric;
 BEGIN
@@ -1326,8 +1516,11 @@ BEGIN
   EXCEPTION WHEN invalid_text_representation OR statement_too_complex THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'The body is not valid JSON');
   END;
-  SELECT s.type, s.inner_data INTO split_body.type, split_body.inner_data FROM pgevents.split_data(object) s;
-  ttl := pgevents.json_member(object, 'ttl');
+  SELECT s.type, s.inner_data, s.ttl, s.unknown INTO split_body.type, split_body.inner_data, ttl, unknown
+    FROM pgevents.split_data(object, '{type,data,ttl}') s;
+  IF unknown IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Unknown member %s: an event has "type", "data" and "ttl"', unknown));
+  END IF;
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;
   END IF;
@@ -1340,17 +1533,34 @@ BEGIN
   expires_at := clock_timestamp() + seconds * interval '1 second';
 END
 $$;
-CREATE FUNCTION pgevents.split_data(data json, OUT type text, OUT inner_data json) RETURNS record
+CREATE FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
-  type_json json := pgevents.json_member(data, 'type');
+  stand_in  text;
+  type_json json;
+  excess    int;
 BEGIN
+  IF strpos(data::text, E'\\u') > 0 THEN
+    SELECT h.harmless, h.stand_in INTO data, stand_in FROM pgevents.json_harmless(data) h;
+  END IF;
+  type_json := data -> 'type';
   IF json_typeof(type_json) IS DISTINCT FROM 'string' THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
       'Invalid event data: must be a JSON object with a string member "type"');
   END IF;
-  inner_data := coalesce(pgevents.json_member(data, 'data'), 'null');
+  inner_data := data -> 'data';
+  excess := octet_length(data::text) - 9 - octet_length(type_json::text) - coalesce(8 + octet_length(inner_data::text), 0);
+  IF excess > 5 OR (excess = 5 AND strpos(data::text, '"":') > 0) THEN
+    unknown := pgevents.json_unknown_member(data, known);
+    ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
+  END IF;
+  inner_data := coalesce(inner_data, 'null');
+  IF stand_in IS NOT NULL THEN
+    inner_data := replace(inner_data::text, stand_in, E'\\u');
+    type_json := replace(type_json::text, stand_in, E'\\u');
+    unknown := replace(unknown, substr(stand_in, 2), E'\\u');
+  END IF;
   IF strpos(type_json::text, E'\\u') = 0 THEN
     type := type_json #>> '{}';
     RETURN;
@@ -1378,12 +1588,17 @@ CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
 DECLARE
   new_id bigint;
 BEGIN
-  IF NEW.last_turn THEN
-    new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
-  ELSE
+  IF NEW.staged_at <> now() THEN
+    RETURN NULL; -- from a dump: it was published long ago
+  ELSIF NOT NEW.last_turn THEN
     INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
       VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
+    RETURN NULL;
   END IF;
+  IF NEW.type = 'pgevents.revoked' THEN
+    NEW.data := pgevents.revocation_settle(NEW.data);
+  END IF;
+  new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
   RETURN NULL;
 END
 $$;
@@ -1404,7 +1619,7 @@ BEGIN
   RETURN jsonb_build_object(
     'version', (SELECT max(version) FROM pgevents.migrations),
     'head', pgevents.head(),
-    'oldest', (SELECT pruned_id + 1 FROM pgevents.history),
+    'oldest', coalesce((SELECT pruned_id FROM pgevents.history), 1) + 1,
     'events', events,
     'staged', staged,
     'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));
@@ -1460,6 +1675,36 @@ BEGIN
      WHERE r.user_id = token_revoked.user_id AND coalesce(issued_us, 0) < pgevents.revocation_us(r.before));
 END
 $$;
+CREATE FUNCTION pgevents.type_reserved(type text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT format('Event type ''%s'' is reserved: an EventSource dispatches events of that type itself', type)
+$$;
+CREATE FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+DECLARE
+  rate  text := (SELECT s.value FROM pgevents.settings s WHERE s.name = 'typing_rate');
+  at    timestamptz := clock_timestamp();
+  count record;
+BEGIN
+  IF coalesce(rate, 'off') = 'off' THEN
+    RETURN;
+  END IF;
+  INSERT INTO pgevents.typing_counts AS c (realm, user_id, since, events)
+    VALUES (typing_charge.realm, typing_charge.user_id, at, typing_charge.events)
+    ON CONFLICT (realm, user_id) DO UPDATE SET
+      since = CASE WHEN c.since BETWEEN at - interval '1 minute' AND at THEN c.since ELSE at END,
+      events = CASE WHEN c.since BETWEEN at - interval '1 minute' AND at THEN c.events ELSE 0 END + excluded.events
+    RETURNING c.since, c.events INTO count;
+  IF count.events > rate::bigint THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT429', MESSAGE = 'Too many typing notifications',
+      DETAIL = format('{"code":"RATE_LIMIT_HIT","retry-after":%s}',
+        greatest(1, ceil(date_part('epoch', count.since + interval '1 minute' - at))));
+  END IF;
+END
+$$;
 CREATE FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1490,6 +1735,7 @@ BEGIN
   SELECT array_agg(first.id ORDER BY first.place) INTO ids
     FROM (SELECT e.value #>> '{}' AS id, min(e.ordinality) AS place
             FROM jsonb_array_elements(people || to_jsonb(typing_direct.user_id)) WITH ORDINALITY e GROUP BY 1) first;
+  PERFORM pgevents.typing_charge(realm, user_id, array_length(ids, 1));
   payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}', to_json(op),
     to_json(typing_direct.user_id), (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
   PERFORM pgevents.stage(c.channel, 'typing', payload, expiry)
@@ -1502,8 +1748,6 @@ CREATE FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolea
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
-DECLARE
-  stream record;
 BEGIN
   IF stream_id IS NULL THEN
     PERFORM pgevents.param_missing('stream_id');
@@ -1514,15 +1758,13 @@ BEGIN
   ELSIF NOT may_send THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'User has disabled typing notifications for channel messages');
   END IF;
-  SELECT s.name, EXISTS (SELECT FROM pgevents.stream_members m
-           WHERE m.stream_id = typing_stream.stream_id AND m.user_id = typing_stream.user_id) AS is_open
-    INTO stream FROM pgevents.streams s
-   WHERE s.stream_id = typing_stream.stream_id AND s.realm = typing_stream.realm AND NOT s.is_archived;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (SELECT FROM pgevents.streams s
+       WHERE s.stream_id = typing_stream.stream_id AND s.realm = typing_stream.realm AND NOT s.is_archived)
+     OR NOT EXISTS (SELECT FROM pgevents.stream_members m
+       WHERE m.stream_id = typing_stream.stream_id AND m.user_id = typing_stream.user_id) THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid channel ID');
-  ELSIF NOT stream.is_open THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Not authorized to send to channel ''%s''', stream.name));
   END IF;
+  PERFORM pgevents.typing_charge(realm, user_id, 1);
   PERFORM pgevents.stage(pgevents.stream_channel(stream_id), 'typing',
     format('{"op":%s,"message_type":"stream","sender":{"user_id":%s},"stream_id":%s,"topic":%s}',
       to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json, pgevents.timing('typing_started_expiry'));
@@ -1651,18 +1893,16 @@ CREATE TABLE pgevents.revocations (
 COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are refused; infinity: until it is lifted';
 CREATE TABLE pgevents.settings (
     name text NOT NULL,
-    value text NOT NULL,
-    CONSTRAINT settings_retention_valid CHECK (((name <> 'retention'::text) OR ((value)::interval > '00:00:00'::interval))),
-    CONSTRAINT settings_revocation_retention_valid CHECK (((name <> 'revocation_retention'::text) OR ((value)::interval > '00:00:00'::interval))),
-    CONSTRAINT settings_timings_valid CHECK (((NOT (starts_with(name, 'presence_'::text) OR starts_with(name, 'typing_'::text))) OR (((value)::interval >= '00:00:00.001'::interval) AND ((value)::interval <= '7 days'::interval))))
+    value text NOT NULL
 );
-COMMENT ON TABLE pgevents.settings IS 'Settings, all intervals: how long events are kept, how long a token may be valid, timings of presence and typing';
+COMMENT ON TABLE pgevents.settings IS 'Settings: how long things are kept, timings of presence and typing, how strict publishing is';
 CREATE UNLOGGED TABLE pgevents.staging (
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone,
-    last_turn boolean DEFAULT false NOT NULL
+    last_turn boolean DEFAULT false NOT NULL,
+    staged_at timestamp with time zone DEFAULT now() NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
@@ -1679,6 +1919,13 @@ CREATE TABLE pgevents.streams (
     CONSTRAINT streams_names_sane CHECK ((((octet_length(stream_id) >= 1) AND (octet_length(stream_id) <= 255)) AND ((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((stream_id || realm) !~ '[\u0001-\u001f\u007f]'::text)))
 );
 COMMENT ON TABLE pgevents.streams IS 'Conversations, filled by the application; may be replaced by a view';
+CREATE UNLOGGED TABLE pgevents.typing_counts (
+    realm text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    since timestamp with time zone NOT NULL,
+    events bigint NOT NULL
+);
+COMMENT ON TABLE pgevents.typing_counts IS 'Events of typing by user, while the setting typing_rate is on';
 CREATE TABLE pgevents.users (
     realm text DEFAULT 'main'::text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
@@ -1721,6 +1968,8 @@ ALTER TABLE ONLY pgevents.stream_members
     ADD CONSTRAINT stream_members_pkey PRIMARY KEY (stream_id, user_id);
 ALTER TABLE ONLY pgevents.streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (stream_id);
+ALTER TABLE ONLY pgevents.typing_counts
+    ADD CONSTRAINT typing_counts_pkey PRIMARY KEY (realm, user_id);
 ALTER TABLE ONLY pgevents.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (realm, user_id);
 CREATE INDEX connections_holder_idx ON pgevents.connections USING btree (holder);
@@ -1737,6 +1986,9 @@ CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events FOR EACH ROW E
 CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
 ALTER TABLE pgevents.log ENABLE ALWAYS TRIGGER log_notify;
+CREATE TRIGGER settings_check BEFORE INSERT OR UPDATE ON pgevents.settings FOR EACH ROW EXECUTE FUNCTION pgevents.settings_check();
+CREATE TRIGGER settings_found_after AFTER UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
+CREATE TRIGGER settings_found_before BEFORE UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
 CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_server;
@@ -1746,9 +1998,13 @@ REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.channel_kind(realm text, channel text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.channel_matches(channel text, template text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.channel_name(kind text, realm text, id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_generation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_user(user_id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.client_timings() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.complain(setting text, message text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.disconnect(user_id text) FROM PUBLIC;
@@ -1768,6 +2024,7 @@ REVOKE ALL ON FUNCTION pgevents.holder_open() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.holder_open() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_register(identity jsonb, params jsonb) FROM PUBLIC;
@@ -1782,9 +2039,11 @@ REVOKE ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) FROM P
 GRANT ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) TO pgevents_server;
-REVOKE ALL ON FUNCTION pgevents.json_member(object json, name text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.json_member_escaped(object json, name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.json_harmless(source json, OUT harmless json, OUT stand_in text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_members(object json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.json_stand_in(source text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.json_unknown_member(object json, known text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) FROM PUBLIC;
@@ -1836,14 +2095,19 @@ REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl 
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.raise_error(status integer, code text, message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.revocation_settle(data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocation_us(before timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocations() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.revocations() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.setting_names() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.settings_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.settings_found() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.split_data(data json, OUT type text, OUT inner_data json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.stage(channel text, type text, data json, ttl interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.staging_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.status() FROM PUBLIC;
@@ -1855,6 +2119,8 @@ REVOKE ALL ON FUNCTION pgevents.timing_ms(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.timing_seconds(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.type_reserved(type text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.us(ts timestamp with time zone) FROM PUBLIC;

@@ -66,6 +66,15 @@ SELECT pg_temp.equal(string_agg(name || '=' || value, ' ' ORDER BY name), 'reten
 SELECT pg_temp.equal(string_agg(n, ' '), NULL, 'settings that no rule knows or none has') FROM
   (SELECT name AS n FROM pgevents.settings EXCEPT SELECT unnest(pgevents.setting_names())) x;
 
+-- test: an application's report of presence is refused where something in it is misspelt
+SELECT pg_temp.people();
+SELECT pg_temp.refused(format('SELECT pgevents.presence_report(%L)', jsonb_build_array('{"realm":"main","user":"10","status":"active"}'::jsonb, report)), 'Invalid report: ' || report)
+  FROM unnest(ARRAY['{"user": "10", "realm": "main", "stauts": "active"}', '{"user": "10", "realm": "main", "status": "away"}', '{"user": "10", "status": "idle"}',
+    '{"user": 10, "realm": "main"}', '{"realm": "main"}', '[]', '"10"', 'null']::jsonb[]) report;
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.presence)::text, '0', 'nothing is written');
+SELECT pgevents.presence_report('[{"realm":"main","user":"10"},{"realm":"main","user":"11","status":"active"},{"realm":"main","user":"12","status":"idle"}]');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.presence)::text, '3', 'the others are');
+
 -- test: nothing of a client's own making reaches the channels that clients act on, over HTTP
 SELECT pg_temp.fails(format('SELECT pgevents.http_publish(%L, %L, %L, NULL)', identity, channel, format('{"type":"%s"}', type)), 'PT403', message, '{"code":"FORBIDDEN"}')
   FROM unnest(ARRAY['{"user":"10"}', '{"user":"10","realm":"other"}', NULL]) identity,
