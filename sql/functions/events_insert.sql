@@ -18,8 +18,8 @@ BEGIN
   IF event.unknown IS NOT NULL THEN
     PERFORM pgevents.complain('unknown_members', format('Unknown member %s: an event has "type" and "data"', event.unknown));
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
-    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
   RETURN NEW;
 END
 $$;

@@ -15,7 +15,7 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
-    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry, now());
 END
 $$;

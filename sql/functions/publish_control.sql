@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO pgevents.staging (channel_id, type, data)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data);
+  INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
+    VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
 END
 $$;

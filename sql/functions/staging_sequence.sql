@@ -11,11 +11,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   new_id bigint;
 BEGIN
-  IF NEW.staged_at <> now() THEN
+  IF NEW.staged_at IS DISTINCT FROM now() THEN
     RETURN NULL; -- from a dump: it was published long ago
   ELSIF NOT NEW.last_turn THEN
-    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
-      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn, staged_at)
+      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true, now());
     RETURN NULL;
   END IF;
   IF NEW.type = 'pgevents.revoked' THEN

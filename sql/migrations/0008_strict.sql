@@ -1,12 +1,13 @@
 -- Migration 8: a restored dump publishes nothing again; settings are checked by name and value; a rate for typing.
 
--- pg_dump takes staged rows along. staging_sequence() passes over those that another transaction has staged. No function writes the
--- column: only a restore does.
-ALTER TABLE pgevents.staging ADD COLUMN staged_at timestamptz NOT NULL DEFAULT now();
+-- pg_dump takes staged rows along. staging_sequence() passes over those that another transaction has staged, and those of a dump of an
+-- earlier version, which do not have the column.
+ALTER TABLE pgevents.staging ADD COLUMN staged_at timestamptz;
 
 -- A log that was never written has no row here: those of a dump must not collide with it. No row means: nothing is pruned, and
--- no generation has begun.
-DELETE FROM pgevents.generations WHERE NOT EXISTS (SELECT FROM pgevents.log) AND (SELECT pruned_id FROM pgevents.history) = 1;
+-- no generation has begun. In a copy by logical replication the rows belong to the source.
+DELETE FROM pgevents.generations WHERE NOT EXISTS (SELECT FROM pgevents.log) AND (SELECT pruned_id FROM pgevents.history) = 1
+   AND NOT EXISTS (SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database());
 DELETE FROM pgevents.crash_mark WHERE NOT EXISTS (SELECT FROM pgevents.generations);
 DELETE FROM pgevents.history WHERE NOT EXISTS (SELECT FROM pgevents.generations);
 

@@ -219,8 +219,8 @@ BEGIN
   IF event.unknown IS NOT NULL THEN
     PERFORM pgevents.complain('unknown_members', format('Unknown member %s: an event has "type" and "data"', event.unknown));
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
-    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
   RETURN NEW;
 END
 $$;
@@ -978,8 +978,18 @@ CREATE FUNCTION pgevents.presence_report(reports jsonb, holder bigint DEFAULT NU
 DECLARE
   due       jsonb;
   newcomers jsonb;
+  wrong     jsonb;
   total     int;
 BEGIN
+  IF holder IS NULL THEN
+    wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
+      OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string' OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
+      OR e.value ->> 'status' NOT IN ('active', 'idle')
+      OR e.value - '{realm,user,status,left,ping_only,slim,after,days,answer}'::text[] <> '{}' LIMIT 1);
+    IF wrong IS NOT NULL THEN
+      PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid report: ' || left(wrong::text, 200));
+    END IF;
+  END IF;
   SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false') INTO due, newcomers
     FROM pgevents.presence_changes(reports, holder, until, clock_timestamp()) c WHERE c.contact_due OR c.row_due;
   IF due IS NULL THEN
@@ -1348,16 +1358,16 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
-    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry, now());
 END
 $$;
 CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO pgevents.staging (channel_id, type, data)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data);
+  INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
+    VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
 END
 $$;
 CREATE FUNCTION pgevents.raise_error(status integer, code text, message text) RETURNS void
@@ -1577,8 +1587,8 @@ CREATE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval 
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
-    SELECT stage.channel, stage.type, stage.data, clock_timestamp() + ttl WHERE pgevents.name_is_sane(channel);
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    SELECT stage.channel, stage.type, stage.data, clock_timestamp() + ttl, now() WHERE pgevents.name_is_sane(channel);
 END
 $$;
 CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
@@ -1588,11 +1598,11 @@ CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
 DECLARE
   new_id bigint;
 BEGIN
-  IF NEW.staged_at <> now() THEN
+  IF NEW.staged_at IS DISTINCT FROM now() THEN
     RETURN NULL; -- from a dump: it was published long ago
   ELSIF NOT NEW.last_turn THEN
-    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn)
-      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true);
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn, staged_at)
+      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true, now());
     RETURN NULL;
   END IF;
   IF NEW.type = 'pgevents.revoked' THEN
@@ -1902,7 +1912,7 @@ CREATE UNLOGGED TABLE pgevents.staging (
     data json NOT NULL,
     expires_at timestamp with time zone,
     last_turn boolean DEFAULT false NOT NULL,
-    staged_at timestamp with time zone DEFAULT now() NOT NULL
+    staged_at timestamp with time zone
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';

@@ -68,7 +68,7 @@ SELECT pg_temp.equal(string_agg(n, ' '), NULL, 'settings that no rule knows or n
 
 -- test: an application's report of presence is refused where something in it is misspelt
 SELECT pg_temp.people();
-SELECT pg_temp.refused(format('SELECT pgevents.presence_report(%L)', jsonb_build_array('{"realm":"main","user":"10","status":"active"}'::jsonb, report)), 'Invalid report: ' || report)
+SELECT pg_temp.refused(format('SELECT pgevents.presence_report(%L)', jsonb_build_array('{"realm":"main","user":"10","status":"active"}'::jsonb, report)), 'Invalid report: ' || report::text)
   FROM unnest(ARRAY['{"user": "10", "realm": "main", "stauts": "active"}', '{"user": "10", "realm": "main", "status": "away"}', '{"user": "10", "status": "idle"}',
     '{"user": 10, "realm": "main"}', '{"realm": "main"}', '[]', '"10"', 'null']::jsonb[]) report;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.presence)::text, '0', 'nothing is written');
