@@ -610,7 +610,8 @@ CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, prelo
     AS $$
 #variable_conflict use_column
 BEGIN
-  IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AND pg_try_advisory_xact_lock(1885824374, 1) THEN
+  IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
+     AND pg_try_advisory_xact_lock(1885824374, 1) THEN
     PERFORM pgevents.check_generation();
   END IF;
   RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1, 1),
@@ -618,7 +619,9 @@ BEGIN
          coalesce(last_id, 0) = 0 OR (last_id <= now.head
            AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
            AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
-    FROM (SELECT pgevents.head() AS head) now, LATERAL (SELECT max(e.pruned_id) AS pruned_id FROM pgevents.history e) h, LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
+    FROM (SELECT pgevents.head() AS head) now,
+         LATERAL (SELECT max(e.pruned_id) AS pruned_id FROM pgevents.history e) h,
+         LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
 END
 $$;
 CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
@@ -1461,7 +1464,9 @@ $$;
 CREATE FUNCTION pgevents.setting_names() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT '{retention,revocation_retention,reserved_types,unknown_members,presence_ping_interval,presence_offline_threshold,presence_flush_window,presence_event_ttl,presence_grace,presence_lease,typing_started_expiry,typing_started_wait,typing_stopped_wait,typing_rate}'::text[]
+  SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members',
+    'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl', 'presence_grace',
+    'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait', 'typing_rate']
 $$;
 CREATE FUNCTION pgevents.settings_check() RETURNS trigger
     LANGUAGE plpgsql

@@ -3,17 +3,17 @@
 
 dump_file=$work/dump.custom
 
-# The source: events 2 to 21 on channel c, of which 2 to 11 are pruned; staged rows of all of them; then the dump; then five more events
+# dump_source: sets $dumped. Events 2 to 21 on channel c, of which 2 to 11 are pruned; staged rows of all of them; then the dump; then five more events
 # (22 to 26), which the dump lacks. Cursors of clients: 5 (pruned), 15 and 21 (all that follows is here), 24 (ahead).
 dump_source() {
-  fresh_database "$1"
-  q "${!1}" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(2, 21) n" >/dev/null
-  q "${!1}" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity'); INSERT INTO pgevents.users (user_id) VALUES ('10');
+  fresh_database dumped
+  q "$dumped" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(2, 21) n" >/dev/null
+  q "$dumped" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity'); INSERT INTO pgevents.users (user_id) VALUES ('10');
     UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
     UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id <= 11; SELECT pgevents.prune_log(100)" >/dev/null
-  is "$(q "${!1}" "SELECT count(*) FROM pgevents.staging")" 40 "staged rows in the dump"
-  pg_dump -Fc -f "$dump_file" -d "${!1}"
-  q "${!1}" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(22, 26) n" >/dev/null
+  is "$(q "$dumped" "SELECT count(*) FROM pgevents.staging")" 40 "staged rows in the dump"
+  pg_dump -Fc -f "$dump_file" -d "$dumped"
+  q "$dumped" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(22, 26) n" >/dev/null
 }
 
 # What a client with a cursor is told first: reset and reason, or the ids.
@@ -54,16 +54,16 @@ prepare() {
   q "$1" "TRUNCATE pgevents.settings, pgevents.migrations"
 }
 
-# way NAME COMMAND…: restores into the database $copy
+# way NAME COMMAND… [+ COMMAND…]: restores into an empty database, @copy
 ways() {
-  way "whole, a script" restore_as_script '$copy'
-  way "whole, four at once" restore -j 2 -d '$copy'
-  way "schema, then data, a script" restore_as_script '$copy' --schema-only + restore_as_script '$copy' --data-only
-  way "schema, then data, several at once" restore --schema-only -d '$copy' + restore --data-only -j 2 -d '$copy'
-  way "schema, then data without triggers" restore --schema-only -d '$copy' + restore --data-only --disable-triggers -d '$copy'
-  way "in sections" restore --section=pre-data -d '$copy' + restore --section=data -d '$copy' + restore --section=post-data -d '$copy'
-  way "data only, where install.sql ran" prepare '$copy' + restore_as_script '$copy' --data-only
-  way "data only, without triggers, where install.sql ran" prepare '$copy' + restore --data-only --disable-triggers -j 2 -d '$copy'
+  way "whole, a script" restore_as_script @copy
+  way "whole, four at once" restore -j 2 -d @copy
+  way "schema, then data, a script" restore_as_script @copy --schema-only + restore_as_script @copy --data-only
+  way "schema, then data, several at once" restore --schema-only -d @copy + restore --data-only -j 2 -d @copy
+  way "schema, then data without triggers" restore --schema-only -d @copy + restore --data-only --disable-triggers -d @copy
+  way "in sections" restore --section=pre-data -d @copy + restore --section=data -d @copy + restore --section=post-data -d @copy
+  way "data only, where install.sql ran" prepare @copy + restore_as_script @copy --data-only
+  way "data only, without triggers, where install.sql ran" prepare @copy + restore --data-only --disable-triggers -j 2 -d @copy
 }
 
 way() {
@@ -75,7 +75,7 @@ way() {
       "${command[@]}" || fail "$name: ${command[*]}"
       command=()
     else
-      command+=("${word//\$copy/$copy}")
+      command+=("${word/#@copy/$copy}")
     fi
   done
   (judge_restored "$copy") || fail "$name"
@@ -83,25 +83,25 @@ way() {
 }
 
 every_way() {
-  local source copy
-  dump_source source
+  local dumped copy
+  dump_source
   ways
 }
 
 in_place() {
-  local database
-  dump_source database
-  restore --clean -d "$database"
-  judge_restored "$database"
+  local dumped
+  dump_source
+  restore --clean -d "$dumped"
+  judge_restored "$dumped"
 }
 
 in_place_data() {
-  local database
-  dump_source database
-  q "$database" "DO \$\$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
+  local dumped
+  dump_source
+  q "$dumped" "DO \$\$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
     WHERE c.relnamespace = 'pgevents'::regnamespace AND c.relkind = 'r'); END \$\$"
-  restore --data-only -d "$database"
-  judge_restored "$database"
+  restore --data-only -d "$dumped"
+  judge_restored "$dumped"
 }
 
 earlier_version() {
@@ -118,8 +118,8 @@ EOS
 }
 
 unprepared() {
-  local source copy
-  dump_source source
+  local dumped copy
+  dump_source
   empty_database copy "TEMPLATE template0"
   install_schema "$copy" >/dev/null
   if pg_restore --data-only -d "$copy" "$dump_file" 2>"$work/errors"; then fail "it succeeded"; fi
