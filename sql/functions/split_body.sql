@@ -20,7 +20,7 @@ BEGIN
   SELECT s.type, s.inner_data, s.ttl, s.unknown INTO split_body.type, split_body.inner_data, ttl, unknown
     FROM pgevents.split_data(object, '{type,data,ttl}') s;
   IF unknown IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Unknown member %s: an event has "type", "data" and "ttl"', unknown));
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Member %s is unknown: a publication has type, data and ttl', unknown));
   END IF;
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;

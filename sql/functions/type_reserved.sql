@@ -5,5 +5,5 @@
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.type_reserved(type text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT format('Event type ''%s'' is reserved: an EventSource dispatches events of that type itself', type)
+  SELECT format('Event type ''%s'' is reserved: an EventSource would take it for its own event', type)
 $$;

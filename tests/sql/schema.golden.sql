@@ -217,7 +217,7 @@ BEGIN
     PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
   END IF;
   IF event.unknown IS NOT NULL THEN
-    PERFORM pgevents.complain('unknown_members', format('Unknown member %s: an event has "type" and "data"', event.unknown));
+    PERFORM pgevents.complain('unknown_members', format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
@@ -827,7 +827,7 @@ $$;
 CREATE FUNCTION pgevents.presence_channel(realm text) RETURNS text
     LANGUAGE sql STABLE
     AS $$
-  SELECT 'presence:' || realm
+  SELECT 'presence:' || replace(replace(realm, '=', '=3D'), ':', '=3A')
 $$;
 CREATE FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb) RETURNS TABLE(report_ms integer, renew_ms integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1534,12 +1534,13 @@ BEGIN
   SELECT s.type, s.inner_data, s.ttl, s.unknown INTO split_body.type, split_body.inner_data, ttl, unknown
     FROM pgevents.split_data(object, '{type,data,ttl}') s;
   IF unknown IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Unknown member %s: an event has "type", "data" and "ttl"', unknown));
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Member %s is unknown: a publication has type, data and ttl', unknown));
   END IF;
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;
   END IF;
-  IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 THEN
+  -- The type numeric raises errors of its own about greater exponents.
+  IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 AND ttl::text !~ '[eE][+-]?[0-9]{4}' THEN
     seconds := (ttl::text)::numeric;
   END IF;
   IF seconds IS NULL OR seconds < 0.001 OR seconds > 3153600000 THEN
@@ -1693,7 +1694,7 @@ $$;
 CREATE FUNCTION pgevents.type_reserved(type text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT format('Event type ''%s'' is reserved: an EventSource dispatches events of that type itself', type)
+  SELECT format('Event type ''%s'' is reserved: an EventSource would take it for its own event', type)
 $$;
 CREATE FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) RETURNS void
     LANGUAGE plpgsql

@@ -1,7 +1,7 @@
 -- What is published is taken or refused, never dropped; what is refused; what may cost how much.
 
 -- test: a member that an event does not have is refused by its name, in every spelling of the object
-SELECT pg_temp.refused(format('INSERT INTO pgevents.events (channel_id, data) VALUES (''c'', %L)', data), format('Unknown member %s: an event has "type" and "data"', name))
+SELECT pg_temp.refused(format('INSERT INTO pgevents.events (channel_id, data) VALUES (''c'', %L)', data), format('Member %s is unknown: an event has type and data', name))
   FROM (VALUES ('{"type":"t","pieces":92}', '"pieces"'), ('{"type":"t","data":1,"pieces":92}', '"pieces"'), ('{"pieces":92,"type":"t"}', '"pieces"'),
     ('{"type":"t","":1}', '""'), ('{"type":"t","data":null,"":1}', '""'), ('{"type":"x","":1}', '""'), ('{ "type" : "t" , "dat" : 1 }', '"dat"'), ('{"type":"t","data":1,"ttl":5}', '"ttl"'),
     ('{"Type":"x","type":"t"}', '"Type"'), ('{"type":"t","data ":1}', '"data "'), ('{"type":"t","d\u0061ta":1,"d\u0061t":2}', '"dat"'),
@@ -18,17 +18,17 @@ INSERT INTO pgevents.events (channel_id, data) VALUES ('c', json_build_object('t
 SELECT pg_temp.equal(count(*)::text || string_agg(DISTINCT type, ' '), '12t', 'events') FROM pgevents.log;
 
 -- test: over HTTP a member that an event does not have is refused, whatever the setting
-SELECT pg_temp.refused(format('SELECT pgevents.http_publish(NULL, ''c'', %L, NULL)', body), format('Unknown member %s: an event has "type", "data" and "ttl"', name))
+SELECT pg_temp.refused(format('SELECT pgevents.http_publish(NULL, ''c'', %L, NULL)', body), format('Member %s is unknown: a publication has type, data and ttl', name))
   FROM unnest(ARRAY['error', 'warning']) setting, LATERAL (SELECT set_config('x.y', setting, false)) s,
     (VALUES ('{"type":"t","pieces":92}', '"pieces"'), ('{"type":"t","ttl":5,"tll":6}', '"tll"'), ('{"type":"t","data":"\u0000","TTL":1}', '"TTL"')) t (body, name);
 UPDATE pgevents.settings SET value = 'warning' WHERE name IN ('unknown_members', 'reserved_types');
-SELECT pg_temp.refused($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"t","pieces":92}', NULL)$$, 'Unknown member "pieces": an event has "type", "data" and "ttl"');
-SELECT pg_temp.refused($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"open"}', NULL)$$, 'Event type ''open'' is reserved: an EventSource dispatches events of that type itself');
+SELECT pg_temp.refused($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"t","pieces":92}', NULL)$$, 'Member "pieces" is unknown: a publication has type, data and ttl');
+SELECT pg_temp.refused($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"open"}', NULL)$$, 'Event type ''open'' is reserved: an EventSource would take it for its own event');
 SELECT pgevents.http_publish(NULL, 'c', '{"type":"t","data":1,"ttl":5}', NULL);
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'events');
 
 -- test: the types that an EventSource uses itself are refused, and others that look like them are not
-SELECT pg_temp.refused(format(statement, type), format('Event type ''%s'' is reserved: an EventSource dispatches events of that type itself', type))
+SELECT pg_temp.refused(format(statement, type), format('Event type ''%s'' is reserved: an EventSource would take it for its own event', type))
   FROM unnest(ARRAY['error', 'open']) type, unnest(ARRAY[$$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"%s"}')$$,
     $$SELECT pgevents.publish('c', '%s', '1')$$, $$SELECT pgevents.http_publish('{"user":"10"}', 'c', '{"type":"%s"}', NULL)$$]) statement;
 SELECT pgevents.publish('c', type, '1') FROM unnest(ARRAY['Error', 'opened', 'message', 'error.x', 'open ', 'close']) type;
@@ -43,7 +43,7 @@ SELECT pg_temp.equal(string_agg(type || data, ' ' ORDER BY id), 'opennull error1
 SELECT pg_temp.equal(string_agg(type, ' '), 'open error end', 'what is in the log is delivered') FROM pgevents.fetch('{c}', 0, NULL, 9, 999);
 DELETE FROM pgevents.settings;
 SELECT pg_temp.fails($$SELECT pgevents.publish('c', 'error', '1')$$, 'PT400', 'is reserved');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","pieces":92}')$$, 'PT400', 'Unknown member "pieces"');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","pieces":92}')$$, 'PT400', 'Member "pieces" is unknown');
 
 -- test: settings are refused by name and by value where they are written
 SELECT pg_temp.refused(format('INSERT INTO pgevents.settings VALUES (%L, %L)', name, value), wanted) FROM (VALUES
