@@ -157,7 +157,11 @@ std::variant<Error, Caller> by_token(const Token& token, const AccessRules& rule
   caller.publish = claims.publish;
   caller.by_cookie = token.place == Token::Place::kCookie;
   caller.ambient = caller.by_cookie;
-  if (auto error = check_session(caller.session, rules.revoked, now)) return *error;
+  if (auto error = check_session(caller.session, rules.revoked, now)) {
+    if (error->status < 500) return *error;
+    caller.session.unchecked = true;
+    caller.unchecked = std::move(error);
+  }
   return caller;
 }
 

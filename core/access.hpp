@@ -47,7 +47,7 @@ struct TokenRules {
 };
 
 // Whether the tokens of `user` that were issued at `issued_us` (microseconds since the Unix epoch; 0: unknown) have been
-// revoked: the error to answer with, if they have been or if that cannot be told.
+// revoked: the error to answer with, if they have been; one with a status of 500 or more if that cannot be told now.
 using RevocationCheck = std::function<std::optional<Error>(std::string_view user, std::int64_t issued_us)>;
 
 // What the operator decided for one request. Patterns are space separated names, exact or with a trailing `*`; `{user}` and
@@ -69,6 +69,7 @@ struct Session {
   bool by_token = false;
   std::int64_t issued_us = 0;        // of the token, microseconds since the Unix epoch; 0: it does not say
   std::optional<double> expires_at;  // seconds since the Unix epoch
+  bool unchecked = false;  // nobody can tell now whether the token was revoked: nothing may be sent before that
 };
 
 // A request's session with its grants.
@@ -78,6 +79,7 @@ struct Caller {
   std::vector<std::string> publish;
   bool ambient = false;  // a browser sends what authorised this by itself (all but a header's or the query's token)
   bool by_cookie = false;
+  std::optional<Error> unchecked;  // with session.unchecked: the answer to a request that cannot wait
 };
 
 // Finds out who the caller is. A bad token is an error (401) even where none is needed; two in the query are one (400).

@@ -2,6 +2,7 @@
 #include "cursor.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <system_error>
 
 namespace pgevents {
@@ -12,6 +13,8 @@ constexpr std::uint64_t kMaxId = INT64_MAX;
 // The end of the year 9999. A larger number is a mistake (mostly milliseconds taken for seconds).
 constexpr std::uint64_t kMaxSeconds = 253402300799;
 constexpr std::string_view kTimePrefix = "rt-";
+constexpr std::int64_t kMicros = 1000000;
+constexpr double kStartMargin = 5;
 
 // All of `text` as a decimal number up to `max`, without sign.
 std::optional<std::uint64_t> parse_digits(std::string_view text, std::uint64_t max) {
@@ -38,7 +41,7 @@ std::optional<Cursor> parse_time(std::string_view text) {
   if (!seconds || !micros) return std::nullopt;
   Cursor cursor;
   cursor.kind = Cursor::Kind::kTime;
-  cursor.time_us = static_cast<std::int64_t>(*seconds) * 1000000 + *micros;
+  cursor.time_us = static_cast<std::int64_t>(*seconds) * kMicros + *micros;
   return cursor;
 }
 
@@ -53,6 +56,25 @@ std::optional<Cursor> parse_cursor(std::string_view text) {
   cursor.kind = Cursor::Kind::kId;
   cursor.id = *id;
   return cursor;
+}
+
+std::string cursor_text(const Cursor& cursor) {
+  if (cursor.kind == Cursor::Kind::kNow) return {};
+  if (cursor.kind == Cursor::Kind::kId) return std::to_string(cursor.id);
+  std::string text = std::string(kTimePrefix) + std::to_string(cursor.time_us / kMicros);
+  if (const std::int64_t micros = cursor.time_us % kMicros; micros != 0) {
+    text += '.' + std::to_string(kMicros + micros).substr(1);
+  }
+  return text;
+}
+
+// In whole seconds: streams that come in the same second share their queries.
+Cursor fixed_start(const Cursor& cursor, double arrived) noexcept {
+  if (cursor.kind != Cursor::Kind::kNow) return cursor;
+  Cursor start;
+  start.kind = Cursor::Kind::kTime;
+  start.time_us = static_cast<std::int64_t>(std::floor(std::fmax(arrived - kStartMargin, 0))) * kMicros;
+  return start;
 }
 
 std::uint64_t cursor_before(const Cursor& cursor, std::uint64_t first_id) noexcept {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace pgevents {
@@ -17,6 +18,13 @@ struct Cursor {
 // Parses `434`, `0` or `rt-1406125522.481`; empty text is "now". Nothing when it is none of these
 // (ids end at 2^63 - 1, as PostgreSQL's bigint does).
 std::optional<Cursor> parse_cursor(std::string_view text);
+
+// As clients write it: the text that parse_cursor() reads; empty for "now".
+std::string cursor_text(const Cursor& cursor);
+
+// Where a stream begins that came at `arrived` (seconds since the Unix epoch) and cannot be served yet. "Now" becomes
+// the time five seconds before, because the clocks of web server and database may differ; any other cursor stays.
+Cursor fixed_start(const Cursor& cursor, double arrived) noexcept;
 
 // The id that stands for `cursor` before its first row, for the opening of an event stream. An id stands for itself.
 // For a time, `first_id` is the id of the first row found (a reset row as well): the id before it finds the same rows

@@ -1,6 +1,7 @@
 // The answers that module and fallback give with the same bytes.
 #include "reply.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -117,6 +118,11 @@ void take_detail(std::string_view detail, Error& error) {
   });
 }
 
+std::string id_in_json(std::string_view cursor) {
+  const std::string text(cursor);
+  return cursor.find_first_not_of("0123456789") == std::string_view::npos ? text : '"' + text + '"';
+}
+
 }  // namespace
 
 SqlFault sql_fault(std::string_view sqlstate) {
@@ -215,27 +221,46 @@ std::vector<Header> stream_headers() {
 }
 
 std::string stream_opening(unsigned retry_ms, std::uint64_t cursor) {
+  return stream_opening(retry_ms, std::to_string(cursor));
+}
+
+std::string stream_opening(unsigned retry_ms, std::string_view cursor) {
   return "retry: " + std::to_string(retry_ms) + '\n' + stream_cursor(cursor);
 }
 
-std::string stream_cursor(std::uint64_t cursor) {
-  return "event: pgevents.cursor\ndata:\nid: " + std::to_string(cursor) + "\n\n";
+std::string stream_waiting(unsigned retry_ms, const Cursor& cursor) {
+  return ": waiting for the database\n" + stream_opening(retry_ms, cursor_text(cursor));
 }
 
-std::string stream_expired(std::uint64_t cursor, std::string_view reason, bool envelope, std::string_view channel,
+unsigned spread_retry(unsigned usual_ms, unsigned times, std::uint32_t random) noexcept {
+  const std::uint64_t most = std::uint64_t{usual_ms} * times;
+  const std::uint64_t retry = usual_ms + random % (most - usual_ms + 1);
+  return static_cast<unsigned>(std::min<std::uint64_t>(retry, UINT32_MAX));
+}
+
+std::string stream_cursor(std::uint64_t cursor) {
+  return stream_cursor(std::to_string(cursor));
+}
+
+std::string stream_cursor(std::string_view cursor) {
+  return "event: pgevents.cursor\ndata:\nid: " + std::string(cursor) + "\n\n";
+}
+
+std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
                            std::int64_t ts_us) {
   EventView event;
-  event.id = cursor;
   event.channel = channel;
   event.ts_us = ts_us;
   event.type = "pgevents.expired";
   const std::string data = "{\"reason\":\"" + std::string(reason) + "\"}";
   event.data = data;
   std::string object;
-  if (envelope) append_json(object, event);
-  std::string frame;
-  append_sse(frame, event.type, envelope ? object : data, cursor);
-  return frame;
+  if (envelope) {
+    append_json(object, event);
+    object.replace(0, std::string_view("{\"id\":0").size(), "{\"id\":" + id_in_json(cursor));
+  }
+  const std::string& line = envelope ? object : data;
+  return "event: " + std::string(event.type) + "\ndata: " + line + "\nid: " + std::string(cursor) + "\n\n";
 }
 
 Reply options_reply(const std::string& methods, const std::vector<Header>& headers) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cursor.hpp"
+
 namespace pgevents {
 
 struct Header {
@@ -72,15 +74,26 @@ Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigne
 // Headers of an event stream, and its first block: `retry: <ms>` and the cursor, as below.
 std::vector<Header> stream_headers();
 std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
+std::string stream_opening(unsigned retry_ms, std::string_view cursor);  // as cursor_text() gives it
+
+// The first block of a stream that cannot be served yet, so that a client which reconnects meanwhile has a cursor.
+// `cursor` must not be "now". The opening follows when the stream is served.
+std::string stream_waiting(unsigned retry_ms, const Cursor& cursor);
+
+// Reconnection time while the database is away: `usual_ms` to `times` as much, spread by `random`, so that many clients
+// do not return at once.
+unsigned spread_retry(unsigned usual_ms, unsigned times, std::uint32_t random) noexcept;
 
 // A block that only moves the client's last event id: an event of type `pgevents.cursor` without data. By the HTML
 // standard `id:` alone would do, but many clients keep the id of events only (docs/clients.md). Its data is empty, not
 // `{}`, so that a reader of envelopes does not take it for an event of a channel.
 std::string stream_cursor(std::uint64_t cursor);
+std::string stream_cursor(std::string_view cursor);
 
 // The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"}, and
-// the cursor to come back with. `channel` and `ts_us` are for the envelope form.
-std::string stream_expired(std::uint64_t cursor, std::string_view reason, bool envelope, std::string_view channel,
+// the cursor to come back with. `channel` and `ts_us` are for the envelope form, whose id is the cursor too: a number,
+// or, where the cursor is a time because the stream was never served, a string.
+std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
                            std::int64_t ts_us);
 
 // The answer to OPTIONS; `methods` are the others, `headers` those of a preflight.

@@ -318,6 +318,13 @@ Options options(const Request& request, const Settings& settings, const std::str
   return {methods, preflight_headers(settings.access.origins, request.origin, methods)};
 }
 
+// Where nobody can tell now whether the token was revoked, only an event stream can wait until somebody can.
+Route unless_unchecked(const Caller& caller, Route wanted) {
+  if (!caller.unchecked || std::holds_alternative<Error>(wanted)) return wanted;
+  const auto* subscription = std::get_if<Subscription>(&wanted);
+  return subscription != nullptr && subscription->flavor == Flavor::kEventSource ? wanted : Route(*caller.unchecked);
+}
+
 }  // namespace
 
 Route route(const Request& request, const Settings& settings, double now) {
@@ -331,9 +338,10 @@ Route route(const Request& request, const Settings& settings, double now) {
   const auto caller = identify(request, settings.access, now);
   if (const auto* error = std::get_if<Error>(&caller)) return *error;
   const auto& known = std::get<Caller>(caller);
-  if (target->resource) return call(request, settings, known, *target->resource);
-  return request.method == "POST" ? publication(request, settings, known, *target->events)
-                                  : subscription(request, settings, known, *target->events);
+  if (target->resource) return unless_unchecked(known, call(request, settings, known, *target->resource));
+  const bool publishes = request.method == "POST";
+  return unless_unchecked(known, publishes ? publication(request, settings, known, *target->events)
+                                           : subscription(request, settings, known, *target->events));
 }
 
 }  // namespace pgevents

@@ -77,7 +77,7 @@ struct Options {
 using Route = std::variant<Error, Subscription, Publication, Call, Options>;
 
 // Decides what `request` wants. Access is checked here too (the first refused channel is named). `now` is in seconds
-// since the Unix epoch.
+// since the Unix epoch. Only an event stream may come with `session.unchecked`.
 Route route(const Request& request, const Settings& settings, double now);
 
 // Turns a publish body into the JSON text that `pgevents.http_publish` takes, and checks what can be checked without

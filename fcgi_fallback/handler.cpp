@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <random>
 
 #include "event.hpp"
 #include "event_pages.hpp"
@@ -23,6 +24,7 @@ constexpr std::size_t kMaxStreamBytes = 64 * kMegabyte;
 constexpr std::size_t kMaxPages = 200;
 // A stream that ends although there is more is taken up again so soon, in milliseconds.
 constexpr char kComeBackSoon[] = "retry: 100\n\n";
+constexpr unsigned kSpread = 3;  // of the reconnection time while the database is away: up to so many times as long
 constexpr Statement kPublish{"pgevents_publish", sql::kPublish};
 constexpr Statement kTokenRevoked{"pgevents_token_revoked", sql::kTokenRevoked};
 constexpr Statement kPrune{"pgevents_prune", sql::kPrune};
@@ -141,11 +143,13 @@ void Handler::answer(Exchange& exchange) {
   const Request request = request_of(exchange, cookies);
   const bool head = request.method == "HEAD";
   cors_ = cors_headers(files_.origins.get(), request.origin);
-  const Route wanted = route(request, settings_for(exchange), unix_time());
+  arrived_ = unix_time();
+  const Route wanted = route(request, settings_for(exchange), arrived_);
   if (const auto* subscription = std::get_if<Subscription>(&wanted)) {
     const bool stream = subscription->flavor == Flavor::kEventSource;
     stream ? send_stream(exchange, *subscription) : send_array(exchange, *subscription);
-    if (!subscription->head_only) presence_.polled(subscription->session.identity);
+    const bool counts = !subscription->head_only && !subscription->session.unchecked;
+    if (counts) presence_.polled(subscription->session.identity);
   } else if (const auto* publication = std::get_if<Publication>(&wanted)) {
     publish(exchange, *publication);
   } else if (const auto* to_call = std::get_if<Call>(&wanted)) {
@@ -239,7 +243,21 @@ void Handler::send_array(Exchange& exchange, const Subscription& subscription) {
   reply(exchange, poll_reply(std::move(array), pages.cursor(), kind, interval), subscription.head_only);
 }
 
+bool Handler::send_stream_head(Exchange& exchange) {
+  auto headers = stream_headers_here();
+  headers.insert(headers.end(), cors_.begin(), cors_.end());
+  return send_head(exchange, 200, headers);
+}
+
+// The log cannot be asked: the client is told to come back. After an error a browser's EventSource would not.
+void Handler::send_later(Exchange& exchange, const Subscription& subscription) {
+  const unsigned retry = spread_retry(options_.poll_interval * 1000, kSpread, std::random_device()());
+  const std::string text = stream_waiting(retry, fixed_start(subscription.cursor, arrived_));
+  if (send_stream_head(exchange)) exchange.write(text);
+}
+
 void Handler::send_stream(Exchange& exchange, const Subscription& subscription) {
+  if (subscription.session.unchecked) return send_later(exchange, subscription);
   EventPages pages(database_, subscription);
   std::string out, log;
   std::size_t sent = 0;
@@ -252,15 +270,14 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
        ++count) {
     const auto error = pages.next(visit, log);
     report(exchange, log);
-    if (error && count == 0) return refuse(exchange, *error);
+    if (error && count == 0) {
+      return error->status < 500 ? refuse(exchange, *error) : send_later(exchange, subscription);
+    }
     if (error) break;  // the client comes back with the cursor that it has got to
     if (count == 0) {
       if (client_cursor == 0) client_cursor = pages.first_cursor();
       const std::string opening = stream_opening(options_.poll_interval * 1000, pages.first_cursor());
-      auto headers = stream_headers_here();
-      headers.insert(headers.end(), cors_.begin(), cors_.end());
-      if (!send_head(exchange, 200, headers)) return;
-      if (!exchange.write(opening)) return;
+      if (!send_stream_head(exchange) || !exchange.write(opening)) return;
     }
     if (!exchange.write(out) || !exchange.flush()) return;
     sent += out.size();

@@ -41,6 +41,8 @@ class Handler {
   void reply(Exchange& exchange, Reply answer, bool head_only = false);
   void send_array(Exchange& exchange, const Subscription& subscription);
   void send_stream(Exchange& exchange, const Subscription& subscription);
+  bool send_stream_head(Exchange& exchange);
+  void send_later(Exchange& exchange, const Subscription& subscription);
   std::optional<Error> receive(Exchange& exchange, const Session& session, std::size_t limit, std::string& body);
   void publish(Exchange& exchange, const Publication& publication);
   void call(Exchange& exchange, const Call& call);
@@ -50,7 +52,9 @@ class Handler {
   const NamePattern& names_;
   Database& database_;
   Presence presence_;
-  std::vector<Header> cors_;     // of the request at work, for all its answers
+  // Of the request at work: what all its answers have, and when it came (seconds since the Unix epoch).
+  std::vector<Header> cors_;
+  double arrived_ = 0;
   std::set<std::string> named_;  // unknown parameters that the log has been told
   LogLimit refused_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.

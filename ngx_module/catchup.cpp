@@ -110,7 +110,7 @@ std::string Catchup::find_key(std::string key, bool strict) {
   }
 }
 
-bool Catchup::request(Subscriber* subscriber, const Cursor& cursor, bool strict) {
+Catchup::Asked Catchup::request(Subscriber* subscriber, const Cursor& cursor, How how) {
   std::optional<std::string> after;
   std::optional<std::string> since;
   std::string channels = "{}";  // "now" is the same place for all channels
@@ -122,27 +122,33 @@ bool Catchup::request(Subscriber* subscriber, const Cursor& cursor, bool strict)
   if (cursor.kind != Cursor::Kind::kNow) {
     channels = array_literal(subscriber->channels());
   }
-  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, strict);
+  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, how.strict);
   const auto found = jobs_.find(key);
   if (found != jobs_.end()) {
     found->second.waiting.push_back(subscriber);
     subscriber->waits_for_page(std::move(key));
-    return true;
+    return Asked::kAsked;
   }
-  return start(subscriber, std::move(key),
-               {sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(kMaxBytes)}});
+  if (how.patient && !has_place()) {
+    return Asked::kNoPlace;
+  }
+  Statement fetch{sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(kMaxBytes)}};
+  const bool started = start(subscriber, std::move(key), std::move(fetch), how.patient);
+  return started ? Asked::kAsked : Asked::kRefused;
 }
 
 // The job is either there and on its way, or there is none: a job without a query would be waited for in vain.
-bool Catchup::start(Subscriber* subscriber, std::string key, Statement statement) {
+bool Catchup::start(Subscriber* subscriber, std::string key, Statement statement, bool takes_place) {
   auto query = std::make_shared<Query>();
   query->statement = std::move(statement);
   query->done = [this, key](const QueryResult& result) { answer(key, result); };
-  const auto job = jobs_.emplace(key, Job{query, {subscriber}}).first;
+  const auto job = jobs_.emplace(key, Job{query, {subscriber}, takes_place}).first;
+  taken_ += takes_place ? 1 : 0;
   subscriber->waits_for_page(std::move(key));
   const bool runs = guarded(log_, false, [&] { return pool_.run(query); });
   if (!runs) {
     jobs_.erase(job);
+    taken_ -= takes_place ? 1 : 0;
     subscriber->waits_for_page({});
   }
   return runs;
@@ -160,6 +166,7 @@ void Catchup::leave(Subscriber* subscriber, const std::string& key) noexcept {
   waiting.erase(std::remove(waiting.begin(), waiting.end(), subscriber), waiting.end());
   if (waiting.empty()) {
     found->second.query->cancel();
+    taken_ -= found->second.takes_place ? 1 : 0;
     jobs_.erase(found);
   }
 }
@@ -182,6 +189,8 @@ void Catchup::answer(const std::string& key, const QueryResult& result) noexcept
   if (node.empty()) {
     return;
   }
+  const bool frees_place = node.mapped().takes_place;
+  taken_ -= frees_place ? 1 : 0;
   std::vector<Subscriber*> waiting = std::move(node.mapped().waiting);
   const auto outer = std::exchange(answering_, &waiting);
   std::optional<Page> page = read_page(result);
@@ -194,6 +203,10 @@ void Catchup::answer(const std::string& key, const QueryResult& result) noexcept
     page ? subscriber->page_arrived(*page) : subscriber->page_failed();
   }
   answering_ = outer;
+  if (frees_place) {
+    places_ = page ? kPlaces : 1;
+    answered_(page.has_value());
+  }
 }
 
 }  // namespace pgevents::nginx

@@ -13,6 +13,8 @@ namespace {
 constexpr int kSliceBudget = 256;
 // And of those that are far behind: each may take several blocks.
 constexpr int kLateBudget = 16;
+// And of those that waited until the log could be asked.
+constexpr int kResumeBudget = 64;
 
 // Those whose turn comes next, while one is served: the kernel's part takes longer than memory does. With 10,000 subscribers it is half of
 // what a delivery costs outside the kernel. Inline, and so what it calls: gcc takes a function that does nothing but prefetch for one
@@ -62,8 +64,11 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       ticker_(
           pool_, [this] { return serving(); }, [this] { return listener_.listening(); }, cycle->log),
       feed_(ring_),
-      catchup_(pool_, cycle->log) {
+      catchup_(
+          pool_, [this](bool page) { place_is_free(page); }, cycle->log) {
   ngx_queue_init(&later_);
+  ngx_queue_init(&waiting_);
+  ngx_queue_init(&paused_);
   init_timer(slice_event_, this, &Database::on_slice, log_);
   init_timer(second_, this, &Database::on_second, log_);
   init_timer(leave_, this, &Database::on_leave, log_);
@@ -204,12 +209,18 @@ void Database::schedule() noexcept {
 }
 
 void Database::look() {
+  const bool serves =
+      serving();  // first: what a listener has loaded before it serves is obeyed here, before anybody resumes
   look_at_ring();
   // The listener has asked the database: while it was away, events may have gone that nobody read.
   const std::uint64_t loads = revocations_.loads();
   if (std::exchange(seen_loads_, loads) != loads) {
     users_.obey(revocations_);
   }
+  if (serves && !was_serving_) {
+    resume_all();
+  }
+  was_serving_ = serves;
 }
 
 void Database::look_at_ring() {
@@ -371,12 +382,49 @@ void Database::serve_late(int budget) noexcept {
   }
 }
 
+// For resume(), which may send them back to where they were.
+void Database::enqueue(Subscriber& subscriber, ngx_queue_t& queue) noexcept {
+  if (std::exchange(subscriber.later, true)) {
+    ngx_queue_remove(&subscriber.later_link);
+  }
+  ngx_queue_insert_tail(&queue, &subscriber.later_link);
+}
+
+void Database::resume_all() noexcept {
+  if (!ngx_queue_empty(&paused_)) {
+    ngx_queue_add(&waiting_, &paused_);
+    ngx_queue_init(&paused_);
+  }
+  resuming_ = true;
+  if (may_resume()) {
+    schedule();
+  }
+}
+
+void Database::resume_waiting(int budget) noexcept {
+  while (may_resume() && budget-- > 0) {
+    Subscriber* subscriber = from_later(ngx_queue_head(&waiting_));
+    ngx_queue_remove(&subscriber->later_link);
+    subscriber->later = false;
+    subscriber->resume();
+  }
+}
+
+// A place is free for the next one. Where the log could not be asked, the others need not try before the next second.
+void Database::place_is_free(bool page) noexcept {
+  resuming_ = resuming_ && page;
+  if (may_resume()) {
+    schedule();
+  }
+}
+
 void Database::slice() noexcept {
   int budget = kSliceBudget;
   in_slice_ = true;
   const bool all = serve_channels(budget);
   serve_late(kLateBudget);
-  if (!all || !ngx_queue_empty(&later_)) {
+  resume_waiting(kResumeBudget);
+  if (!all || !ngx_queue_empty(&later_) || may_resume()) {
     schedule();
   }
   in_slice_ = false;
@@ -398,8 +446,11 @@ void Database::on_second(ngx_event_t* event) {
 // Heartbeats; and another try for those that could not be served because the database was away.
 void Database::each_second() {
   look();
-  const bool serves = serving();
-  each_subscriber([serves](Subscriber& subscriber) { subscriber.tick(ngx_current_msec, serves); });
+  resuming_ = was_serving_;
+  if (resuming_) {
+    resume_all();
+  }
+  each_subscriber([](Subscriber& subscriber) { subscriber.tick(ngx_current_msec); });
   contacts_.each_second();
 }
 

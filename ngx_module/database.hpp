@@ -28,7 +28,8 @@ class Database {
   // The process ends, whatever is still open: another worker may take the listener over.
   void exit() noexcept;
 
-  // False while no listener follows the log: new requests are declined or get a 503.
+  // False while no listener follows the log: new requests are declined, streams wait, others get a 503. What happens
+  // meanwhile, a revocation for example, is not known here.
   bool serving() const noexcept { return root_.connected.load(std::memory_order_acquire) != 0; }
   bool leaving() const noexcept { return leaving_; }
 
@@ -51,8 +52,12 @@ class Database {
   void add(Subscriber& subscriber);
   void remove(Subscriber& subscriber) noexcept;
   void serve_later(Subscriber& subscriber) noexcept;
+  // Both call its resume() later: when Catchup has a place, or (`pause`) within a second, when the log may answer
+  // otherwise.
+  void wait_for_place(Subscriber& subscriber) noexcept { enqueue(subscriber, waiting_); }
+  void pause(Subscriber& subscriber) noexcept { enqueue(subscriber, paused_); }
 
-  // The answer to a user with a token of that time, if it was revoked or nobody can tell yet; see RevocationCheck.
+  // The answer to a user with a token of that time, if it was revoked or nobody can tell now; see RevocationCheck.
   std::optional<Error> refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const;
 
   // Reads what is new in the ring, so that seen_id() is as fresh as it gets.
@@ -86,6 +91,11 @@ class Database {
   bool serve_channels(int& budget) noexcept;
   bool serve_channel(Channel& channel, int& budget) noexcept;
   void serve_late(int budget) noexcept;
+  void enqueue(Subscriber& subscriber, ngx_queue_t& queue) noexcept;
+  void resume_all() noexcept;
+  bool may_resume() const noexcept { return resuming_ && !ngx_queue_empty(&waiting_) && catchup_.has_place(); }
+  void resume_waiting(int budget) noexcept;
+  void place_is_free(bool page) noexcept;
   void schedule() noexcept;
   void each_second();
 
@@ -111,7 +121,10 @@ class Database {
   ngx_event_t second_{};
   ngx_event_t leave_{};
   std::vector<Subscriber*> subscribers_;
+  // A subscriber is in one of these at most.
   ngx_queue_t later_;
+  ngx_queue_t waiting_;             // for a place in catchup_
+  ngx_queue_t paused_;              // until the next second
   Channel* queue_first_ = nullptr;  // those whose round is to come
   Channel* queue_last_ = nullptr;
   std::uint64_t pos_ = 0;      // how far the ring has been read
@@ -121,6 +134,8 @@ class Database {
   std::uint64_t seen_control_ = 0;  // the newest event on kControlChannel that was obeyed
   std::uint64_t seen_loads_ = 0;    // of revocations_
   bool in_slice_ = false;
+  bool was_serving_ = false;
+  bool resuming_ = false;  // those of waiting_ may ask: the log can be asked, as far as is known
   bool leaving_ = false;
   std::uint64_t heartbeat_cursor_ = 0;
   BlockRef heartbeat_moved_;

@@ -118,10 +118,12 @@ ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) 
   if (auto* call = std::get_if<Call>(&wanted)) {
     return start_call(r, database, conf, std::move(*call));
   }
-  if (!database.serving() && !database.leaving()) {
+  const auto& subscription = std::get<Subscription>(wanted);
+  // A browser's EventSource gives up for good after an error: a stream waits instead.
+  if (!database.serving() && !database.leaving() && subscription.flavor != Flavor::kEventSource) {
     return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));
   }
-  return start_subscription(r, database, conf, std::get<Subscription>(wanted));
+  return start_subscription(r, database, conf, subscription);
 }
 
 // To the connections of HTTP/2 that are there when a worker is told to leave nginx says GOAWAY, and to no later ones: whoever is

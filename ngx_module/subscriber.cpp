@@ -88,15 +88,19 @@ void Subscriber::moved(const Channel& channel, std::size_t index) noexcept {
   }
 }
 
-void Subscriber::introduce(const Session& session, bool counts_as_contact) {
+void Subscriber::introduce(const Session& session) {
   if (session.identity.user.empty() && !session.expires_at) {
     return;
   }
   const auto now_us = static_cast<std::int64_t>(now_seconds() * 1e6);
   guest_ = std::make_unique<Guest>(Guest{{{}, this}, session, session.by_token ? session.issued_us : now_us});
   database_.users().join(*guest_);
-  if (Contacts* contacts = database_.contacts(); contacts != nullptr && counts_as_contact) {
-    contact_ = &contacts->join(session.identity);
+}
+
+void Subscriber::count_as_contact() {
+  Contacts* contacts = database_.contacts();
+  if (contacts != nullptr && contact_ == nullptr && guest_ != nullptr && !guest_->session.identity.user.empty()) {
+    contact_ = &contacts->join(guest_->session.identity);
   }
 }
 
@@ -128,7 +132,10 @@ void Subscriber::join(const Subscription& wanted) {
     Channel& channel = database_.channels().join(name, this, database_.seen_id());
     channels_.push_back({&channel, channel.members.size() - 1});
   }
-  introduce(wanted.session, !wanted.head_only && !wanted.session.identity.user.empty());
+  introduce(wanted.session);
+  if (!wanted.head_only && !wanted.session.unchecked) {
+    count_as_contact();
+  }
   take_wait_id(wanted);
   located_by_ = std::make_unique<Cursor>(wanted.cursor);
   // Where "from now on" begins, should the log not say it in time, the ring does.
@@ -159,10 +166,14 @@ void Subscriber::begin(const Subscription& wanted) {
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
   keep_request(r_, &Subscriber::on_read, &Subscriber::on_write);
   set_deadline();
+  const bool must_wait = mode_ == Mode::kStream && (wanted.session.unchecked || !database_.serving());
+  if (must_wait) {
+    fix_start();
+  }
   if (database_.leaving()) {
     end(Ending::kLeaving);
   } else {
-    locate();
+    must_wait ? hold() : locate();
   }
 }
 
@@ -180,17 +191,22 @@ void Subscriber::ask_log(const Cursor& cursor) {
   const Ring::Snapshot ring = database_.ring().snapshot();
   asked_epoch_ = ring.epoch;
   asked_floor_ = ring.floor;
-  if (!database_.catchup().request(this, cursor, located_by_ != nullptr || mode_ == Mode::kPoll)) {
-    page_failed();
+  switch (database_.catchup().request(this, cursor, {located_by_ != nullptr || mode_ == Mode::kPoll, mode_ == Mode::kStream})) {
+    case Catchup::Asked::kAsked:
+      return;
+    case Catchup::Asked::kNoPlace:
+      stalled_ = true;
+      return database_.wait_for_place(*this);
+    case Catchup::Asked::kRefused:
+      return page_failed();
   }
 }
 
 bool Subscriber::open_stream(std::uint64_t cursor) {
-  if (header_sent_) {
+  if (std::exchange(opened_, true)) {
     return true;
   }
-  header_sent_ = true;
-  if (send_stream_header(r_) != NGX_OK) {
+  if (!std::exchange(header_sent_, true) && send_stream_header(r_) != NGX_OK) {
     finish(NGX_ERROR);
     return false;
   }
@@ -205,8 +221,11 @@ void Subscriber::pull() noexcept {
 }
 
 void Subscriber::go_on() {
-  if (ended_ || stalled_ || located_by_ != nullptr || !page_key_.empty() || outlet_.blocked()) {
+  if (ended_ || stalled_ || !page_key_.empty() || outlet_.blocked()) {
     return;
+  }
+  if (located_by_ != nullptr) {
+    return locate();
   }
   if (forgotten_) {
     return ask_log({Cursor::Kind::kId, kFarAhead, 0});
@@ -287,15 +306,15 @@ void Subscriber::take(Page& page) {
   }
   if (!page.more() && cursor_ < asked_floor_) {
     stalled_ = true;  // the log is behind the ring: it was restored, and the listener has not noticed yet
-    return;
+    return database_.pause(*this);
   }
   pull();
 }
 
-// Who waits already goes on waiting; a new request is told.
+// A stream waits, and so does who waits already; a new request of another kind is told.
 void Subscriber::page_failed() noexcept {
-  if (served_) {
-    stalled_ = true;
+  if (mode_ == Mode::kStream || served_) {
+    attempt([this] { hold(); });
   } else {
     attempt([this] { refuse(database_away(poll_interval())); });
   }
@@ -322,19 +341,22 @@ bool Subscriber::after_send(Outlet::Sent sent) {
   return sent == Outlet::Sent::kAll;
 }
 
-void Subscriber::tick(ngx_msec_t now, bool serving) noexcept {
-  if (serving && std::exchange(stalled_, false)) {
-    return pull();
-  }
-  if (ended_ || mode_ != Mode::kStream || !header_sent_ || outlet_.blocked() || now - sent_at_ < conf_.heartbeat) {
+void Subscriber::tick(ngx_msec_t now) noexcept {
+  if (ended_ || mode_ != Mode::kStream || outlet_.blocked()) {
     return;
   }
-  attempt([this] { heartbeat(); });
+  if (!header_sent_) {
+    if (stalled_) {
+      attempt([this] { open_waiting(); });  // it has waited for a place long enough
+    }
+  } else if (now - sent_at_ >= conf_.heartbeat) {
+    attempt([this] { heartbeat(); });
+  }
 }
 
 void Subscriber::heartbeat() {
   advance();
-  const bool moved = cursor_ != told_cursor_ && page_key_.empty() && !stalled_;
+  const bool moved = opened_ && cursor_ != told_cursor_ && page_key_.empty() && !stalled_;
   const BlockRef block = database_.heartbeat_block(cursor_, moved);
   told_cursor_ = moved ? cursor_ : told_cursor_;
   if (deliver(block)) {

@@ -21,7 +21,8 @@ namespace pgevents::nginx {
 class Database;
 class Page;
 
-// Places in Database's lists: of all subscribers, and of those that want another turn. Plain, so that offsetof is defined for it.
+// Places in Database's lists: of all subscribers, and of those that want another turn, now or when the log can be asked.
+// Plain, so that offsetof is defined for it.
 struct SubscriberLinks {
   std::size_t all_index;
   ngx_queue_t later_link;
@@ -67,8 +68,10 @@ class Subscriber : public SubscriberLinks {
   void end(Ending ending) noexcept;
   // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
   void forget_position() noexcept;
-  // Once a second: a heartbeat when it is due, and another try where the log could not be asked. `now` in milliseconds.
-  void tick(ngx_msec_t now, bool serving) noexcept;
+  // Once a second: a heartbeat when it is due. `now` in milliseconds.
+  void tick(ngx_msec_t now) noexcept;
+  // The log can be asked again, as far as is known.
+  void resume() noexcept;
 
   // For Catchup.
   const std::vector<Membership>& channels() const noexcept { return channels_; }
@@ -101,11 +104,16 @@ class Subscriber : public SubscriberLinks {
   void attempt(Body&& body) noexcept;
   void begin(const Subscription& wanted);
   void join(const Subscription& wanted);
-  void introduce(const Session& session, bool counts_as_contact);
+  void introduce(const Session& session);
+  void count_as_contact();
   void take_wait_id(const Subscription& wanted);
   void locate();
   void ask_log(const Cursor& cursor);
   bool open_stream(std::uint64_t cursor);
+  void hold();
+  void open_waiting();
+  void fix_start();
+  void go_on_if_allowed();
   void own(ngx_pool_cleanup_t* cleanup) noexcept;
   void release_request() noexcept;
   void write_on();
@@ -150,7 +158,8 @@ class Subscriber : public SubscriberLinks {
   PollKind poll_kind_ = PollKind::kWaited;
   Format format_;
   bool header_sent_ = false;
-  bool stalled_ = false;      // the log could not be asked; retry() goes on
+  bool opened_ = false;       // stream: the client has been told where it begins, as the log has it
+  bool stalled_ = false;      // the log could not be asked; resume() goes on
   bool forgotten_ = false;    // the log was found restored: the cursor is void
   bool served_ = false;       // something was answered: the request waits, it is no new one
   bool log_goes_on_ = false;  // behind the last page that was asked for

@@ -149,6 +149,9 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
   if (outlet_.blocked()) {
     return finish(NGX_ERROR);
   }
+  if (!settled) {
+    fix_start();
+  }
   const BlockRef last = text_block(last_words(ending, settled));
   if (!std::exchange(header_sent_, true) && send_stream_header(r_) != NGX_OK) {
     return finish(NGX_ERROR);
@@ -163,14 +166,14 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
 std::string Subscriber::last_words(Ending ending, bool settled) const {
   const bool over = is_over(ending);
   const auto retry = over ? static_cast<unsigned>(conf_.retry) : jittered(conf_.retry);
-  const std::uint64_t cursor = forgotten_ ? kFarAhead : cursor_;
+  const std::string cursor = settled ? std::to_string(forgotten_ ? kFarAhead : cursor_) : cursor_text(*located_by_);
   std::string text;
-  if (!header_sent_ && settled) {
+  if (!header_sent_) {
     text = stream_opening(retry, cursor);
-  } else if (!over || !settled) {
-    text = (header_sent_ ? stream_cursor(cursor) : "") + "retry: " + std::to_string(retry) + "\n\n";
+  } else if (!over) {
+    text = stream_cursor(cursor) + "retry: " + std::to_string(retry) + "\n\n";
   }
-  if (over && settled) {
+  if (over) {
     const auto now_us = static_cast<std::int64_t>(now_seconds() * 1e6);
     text += stream_expired(cursor, ending == Ending::kRevoked ? "revoked" : "expired",
                            format_ == Format::kStreamEnvelope, channels_.front().channel->name, now_us);

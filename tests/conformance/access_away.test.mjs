@@ -1,8 +1,8 @@
 // Access while the database is away: whether a token was revoked cannot be told then, so nobody gets in by one that may have
-// been; what can be told without the database is told as ever.
+// been, and a stream waits; what can be told without the database is told as ever.
 import { test } from 'node:test';
 
-import { AccessTable, kExpired, kInvalid, kRevoked, needsToken, readableBy, requestOf, seed } from '../lib/access_table.mjs';
+import { AccessTable, kExpired, kInvalid, kRevoked, needsToken, readableBy, refusesChannel, requestOf, seed } from '../lib/access_table.mjs';
 import { forEach, startBackends } from '../lib/backends.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
@@ -22,18 +22,26 @@ const good = token();
 const revoked = token({ sub: '11' });
 
 const kAway = { status: 503, code: 'SERVICE_UNAVAILABLE', msg: 'The database is not available' };
+const kWaits = { transport: 'stream', status: 200, waits: true };
 const readable = (row) => ({ ...row, headers: { Origin: kOrigin }, answerHeaders: readableBy(kOrigin) });
 
 const rows = [
-  ...['poll', 'long-poll', 'stream'].map((transport) => ({ what: `a good token: ${transport}`, token: good, transport, ...kAway })),
+  ...['poll', 'long-poll'].map((transport) => ({ what: `a good token: ${transport}`, token: good, transport, ...kAway })),
   { what: 'a good token: publish', token: good, transport: 'publish', channel: 'orders', ...kAway },
   { what: 'a good token in the query', token: good, where: 'query', ...kAway },
   { what: 'a good token: HEAD', token: good, method: 'HEAD', ...kAway },
   { what: 'a token that was revoked is not told from others', token: revoked, ...kAway },
   { what: 'no token, an anonymous channel', channel: 'public', ...kAway },
+  { what: 'a good token: stream', token: good, ...kWaits },
+  { what: 'a good token in the query: stream', token: good, where: 'query', ...kWaits },
+  { what: 'a token that was revoked is not told from others: stream', token: revoked, ...kWaits },
+  { what: 'no token, an anonymous channel: stream', channel: 'public', ...kWaits },
+  { what: 'a good token for another channel: stream', token: good, channel: 'wine', transport: 'stream', ...refusesChannel('wine') },
+  { what: 'no token: stream', transport: 'stream', ...needsToken('cheese') },
   { what: 'no token', ...needsToken('cheese') },
   { what: 'a forged token', token: signToken({ sub: '10', exp: inSeconds(60) }, { key: secretKey() }), ...kInvalid },
   { what: 'an expired token in the query', token: token({ exp: 1 }), where: 'query', ...kExpired },
+  { what: 'a forged token: stream', token: signToken({ sub: '10', exp: inSeconds(60) }, { key: secretKey() }), transport: 'stream', ...kInvalid },
   { what: 'OPTIONS', method: 'OPTIONS', status: 204 },
 ].map(readable);
 

@@ -1,11 +1,13 @@
-// The database goes away and comes back: 503 with word of when to try again, errors of the client's own are told as ever,
-// and a cursor from before loses nothing.
+// The database goes away and comes back: 503 with word of when to try again, but for event streams, which have no error that a
+// browser survives; errors of the client's own are told as ever, and a cursor from before loses nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertError, forEach, newChannel, startBackends } from '../lib/backends.mjs';
+import { assertError, forEach, kBase, newChannel, startBackends } from '../lib/backends.mjs';
 import { startCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
+import { streamWaiting } from '../lib/wire.mjs';
 
 const cluster = await startCluster();
 const database = await cluster.createDatabase();
@@ -16,12 +18,32 @@ function assertAway(answer) {
   assert.equal(answer.headers['retry-after'], '5');
 }
 
+// How much longer than usual a client may be told to stay away.
+const kSpread = { module: 5, fcgi: 3, cgi: 3 };
+
+// A stream is answered with a cursor to come back with, and ends where the back-end holds nothing; gives the cursor.
+async function assertStreamWaits(backend, channel, cursor) {
+  const stream = new EventStream({ port: backend.port, path: `${kBase}/events/${channel}`, cursor });
+  await stream.waitForBlock(({ kind }) => kind === 'waiting');
+  if (backend.differs.streamEnds) assert.equal((await stream.ended()).how, 'end');
+  await stream.close();
+  stream.assertStrict();
+  const { status, headers } = stream.connection;
+  assert.deepEqual([status, headers['content-type'], headers['cache-control']], [200, 'text/event-stream', 'no-store']);
+  const { retry, cursor: id } = streamWaiting(stream.text());
+  const usual = backend.differs.retry;
+  assert.ok(retry >= usual && retry <= kSpread[backend.name] * usual, `retry ${retry}`);
+  return id;
+}
+
+const kStarts = [['0', '0'], ['7', '7'], ['rt-1.5', 'rt-1.500000'], ['rt-1406125522', 'rt-1406125522']];
+
 forEach(backends, (backend) => {
   const get = (channel, query = {}, headers = {}) => backend.send(`/events/${channel}`, { query, headers });
   const isBack = async () => (await get('cheese', { flavor: 'poll', last_event_id: '0' })).status === 200;
 
   for (const how of ['fast', 'immediate']) {
-    test(`away after a stop (${how}): 503 for each flavour and for publishing, then service again`, async () => {
+    test(`away after a stop (${how}): 503 for polls and for publishing, streams wait, then service again`, async () => {
       const channel = newChannel();
       const { cursor } = await backend.poll(channel);
       const before = await database.publish(channel, 'made', 1);
@@ -31,8 +53,12 @@ forEach(backends, (backend) => {
       assertAway(await get(channel, { flavor: 'poll', last_event_id: cursor }));
       assertAway(await get(channel, {}, { 'Last-Event-ID': cursor }));
       assertAway(await get(channel, { last_event_id: 'rt-1' }));
-      assertAway(await get(channel, {}, { Accept: 'text/event-stream' }));
-      assertAway(await get(channel, {}, { Accept: 'text/event-stream', 'Last-Event-ID': '0' }));
+      for (const [asked, told] of kStarts) assert.equal(await assertStreamWaits(backend, channel, asked), told);
+      const arrived = Date.now() / 1000;
+      const start = await assertStreamWaits(backend, channel);
+      assert.match(start, /^rt-[0-9]+$/);
+      const margin = arrived - Number(start.slice(3));
+      assert.ok(margin >= 4.9 && margin <= 7, `${start} at ${arrived}`);
       assertAway(await backend.publish(channel, { type: 'made' }));
       await cluster.start();
       await waitFor(isBack, { what: 'service again' });
@@ -42,6 +68,9 @@ forEach(backends, (backend) => {
         return poll.events.length > 1 && poll;
       }, { what: 'both events' });
       assert.deepEqual(answer.events.map(({ id }) => id), [before, after]);
+      const later = answer.events.filter(({ ts }) => Number(ts) > Number(start.slice(3)));
+      const back = await backend.stream(channel, { cursor: start, count: later.length });
+      assert.equal(back.events.at(-1).id, after);
     });
   }
 
@@ -55,10 +84,12 @@ forEach(backends, (backend) => {
     await waitFor(isBack, { what: 'service again' });
   });
 
-  test('HEAD says 503 without a body', async () => {
+  test('HEAD says 503 without a body, of a stream too', async () => {
     await cluster.stop();
-    await waitFor(async () => (await backend.send('/events/a', { method: 'HEAD' })).status === 503, { what: '503' });
-    const answer = await backend.send('/events/a', { method: 'HEAD' });
+    const head = (query) => backend.send('/events/a', { method: 'HEAD', query });
+    await waitFor(async () => (await head()).status === 503, { what: '503' });
+    const answer = await head({ flavor: 'eventsource' });
+    assert.equal(answer.status, 503);
     assert.deepEqual([answer.body, answer.headers['retry-after']], ['', '5']);
     await cluster.start();
     await waitFor(isBack, { what: 'service again' });

@@ -83,8 +83,8 @@ export class Crowd {
   }
 
   rowsFor(member, log) {
-    const after = member.after ?? member.client.opening?.id;
-    return expectedRows(log, { channels: member.channels, after, since_us: member.since_us });
+    const start = member.after ?? member.since_us ? member : startOf(member.client.start);
+    return expectedRows(log, { channels: member.channels, after: start.after, since_us: start.since_us });
   }
 
   // Waits until everybody has the newest of its events as of now. Gives the milliseconds that it took.

@@ -1,9 +1,10 @@
-// The database goes away and comes back, while events flow: those who wait go on waiting, those who come are told to come later,
-// and afterwards everybody has everything once.
+// The database goes away and comes back, while events flow: those who wait go on waiting, new streams wait too, others are
+// told to come later, and afterwards everybody has everything once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { range, sleep } from '../lib/conditions.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
 import { childrenOf } from '../lib/processes.mjs';
 import { Crowd, describeFigures, kChannels } from './crowd.mjs';
@@ -44,7 +45,6 @@ async function assertSaidAway() {
   const requests = [
     { path: '/events/cheese?flavor=poll' },
     { path: '/events/cheese', headers: { 'Last-Event-ID': '0' } },
-    { path: '/events/cheese', headers: { Accept: 'text/event-stream' } },
     { path: '/events/cheese', method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"type":"made","data":1}' },
   ];
   for (const base of ['/rt', '/fb']) {
@@ -54,10 +54,13 @@ async function assertSaidAway() {
       assert.deepEqual(seen, [503, 'application/json', 'SERVICE_UNAVAILABLE'], `${base}${path}`);
       assert.match(answer.headers['retry-after'], /^[1-9][0-9]*$/);
     }
+    const stream = new EventStream({ port: service.port, path: `${base}/events/cheese` });
+    await stream.waitForBlock(({ kind }) => kind === 'waiting');
+    await stream.close();
   }
 }
 
-test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, new ones are told 503 with Retry-After`, async (t) => {
+test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, new streams wait, polls are told 503 with Retry-After`, async (t) => {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels], { fallback: false });
   const cursor = await database.head();
@@ -70,7 +73,7 @@ test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, 
 
   await cluster.stop('fast');
   await service.waitAnsweredBy(503);
-  const late = [crowd.stream(['cheese'], { cursor }), crowd.poller(['bread', 'cheese'], { cursor }),
+  const late = [crowd.stream(['cheese'], { cursor }), crowd.stream(kChannels), crowd.poller(['bread', 'cheese'], { cursor }),
     crowd.poller(['cheese'], { cursor, base: '/fb', flavor: 'poll' })];
   const back_at = Date.now() + kAwaySeconds * 1000;
   while (Date.now() < back_at) {
@@ -84,6 +87,7 @@ test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, 
     assert.ok(beats >= kAwaySeconds / 5, `${beats} heartbeats`);
   }
   assert.ok(late.every(({ client }) => client.events.length === 0));
+  for (const { kind, client } of late) if (kind === 'stream') assert.equal(client.connections.length, 1);
 
   await cluster.start();
   const started = performance.now();

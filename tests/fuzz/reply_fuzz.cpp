@@ -56,9 +56,9 @@ void check_event(std::string_view channel, std::string_view type, std::string_vi
 }
 
 void check_expired(std::string_view channel) {
-  for (const bool envelope : {false, true}) {
-    const std::string frame = stream_expired(9, "expired", envelope, channel, 1406125522481000);
-    check_frame(frame, "9");
+  for (const auto& [cursor, envelope] : {std::pair("9", false), {"9", true}, {"rt-9", false}, {"rt-9", true}}) {
+    const std::string frame = stream_expired(cursor, "expired", envelope, channel, 1406125522481000);
+    check_frame(frame, cursor);
     const std::size_t start = frame.find("\ndata: ") + 7;
     const std::string data = frame.substr(start, frame.find('\n', start) - start);
     require(json_valid(data), "the data of the last frame is valid JSON", data);

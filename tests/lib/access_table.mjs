@@ -3,13 +3,15 @@
 //   token      its text; where: 'header' (Authorization: Bearer, the default), 'cookie' or 'query' (access_token)
 //   channel    a channel list; method, or transport: 'poll' (the default), 'long-poll', 'stream' or 'publish'; headers, query
 //   over       gives the connection's options for a back-end, if it is not the usual one
+//   waits      the database is away: an event stream gets nothing but its cursor
 //   status, code, msg, challenge (WWW-Authenticate)   the answer, best spread from one of the outcomes below; answerHeaders:
 //   those about origins that it must have. Of the headers that are watched it has no others.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertError, forEach } from './backends.mjs';
-import { pollBody, streamFrame, streamOpening } from './wire.mjs';
+import { assertError, forEach, kBase } from './backends.mjs';
+import { EventStream } from './event_stream.mjs';
+import { pollBody, streamFrame, streamOpening, streamWaiting } from './wire.mjs';
 
 export const kCookie = 'pgevents_token';
 const kShortest = 8; // no part of a token or key of at least this length may be repeated
@@ -99,6 +101,7 @@ export class AccessTable {
   async check(backend, row) {
     if (row.token) this.secrets_.add(row.token);
     const [path, options] = requestOf(row);
+    if (row.waits) return this.checkWaiting_(backend, row, [path, options]);
     if (row.status === 200 && row.transport === 'stream') return this.checkStream_(backend, row, options);
     const before = await this.database_?.head();
     const answer = await backend.send(path, { ...options, ...row.over?.(backend) });
@@ -126,6 +129,18 @@ export class AccessTable {
     const stream = await backend.stream(channel, { count: rows.length, headers: options.headers, query });
     const frames = rows.map((event) => streamFrame(event)).join('');
     assert.equal(stream.text().replace(kLastCursor, ''), streamOpening(backend.differs.retry, 0) + frames);
+    this.assertHeaders_(stream.connection, row);
+  }
+
+  // An event stream opens, and brings nothing but a cursor to come back with.
+  async checkWaiting_(backend, row, [path, { headers, query }]) {
+    const target = `${kBase}${path}?${query}`;
+    const stream = new EventStream({ port: backend.port, path: target, headers });
+    await stream.waitForBlock(({ kind }) => kind === 'waiting');
+    if (backend.differs.streamEnds) await stream.ended();
+    await stream.close();
+    assert.equal(stream.connection.status, row.status);
+    assert.equal(streamWaiting(stream.text()).cursor, '0');
     this.assertHeaders_(stream.connection, row);
   }
 

@@ -40,6 +40,11 @@ export class EventStream {
     return this.blocks.find((block) => block.kind === 'opening');
   }
 
+  // Where it begins: the cursor of its first block, which is no opening while the database is away.
+  get start() {
+    return this.blocks.find(({ kind }) => kind === 'opening' || kind === 'waiting')?.id;
+  }
+
   async run_() {
     do {
       await this.connectOnce_();

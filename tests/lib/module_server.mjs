@@ -56,7 +56,7 @@ export class ModuleServer {
 // Waits until the module has found its database. The kernel spreads connections over the workers (reuseport); otherwise a
 // lone one might take them all.
 // database: a Database; parameters: of pgevents_database; location, subscribe, publish: see locationText; server, http: more
-// text; the rest as startNginx takes it.
+// text (server may be a function of the Nginx); the rest as startNginx takes it.
 export async function startModuleServer({ database, workers = 2, ring = '4m', parameters = '', server = '', http = '', location, subscribe,
   publish, ...options }) {
   const nginx = await startNginx({
@@ -67,7 +67,7 @@ export async function startModuleServer({ database, workers = 2, ring = '4m', pa
       ${http}
       server {
         listen ${n.listen()} reuseport;
-        ${server}
+        ${typeof server === 'function' ? server(n) : server}
         ${locationText({ location, subscribe, publish })}
       }`,
   });

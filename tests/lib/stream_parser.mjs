@@ -3,20 +3,25 @@
 import { parseEventObject } from './wire.mjs';
 
 const kRetry = /^retry: ([0-9]+)$/;
-const kId = /^id: ([0-9]+)$/;
+const kId = /^id: ([0-9]+|rt-[0-9]+(?:\.[0-9]{6})?)$/;
 const kEvent = /^event: ([^\n]*)$/;
 const kData = /^data: ([^\n]*)$/;
 // What gives a cursor without an event of a channel.
 const kCursor = [/^event: pgevents\.cursor()$/, /^data:()$/, kId];
+const kWaiting = /^: (waiting for the database)$/;
 const kBlankLine = Buffer.from('\n\n');
 
+// A cursor is a number, or where it is a time the text.
+const idOf = (text) => (text.startsWith('rt-') ? text : Number(text));
+
 const kShapes = [
-  ['opening', [kRetry, ...kCursor], ([retry, , , id]) => ({ retry: Number(retry), id: Number(id) })],
+  ['opening', [kRetry, ...kCursor], ([retry, , , id]) => ({ retry: Number(retry), id: idOf(id) })],
+  ['waiting', [kWaiting, kRetry, ...kCursor], ([, retry, , , id]) => ({ retry: Number(retry), id: idOf(id) })],
   ['closing', [kRetry], ([retry]) => ({ retry: Number(retry) })],
-  ['cursor', kCursor, ([, , id]) => ({ id: Number(id) })],
-  ['event', [kEvent, kData, kId], ([type, data, id]) => ({ type, data, id: Number(id) })],
+  ['cursor', kCursor, ([, , id]) => ({ id: idOf(id) })],
+  ['event', [kEvent, kData, kId], ([type, data, id]) => ({ type, data, id: idOf(id) })],
   ['heartbeat', [/^(:)$/], () => ({})],
-  ['heartbeat', [/^(:)$/, ...kCursor], ([, , , id]) => ({ id: Number(id) })],
+  ['heartbeat', [/^(:)$/, ...kCursor], ([, , , id]) => ({ id: idOf(id) })],
 ];
 
 function readBlock(text) {
@@ -30,7 +35,8 @@ function readBlock(text) {
 }
 
 export class StreamParser {
-  // onBlock gets { kind, at (ms), raw (Buffer), … }; kinds: opening, closing, event, cursor, heartbeat, odd.
+  // onBlock gets { kind, at (ms), raw (Buffer), … }; kinds: opening, waiting (the opening follows when the database is there),
+  // closing, event, cursor, heartbeat, odd.
   constructor({ onBlock = () => {}, envelope = false } = {}) {
     this.onBlock_ = onBlock;
     this.envelope_ = envelope;
@@ -39,6 +45,7 @@ export class StreamParser {
     this.pending_bytes_ = 0;
     this.count_ = 0;
     this.id_ = -1;
+    this.opened_ = false;
     this.closed_ = false;
     this.violations = [];
   }
@@ -74,7 +81,7 @@ export class StreamParser {
     if (raw.includes(0x0d) || raw.includes(0)) this.blame_('CR or NUL', raw);
     const block = { ...readBlock(text), at: performance.now(), raw };
     // The closing block may carry the cursor, and then looks like an opening.
-    if (block.kind === 'opening' && this.count_ > 0) block.kind = 'closing';
+    if (block.kind === 'opening' && this.opened_) block.kind = 'closing';
     this.check_(block);
     this.count_++;
     this.onBlock_(block);
@@ -82,7 +89,10 @@ export class StreamParser {
 
   check_(block) {
     if (block.kind === 'odd') this.blame_('no block of the protocol', block.raw);
-    if ((block.kind === 'opening') !== (this.count_ === 0)) this.blame_('an opening first, and only there', block.raw);
+    const first = this.count_ === 0;
+    if (block.kind === 'waiting' ? !first : first && block.kind !== 'opening') this.blame_('an opening first, and only there', block.raw);
+    this.opened_ ||= block.kind === 'opening';
+    if (block.kind === 'event' && block.type !== 'pgevents.expired' && !this.opened_) this.blame_('an event before the opening', block.raw);
     if (this.closed_) this.blame_('a block after the closing one', block.raw);
     this.closed_ = block.kind === 'closing' || block.type === 'pgevents.expired';
     this.checkId_(block);
@@ -90,7 +100,7 @@ export class StreamParser {
   }
 
   checkId_(block) {
-    if (block.id === undefined) return;
+    if (typeof block.id !== 'number') return;
     // An event's id is new; a cursor may repeat, also that of the last word to an expired stream. A reset may lead anywhere,
     // and says so.
     const is_new = block.kind === 'event' && block.type !== 'pgevents.expired';

@@ -37,6 +37,15 @@ describe('the strict stream reader', () => {
     assert.match(parse(opening + streamOpening(40, 4)).violations[0], /id after 5/);
   });
 
+  test('reads a stream that waits before it is opened, or ends', () => {
+    const waiting = ': waiting for the database\nretry: 4711\nevent: pgevents.cursor\ndata:\nid: rt-1406125522\n\n';
+    const { blocks, violations } = parse(`${waiting}:\n\n${opening}${event}`);
+    assert.deepEqual(violations, []);
+    assert.deepEqual(blocks.map(({ kind, id }) => [kind, id]), [['waiting', 'rt-1406125522'], ['heartbeat', undefined], ['opening', 5], ['event', 7]]);
+    const end = 'event: pgevents.expired\ndata: {"reason":"revoked"}\nid: rt-1406125522\n\n';
+    for (const rest of ['', ':\n\n', end, 'event: pgevents.cursor\ndata:\nid: rt-1406125522\n\nretry: 40\n\n']) assert.deepEqual(parse(waiting + rest).violations, []);
+  });
+
   test('does not mind where the bytes are cut', () => {
     const whole = parse(opening + event);
     for (let cut = 1; cut < opening.length + event.length; cut++) {
@@ -49,6 +58,8 @@ describe('the strict stream reader', () => {
   const faults = {
     'a missing opening': event,
     'two openings': opening + opening + event,
+    'waiting behind the opening': `${opening}: waiting for the database\nretry: 40\nevent: pgevents.cursor\ndata:\nid: 5\n\n`,
+    'an event while it waits': `: waiting for the database\nretry: 40\nevent: pgevents.cursor\ndata:\nid: 5\n\n${event}`,
     'two data lines': `${opening}event: a\ndata: 1\ndata: 2\nid: 6\n\n`,
     'a missing id': `${opening}event: a\ndata: 1\n\n`,
     'a foreign field': `${opening}event: a\nfoo: b\ndata: 1\nid: 6\n\n`,

@@ -25,6 +25,13 @@ export const streamCursor = (cursor) => `event: pgevents.cursor\ndata:\nid: ${cu
 
 export const streamOpening = (retry, cursor) => `retry: ${retry}\n${streamCursor(cursor)}`;
 
+// What a stream gets first while the database is away; gives retry and cursor.
+const kWaiting = /^: waiting for the database\nretry: ([0-9]+)\nevent: pgevents\.cursor\ndata:\nid: ([^\n]+)\n\n$/;
+export const streamWaiting = (text) => {
+  const [, retry, cursor] = kWaiting.exec(text) ?? [];
+  return { retry: Number(retry), cursor };
+};
+
 // The end of the JSON value that starts at `from`: strings skipped, brackets counted.
 function valueEnd(text, from) {
   let depth = 0;
@@ -45,7 +52,7 @@ function valueEnd(text, from) {
 }
 
 const kObject = new RegExp(
-  '^\\{"id":([0-9]+),"channel_id":("(?:[^"\\\\]|\\\\.)*"),"ts":([0-9]+\\.[0-9]{6}),' +
+  '^\\{"id":([0-9]+|"rt-[0-9.]+"),"channel_id":("(?:[^"\\\\]|\\\\.)*"),"ts":([0-9]+\\.[0-9]{6}),' +
     '"data":\\{"type":("(?:[^"\\\\]|\\\\.)*"),"data":',
 );
 
@@ -58,7 +65,7 @@ export function parseEventObject(text) {
   const data = text.slice(match[0].length, end);
   JSON.parse(data);
   const [, id, channel, ts, type] = match;
-  return { id: Number(id), channel_id: JSON.parse(channel), ts, type: JSON.parse(type), data };
+  return { id: JSON.parse(id), channel_id: JSON.parse(channel), ts, type: JSON.parse(type), data };
 }
 
 // A poll's body, as parsed objects; throws at any deviation.

@@ -8,8 +8,7 @@ import { agentFor, exchange, isToBeRepeated } from './transport.mjs';
 const kLongestWait = 1000; // ms, whatever the server asks for
 const kMayCome = new Set([200, 503]);
 
-// A stream behind a time whose place in the log is still being looked for when the worker leaves: the time stays the cursor.
-const kUnsettled = /^an opening first, and only there: "retry: [0-9]+\\n\\n"$/;
+const startOf = (id) => (typeof id === 'string' ? { since_us: Number(id.slice(3)) * 1e6 } : { after: id });
 
 export async function sleepWhile(goes, ms) {
   for (const until = Date.now() + ms; goes() && Date.now() < until;) await sleep(Math.min(100, until - Date.now() + 1));
@@ -55,16 +54,14 @@ export class Subscriber {
       onBlock: (block) => {
         if (block.retry !== undefined) retry = block.retry;
         if (block.id !== undefined) this.cursor_ = block.id;
-        if (block.kind === 'opening' && !this.reader_.begun) this.reader_.begin({ after: block.id });
+        if (!this.reader_.begun && (block.kind === 'opening' || block.kind === 'waiting')) this.reader_.begin(startOf(block.id));
         if (block.kind === 'event') this.reader_.took(block);
       },
     });
     const state = this.start_((chunk) => state.status === 200 && parser.push(chunk), { Accept: 'text/event-stream' });
     const how = await state.over;
     parser.end({ clean: how === 'end' && state.status === 200 });
-    const is_unsettled = String(this.cursor_).startsWith('rt-');
-    const violations = parser.violations.filter((text) => !is_unsettled || !kUnsettled.test(text));
-    for (const violation of violations) this.note_(`${this.reader_.who}: ${violation}`);
+    for (const violation of parser.violations) this.note_(`${this.reader_.who}: ${violation}`);
     return Math.min(this.checked_(state, how) ?? retry, kLongestWait);
   }
 

@@ -272,11 +272,13 @@ START_TEST(revocation_is_asked_for_good_tokens_only) {
 }
 END_TEST
 
-START_TEST(what_keeps_revocation_from_being_told_is_the_answer) {
+START_TEST(a_caller_of_whom_nobody_knows_whether_he_was_revoked_is_marked) {
   Case one;
   one.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
   one.bearer(user_token());
-  assert_text(one.who(), "503 The database is not available");
+  const Caller caller = one.caller();
+  assert_that(caller.session.unchecked && caller.unchecked, "nobody knows");
+  ck_assert_int_eq(caller.unchecked->status, 503);
   one.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(); };
   assert_text(one.who(), "10/main");
 }
@@ -333,7 +335,7 @@ int main() {
                                     what_the_web_server_says_is_checked_with_and_without_a_token,
                                     revocation_is_asked_for_users_of_tokens_only,
                                     revocation_is_asked_for_good_tokens_only,
-                                    what_keeps_revocation_from_being_told_is_the_answer,
+                                    a_caller_of_whom_nobody_knows_whether_he_was_revoked_is_marked,
                                     who_took_his_time_is_looked_at_again,
                                     an_identity_is_told_to_the_database_as_json,
                                 });

@@ -87,6 +87,25 @@ START_TEST(everything_else_is_refused) {
 }
 END_TEST
 
+START_TEST(a_cursor_is_written_as_it_is_read) {
+  for (const char* text : {"", "0", "434", "9223372036854775807", "rt-0", "rt-1406125522", "rt-1406125522.481000",
+                           "rt-1.000001", "rt-253402300799.999999"}) {
+    assert_text(cursor_text(*parse_cursor(text)), text);
+  }
+  assert_text(cursor_text(*parse_cursor("rt-1.5")), "rt-1.500000");
+}
+END_TEST
+
+START_TEST(now_becomes_the_time_five_seconds_before) {
+  assert_text(cursor_text(fixed_start({}, 1406125522.999)), "rt-1406125517");
+  assert_text(cursor_text(fixed_start({}, 1406125522.0)), "rt-1406125517");
+  assert_text(cursor_text(fixed_start({}, 3)), "rt-0");
+  for (const char* text : {"0", "434", "rt-1.000001"}) {
+    assert_text(cursor_text(fixed_start(*parse_cursor(text), 1406125522)), text);
+  }
+}
+END_TEST
+
 START_TEST(an_id_stands_for_itself_before_its_first_row) {
   ck_assert_uint_eq(cursor_before(*parse_cursor("7"), 20), 7);
   ck_assert_uint_eq(cursor_before(*parse_cursor("0"), 20), 0);
@@ -107,6 +126,8 @@ int main() {
                            digits_are_an_id,
                            rt_is_a_time_in_microseconds,
                            everything_else_is_refused,
+                           a_cursor_is_written_as_it_is_read,
+                           now_becomes_the_time_five_seconds_before,
                            an_id_stands_for_itself_before_its_first_row,
                            a_time_becomes_the_id_before_its_first_row,
                        });

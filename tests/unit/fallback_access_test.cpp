@@ -139,9 +139,13 @@ END_TEST
 
 START_TEST(while_nobody_can_tell_what_was_revoked_identified_callers_wait) {
   const Server server;
-  // This token grants nothing: with a database it would be 403.
-  const std::string payload = R"({"sub":"10","exp":)" + std::to_string(std::time(nullptr) + 600) + "}";
-  assert_text(server.status(bearer(token_of(payload))), kLetIn);
+  const std::string payload = R"({"sub":"10","exp":)" + std::to_string(std::time(nullptr) + 600);
+  const std::string good = token_of(payload + R"(,"pgevents":{"subscribe":["closed"]}})");
+  assert_text(server.status(bearer(good)), kLetIn);
+  Params stream = bearer(good);
+  stream.emplace_back("HTTP_ACCEPT", "text/event-stream");
+  assert_text(server.status(stream), "Status: 200 OK");
+  assert_text(server.status(bearer(token_of(payload + '}'))), kForbidden);  // as it would be with a database
   assert_text(server.status({{"PGEVENTS_USER", "10"}}), kForbidden);
 }
 END_TEST

@@ -192,13 +192,46 @@ START_TEST(a_challenge_says_that_a_token_is_wanted) {
 END_TEST
 
 START_TEST(an_expired_stream_is_told_with_its_cursor) {
-  assert_text(stream_expired(7, "expired", false, "a", 1500000),
+  assert_text(stream_expired("7", "expired", false, "a", 1500000),
               "event: pgevents.expired\ndata: {\"reason\":\"expired\"}\nid: 7\n\n");
   assert_text(
-      stream_expired(7, "revoked", true, "a", 1500000),
+      stream_expired("7", "revoked", true, "a", 1500000),
       "event: pgevents.expired\ndata: "
       R"({"id":7,"channel_id":"a","ts":1.500000,"data":{"type":"pgevents.expired","data":{"reason":"revoked"}}})"
       "\nid: 7\n\n");
+  assert_text(
+      stream_expired("rt-1.5", "revoked", true, "a", 1500000),
+      "event: pgevents.expired\ndata: "
+      R"({"id":"rt-1.5","channel_id":"a","ts":1.500000,"data":{"type":"pgevents.expired","data":{"reason":"revoked"}}})"
+      "\nid: rt-1.5\n\n");
+}
+END_TEST
+
+START_TEST(a_stream_that_cannot_be_served_yet_keeps_its_cursor) {
+  const struct {
+    Cursor asked;
+    const char* id;
+  } rows[] = {
+      {{Cursor::Kind::kNow, 0, 0}, "rt-1406125517"},
+      {{Cursor::Kind::kId, 434, 0}, "434"},
+      {{Cursor::Kind::kId, 0, 0}, "0"},
+      {{Cursor::Kind::kTime, 0, 1406125000000000}, "rt-1406125000"},
+      {{Cursor::Kind::kTime, 0, 1406125000000120}, "rt-1406125000.000120"},
+  };
+  for (const auto& row : rows) {
+    assert_text(
+        stream_waiting(4711, fixed_start(row.asked, 1406125522.481)),
+        std::string(": waiting for the database\nretry: 4711\nevent: pgevents.cursor\ndata:\nid: ") + row.id + "\n\n");
+  }
+}
+END_TEST
+
+START_TEST(the_time_to_come_back_is_spread) {
+  ck_assert_uint_eq(spread_retry(2000, 5, 0), 2000);
+  ck_assert_uint_eq(spread_retry(2000, 5, 8000), 10000);
+  ck_assert_uint_eq(spread_retry(2000, 5, 8001), 2000);
+  ck_assert_uint_eq(spread_retry(0, 5, 17), 0);
+  ck_assert_uint_eq(spread_retry(UINT32_MAX, 5, UINT32_MAX), UINT32_MAX);
 }
 END_TEST
 
@@ -246,6 +279,8 @@ int main() {
                           options_names_the_methods_without_a_body,
                           a_challenge_says_that_a_token_is_wanted,
                           an_expired_stream_is_told_with_its_cursor,
+                          a_stream_that_cannot_be_served_yet_keeps_its_cursor,
+                          the_time_to_come_back_is_spread,
                           an_expired_poll_may_come_back_at_once,
                           a_publication_is_answered_with_its_id,
                           a_publication_without_id_is_an_internal_error,

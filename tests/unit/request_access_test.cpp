@@ -55,6 +55,39 @@ START_TEST(a_route_carries_the_session) {
 }
 END_TEST
 
+START_TEST(while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wait) {
+  const struct {
+    const char* method;
+    const char* path;
+    const char* accept;
+    const char* wanted;
+  } rows[] = {
+      {"GET", "/events/a", "text/event-stream", "a stream that waits"},
+      {"HEAD", "/events/a", "text/event-stream", "503 The database is not available"},
+      {"GET", "/events/a", "", "503 The database is not available"},
+      {"POST", "/events/p", "", "503 The database is not available"},
+      {"POST", "/typing", "", "503 The database is not available"},
+      {"POST", "/register", "", "503 The database is not available"},
+      {"GET", "/realm/presence", "", "503 The database is not available"},
+      {"GET", "/events/b", "text/event-stream", "403 Not authorized for channel 'b'"},
+      {"OPTIONS", "/events/a", "", "options"},
+  };
+  for (const auto& row : rows) {
+    Scene scene;
+    scene.access.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
+    scene.request().method = row.method;
+    scene.request().path = row.path;
+    scene.request().accept = row.accept;
+    const Route found = scene.result();
+    std::string said = std::holds_alternative<Options>(found) ? "options" : "something else";
+    if (const auto* error = std::get_if<Error>(&found)) said = std::to_string(error->status) + ' ' + error->msg;
+    const auto* stream = std::get_if<Subscription>(&found);
+    if (stream != nullptr && stream->session.unchecked) said = "a stream that waits";
+    assert_text(said, row.wanted);
+  }
+}
+END_TEST
+
 START_TEST(the_time_is_that_of_the_request) {
   Scene scene;
   scene.settings.access = scene.access.rules;
@@ -256,6 +289,7 @@ int main() {
   return run("request_access",
              {
                  a_route_carries_the_session,
+                 while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wait,
                  the_time_is_that_of_the_request,
                  a_bad_token_is_refused_even_where_none_is_needed,
                  the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters,
