@@ -297,11 +297,14 @@ void Database::missed_control() noexcept {
   }
 }
 
+// A user who was revoked before the listener was cut off stays out. serving() comes first: what the listener loaded
+// before it served is then in the table.
 std::optional<Error> Database::refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const {
-  if (revocations_.loads() == 0) {
-    return database_away(retry_after);
+  const bool knows = serving();
+  if (revocations_.loads() != 0 && revocations_.refuses(user, issued_us)) {
+    return token_revoked();
   }
-  return revocations_.refuses(user, issued_us) ? std::optional(token_revoked()) : std::nullopt;
+  return knows ? std::nullopt : std::optional(database_away(retry_after));
 }
 
 void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexcept {

@@ -1,0 +1,172 @@
+// The listener is cut off, and the pool is not: what was revoked meanwhile is not known. No request with a token gets an
+// event or does anything then: streams wait, everything else is told to come later. Users whom the web server identifies, and
+// anonymous requests, are served.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { newChannel } from '../lib/backends.mjs';
+import { startCluster } from '../lib/cluster.mjs';
+import { waitFor } from '../lib/conditions.mjs';
+import { kServerUser } from '../lib/database.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
+import { startFallback } from '../lib/fallback.mjs';
+import { request } from '../lib/http.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+import { tempDir } from '../lib/scratch.mjs';
+import { secretKey, signToken } from '../lib/tokens.mjs';
+
+const key = secretKey();
+const keyFile = path.join(tempDir('key'), 'jwt.key');
+fs.writeFileSync(keyFile, key.text);
+const now = () => Date.now() / 1000;
+const bearer = (user) => ({ Authorization: `Bearer ${signToken({ sub: user, iat: now() - 10, exp: now() + 600 }, { key })}` });
+
+const cluster = await startCluster();
+const database = await cluster.createDatabase();
+await database.query("INSERT INTO pgevents.users (user_id) VALUES ('bad'), ('good'), ('server'), ('out')");
+const fallback = await startFallback({ conninfo: database.conninfo(), processes: 1, args: ['--jwt-key', keyFile] });
+const access = `pgevents_jwt_key ${keyFile}; pgevents_user $arg_user; pgevents_subscribe "*"; pgevents_publish "*"; pgevents_retry 300ms;`;
+const nginx = await startNginx({
+  workers: 1,
+  http: (n) => `
+    pgevents_database main "${database.conninfo()}" ring=1m connections=1;
+    server {
+      listen ${n.listen()};
+      location /rt/ { pgevents main; ${access} }
+      location /fb/ { ${fallback.nginxLines({ base: '/fb' })} }
+      location /both/ { pgevents main; ${access} ${fallback.nginxLines({ base: '/both', params: { PGEVENTS_USER: '$arg_user' } })} }
+    }`,
+});
+await nginx.waitListening();
+
+const json = (method, where, body) => ({ method, where, body: JSON.stringify(body) });
+const kRequests = {
+  'publish': json('POST', '/events/cheese', { type: 'made', data: 1 }),
+  'poll': { where: '/events/cheese?flavor=poll&last_event_id=0' },
+  'long poll': { where: '/events/cheese?last_event_id=0' },
+  'HEAD': { method: 'HEAD', where: '/events/cheese?flavor=eventsource' },
+  'register': json('POST', '/register', {}),
+  'report presence': json('POST', '/users/me/presence', { status: 'active' }),
+  'presence of a user': { where: '/users/server/presence' },
+  'presence of the realm': { where: '/realm/presence' },
+  'typing': json('POST', '/typing', { op: 'start', type: 'direct', to: ['good'] }),
+  'settings': json('PATCH', '/settings', { presence_enabled: true }),
+};
+const kEvents = ['poll', 'long poll', 'HEAD'];
+
+const send = ({ where, ...options }, { base = '/rt', headers = {}, user } = {}) => request({
+  port: nginx.port, path: `${base}${where}${user ? `${where.includes('?') ? '&' : '?'}user=${user}` : ''}`,
+  headers: { 'Content-Type': 'application/json', ...headers }, ...options,
+});
+const open = (channel, { headers, user } = {}) =>
+  new EventStream({ port: nginx.port, path: `/rt/events/${channel}${user ? `?user=${user}` : ''}`, headers, cursor: 0 });
+
+const kWho = {
+  'a token that was revoked meanwhile': { headers: bearer('bad') },
+  'a good token': { headers: bearer('good') },
+  'a user whom the web server knows': { user: 'server' },
+  'nobody in particular': {},
+};
+
+const sessions = () => database.query('SELECT pid, query FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
+const isListener = ({ query }) => /LISTEN|log_after|listener_start/.test(query);
+
+// No session more than there are besides the listener's, which ends: so it finds no way back.
+async function cutListener() {
+  const all = await sessions();
+  const [listener, ...more] = all.filter(isListener);
+  assert.equal(more.length, 0);
+  await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT ${all.length - 1}`);
+  await database.query('SELECT pg_terminate_backend($1)', [listener.pid]);
+  await waitFor(async () => (await send(kRequests.poll)).status === 503, { what: 'the listener is gone' });
+}
+
+const eventsOf = async (channel) => (await database.log({ channels: [channel] })).length;
+
+describe('while the listener is cut off', () => {
+  const streams = {};
+  let channel;
+
+  before(async () => {
+    await database.query("SELECT pgevents.revoke('out')");
+    await waitFor(async () => (await send(kRequests.poll, { headers: bearer('out') })).status === 401, { what: 'a revocation of before' });
+    channel = newChannel();
+    await database.publish(channel, 'made', 'secret');
+    // The pool has its connection, and the fallback.
+    assert.equal((await send(kRequests['presence of the realm'], { user: 'server' })).status, 200);
+    assert.equal((await send(kRequests.publish, { base: '/fb' })).status, 201);
+    await waitFor(async () => (await sessions()).length >= 3, { what: 'the sessions of listener, pool and fallback' });
+    await cutListener();
+    await database.query("SELECT pgevents.revoke('bad')");
+  });
+
+  for (const [who, credentials] of Object.entries(kWho)) {
+    for (const [what, options] of Object.entries(kRequests)) {
+      const is_token = Boolean(credentials.headers);
+      const waits = is_token || kEvents.includes(what);
+      test(`${what} by ${who}: ${waits ? '503' : 'an answer'}`, async () => {
+        const published = await eventsOf('cheese');
+        const answer = await send(options, credentials);
+        const served = what === 'publish' ? 201 : credentials.user ? 200 : 401; // nobody has neither presence nor settings
+        assert.equal(answer.status, waits ? 503 : served, answer.body);
+        if (waits) assert.equal(answer.headers['retry-after'], '5');
+        assert.equal(await eventsOf('cheese') - published, !waits && what === 'publish' ? 1 : 0);
+      });
+    }
+
+    test(`a stream by ${who} waits`, async () => {
+      streams[who] = open(channel, credentials);
+      await streams[who].waitForBlock(({ kind }) => kind === 'waiting');
+      assert.deepEqual([streams[who].status, streams[who].events], [200, []]);
+    });
+  }
+
+  test('who was revoked before stays out', async () => {
+    for (const [what, options] of Object.entries(kRequests)) assert.equal((await send(options, { headers: bearer('out') })).status, 401, what);
+    const stream = open(channel, { headers: bearer('out') });
+    assert.equal((await stream.ended()).status, 401);
+  });
+
+  test('with a fallback behind it the module declines, and the fallback asks the database', async () => {
+    const status = async (what, user) => (await send(kRequests[what], { base: '/both', headers: bearer(user) })).status;
+    assert.deepEqual([await status('publish', 'bad'), await status('poll', 'bad')], [401, 401]);
+    assert.deepEqual([await status('publish', 'good'), await status('poll', 'good')], [201, 200]);
+  });
+
+  test('nobody counts as present by a token that was not looked at', async () => {
+    const { presences } = (await send(kRequests['presence of the realm'], { user: 'server' })).json();
+    assert.equal(presences.bad, undefined, JSON.stringify(presences));
+  });
+
+  after(() => database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`));
+
+  describe('and then is back', () => {
+    before(async () => {
+      await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`);
+      await waitFor(async () => (await send(kRequests.poll)).status === 200, { what: 'the listener is back' });
+    });
+
+    for (const who of Object.keys(kWho)) {
+      test(`the stream by ${who} goes on, or is over`, async () => {
+        const stream = streams[who];
+        if (!/revoked/.test(who)) {
+          await stream.waitForEvents(1);
+          assert.deepEqual([stream.events[0].type, stream.events[0].data], ['made', '"secret"']);
+          return stream.close();
+        }
+        assert.equal((await stream.ended()).how, 'end');
+        assert.deepEqual(stream.events.map(({ type, data, id }) => [type, data, id]), [['pgevents.expired', '{"reason":"revoked"}', 0]]);
+        stream.assertStrict();
+      });
+    }
+
+    test('everything is known again', async () => {
+      assert.equal((await send(kRequests.publish, { headers: bearer('bad') })).status, 401);
+      assert.equal((await send(kRequests.publish, { headers: bearer('good') })).status, 201);
+    });
+  });
+});
+
+test('the end: a clean log', () => nginx.stop());
