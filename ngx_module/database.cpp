@@ -218,6 +218,7 @@ void Database::look() {
     users_.obey(revocations_);
   }
   if (serves && !was_serving_) {
+    pool_.may_connect_again();
     resume_all();
   }
   was_serving_ = serves;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
+constexpr ngx_msec_t kConnectPause = 1'000;
 
 std::string_view error_field(const PGresult* result, int field) noexcept {
   const char* text = PQresultErrorField(result, field);
@@ -135,6 +136,9 @@ class QueryPool::Member final : private PgConnection::Owner {
       ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why);
     }
     pool_.finish(query, away(why));
+    if (was_opening) {
+      pool_.pause_until_ = ngx_current_msec + kConnectPause;
+    }
     // Where opening fails it may do so at once: to try again here could go on for ever. Those that are connected see to the queue.
     if (!was_opening) {
       pool_.dispatch();
@@ -265,11 +269,20 @@ void QueryPool::dispatch() noexcept {
       return;
     }
     if (member->closed()) {
-      member->open();  // takes from the queue when it is connected
+      if (may_connect()) {
+        member->open();  // takes from the queue when it is connected
+      }
       continue;
     }
     member->start(take_from(*queue));
   }
+  if (!queue_.empty() && !may_connect() && all_closed()) {
+    fail_queue("no connection a moment ago");
+  }
+}
+
+bool QueryPool::may_connect() const noexcept {
+  return static_cast<ngx_msec_int_t>(ngx_current_msec - pause_until_) >= 0;
 }
 
 // Not what is added meanwhile.
@@ -291,6 +304,10 @@ void QueryPool::close_idle() noexcept {
       member->close();
     }
   }
+}
+
+bool QueryPool::all_closed() const noexcept {
+  return std::all_of(members_.begin(), members_.end(), [](const auto& member) { return member->closed(); });
 }
 
 bool QueryPool::any_connected() const noexcept {

@@ -56,6 +56,8 @@ class QueryPool {
   bool run(std::shared_ptr<Query> query);
   // The same for the worker's own statements, of which there are few: never refused.
   void post(std::shared_ptr<Query> query);
+  // The database is there: the next request need not wait until it may open a connection.
+  void may_connect_again() noexcept { pause_until_ = ngx_current_msec; }
   // Connections close as they become idle: the worker leaves.
   void shut_down();
   // All connections, whatever is on them: the process ends.
@@ -85,6 +87,8 @@ class QueryPool {
   void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
   void dispatch() noexcept;
   bool any_connected() const noexcept;
+  bool all_closed() const noexcept;
+  bool may_connect() const noexcept;
   void close_idle() noexcept;
   void fail_queue(const char* why) noexcept;
 
@@ -94,6 +98,7 @@ class QueryPool {
   Queue presence_{{}, 0, kMaxPresenceBytes};
   unsigned passed_over_ = 0;  // events that went before a statement about presence
   std::vector<std::unique_ptr<Member>> members_;
+  ngx_msec_t pause_until_ = 0;  // after a failure no request opens a connection for a second
   bool shutting_down_ = false;
 };
 

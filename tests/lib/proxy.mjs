@@ -10,6 +10,7 @@ export class Proxy {
     this.pairs_ = new Set();
     this.delay_ = 0;
     this.refusing_ = false;
+    this.tried = 0; // connections, those that were refused among them
     this.server_ = net.createServer((inner) => this.join_(inner));
   }
 
@@ -22,6 +23,7 @@ export class Proxy {
   }
 
   join_(inner) {
+    this.tried++;
     if (this.refusing_) return inner.resetAndDestroy();
     const pair = { sockets: [inner, net.connect(this.target_, '127.0.0.1')], frozen: false };
     this.pairs_.add(pair);
