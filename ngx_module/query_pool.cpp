@@ -276,7 +276,7 @@ void QueryPool::dispatch() noexcept {
     }
     member->start(take_from(*queue));
   }
-  if (!queue_.empty() && !may_connect() && all_closed()) {
+  if (anybody_waits() && !may_connect() && all_closed()) {
     fail_queue("no connection a moment ago");
   }
 }
