@@ -9,7 +9,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   request jsonb := pgevents.presence_request(identity, params);
 BEGIN
-  PERFORM pgevents.presence_report(jsonb_build_array(request));
+  PERFORM pgevents.presence_report(jsonb_build_array(
+    jsonb_build_object('realm', request -> 'realm', 'user', request -> 'user', 'status', request -> 'status')));
   RETURN pgevents.presence_answer(request);
 END
 $$;

@@ -19,7 +19,9 @@ BEGIN
       outcomes := outcomes || jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
     END;
   END LOOP;
-  PERFORM pgevents.presence_report((SELECT jsonb_agg(o) FROM unnest(outcomes) o WHERE o ? 'user'));
+  PERFORM pgevents.presence_report((
+    SELECT jsonb_agg(jsonb_build_object('realm', o -> 'realm', 'user', o -> 'user', 'status', o -> 'status'))
+      FROM unnest(outcomes) o WHERE o ? 'user'));
   FOREACH request IN ARRAY outcomes LOOP
     answer := CASE WHEN request ? 'user' THEN pgevents.presence_answer(request) END;
     state := request ->> 'state';

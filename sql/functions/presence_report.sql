@@ -20,7 +20,7 @@ BEGIN
     wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
       OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string' OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
       OR e.value ->> 'status' NOT IN ('active', 'idle')
-      OR e.value - '{realm,user,status,left,ping_only,slim,after,days,answer}'::text[] <> '{}' LIMIT 1);
+      OR e.value - '{realm,user,status,left}'::text[] <> '{}' LIMIT 1);
     IF wrong IS NOT NULL THEN
       PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid report: ' || left(wrong::text, 200));
     END IF;

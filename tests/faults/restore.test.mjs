@@ -35,7 +35,7 @@ async function assertReset(cursor, reason) {
     const path = `${base}/events/cheese`;
     const stream = new EventStream({ port: service.port, path, cursor });
     await stream.waitForEvents(1 + rows.length);
-    const answers = await Promise.all(['', '&flavor=long-poll'].map((query) => service.poll('cheese', { base, cursor, query })));
+    const answers = await Promise.all(['poll', 'long-poll'].map((flavor) => service.poll('cheese', { base, cursor, flavor })));
     for (const [reset, ...events] of [stream.events, ...answers.map(({ body }) => parsePollBody(body))]) {
       assert.deepEqual([reset.id, reset.type, reset.data], [pruned_id, 'pgevents.reset', data], `${base} ${cursor}`);
       assert.deepEqual(events.map(({ id }) => id), rows.map(({ id }) => id));

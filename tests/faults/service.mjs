@@ -63,9 +63,9 @@ export class Service {
     return this.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`, [kServerUser]);
   }
 
-  poll(channels, { cursor, base = kModuleBase, query = '', headers = {} } = {}) {
+  poll(channels, { cursor, base = kModuleBase, flavor = 'poll', query = '', headers = {} } = {}) {
     const all = cursor === undefined ? headers : { ...headers, 'Last-Event-ID': String(cursor) };
-    return request({ port: this.port, path: `${base}/events/${channels}?flavor=poll${query}`, headers: all });
+    return request({ port: this.port, path: `${base}/events/${channels}?flavor=${flavor}${query}`, headers: all });
   }
 
   // Who answers now: 'module', 'fallback' or a status. To a short long poll the two say different things.

@@ -314,6 +314,15 @@ BEGIN
   RETURN new_holder;
 END
 $$;
+CREATE FUNCTION pgevents.http_presence_state(wanted jsonb) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN pgevents.presence_state(wanted ->> 'realm', NULL, (wanted ->> 'days')::bigint, (wanted ->> 'slim')::boolean,
+    (wanted ->> 'connected')::boolean);
+END
+$$;
 CREATE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -378,7 +387,8 @@ CREATE FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) RETUR
 DECLARE
   caller record := pgevents.caller(identity);
 BEGIN
-  RETURN pgevents.answer(pgevents.success(params, '{}'), pgevents.presence_state(caller.realm, NULL, NULL, false));
+  RETURN pgevents.answer(pgevents.success(params, '{}'),
+    pgevents.presence_part(identity -> 'share_state', caller.realm, NULL, NULL, false));
 END
 $$;
 CREATE FUNCTION pgevents.http_register(identity jsonb, params jsonb) RETURNS json
@@ -398,7 +408,7 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('fetch_event_types[%s] is not a string', wrong));
   END IF;
   IF coalesce(wanted ? 'presence', true) THEN
-    state := pgevents.presence_state(caller.realm, NULL, NULL, true, true);
+    state := pgevents.presence_part(identity -> 'share_state', caller.realm, NULL, NULL, true, true);
   ELSE
     state := '"server_timestamp":' || to_json(pgevents.server_timestamp());
   END IF;
@@ -423,7 +433,8 @@ CREATE FUNCTION pgevents.http_report_presence(identity jsonb, params jsonb) RETU
 DECLARE
   request jsonb := pgevents.presence_request(identity, params);
 BEGIN
-  PERFORM pgevents.presence_report(jsonb_build_array(request));
+  PERFORM pgevents.presence_report(jsonb_build_array(
+    jsonb_build_object('realm', request -> 'realm', 'user', request -> 'user', 'status', request -> 'status')));
   RETURN pgevents.presence_answer(request);
 END
 $$;
@@ -443,7 +454,9 @@ BEGIN
       outcomes := outcomes || jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
     END;
   END LOOP;
-  PERFORM pgevents.presence_report((SELECT jsonb_agg(o) FROM unnest(outcomes) o WHERE o ? 'user'));
+  PERFORM pgevents.presence_report((
+    SELECT jsonb_agg(jsonb_build_object('realm', o -> 'realm', 'user', o -> 'user', 'status', o -> 'status'))
+      FROM unnest(outcomes) o WHERE o ? 'user'));
   FOREACH request IN ARRAY outcomes LOOP
     answer := CASE WHEN request ? 'user' THEN pgevents.presence_answer(request) END;
     state := request ->> 'state';
@@ -776,7 +789,7 @@ BEGIN
   IF request -> 'ping_only' = 'true' THEN
     RETURN pgevents.answer(request ->> 'answer');
   END IF;
-  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_state(request ->> 'realm',
+  RETURN pgevents.answer(request ->> 'answer', pgevents.presence_part(request -> 'share', request ->> 'realm',
     (request ->> 'after')::bigint, (request ->> 'days')::bigint, (request ->> 'slim')::boolean));
 END
 $$;
@@ -951,6 +964,16 @@ BEGIN
   END LOOP;
 END
 $$;
+CREATE FUNCTION pgevents.presence_part(shared jsonb, realm text, after bigint, days bigint, slim boolean, with_connected boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF shared = 'true' AND coalesce(after, -1) = -1 AND days IS DISTINCT FROM 0 THEN
+    RETURN '"presence_state":' || jsonb_build_object('realm', realm, 'days', days, 'slim', slim, 'connected', with_connected)::text;
+  END IF;
+  RETURN pgevents.presence_state(realm, after, days, slim, with_connected);
+END
+$$;
 CREATE FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -988,7 +1011,7 @@ BEGIN
     wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
       OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string' OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
       OR e.value ->> 'status' NOT IN ('active', 'idle')
-      OR e.value - '{realm,user,status,left,ping_only,slim,after,days,answer}'::text[] <> '{}' LIMIT 1);
+      OR e.value - '{realm,user,status,left}'::text[] <> '{}' LIMIT 1);
     IF wrong IS NOT NULL THEN
       PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid report: ' || left(wrong::text, 200));
     END IF;
@@ -1046,7 +1069,8 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Presence is not supported for bot users.');
   END IF;
   RETURN jsonb_build_object('realm', caller.realm, 'user', caller.user_id, 'status', status, 'ping_only', ping_only,
-    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days, 'answer', answer);
+    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days, 'share', identity -> 'share_state',
+    'answer', answer);
 END
 $$;
 CREATE FUNCTION pgevents.presence_rows(realm text, since timestamp with time zone) RETURNS TABLE(user_id text, update_id bigint, active_at timestamp with time zone, idle_at timestamp with time zone, is_connected boolean)
@@ -2038,6 +2062,8 @@ REVOKE ALL ON FUNCTION pgevents.holder_close(holder bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.holder_close(holder bigint) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.holder_open() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.holder_open() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.http_presence_state(wanted jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_presence_state(wanted jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) FROM PUBLIC;
@@ -2085,6 +2111,7 @@ REVOKE ALL ON FUNCTION pgevents.presence_flush(realm text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.presence_legacy(active_at timestamp with time zone, idle_at timestamp with time zone, slack interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.presence_lock(reports jsonb, newcomers jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.presence_lock_realms(realms text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.presence_part(shared jsonb, realm text, after bigint, days bigint, slim boolean, with_connected boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.presence_poll(identity jsonb, seconds integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.presence_realm_key(realm text) FROM PUBLIC;
