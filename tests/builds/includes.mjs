@@ -20,7 +20,7 @@ const kNamesByHeader = {
   'charconv': 'chars_format from_chars to_chars',
   'chrono': 'chrono',
   'cctype': 'isalnum isalpha isdigit isspace isxdigit tolower toupper',
-  'cmath': 'ceil fabs floor fmod isfinite isinf isnan log pow round sqrt trunc',
+  'cmath': 'ceil fabs floor fmax fmin fmod isfinite isinf isnan log pow round sqrt trunc',
   'csignal': 'sig_atomic_t signal',
   'cstdint': 'int16_t int32_t int64_t int8_t uint16_t uint32_t uint64_t uint8_t uintptr_t',
   'cstdio': 'fclose fflush fopen fprintf fputs fread fwrite perror printf snprintf tmpfile vsnprintf',

@@ -1,6 +1,8 @@
 // reply.hpp and event.hpp: what the database says, as answers and frames. The input: three lines and a rest.
 #include "reply.hpp"
 
+#include <utility>
+
 #include "event.hpp"
 #include "fuzzing.hpp"
 #include "json_text.hpp"
