@@ -83,7 +83,8 @@ export class Crowd {
   }
 
   rowsFor(member, log) {
-    const start = member.after ?? member.since_us ? member : startOf(member.client.start);
+    const given = (member.after ?? member.since_us) !== undefined;
+    const start = given ? member : startOf(member.client.start);
     return expectedRows(log, { channels: member.channels, after: start.after, since_us: start.since_us });
   }
 

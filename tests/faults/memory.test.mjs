@@ -48,7 +48,8 @@ async function start() {
     http: (conninfo) => range(1, kMoreListeners).map((n) =>
       `pgevents_database more${n} "${conninfo}" ring=64k prune=off presence=off sweep=1s;`).join('\n'),
     location: `pgevents_jwt_key ${keys}; pgevents_retry 50ms; pgevents_poll_interval 1s; pgevents_heartbeat 1s;`,
-    args: ['--jwt-key', keys, '--processes', String(kProcesses)],
+    args: ['--jwt-key', keys],
+    processes: kProcesses,
     server: 'request_pool_size 128; connection_pool_size 128;',
     env: { nginx: refused.nginx.environment, fallback: refused.fallback.environment },
     allow: [...kNoMemory, ...kRefusedRings],

@@ -87,11 +87,13 @@ export const memoryIsMeaningful = (pid) => !fs.readFileSync(`/proc/${pid}/maps`,
 // location: more for the module's location; http: gives more directives of the module, from a connection string; args: more for
 // the fallback; env: more for the environments of both.
 export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '', http = () => '',
-  main = '', events = '', fallback = true, args = [], behind = true, tcp = false, allow = [], listenFlags = '', env = {} } = {}) {
+  main = '', events = '', fallback = true, args = [], processes, behind = true, tcp = false, allow = [], listenFlags = '',
+  env = {} } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
   const database = await running.createDatabase();
   const conninfo = database.conninfo({ tcp });
-  const program = fallback ? await startFallback({ conninfo, args: ['--poll-interval', '1', ...args], env: env.fallback }) : undefined;
+  const program = fallback
+    ? await startFallback({ conninfo, processes, args: ['--poll-interval', '1', ...args], env: env.fallback }) : undefined;
   const service = new Service({
     database, fallback: program, ring, parameters, location, server, http, tcp, behind: behind && fallback, listenFlags,
   });
