@@ -41,8 +41,13 @@ $$;
 CREATE OR REPLACE FUNCTION chat.read_inbox() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM chat.say(substr(NEW.channel_id, length('chat.in:') + 1), coalesce(NEW.data ->> 'room', ''), coalesce(NEW.data ->> 'body', ''));
+  PERFORM chat.say(substr(NEW.channel_id, length('chat.in:') + 1), coalesce(NEW.data ->> 'room', ''),
+    coalesce(NEW.data ->> 'body', ''));
   RETURN NULL;
+EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN
+  -- JSON may hold characters that PostgreSQL's text cannot: NUL, and halves of surrogate pairs.
+  RAISE EXCEPTION USING ERRCODE = 'PT400', MESSAGE = 'A message cannot hold this character',
+    DETAIL = '{"code":"BAD_REQUEST"}';
 END
 $$;
 DROP TRIGGER IF EXISTS chat_inbox ON pgevents.log;

@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t kMegabyte = 1 << 20;
 constexpr std::size_t kMaxArrayBytes = kMegabyte;
 constexpr std::size_t kMaxArrayEvents = 1000;
-constexpr std::size_t kMaxStreamBytes = 64 * kMegabyte;
+// Of a stream to a client that does not read, nginx keeps what the fallback sent in a temporary file.
+constexpr std::size_t kMaxStreamBytes = kMegabyte;
 constexpr std::size_t kMaxPages = 200;
 // A stream that ends although there is more is taken up again so soon, in milliseconds.
 constexpr char kComeBackSoon[] = "retry: 100\n\n";
@@ -262,6 +263,7 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
   std::string out, log;
   std::size_t sent = 0;
   std::uint64_t client_cursor = 0;
+  bool failed = false;
   const auto visit = [&](const EventView& event) {
     append_frame(out, event, subscription.envelope);
     client_cursor = event.id;
@@ -273,7 +275,8 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
     if (error && count == 0) {
       return error->status < 500 ? refuse(exchange, *error) : send_later(exchange, subscription);
     }
-    if (error) break;  // the client comes back with the cursor that it has got to
+    failed = error.has_value();
+    if (failed) break;  // the client comes back with the cursor that it has got to
     if (count == 0) {
       if (client_cursor == 0) client_cursor = pages.first_cursor();
       const std::string opening = stream_opening(options_.poll_interval * 1000, pages.first_cursor());
@@ -284,7 +287,7 @@ void Handler::send_stream(Exchange& exchange, const Subscription& subscription) 
     out.clear();
   }
   if (client_cursor != pages.cursor()) exchange.write(stream_cursor(pages.cursor()));
-  if (pages.tired() && !pages.at_end()) exchange.write(kComeBackSoon);
+  if (!failed && !pages.at_end()) exchange.write(kComeBackSoon);
 }
 
 // The body, from whoever may still send one: reading it may have taken the client a long time.

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kMaxRows = 500;
 constexpr long kMaxBytes = 256 * 1024;
+// A stream holds its page until the client has read it; see Feed.
+constexpr long kMaxStreamBytes = 64 * 1024;
 
 std::string_view text(const PGresult* rows, int row, int column) {
   return {PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column))};
@@ -132,7 +134,8 @@ Catchup::Asked Catchup::request(Subscriber* subscriber, const Cursor& cursor, Ho
   if (how.patient && !has_place()) {
     return Asked::kNoPlace;
   }
-  Statement fetch{sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(kMaxBytes)}};
+  const long max_bytes = how.patient ? kMaxStreamBytes : kMaxBytes;
+  Statement fetch{sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(max_bytes)}};
   const bool started = start(subscriber, std::move(key), std::move(fetch), how.patient);
   return started ? Asked::kAsked : Asked::kRefused;
 }

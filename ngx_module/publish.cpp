@@ -30,7 +30,7 @@ void Publisher::ask(const std::string& body) {
     key = publication_.idempotency_key;
   }
   run({sql::kPublish, {identity_json(publication_.session.identity), publication_.channel, std::move(json), key}},
-      Lane::kEvents);
+      Lane::kPublish);
 }
 
 }  // namespace

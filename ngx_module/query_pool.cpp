@@ -170,6 +170,18 @@ QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), lo
 
 QueryPool::~QueryPool() = default;
 
+QueryPool::Queue& QueryPool::queue_of(const Query& query) noexcept {
+  switch (query.lane) {
+    case Lane::kPublish:
+      return publish_;
+    case Lane::kCatchup:
+      return catchup_;
+    case Lane::kPresence:
+      break;
+  }
+  return presence_;
+}
+
 bool QueryPool::run(std::shared_ptr<Query> query) {
   Queue& queue = queue_of(*query);
   const std::size_t bytes = bytes_of(*query);
@@ -221,24 +233,31 @@ bool QueryPool::presence_may_start() const noexcept {
 
 // The queue whose first statement may start now; null when none may.
 QueryPool::Queue* QueryPool::next() noexcept {
-  for (Queue* queue : {&events_, &presence_}) {
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
     while (!queue->waiting.empty() && !queue->waiting.front()->done) {
       take(*queue);  // cancelled
     }
   }
-  if (presence_may_start() && (events_.waiting.empty() || passed_over_ >= kMaxPassedOver)) {
-    return &presence_;
+  Queue* const events = next_of_events();
+  return presence_may_start() && (events == nullptr || passed_over_ >= kMaxPassedOver) ? &presence_ : events;
+}
+
+QueryPool::Queue* QueryPool::next_of_events() noexcept {
+  if (publish_.waiting.empty() && catchup_.waiting.empty()) {
+    return nullptr;
   }
-  return events_.waiting.empty() ? nullptr : &events_;
+  const bool publish = catchup_.waiting.empty() || (!published_last_ && !publish_.waiting.empty());
+  return publish ? &publish_ : &catchup_;
 }
 
 std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
-  passed_over_ = &queue == &events_ && presence_may_start() ? passed_over_ + 1 : 0;
+  published_last_ = &queue == &publish_ || (&queue == &presence_ && published_last_);
+  passed_over_ = &queue != &presence_ && presence_may_start() ? passed_over_ + 1 : 0;
   return take(queue);
 }
 
 bool QueryPool::anybody_waits() const noexcept {
-  return !events_.waiting.empty() || !presence_.waiting.empty();
+  return !publish_.waiting.empty() || !catchup_.waiting.empty() || !presence_.waiting.empty();
 }
 
 // By another session, as soon as there is one. Its place is at the head: it has waited already.
@@ -288,7 +307,7 @@ bool QueryPool::may_connect() const noexcept {
 // Not what is added meanwhile.
 void QueryPool::fail_queue(const char* why) noexcept {
   std::list<std::shared_ptr<Query>> failed;
-  for (Queue* queue : {&events_, &presence_}) {
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
     failed.splice(failed.end(), queue->waiting);
     queue->bytes = 0;
   }
@@ -316,8 +335,9 @@ bool QueryPool::any_connected() const noexcept {
 
 void QueryPool::shut_down() {
   shutting_down_ = true;
-  drop_cancelled(events_);
-  drop_cancelled(presence_);
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
+    drop_cancelled(*queue);
+  }
   const bool waiting = anybody_waits();
   for (auto& member : members_) {
     if (!member->needed() && !waiting) {

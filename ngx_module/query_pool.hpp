@@ -32,13 +32,13 @@ struct Answer {
 };
 Answer answer_of(const QueryResult& result) noexcept;
 
-// What a statement is for: events are what clients wait for (catch-up, publishing); presence is all else, from a realm's whole state
-// to the worker's own reports.
-enum class Lane { kEvents, kPresence };
+// What a statement is for: publishing and catch-up are what clients wait for; presence is all else, from a realm's whole state to
+// the worker's own reports.
+enum class Lane { kPublish, kCatchup, kPresence };
 
 struct Query {
   Statement statement;
-  Lane lane = Lane::kEvents;
+  Lane lane = Lane::kCatchup;
   bool sent = false;      // the database may have taken its snapshot
   bool repeated = false;  // after an error that had nothing to do with it; once
   std::function<void(const QueryResult&)>
@@ -73,14 +73,15 @@ class QueryPool {
   static constexpr std::size_t kMaxQueue = 1024;
   static constexpr std::size_t kMaxEventBytes = 64 * 1024 * 1024;
   static constexpr std::size_t kMaxPresenceBytes = 16 * 1024 * 1024;
-  // So many statements about events go before one about presence that waits as well.
+  // So many others go before one about presence that waits as well.
   static constexpr unsigned kMaxPassedOver = 8;
 
-  Queue& queue_of(const Query& query) noexcept { return query.lane == Lane::kEvents ? events_ : presence_; }
+  Queue& queue_of(const Query& query) noexcept;
   static void drop_cancelled(Queue& queue) noexcept;
   static std::shared_ptr<Query> take(Queue& queue) noexcept;
   bool presence_may_start() const noexcept;
   Queue* next() noexcept;
+  Queue* next_of_events() noexcept;
   std::shared_ptr<Query> take_from(Queue& queue) noexcept;
   bool anybody_waits() const noexcept;
   void repeat(std::shared_ptr<Query> query) noexcept;
@@ -94,9 +95,11 @@ class QueryPool {
 
   const DatabaseConf& conf_;
   ngx_log_t* log_;
-  Queue events_{{}, 0, kMaxEventBytes};
+  Queue publish_{{}, 0, kMaxEventBytes};
+  Queue catchup_{{}, 0, kMaxEventBytes};
   Queue presence_{{}, 0, kMaxPresenceBytes};
-  unsigned passed_over_ = 0;  // events that went before a statement about presence
+  bool published_last_ = false;  // publishing and catch-up take turns: neither waits for the other's whole queue
+  unsigned passed_over_ = 0;     // of these that went before a statement about presence
   std::vector<std::unique_ptr<Member>> members_;
   ngx_msec_t pause_until_ = 0;  // after a failure no request opens a connection for a second
   bool shutting_down_ = false;

@@ -191,7 +191,8 @@ void Subscriber::ask_log(const Cursor& cursor) {
   const Ring::Snapshot ring = database_.ring().snapshot();
   asked_epoch_ = ring.epoch;
   asked_floor_ = ring.floor;
-  switch (database_.catchup().request(this, cursor, {located_by_ != nullptr || mode_ == Mode::kPoll, mode_ == Mode::kStream})) {
+  switch (database_.catchup().request(this, cursor,
+                                      {located_by_ != nullptr || mode_ == Mode::kPoll, mode_ == Mode::kStream})) {
     case Catchup::Asked::kAsked:
       return;
     case Catchup::Asked::kNoPlace:

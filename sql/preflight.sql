@@ -45,6 +45,21 @@ BEGIN
   END IF;
 END
 $$;
+
+-- A role that may create functions here can overload one of pgevents' own, which then runs with the owner's rights.
+DO $$
+DECLARE
+  grantee text := (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+                     FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+                    WHERE n.nspname = 'pgevents' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+                    ORDER BY 1 LIMIT 1);
+BEGIN
+  IF grantee IS NOT NULL THEN
+    RAISE EXCEPTION 'pgevents: % may create objects in schema pgevents; refusing to trust it', grantee
+      USING HINT = format('REVOKE CREATE ON SCHEMA pgevents FROM %s', grantee);
+  END IF;
+END
+$$;
 SELECT :'schema_owner' <> current_user AS is_other \gset
 \if :is_other
 SET LOCAL ROLE :"schema_owner";

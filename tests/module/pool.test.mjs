@@ -118,6 +118,24 @@ test('with one connection events go first', async () => {
   await holder.end();
 });
 
+test('publishing and catch-up take turns', async () => {
+  const { server, holder, database } = await start({ connections: 1 });
+  await hold(holder);
+  const order = [];
+  const named = (name, answer) => answer.then(({ status }) => order.push(`${name} ${status}`));
+  const all = [named('state', call(server, 1))];
+  await waitFor(async () => await waiting(database) === 1, { what: 'a statement under way' });
+  const query = { flavor: 'poll', user: 1, realm: 'main' };
+  for (const id of range(1, 20)) all.push(named('poll', server.get('news', { query: { ...query, last_event_id: id } })));
+  await waitFor(() => waitingRequests(server) >= 21, { what: 'all polls in the worker' });
+  all.push(named('event', publish(server)));
+  await waitFor(() => waitingRequests(server) >= 22, { what: 'all requests in the worker' });
+  await release(holder);
+  await Promise.all(all);
+  assert.ok(order.indexOf('event 201') <= 3, order.join(', '));
+  await holder.end();
+});
+
 // How many connections to the worker are open, this one not counted.
 function waitingRequests(server) {
   const hex = server.port.toString(16).toUpperCase().padStart(4, '0');

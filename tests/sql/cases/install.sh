@@ -80,6 +80,11 @@ planted() {
     PGUSER=$mallory q "$database" "CREATE ${part%|*}"
     refused_to_install "$database" "${part#*|} belongs to $mallory, not to $PGUSER"
   done
+  # Nothing is planted yet, but a function of the same name could be, later.
+  q "$database" "DROP SCHEMA pgevents CASCADE; CREATE SCHEMA pgevents; GRANT USAGE, CREATE ON SCHEMA pgevents TO $mallory"
+  refused_to_install "$database" "$mallory may create objects in schema pgevents"
+  q "$database" "REVOKE CREATE ON SCHEMA pgevents FROM $mallory; GRANT CREATE ON SCHEMA pgevents TO PUBLIC"
+  refused_to_install "$database" "PUBLIC may create objects in schema pgevents"
   # In an installation that is in use, too.
   q "$database" "DROP SCHEMA pgevents CASCADE"
   install_schema "$database"
