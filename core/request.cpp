@@ -226,8 +226,12 @@ Route subscription(const Request& request, const Settings& settings, const Calle
   return out;
 }
 
-// Whether the body is a form; nothing said means JSON.
+// Whether the body is a form; nothing said means JSON. A compressed body is refused (RFC 9110, section 15.5.16).
 std::optional<Error> read_body_form(const Request& request, const char* verb, bool& form) {
+  const std::string_view encoding = request.content_encoding;
+  if (!encoding.empty() && !equals_ignoring_case(encoding, "identity")) {
+    return complain(415, naming("Send the body without Content-Encoding", encoding));
+  }
   const std::string_view type = media_type(request.content_type);
   form = equals_ignoring_case(type, "application/x-www-form-urlencoded");
   if (form || type.empty() || equals_ignoring_case(type, "application/json")) return std::nullopt;

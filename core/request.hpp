@@ -29,6 +29,7 @@ struct Request {
   std::string_view last_event_id;
   std::string_view flavor;  // the `Flavor` header
   std::string_view content_type;
+  std::string_view content_encoding;
   std::string_view idempotency_key;
   std::string_view authorization;
   std::string_view cookie;  // several `Cookie` headers joined by "; "

@@ -78,6 +78,7 @@ Request request_of(const Exchange& exchange, const std::string& cookies) {
   request.last_event_id = text_or_empty(exchange, "HTTP_LAST_EVENT_ID");
   request.flavor = text_or_empty(exchange, "HTTP_FLAVOR");
   request.content_type = text_or_empty(exchange, "CONTENT_TYPE");
+  request.content_encoding = text_or_empty(exchange, "HTTP_CONTENT_ENCODING");
   request.idempotency_key = text_or_empty(exchange, "HTTP_IDEMPOTENCY_KEY");
   request.authorization = text_or_empty(exchange, "HTTP_AUTHORIZATION");
   request.cookie = cookies;

@@ -81,9 +81,8 @@ Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
   if (rc == NGX_ERROR || c_->error) {
     return Sent::kFailed;
   }
-  // A filter's subrequest: nginx runs it behind an event of the connection.
-  if (r_->main->posted_requests != nullptr) {
-    ngx_post_event(c_->write, &ngx_posted_events);
+  if (r_->main->posted_requests != nullptr && !post_subrequests()) {
+    return Sent::kFailed;
   }
   if (r_->postponed != nullptr) {
     return Sent::kBlocked;  // until the subrequest is done: nginx calls the write handler then
@@ -93,6 +92,37 @@ Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
   }
   decide();
   return all_sent();
+}
+
+// A filter has begun a subrequest. nginx runs it behind an event of the connection; this may be called from another one, and
+// must not run it itself, for its end calls the subscriber. An event of the connection would not do either: it goes to the
+// subrequest's handler first, and then runs the subrequest a second time.
+bool Outlet::post_subrequests() noexcept {
+  if (subrequests_ == nullptr) {
+    subrequests_ = static_cast<ngx_event_t*>(ngx_pcalloc(r_->pool, sizeof(ngx_event_t)));
+    if (subrequests_ == nullptr) {
+      return false;
+    }
+    subrequests_->data = c_;
+    subrequests_->log = c_->log;
+    subrequests_->handler = [](ngx_event_t* event) {
+      ngx_http_run_posted_requests(static_cast<ngx_connection_t*>(event->data));
+    };
+  }
+  ngx_post_event(subrequests_, &ngx_posted_events);
+  return true;
+}
+
+void Outlet::forget_subrequests() noexcept {
+  if (subrequests_ != nullptr && subrequests_->posted) {
+    ngx_delete_posted_event(subrequests_);
+  }
+  subrequests_ = nullptr;
+}
+
+void Outlet::leave_request() noexcept {
+  forget_subrequests();
+  r_ = nullptr;
 }
 
 // Once, when the header is out.

@@ -12,6 +12,7 @@ class Outlet {
   enum class Sent { kAll, kBlocked, kFailed };
 
   explicit Outlet(ngx_http_request_t* r) noexcept;
+  ~Outlet() { forget_subrequests(); }
   Outlet(const Outlet&) = delete;
   Outlet& operator=(const Outlet&) = delete;
 
@@ -23,7 +24,7 @@ class Outlet {
 
   // Whether it needs the request no more.
   bool direct() const noexcept { return direct_; }
-  void leave_request() noexcept { r_ = nullptr; }
+  void leave_request() noexcept;
   // Ends the body, as far as the client takes it. Only while direct() and not blocked().
   void end() noexcept;
 
@@ -32,6 +33,8 @@ class Outlet {
   Sent send_to_filters(std::string_view payload);
   Sent send_filtered(ngx_chain_t* chain);
   Sent after_filter(ngx_int_t rc);
+  bool post_subrequests() noexcept;
+  void forget_subrequests() noexcept;
   bool filters_need_memory() const noexcept;
   bool may_go_direct() const noexcept;
   void decide() noexcept;
@@ -46,7 +49,8 @@ class Outlet {
   bool decided_ = false;
   ngx_http_request_t* r_;  // null once it may be gone
   ngx_msec_t send_timeout_;
-  ngx_buf_t* buf_ = nullptr;  // through the filters: what they are given
+  ngx_buf_t* buf_ = nullptr;            // through the filters: what they are given
+  ngx_event_t* subrequests_ = nullptr;  // posted: nginx is to run what a filter has begun; in the request's pool
 };
 
 }  // namespace pgevents::nginx

@@ -170,6 +170,7 @@ Request read_request(ngx_http_request_t* r) {
   request.last_event_id = find_header(r, "Last-Event-ID");
   request.flavor = find_header(r, "Flavor");
   request.content_type = find_header(r, "Content-Type");
+  request.content_encoding = find_header(r, "Content-Encoding");
   request.idempotency_key = find_header(r, "Idempotency-Key");
   request.authorization = find_header(r, "Authorization");
   request.cookie = join_cookies(r);

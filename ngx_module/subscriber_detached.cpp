@@ -22,8 +22,8 @@ void Subscriber::release_request() noexcept {
   }
   owner_->handler = nullptr;
   own(cleanup);
-  detach(std::exchange(r_, nullptr));
   outlet_.leave_request();
+  detach(std::exchange(r_, nullptr));
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;
   c_->write->handler = &Subscriber::on_detached_write;

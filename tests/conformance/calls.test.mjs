@@ -218,6 +218,8 @@ forEach(known, (backend) => {
     for (const [method, path] of writes) {
       const answer = await send(backend, method, path, { body: '{}', headers: { 'Content-Type': 'text/plain' } });
       assertError(answer, 415, 'UNSUPPORTED_MEDIA_TYPE', 'Send application/json or application/x-www-form-urlencoded');
+      const packed = await send(backend, method, path, { body: '{}', headers: { 'Content-Encoding': 'br' } });
+      assertError(packed, 415, 'UNSUPPORTED_MEDIA_TYPE', "Send the body without Content-Encoding 'br'");
     }
   });
 

@@ -45,7 +45,7 @@ describe('a payload is stored to the letter and sent as it is stored', () => {
         const text = await pollAll(backend, channel, rows.length);
         assert.ok(text === pollBody(rows), `${backend.name}: ${text.slice(0, 300)}`);
         for (const envelope of [false, true]) {
-          const options = { cursor: 0, count: 3, query: envelope ? { envelope: '1' } : {} };
+          const options = { cursor: 0, count: 3, inParts: true, query: envelope ? { envelope: '1' } : {} };
           const stream = await backend.stream(channel, options);
           const frames = Buffer.concat(stream.events.map(({ raw }) => raw)).toString();
           assert.ok(frames === rows.map((row) => streamFrame(row, { envelope })).join(''), `${backend.name}: ${frames.slice(0, 300)}`);
@@ -104,7 +104,9 @@ test('many events of all sizes come whole, page by page, the same from every bac
   const rows = await database.log({ channels: ['many'] });
   for (const backend of backends) {
     assert.ok((await pollAll(backend, 'many', count)) === pollBody(rows), backend.name);
-    const stream = await backend.stream('many', { cursor: 0, count });
+    const stream = await backend.stream('many', { cursor: 0, count, inParts: true });
+    // Some 4.5 MB: the fallback sends a megabyte at a time, for nginx keeps what a slow client does not read.
+    if (backend.differs.streamEnds) assert.ok(stream.connections.length >= 4, `${stream.connections.length} connections`);
     assert.ok(Buffer.concat(stream.events.map(({ raw }) => raw)).toString() === rows.map((row) => streamFrame(row)).join(''));
   }
 });

@@ -1,6 +1,7 @@
 // POST: an event comes in over HTTP, is checked, and stands in the log exactly as it was sent.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import zlib from 'node:zlib';
 
 import { assertError, forEach, newChannel, startBackends } from '../lib/backends.mjs';
 import { waitFor } from '../lib/conditions.mjs';
@@ -229,6 +230,14 @@ forEach(backends, (backend) => {
       await refused('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, { headers: { 'Content-Type': type } });
     });
   }
+
+  test('a compressed body is not taken', async () => {
+    const headers = (encoding) => ({ headers: { 'Content-Encoding': encoding } });
+    const msg = "Send the body without Content-Encoding 'gzip'";
+    await refused(zlib.gzipSync('{"type":"made"}'), 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
+    await refused('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
+    assert.equal((await backend.publish(newChannel(), { type: 'made' }, headers('identity'))).status, 201);
+  });
 
   test('a megabyte of data is taken, more than two are not', async () => {
     const text = 'x'.repeat(1 << 20);

@@ -69,6 +69,7 @@ struct Scene::Words {
         {"last-event-id", &Request::last_event_id},
         {"flavor", &Request::flavor},
         {"content-type", &Request::content_type},
+        {"content-encoding", &Request::content_encoding},
         {"idempotency-key", &Request::idempotency_key},
         {"authorization", &Request::authorization},
         {"cookie", &Request::cookie},

@@ -61,8 +61,10 @@ function hasData(bytes) {
   return false;
 }
 
-// In front of nginx, on a port of its own: keeps what the next client sends before it has heard anything.
+// In front of nginx, on a port of its own: keeps what the next client sends before it has heard anything. The end of its
+// handshake is held back until nginx has answered, as it might overtake an nginx on a busy machine.
 let recorded;
+let answered;
 const wire = net.createServer((client) => {
   const server = net.connect(nginx.port, '127.0.0.1');
   let first = Buffer.alloc(0);
@@ -72,7 +74,8 @@ const wire = net.createServer((client) => {
     recorded = first;
     client.off('data', collect);
     server.write(first);
-    client.pipe(server);
+    client.pause();
+    waitFor(answered, { what: 'the answer to early data' }).then(() => client.pipe(server), () => client.destroy());
   };
   client.on('data', collect);
   server.pipe(client);
@@ -96,6 +99,7 @@ async function replayed(method, uri, { query = '', headers = [], body = '' } = {
   await openssl(nginx.port, ['-sess_out', session], text('GET', '/rt/events/x?flavor=poll', [], ''));
   const file = path.join(dir, 'request');
   fs.writeFileSync(file, text(method, `${uri}${query}`, headers, body));
+  answered = () => logged(uri).length > 0;
   const output = await openssl(wire.address().port, ['-sess_in', session, '-early_data', file], '');
   assert.match(output, /Early data was accepted/);
   for (const n of range(1, kReplays)) {
