@@ -14,16 +14,20 @@ namespace pgevents::fuzzing {
 namespace {
 
 constexpr std::size_t kTellingBytes = 12;
+constexpr char kKid[] = "secret";
 
-JwtKeys& keys() {
-  static JwtKeys keys;
-  if (keys.empty()) {
-    require(!keys.add(shared_secret(), "", ""), "the secret is a key");
+// The secret twice: by its name, beside another key, and as the only key, without a name.
+struct Keys {
+  JwtKeys named;
+  JwtKeys unnamed;
+
+  Keys() {
+    require(!named.add(shared_secret(), kKid, ""), "the secret is a key");
     const std::string pem = corpus_file("keys/rsa.pem");
-    require(!keys.add(pem.substr(2), "rsa", ""), "the public key is a key");
+    require(!named.add(pem.substr(2), "rsa", ""), "the public key is a key");
+    require(!unnamed.add(shared_secret(), "", ""), "the secret is a key without a name");
   }
-  return keys;
-}
+};
 
 // The raw value of an object's member; empty when there is none.
 std::string_view member(std::string_view object, std::string_view wanted) {
@@ -34,9 +38,16 @@ std::string_view member(std::string_view object, std::string_view wanted) {
   return found;
 }
 
-void check_header(std::string_view header) {
+// A token that names no key is tried with all; one that names a key, with the keys of this name only.
+void check_kid(std::string_view header, std::string_view name_of_key) {
+  const std::string_view kid = member(header, "kid");
+  require(kid.empty() || json_string(kid) == name_of_key, "the \"kid\" is that of the key", header);
+}
+
+void check_header(std::string_view header, std::string_view name_of_key) {
   require(json_string(member(header, "alg")) == "HS256", "the algorithm is that of the key", header);
   require(member(header, "crit").empty(), "nothing has to be understood that is not", header);
+  check_kid(header, name_of_key);
 }
 
 void check_name(std::string_view value, const std::string& name, bool may_be_integer) {
@@ -84,29 +95,58 @@ void check_fault(std::string_view json, const TokenFault& fault) {
   });
 }
 
-void check(std::string_view header, std::string_view payload, bool has_to_be_good) {
-  static double now = 0;
-  now += 100;  // past the cache's minute
-  const std::string token = hs256_token(header, payload, shared_secret());
-  const auto result = keys().verify(token, now);
+// Whether the keys accept the token.
+bool check_verdict(JwtKeys& keys, std::string_view name_of_key, std::string_view header, std::string_view payload,
+                   double now) {
+  const auto result = keys.verify(hs256_token(header, payload, shared_secret()), now);
   if (const auto* const fault = std::get_if<TokenFault>(&result)) {
-    require(!has_to_be_good, "a good token is accepted", fault->log);
     check_fault(header, *fault);
     check_fault(payload, *fault);
-    return;
+    return false;
   }
-  check_header(header);
+  check_header(header, name_of_key);
   check_claims(payload, *std::get<std::shared_ptr<const Claims>>(result));
+  return true;
 }
 
-bool check_good_ones() {
-  const auto files = corpus_files("claims", "good-");
-  require(files.size() >= 3, "there are good tokens");
-  for (const std::string& file : files) {
-    const std::string text = corpus_file(file);
-    std::string_view payload = text;
-    const std::string_view header = take(payload, '\n');
-    check(header, payload, true);
+struct Verdicts {
+  bool named;
+  bool unnamed;
+};
+
+Verdicts check(std::string_view header, std::string_view payload) {
+  static Keys keys;
+  static double now = 0;
+  now += 100;  // past the cache's minute
+  const Verdicts verdicts = {check_verdict(keys.named, kKid, header, payload, now),
+                             check_verdict(keys.unnamed, "", header, payload, now)};
+  const bool names_none = json_valid(header) && member(header, "kid").empty();
+  require(!names_none || verdicts.named == verdicts.unnamed, "a token without \"kid\" needs no key of a name", header);
+  return verdicts;
+}
+
+// Good tokens are accepted; those that name a key, only where it is.
+bool check_sorts() {
+  struct Row {
+    const char* prefix;
+    Verdicts wanted;
+    std::size_t at_least;
+  };
+  static constexpr Row kRows[] = {
+      {"good-", {true, true}, 3},         {"kid-of-a-key", {true, false}, 1},
+      {"kid-empty", {false, true}, 1},    {"kid-of-another-key", {false, false}, 1},
+      {"kid-unknown", {false, false}, 1},
+  };
+  for (const auto& [prefix, wanted, at_least] : kRows) {
+    const auto files = corpus_files("claims", prefix);
+    require(files.size() >= at_least, "there are tokens of each sort", prefix);
+    for (const std::string& file : files) {
+      const std::string text = corpus_file(file);
+      std::string_view payload = text;
+      const std::string_view header = take(payload, '\n');
+      const Verdicts got = check(header, payload);
+      require(got.named == wanted.named && got.unnamed == wanted.unnamed, "a token is for the keys it names", file);
+    }
   }
   return true;
 }
@@ -114,9 +154,9 @@ bool check_good_ones() {
 }  // namespace
 
 void fuzz(std::string_view input) {
-  static const bool checked = check_good_ones();
+  [[maybe_unused]] static const bool checked = check_sorts();
   const std::string_view header = take(input, '\n');
-  check(header, input, !checked);
+  check(header, input);
 }
 
 }  // namespace pgevents::fuzzing
