@@ -1,6 +1,7 @@
 // What ends with a test file: servers register here how they are stopped and checked. A test file runs the list after its
 // last test (a failing stop fails the file); a program that is no test calls endAll() itself.
-import { after } from 'node:test';
+import { after, before } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 const endings = [];
 
@@ -30,8 +31,13 @@ function giveUp() {
   process.exit(1);
 }
 
-// Registered while modules load, that is for the whole file; inside a hook it would belong to that hook.
+// Registered while modules load, that is for the whole file; inside a hook it would belong to that hook. The runner takes a file
+// for done as soon as no test is left that it knows: it would end the servers while the file still starts some for tests below.
+// So no test begins before the file has loaded.
 if (/\.test\.m?js$/.test(process.argv[1] ?? '')) {
+  const loaded = import(pathToFileURL(process.argv[1]));
+  loaded.catch(() => {}); // the runner reports it; the hook fails the tests
+  before(() => loaded);
   after(endAll);
   setTimeout(giveUp, kFileLimit).unref();
 }
