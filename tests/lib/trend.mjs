@@ -6,7 +6,7 @@
 
 const kBlocks = 10;
 const kFewest = 6; // with less no bound is worth anything
-const kEnough = 14; // for a verdict: below, one sample beside the others can make it
+export const kEnough = 14; // for a verdict: below, one sample beside the others can make it
 
 // Student's t for a two-sided confidence of 95 %, so one-sided 97.5 %, by degrees of freedom.
 const kStudent = { 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306 };

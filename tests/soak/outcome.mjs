@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 
 import { asMarkdown, asText, machine } from '../bench/report.mjs';
-import { judgeTrend } from '../lib/trend.mjs';
+import { judgeTrend, kEnough } from '../lib/trend.mjs';
 
 const kWarmup = 0.2; // of each half
 
@@ -11,6 +11,11 @@ function pointsOf({ of, when }, samples) {
   const taken = samples.filter(({ half, is_aged }) => when === 'always' || (half === when && (when !== 'reloads' || is_aged)));
   const [start, end] = [samples.find(({ half }) => when === 'always' || half === when)?.at ?? 0, taken.at(-1)?.at ?? 0];
   return taken.filter(({ at }) => at >= start + kWarmup * (end - start)).map((sample) => ({ at: sample.at, value: of(sample) }));
+}
+
+// Are there enough samples for a verdict about the series of the whole run?
+export function areEnough(samples) {
+  return pointsOf({ of: () => 0, when: 'always' }, samples).length >= kEnough;
 }
 
 // [{ series, points (how many), good, first, last, slope, bound, limit, verdict }]

@@ -15,7 +15,7 @@ import { Company } from './company.mjs';
 import { Doings } from './doings.mjs';
 import { Ledger } from '../lib/ledger.mjs';
 import { kSeries, Probe } from './probe.mjs';
-import { judgeAll, print, writePage } from './outcome.mjs';
+import { areEnough, judgeAll, print, writePage } from './outcome.mjs';
 import { kPool, kWorkers, startAll } from './setup.mjs';
 import { sleepWhile } from './subscriber.mjs';
 import { counts, noteReload } from './transport.mjs';
@@ -38,7 +38,7 @@ function plan(variant, seconds) {
     sample: clamp(0.5, seconds / 240, 5),
     reload: variant === 'valgrind' ? 15 : clamp(5, seconds / 24, 30),
     strike: clamp(5, seconds / 16, 45), // between ends of the listener's connection
-    retention: clamp(10, seconds / 20, 30),
+    retention: clamp(20, seconds / 20, 30), // longer than a client stands still on a busy machine
     patience: variant === 'valgrind' ? 120_000 : 60_000,
   };
 }
@@ -78,9 +78,13 @@ class Soak {
     await this.end_(repeated);
   }
 
+  // A busy machine takes fewer samples in a short time: the second half goes on until there are enough.
   async halves_(ms) {
     await this.reloadUntil_(ms / 2);
     await this.until_(ms);
+    await waitFor(() => areEnough(this.samples), {
+      what: () => `enough of ${this.samples.length} samples`, timeout: this.plan.patience, interval: 100,
+    });
   }
 
   until_(ms) {
