@@ -43,14 +43,21 @@ async function assertServes(port, { publishes }) {
 
 describe('README.md', () => {
   // It leaves out what nginx has defaults for, and what this nginx beside others needs.
-  const kLeftOut = 'user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n';
+  const kLeftOut = 'worker_processes auto;\npid /run/nginx.pid;\n';
 
-  test('shows an nginx.conf that works', async () => {
-    const [, example] = /```nginx\n([^`]*)```/.exec(fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8'));
+  test('shows an nginx.conf that works, an event and a request that gets it', async () => {
+    const readme = fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8');
+    const [, example] = /```nginx\n([^`]*)```/.exec(readme);
+    const [, insert] = /psql -d app -c "(INSERT [^\n]*)"\n/.exec(readme);
+    const [, location] = /curl 'http:\/\/localhost(\/[^']*)'/.exec(readme);
     const { port } = await startText(kLeftOut + example, {
       database, places: (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }),
     });
-    await assertServes(port, { publishes: false });
+    await database.query(insert.replaceAll('\\"', '"'));
+    const heard = await firstAnswer(port, location);
+    assert.equal(heard.status, 200, heard.body);
+    assert.match(heard.body, /"type":"cheese_created"/);
+    assert.equal((await request({ port, path: '/rt/events/news?flavor=poll' })).status, 403);
   });
 });
 
