@@ -41,10 +41,10 @@ function commonPlaces(dir, database) {
   };
 }
 
-// `listen 443 ssl http2` with a certificate of `name`, on a free port.
+// `listen 443` with a certificate of `name`, on a free port.
 export function tlsPlaces(port, { cert, key }, name = 'app.example.com') {
   return {
-    'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
+    'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
     [`/etc/ssl/certs/${name}.pem`]: cert,
     [`/etc/ssl/private/${name}.key`]: key,
   };
