@@ -27,6 +27,7 @@ SET LOCAL lock_timeout = '10s';
 SELECT CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'warning' ELSE 'error' END AS strictness \gset
 SELECT coalesce(max(version), 0) AS installed, coalesce(max(version), 0) > :latest AS is_newer
   FROM pgevents.migrations \gset
+\set version_before :installed
 \if :is_newer
 \warn 'pgevents: the database has schema version' :installed '- this install.sql knows only up to' :latest
 \warn 'pgevents: use the install.sql of the newer release'
@@ -211,5 +212,12 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir settle.sql
 
 SELECT max(version) AS installed FROM pgevents.migrations \gset
+SELECT CASE :version_before WHEN 0 THEN '' WHEN :installed THEN ' already' ELSE ', upgraded from ' || :version_before END AS change,
+       :version_before BETWEEN 1 AND 7 AND :installed >= 8 AS became_strict \gset
+\set report 'pgevents: schema version ' :installed ' is installed' :change
 COMMIT;
-\echo 'pgevents: schema version' :installed 'is installed'
+\echo :report
+\if :became_strict
+\echo 'pgevents: the settings reserved_types and unknown_members are \'warning\', so that nothing fails that worked so far.'
+\echo 'pgevents: when the log shows no WARNING of them any more, set both to \'error\' (docs/sql.md, section 2)'
+\endif

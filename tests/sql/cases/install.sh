@@ -150,9 +150,10 @@ fi
 strictness() { q "$1" "SELECT string_agg(value, ' ') FROM pgevents.settings WHERE name IN ('reserved_types', 'unknown_members')"; }
 
 upgraded() {
-  local from=$1 fresh old rows events timings
+  local from=$1 latest fresh old rows events timings
+  latest=$(sed -n 's/^\\set latest //p' "$repo/sql/install.sql")
   empty_database fresh
-  install_schema "$fresh"
+  is "$(install_schema "$fresh")" "pgevents: schema version $latest is installed" "what it said"
   empty_database old
   install_schema "$old" -v "to=$from"
   is "$(q "$old" "SELECT max(version) FROM pgevents.migrations")" "$from" "version before the upgrade"
@@ -173,7 +174,8 @@ upgraded() {
   rows="TABLE pgevents.log; TABLE pgevents.history; SELECT * FROM pgevents.settings WHERE name ~ 'retention'"
   events=$(q "$old" "$rows")
   if diff <(dump "$fresh") <(dump "$old") >/dev/null; then fail "version $from does not differ from the newest"; fi
-  install_schema "$old"
+  is "$(install_schema "$old" | sed -n 1p)" "pgevents: schema version $latest is installed, upgraded from $from" "what it said"
+  is "$(install_schema "$old")" "pgevents: schema version $latest is installed already" "what it said when it ran again"
   diff <(dump "$fresh") <(dump "$old") || fail "upgraded from $from, the schema is not that of a fresh installation"
   is "$(q "$old" "$rows")" "$events" "rows after the upgrade"
   timings="SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name ~ '^(presence|typing)_'"
