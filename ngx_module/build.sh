@@ -8,7 +8,10 @@ set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 usage='usage: ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]'
-out=${1:?$usage}
+case ${1:-} in
+  '' | -*) echo "$usage" >&2; exit 2 ;;
+esac
+out=$1
 shift
 cc=${CC:-gcc}
 add=--add-dynamic-module
@@ -109,8 +112,10 @@ jobs=$(nproc)
 if [ "$add" = --add-dynamic-module ]; then
   make -f objs/Makefile -j"$jobs" modules
   put objs/ngx_http_pgevents_module.so
+  echo "the module: $out/ngx_http_pgevents_module.so"
 fi
 if [ -n "$source" ]; then
   make -f objs/Makefile -j"$jobs" binary
   put objs/nginx
+  echo "the server: $out/nginx"
 fi

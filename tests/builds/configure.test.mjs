@@ -106,7 +106,10 @@ describe('configure', { concurrency: 2 }, () => {
     const out = tempDir('out');
     const bare = await run(script, [out, '--static'], { expect: 2 });
     assert.match(bare.stderr, /--static needs the whole nginx: --nginx-source DIR/);
-    const unknown = await run(script, [out, '--fast'], { expect: 2 });
-    assert.match(unknown.stderr, /^usage: ngx_module\/build\.sh OUT_DIR /);
+    for (const args of [[out, '--fast'], ['--help'], ['-h'], []]) {
+      const unknown = await run(script, args, { expect: 2, cwd: out });
+      assert.match(unknown.stderr, /^usage: ngx_module\/build\.sh OUT_DIR /, args.join(' '));
+    }
+    assert.deepEqual(fs.readdirSync(out), []);
   });
 });
