@@ -12,10 +12,10 @@ pg_bin() {
 
 # What libpq connects with: `conninfo ROLE DATABASE`. In the private cluster each part has the role that it needs and no other:
 # pgevents_owner owns the schema and the chat, pgevents_demo is the servers', pgevents_demo_publisher publishes, and postgres
-# makes these.
+# makes these. The port is part of the socket's name: unsaid, PGPORT would choose it, which users set and so does Debian's psql.
 conninfo() {
   case $database in
-    '') printf "host='%s' dbname=%s user=%s" "$place/pg" "${2:-pgevents}" "${1:-pgevents_owner}" ;;
+    '') printf "host='%s' port=5432 dbname=%s user=%s" "$place/pg" "${2:-pgevents}" "${1:-pgevents_owner}" ;;
     *=* | *://*) printf '%s' "$database" ;;
     *) printf "dbname='%s'" "$database" ;;
   esac
@@ -61,7 +61,7 @@ drop_foreign_lock_files() {
 }
 
 run_cluster() {
-  as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log" && return
+  as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log" -o '-p 5432' && return
   tail -n 20 "$place/pg/server.log"
   return 1
 }
