@@ -160,6 +160,7 @@ async function flipModule() {
   await readModule();
 }
 
+element('origin').textContent = location.origin;
 element('panels').append(...panels.map((panel) => panel.node));
 setUpForm();
 element('module').addEventListener('click', flipModule);

@@ -4,11 +4,11 @@
 # What each kind of work needs; a later one includes demo.
 packages_for() {
   local demo="g++ make cmake pkg-config nginx nginx-dev postgresql libpq-dev libpcre2-dev
-    libfcgi-dev libjose-dev libjansson-dev libssl-dev jose check ca-certificates"
+    libfcgi-dev libjose-dev libjansson-dev libssl-dev jose check ca-certificates curl"
   local fuzz="clang libclang-rt-dev llvm"
   case $1 in
     demo) echo "$demo" ;;
-    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl curl faketime nghttp2-client pgbouncer spawn-fcgi procps spin $(node_packages)" ;;
+    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime nghttp2-client pgbouncer spawn-fcgi procps spin $(node_packages)" ;;
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;

@@ -97,6 +97,12 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
+  test('names its own address in what is to be typed', async () => {
+    const page = await openPage();
+    assert.ok((await page.locator('pre').textContent()).includes(`curl -N '${demo.url}/rt/events/cheese?`));
+    await page.context().close();
+  });
+
   test('shows a row inserted by psql in all panels, with its delay and cursor', async () => {
     const page = await openPage();
     const data = '{"type":"cheese_created","data":{"pieces":92,"cheese_type":"Tête de Moine"}}';
