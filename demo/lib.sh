@@ -1,7 +1,13 @@
 # shellcheck shell=bash
 # Messages, long steps with progress, and processes known by a pid file. Sourced by ./run, which sets repo and run_dir.
 
+# Set when a signal asks ./run demo to end.
+ended=''
+
 say() { printf '%s\n' "$@"; }
+
+# The same for who has to go on when nobody listens any more (a closed terminal, a pipe without reader).
+mention() { (trap '' PIPE && say "$@") 2>/dev/null || true; }
 
 # die WHAT [WHAT TO DO…]: one line each.
 die() {
@@ -37,6 +43,7 @@ step() {
   kill "$ticker" 2>/dev/null
   wait "$ticker" 2>/dev/null || true
   [[ ! -t 1 ]] || printf '\r\033[K'
+  [[ -z $ended ]] || exit 130
   if ((status != 0)); then
     tail -n 30 -- "$log" >&2
     die "Failed: $label (status $status). The lines above are the end of $log"
@@ -86,8 +93,8 @@ stop_process() {
   for try in "$@"; do
     pid=$(pid_of "$file" "$mark") || break
     kill -s "${try%:*}" "$pid" || die "Cannot stop $name (process $pid): it belongs to another user. Stop it as that user."
-    wait_gone "$file" "$mark" "${try#*:}" && say "  $name stopped" && break
-    say "  $name did not stop ${try#*:} s after SIG${try%:*}"
+    wait_gone "$file" "$mark" "${try#*:}" && mention "  $name stopped" && break
+    mention "  $name did not stop ${try#*:} s after SIG${try%:*}"
   done
   ! pid_of "$file" "$mark" >/dev/null || die "$name (process $(<"$file")) does not stop."
   rm -f -- "$file"

@@ -65,11 +65,33 @@ usable_by_web() {
   fi
 }
 
-# Only one ./run changes what runs in a run directory.
+# Only one ./run changes what runs in a run directory. The file tells the others who that is: process and command.
 lock() {
   mkdir -p -- "$run_dir/log"
-  exec 9>"$run_dir/lock"
-  flock -w 300 9 || die "Another ./run is busy in $run_dir."
+  exec 9>>"$run_dir/lock"
+  flock -n 9 || wait_for_lock
+  printf '%s %s\n' "$$" "$command" >"$run_dir/lock"
+}
+
+# Who holds the lock: PROCESS COMMAND. What an ended one wrote counts no more.
+lock_holder() {
+  local pid what
+  read -r pid what <"$run_dir/lock" && [[ $(readlink "/proc/$pid/fd/9") == "$run_dir/lock" ]] || return 1
+  printf '%s %s\n' "$pid" "$what"
+}
+
+wait_for_lock() {
+  local pid='' what='' who='another ./run' hint=''
+  read -r pid what < <(lock_holder) || true
+  [[ -z $pid ]] || who="./run $what (process $pid)"
+  [[ $what != demo ]] || hint=" To end it: ./run down"
+  if [[ $what == demo && $command == down ]]; then
+    say "Ending $who."
+    kill -s TERM "$pid" || die "It belongs to another user. End it as that user: kill $pid"
+  else
+    say "Waiting for $who, which is busy in $run_dir.$hint"
+  fi
+  flock -w 300 9 || die "$who is still busy in $run_dir.$hint"
 }
 
 # The text of demo/nginx.conf.in with this run's values.
@@ -104,7 +126,7 @@ stop_orphans() {
   for process in /proc/[0-9]*; do
     read -r name 2>/dev/null <"$process/comm" || continue
     [[ $name == nginx && $(readlink "$process/fd/2") == "$place/nginx.log" ]] || continue
-    kill -s KILL "${process#/proc/}" && say "  a worker without its nginx stopped"
+    kill -s KILL "${process#/proc/}" && mention "  a worker without its nginx stopped"
     wait_until 5 no_link "$process/fd/2" || true
   done
 }
@@ -157,10 +179,14 @@ start_nginx() {
     say "The module, its key or the configuration of nginx is another one."
     stop_nginx
   fi
-  stop_orphans
-  ! port_open "$port" || port_taken
+  claim_port
   (umask 077 && printf '%s\n' "$conf" >"$place/nginx.conf")
   step nginx nginx nginx -e "$place/nginx.log" -c "$place/nginx.conf"
+}
+
+claim_port() {
+  stop_orphans
+  ! port_open "$port" || port_taken
 }
 
 port_taken() {
@@ -183,6 +209,7 @@ answers() { [[ $(http_status "$1") == 200 ]]; }
 
 start_all() {
   make_place
+  nginx_pid >/dev/null || claim_port
   place_key
   start_cluster
   [[ -n $database ]] || step "database" database make_database
@@ -222,7 +249,8 @@ say_hints() {
   [[ $run_dir == "$repo/.run" ]] || run="PGEVENTS_RUN_DIR=$(printf %q "$run_dir") ./run"
   say "From another terminal:  $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   say "                        $run module off      (and on)"
-  say "                        curl -H \"Authorization: Bearer \$($run token --user 10)\" http://127.0.0.1:$port/rt/events/user:10"
+  say "A user's stream:        curl -N -H 'Accept: text/event-stream' -H \"Authorization: Bearer \$($run token --user 10)\" http://127.0.0.1:$port/rt/events/user:10"
+  say "and beside it:          $run publish user:10 hello '{}'"
   say "Ctrl-C stops everything."
 }
 
@@ -233,13 +261,15 @@ cmd_demo() {
   ! nginx_pid >/dev/null || die "It runs already, in $run_dir: ./run status. To stop it: ./run down"
   build_release
   lock
-  trap 'exit 130' INT TERM HUP
-  trap 'trap "" INT TERM HUP; printf "\n"; stop_all' EXIT
+  # No exit in there: bash 5.2 may run a trap while it parses a substitution, and then cannot read the trap of EXIT any more.
+  trap 'ended=yes' INT TERM HUP PIPE
+  # The terminal may be gone: nothing that is said may keep the servers from being stopped.
+  trap 'trap "" INT TERM HUP PIPE; { printf "\n"; } 2>/dev/null || exec >/dev/null 2>&1; stop_all' EXIT
   start_all
   say '' "Swiss cheese is delivered at   http://127.0.0.1:$port/" ''
   say_hints
-  # In substitutions: a trap that fires while a function's output is redirected would speak to nobody.
-  while [[ -n $(nginx_pid) && -n $(fallback_pid) ]]; do sleep 1; done
+  while [[ -z $ended ]] && nginx_pid >/dev/null && fallback_pid >/dev/null; do sleep 1 || true; done
+  [[ -z $ended ]] || exit 130
   die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
 }
 

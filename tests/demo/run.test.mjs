@@ -77,6 +77,16 @@ describe('./run', () => {
     assert.match((await get(demo, kEvents)).body, /"type":"kept"/);
   });
 
+  test('is reached by its own socket, whatever port the environment names', async () => {
+    const demo = await newDemo();
+    const env = { PGPORT: '18232' };
+    await demo.run(['up'], { env });
+    await demo.run(['publish', 'cheese', 'with_port', '1'], { env });
+    await demo.run(['publish', 'cheese', 'without', '1']);
+    assert.equal((await demo.run(['psql', '-qtAc', 'SHOW port'], { env })).stdout, '5432\n');
+    assert.match((await get(demo, kEvents)).body, /with_port.*without/);
+  });
+
   test('takes no stranger for its own by an old pid file', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
@@ -136,6 +146,7 @@ describe('./run', () => {
     server.close();
     assert.equal(status, 1);
     assert.match(stderr, new RegExp(`Port ${demo.port} is taken.*\nChoose another one: PGEVENTS_PORT=`));
+    assert.deepEqual(processesIn(demo.dir), []);
   });
 
   test('switches the module without a reload', async () => {
@@ -267,7 +278,7 @@ describe('./run up', () => {
   test('lets the web side\'s user in as the servers\' role only', { skip }, async () => {
     const become = ['--reuid=www-data', '--regid=www-data', '--clear-groups'];
     const as = async (role) => {
-      const command = ['psql', '-XqtAc', 'SELECT current_user', `host='${demo.place}/pg' dbname=pgevents user=${role}`];
+      const command = ['psql', '-XqtAc', 'SELECT current_user', `host='${demo.place}/pg' port=5432 dbname=pgevents user=${role}`];
       return (await run('setpriv', [...become, ...command], { expect: null })).stdout.trim();
     };
     const roles = ['postgres', 'pgevents_owner', 'pgevents_demo_publisher', 'pgevents_demo'];
@@ -285,24 +296,61 @@ describe('./run up', () => {
   });
 });
 
+// ./run demo in the foreground, once it runs: its process, what it said, and a promise of its end.
+async function startForeground(demo) {
+  const child = spawn(path.join(kRoot, 'run'), ['demo'], { env: demo.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  atEnd(() => signalIfAlive(child.pid, 'SIGKILL'));
+  const foreground = { child, text: '', ended: new Promise((resolve) => child.once('exit', resolve)) };
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (foreground.text += chunk));
+  await waitFor(() => foreground.text.includes('Ctrl-C stops everything.'),
+    { what: () => `the demo runs: ${foreground.text}`, timeout: 300_000 });
+  return foreground;
+}
+
 describe('./run demo', () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     test(`stays in the foreground until ${signal}, then stops all that it started`, async () => {
       const demo = await newDemo();
-      const child = spawn(path.join(kRoot, 'run'), ['demo'], { env: demo.env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-      atEnd(() => signalIfAlive(child.pid, 'SIGKILL'));
-      let text = '';
-      child.stdout.on('data', (chunk) => (text += chunk));
-      const ended = new Promise((resolve) => child.once('close', resolve));
-      await waitFor(() => text.includes('Ctrl-C stops everything.'), { what: () => `the demo runs: ${text}`, timeout: 300_000 });
+      const foreground = await startForeground(demo);
+      const { child } = foreground;
+      assert.match(foreground.text, /curl -N -H 'Accept: text\/event-stream' -H "Authorization: .*\/rt\/events\/user:10\n/);
+      assert.match(foreground.text, /run publish user:10 hello '\{\}'\n/);
+      const closed = new Promise((resolve) => child.once('close', resolve));
       assert.equal((await get(demo, '/')).status, 200);
       // Ctrl-C reaches every process of the terminal's foreground group.
       process.kill(signal === 'SIGINT' ? -child.pid : child.pid, signal);
-      await ended;
-      assert.match(text, /nginx stopped\n.*fallback stopped\n.*PostgreSQL stopped/);
+      await closed;
+      assert.match(foreground.text, /nginx stopped\n.*fallback stopped\n.*PostgreSQL stopped/);
       assert.deepEqual(processesIn(demo.dir), []);
     });
   }
+
+  test('stops all that it started when its terminal is gone', async () => {
+    const demo = await newDemo();
+    const { child, ended } = await startForeground(demo);
+    child.stdout.destroy();
+    child.stderr.destroy();
+    process.kill(child.pid, 'SIGHUP');
+    await ended;
+    assert.deepEqual(processesIn(demo.dir), []);
+  });
+
+  test('lets others know who is busy, and "down" ends it', async () => {
+    const demo = await newDemo();
+    const foreground = await startForeground(demo);
+    const busy = `./run demo (process ${foreground.child.pid})`;
+    const waiting = spawn(path.join(kRoot, 'run'), ['up'], { env: demo.env, stdio: ['ignore', 'pipe', 'inherit'] });
+    atEnd(() => signalIfAlive(waiting.pid, 'SIGKILL'));
+    let said = '';
+    waiting.stdout.on('data', (chunk) => (said += chunk));
+    await waitFor(() => said.includes(`Waiting for ${busy}`), { what: () => `word of the lock: ${said}` });
+    assert.match(said, /To end it: \.\/run down\n/);
+    process.kill(waiting.pid, 'SIGTERM');
+    const { stdout } = await demo.run(['down']);
+    assert.ok(stdout.includes(`Ending ${busy}.`), stdout);
+    await foreground.ended;
+    assert.deepEqual(processesIn(demo.dir), []);
+  });
 
   test('does not stop what "up" started', async () => {
     const demo = await newDemo();
