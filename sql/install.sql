@@ -212,12 +212,13 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir settle.sql
 
 SELECT max(version) AS installed FROM pgevents.migrations \gset
-SELECT CASE :version_before WHEN 0 THEN '' WHEN :installed THEN ' already' ELSE ', upgraded from ' || :version_before END AS change,
+SELECT CASE :version_before WHEN 0 THEN '' WHEN :installed THEN ' already'
+         ELSE ', upgraded from ' || :version_before END AS change,
        :version_before BETWEEN 1 AND 7 AND :installed >= 8 AS became_strict \gset
 \set report 'pgevents: schema version ' :installed ' is installed' :change
 COMMIT;
 \echo :report
 \if :became_strict
-\echo 'pgevents: the settings reserved_types and unknown_members are \'warning\', so that nothing fails that worked so far.'
+\echo 'pgevents: the settings reserved_types and unknown_members are \'warning\': nothing fails that worked so far.'
 \echo 'pgevents: when the log shows no WARNING of them any more, set both to \'error\' (docs/sql.md, section 2)'
 \endif

@@ -174,7 +174,8 @@ upgraded() {
   rows="TABLE pgevents.log; TABLE pgevents.history; SELECT * FROM pgevents.settings WHERE name ~ 'retention'"
   events=$(q "$old" "$rows")
   if diff <(dump "$fresh") <(dump "$old") >/dev/null; then fail "version $from does not differ from the newest"; fi
-  is "$(install_schema "$old" | sed -n 1p)" "pgevents: schema version $latest is installed, upgraded from $from" "what it said"
+  is "$(install_schema "$old" | sed -n 1p)" "pgevents: schema version $latest is installed, upgraded from $from" \
+    "what it said"
   is "$(install_schema "$old")" "pgevents: schema version $latest is installed already" "what it said when it ran again"
   diff <(dump "$fresh") <(dump "$old") || fail "upgraded from $from, the schema is not that of a fresh installation"
   is "$(q "$old" "$rows")" "$events" "rows after the upgrade"
