@@ -135,6 +135,7 @@ session() {
   local name=$1 fifo=$work/$1.in fd
   rm -f -- "$fifo"
   mkfifo -- "$fifo"
+  : >"$work/$name.out" # psql empties it when it starts: until then it has the marks of an earlier session of this name
   psql -XAtq -d "$2" <"$fifo" >"$work/$name.out" 2>&1 &
   session_pid[$name]=$!
   exec {fd}>"$fifo"
