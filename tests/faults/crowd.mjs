@@ -25,11 +25,9 @@ function startOf(cursor) {
 
 export const isReset = ({ type }) => type === 'pgevents.reset';
 
-// What pgevents says about the stream itself is no event of the log.
-const deliveries = ({ events }) => events.filter(({ type }) => type !== 'pgevents.expired');
-
 export class Crowd {
-  // since: whoever comes begins behind this id, so that the log before it is of no interest.
+  // since: clients begin behind this id, so that the log before it is of no interest. A stream that waits for the database begins
+  // some seconds before it came, and may get events up to this id as well.
   constructor(service, { since = 0 } = {}) {
     this.service_ = service;
     this.since_ = since;
@@ -88,6 +86,11 @@ export class Crowd {
     return expectedRows(log, { channels: member.channels, after: start.after, since_us: start.since_us });
   }
 
+  // What pgevents says about the stream itself is no event of the log.
+  deliveries_({ events }) {
+    return events.filter((event) => event.type !== 'pgevents.expired' && (event.id > this.since_ || isReset(event)));
+  }
+
   // Waits until everybody has the newest of its events as of now. Gives the milliseconds that it took.
   async caughtUp({ timeout = kSettleTime, members = this.members, log: given } = {}) {
     const started = performance.now();
@@ -109,7 +112,7 @@ export class Crowd {
       const { rows, problems } = before ? this.judgeAround_(member, before, log) : this.judgeOne_(member, log, resets);
       for (const { kind } of problems) wrong[kind]++;
       figures.expected += rows;
-      figures.delivered += deliveries(member.client).filter((event) => !isReset(event)).length;
+      figures.delivered += this.deliveries_(member.client).filter((event) => !isReset(event)).length;
       figures.resets += member.client.events.filter(isReset).length;
       if (problems.length > 0) verdicts.push(`${member.kind} ${member.client.describe()}:\n${summarise(problems)}`);
       for (const violation of member.client.violations) verdicts.push(`${member.kind}: ${violation}`);
@@ -120,12 +123,12 @@ export class Crowd {
 
   judgeOne_(member, log, resets) {
     const rows = this.rowsFor(member, log);
-    return { rows: rows.length, problems: judge(deliveries(member.client), rows, { resets }) };
+    return { rows: rows.length, problems: judge(this.deliveries_(member.client), rows, { resets }) };
   }
 
   // One reset, up to it all of the old history, behind it all of the new one.
   judgeAround_(member, before, log) {
-    const events = deliveries(member.client);
+    const events = this.deliveries_(member.client);
     const at = events.findIndex(isReset);
     if (at === -1) return { rows: 0, problems: [{ kind: 'loss', what: 'a reset' }] };
     const old = this.rowsFor(member, before);
