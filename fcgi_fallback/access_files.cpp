@@ -1,5 +1,5 @@
 // Key files and origins; see access_files.hpp.
-#include "access_files.hpp"
+#include "fcgi_fallback/access_files.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "jwt.hpp"
-#include "options.hpp"
-#include "origin.hpp"
+#include "core/jwt/jwt.hpp"
+#include "core/request/origin.hpp"
+#include "fcgi_fallback/options.hpp"
 
 namespace pgevents::fallback {
 

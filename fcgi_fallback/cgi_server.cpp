@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "server.hpp"
+#include "fcgi_fallback/server.hpp"
 
 namespace pgevents::fallback {
 

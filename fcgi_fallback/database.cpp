@@ -1,6 +1,6 @@
 // libpq, one statement at a time. Every wait has an end: connect_timeout, the server's statement_timeout, and for a
 // server or network that is silent for good kAnswerTimeout; TCP keepalives end connections that are idle.
-#include "database.hpp"
+#include "fcgi_fallback/database.hpp"
 
 #include <poll.h>
 

@@ -9,8 +9,8 @@
 #include <set>
 #include <string>
 
-#include "log.hpp"
-#include "reply.hpp"
+#include "core/wire/reply.hpp"
+#include "fcgi_fallback/log.hpp"
 
 namespace pgevents::fallback {
 

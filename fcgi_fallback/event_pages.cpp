@@ -1,11 +1,11 @@
 // Pages of pgevents.fetch: event rows, then one row without channel that holds the next cursor and says `end` or
 // `more`.
-#include "event_pages.hpp"
+#include "fcgi_fallback/event_pages.hpp"
 
 #include <charconv>
 #include <string_view>
 
-#include "sql.hpp"
+#include "core/wire/sql.hpp"
 
 namespace pgevents::fallback {
 

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "database.hpp"
-#include "event.hpp"
-#include "request.hpp"
+#include "core/request/request.hpp"
+#include "core/wire/event.hpp"
+#include "fcgi_fallback/database.hpp"
 
 namespace pgevents::fallback {
 

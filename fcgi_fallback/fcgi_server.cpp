@@ -16,8 +16,8 @@
 #include <new>
 #include <vector>
 
-#include "printable.hpp"
-#include "server.hpp"
+#include "core/text/printable.hpp"
+#include "fcgi_fallback/server.hpp"
 
 namespace pgevents::fallback {
 

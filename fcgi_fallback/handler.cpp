@@ -1,17 +1,17 @@
 // The fallback's answers. Arrays are bounded, and the cursor continues where they end; streams are written page by
 // page.
-#include "handler.hpp"
+#include "fcgi_fallback/handler.hpp"
 
 #include <algorithm>
 #include <exception>
 #include <random>
 
-#include "event.hpp"
-#include "event_pages.hpp"
-#include "reply.hpp"
-#include "response.hpp"
-#include "sql.hpp"
-#include "url.hpp"
+#include "core/text/url.hpp"
+#include "core/wire/event.hpp"
+#include "core/wire/reply.hpp"
+#include "core/wire/sql.hpp"
+#include "fcgi_fallback/event_pages.hpp"
+#include "fcgi_fallback/response.hpp"
 
 namespace pgevents::fallback {
 

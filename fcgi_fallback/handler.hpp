@@ -5,12 +5,12 @@
 #include <set>
 #include <string>
 
-#include "access_files.hpp"
-#include "database.hpp"
-#include "exchange.hpp"
-#include "options.hpp"
-#include "presence.hpp"
-#include "request.hpp"
+#include "core/request/request.hpp"
+#include "fcgi_fallback/access_files.hpp"
+#include "fcgi_fallback/database.hpp"
+#include "fcgi_fallback/exchange.hpp"
+#include "fcgi_fallback/options.hpp"
+#include "fcgi_fallback/presence.hpp"
 
 namespace pgevents::fallback {
 

@@ -1,5 +1,5 @@
 // Listening sockets.
-#include "listen_socket.hpp"
+#include "fcgi_fallback/listen_socket.hpp"
 
 #include <fcntl.h>
 #include <netdb.h>

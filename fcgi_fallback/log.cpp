@@ -1,11 +1,11 @@
 // Log lines: one write(2) each, so that lines of several processes do not mix.
-#include "log.hpp"
+#include "fcgi_fallback/log.hpp"
 
 #include <unistd.h>
 
 #include <cstdio>
 
-#include "printable.hpp"
+#include "core/text/printable.hpp"
 
 namespace pgevents::fallback {
 

@@ -7,9 +7,9 @@
 
 #include <unistd.h>
 
-#include "listen_socket.hpp"
-#include "processes.hpp"
-#include "server.hpp"
+#include "fcgi_fallback/listen_socket.hpp"
+#include "fcgi_fallback/processes.hpp"
+#include "fcgi_fallback/server.hpp"
 
 namespace pgevents::fallback {
 

@@ -1,5 +1,5 @@
 // Options: one table for names, environment variables, help and conversion.
-#include "options.hpp"
+#include "fcgi_fallback/options.hpp"
 
 #include <algorithm>
 #include <charconv>

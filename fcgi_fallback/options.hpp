@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "name_pattern.hpp"
+#include "core/text/name_pattern.hpp"
 
 namespace pgevents::fallback {
 

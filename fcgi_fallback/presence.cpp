@@ -1,12 +1,12 @@
 // Contacts and ticks; see presence.hpp. The rules are those of pgevents.presence_poll and pgevents.presence_tick.
-#include "presence.hpp"
+#include "fcgi_fallback/presence.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <string_view>
 #include <utility>
 
-#include "sql.hpp"
+#include "core/wire/sql.hpp"
 
 namespace pgevents::fallback {
 

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "access.hpp"
-#include "database.hpp"
-#include "options.hpp"
+#include "core/request/access.hpp"
+#include "fcgi_fallback/database.hpp"
+#include "fcgi_fallback/options.hpp"
 
 namespace pgevents::fallback {
 

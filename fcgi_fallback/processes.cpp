@@ -1,6 +1,6 @@
 // The master. It handles no request and holds no connection, so there is little that could end it. Signals are taken
 // from sigtimedwait, one at a time, instead of from handlers.
-#include "processes.hpp"
+#include "fcgi_fallback/processes.hpp"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,7 +15,7 @@
 #include <exception>
 #include <utility>
 
-#include "log.hpp"
+#include "fcgi_fallback/log.hpp"
 
 namespace pgevents::fallback {
 

@@ -1,5 +1,5 @@
 // Answers and bodies in the terms of CGI.
-#include "response.hpp"
+#include "fcgi_fallback/response.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "exchange.hpp"
-#include "reply.hpp"
+#include "core/wire/reply.hpp"
+#include "fcgi_fallback/exchange.hpp"
 
 namespace pgevents::fallback {
 

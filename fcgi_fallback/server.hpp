@@ -1,7 +1,7 @@
 // Where requests come from: a FastCGI socket, one after the other until told to stop; or this process's environment.
 #pragma once
 
-#include "handler.hpp"
+#include "fcgi_fallback/handler.hpp"
 
 namespace pgevents::fallback {
 

@@ -1,10 +1,10 @@
 // Events from the ring to this worker's subscribers; see database.hpp.
-#include "database.hpp"
+#include "ngx_module/database.hpp"
 
 #include <sys/eventfd.h>
 
-#include "../core/control.hpp"
-#include "subscriber.hpp"
+#include "core/wire/control.hpp"
+#include "ngx_module/delivery/subscriber.hpp"
 
 namespace pgevents::nginx {
 namespace {

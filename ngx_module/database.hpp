@@ -2,19 +2,19 @@
 // them in slices. Made when the worker starts, taken down when it leaves.
 #pragma once
 
-#include "catchup.hpp"
-#include "channels.hpp"
-#include "conf.hpp"
-#include "contacts.hpp"
-#include "feed.hpp"
-#include "listener.hpp"
-#include "presence_states.hpp"
-#include "query_pool.hpp"
-#include "reports.hpp"
-#include "shared_revocations.hpp"
-#include "ticker.hpp"
-#include "users.hpp"
-#include "zone.hpp"
+#include "ngx_module/conf/conf.hpp"
+#include "ngx_module/delivery/catchup.hpp"
+#include "ngx_module/delivery/channels.hpp"
+#include "ngx_module/delivery/feed.hpp"
+#include "ngx_module/delivery/users.hpp"
+#include "ngx_module/listener/listener.hpp"
+#include "ngx_module/postgres/query_pool.hpp"
+#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/presence_states.hpp"
+#include "ngx_module/presence/reports.hpp"
+#include "ngx_module/presence/ticker.hpp"
+#include "ngx_module/zone/shared_revocations.hpp"
+#include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
 

@@ -15,7 +15,7 @@ extern ngx_module_t ngx_http_pgevents_module;
 #include <string_view>
 #include <utility>
 
-#include "../core/printable.hpp"
+#include "core/text/printable.hpp"
 
 namespace pgevents::nginx {
 

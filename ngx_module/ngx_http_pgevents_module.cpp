@@ -1,7 +1,7 @@
 // The module's face to nginx: directives, contexts, and what happens when a worker starts and leaves.
-#include "conf.hpp"
-#include "database.hpp"
-#include "handler.hpp"
+#include "ngx_module/conf/conf.hpp"
+#include "ngx_module/database.hpp"
+#include "ngx_module/http/handler.hpp"
 
 using pgevents::nginx::Database;
 using pgevents::nginx::DatabaseConf;

@@ -1,5 +1,5 @@
 -- pgevents.publish_control(type, data): publishes on pgevents' own channel, to all servers, when the transaction commits.
--- Parameters: type: one of those that core/control.hpp knows; data: what belongs to it.
+-- Parameters: type: one of those that core/wire/control.hpp knows; data: what belongs to it.
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     none of its own.
 -- Tables:     staging (insert).

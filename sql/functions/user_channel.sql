@@ -5,7 +5,7 @@
 -- Errors:     none.
 -- Tables:     none.
 -- A user id is somebody's in a realm only. In the realm's name a colon would end it: two realms must not share a channel. The same
--- rule as in core/access.cpp.
+-- rule as in core/request/access.cpp.
 CREATE OR REPLACE FUNCTION pgevents.user_channel(realm text, user_id text) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT CASE realm WHEN 'main' THEN 'user:' ELSE 'user@' || replace(replace(realm, '=', '=3D'), ':', '=3A') || ':' END || user_id

@@ -19,16 +19,20 @@ export async function nginxSource(suite) {
   return stdout.trim();
 }
 
-// Names of the module's C++ files, as `core/url.cpp`.
+// Names of the files below a folder of the repository, as `core/text/url.cpp`.
+export function filesBelow(folder) {
+  const names = fs.readdirSync(path.join(kRoot, folder), { recursive: true }).map((name) => path.join(folder, name));
+  return names.filter((name) => fs.statSync(path.join(kRoot, name)).isFile());
+}
+
+// Names of the module's C++ files.
 export function moduleSources() {
-  const inFolder = (folder) => fs.readdirSync(path.join(kRoot, folder)).map((name) => `${folder}/${name}`);
-  return kSourceFolders.flatMap(inFolder).filter((name) => name.endsWith('.cpp'));
+  return kSourceFolders.flatMap(filesBelow).filter((name) => name.endsWith('.cpp'));
 }
 
 // Everything that the result depends on, as one number.
 function contentOf(compiler, args, source) {
-  const inFolder = (folder) => fs.readdirSync(path.join(kRoot, folder)).map((name) => path.join(kRoot, folder, name));
-  const files = [...kSourceFolders.flatMap(inFolder), path.join(kRoot, 'config'), path.join(kRoot, 'config.make')];
+  const files = [...kSourceFolders.flatMap(filesBelow), 'config', 'config.make'].map((name) => path.join(kRoot, name));
   const hash = createHash('sha256').update(JSON.stringify(args)).update(execFileSync(compiler, ['--version']));
   if (source) files.push(path.join(source, 'src', 'core', 'nginx.h'));
   else hash.update(execFileSync('dpkg-query', ['-W', 'nginx-dev']));

@@ -72,7 +72,7 @@ describe('configure', { concurrency: 2 }, () => {
   test('a relative path to the module does as well', async () => {
     const makefile = await assertConfigured(['--add-module=../pgevents']);
     const [flags] = makefile.split('\n').filter((line) => line.includes(': CFLAGS += -std=c++17'));
-    const objects = moduleSources().map((name) => `objs/addon/${name.replace('.cpp', '.o')}`);
+    const objects = moduleSources().map((name) => `objs/addon/${name.split('/').slice(-2).join('/').replace('.cpp', '.o')}`);
     assert.deepEqual(flags.split(':')[0].trim().split(' ').sort(), objects.sort());
   });
 

@@ -79,9 +79,9 @@ const kInclude = /^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]/gm;
 const read = (file) => fs.readFileSync(path.join(kRoot, file), 'utf8');
 const withoutWords = (text) => text.replace(kInclude, '').replace(/"(\\.|[^"\\\n])*"/g, '""').replace(/\/\/.*$/gm, '');
 
-// A header of this project is found beside the file, or in one of the folders that the compiler is told of.
+// A header of this project is named from the top of the repository; one of tests/ may also be named by what stands beside it.
 function resolve(file, name) {
-  const folders = [path.dirname(file), 'core', 'fcgi_fallback', 'ngx_module', 'tests/unit', 'tests/fuzz', 'tests/bench'];
+  const folders = ['.', path.dirname(file)];
   return folders.map((folder) => path.join(folder, name)).find((candidate) => fs.existsSync(path.join(kRoot, candidate)));
 }
 

@@ -7,12 +7,11 @@ import { describe, test } from 'node:test';
 
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
-import { usualBuild } from './compile.mjs';
+import { filesBelow, usualBuild } from './compile.mjs';
 import { firstInclude, missingIncludes } from './includes.mjs';
 
 const kFolders = ['core', 'fcgi_fallback', 'ngx_module', 'tests/bench', 'tests/faults', 'tests/fuzz', 'tests/unit'];
-const files = kFolders.flatMap((folder) => fs.readdirSync(path.join(kRoot, folder)).map((name) => `${folder}/${name}`))
-  .filter((name) => /\.[ch]pp$/.test(name));
+const files = kFolders.flatMap(filesBelow).filter((name) => /\.[ch]pp$/.test(name));
 const isShipped = (name) => /^(core|ngx_module|fcgi_fallback)\//.test(name);
 
 describe('includes', () => {
@@ -29,13 +28,13 @@ describe('includes', () => {
     const headers = files.filter((name) => isShipped(name) && name.endsWith('.hpp'));
     const shownBySource = (name) => {
       const source = name.replace('.hpp', '.cpp');
-      return files.includes(source) && firstInclude(source) === path.basename(name);
+      return files.includes(source) && firstInclude(source) === name;
     };
     const rest = headers.filter((name) => !shownBySource(name));
     assert.ok(headers.length > 50 && rest.length < 20, `${headers.length} headers, ${rest.length} to be compiled here`);
     const commands = fs.readFileSync((await usualBuild()).log, 'utf8').replace(/\\\n/g, ' ').split('\n');
-    const command = commands.find((line) => line.trim().endsWith('/ngx_module/feed.cpp'));
-    const folders = [`-I${path.join(kRoot, 'core')}`, ...command.replace(/-I /g, '-I').match(/-I\S+/g)];
+    const command = commands.find((line) => line.trim().endsWith('/delivery/feed.cpp'));
+    const folders = [`-I${kRoot}`, ...command.replace(/-I /g, '-I').match(/-I\S+/g)];
     const all = path.join(tempDir('includes'), 'header.cpp');
     for (const name of rest) {
       fs.writeFileSync(all, `#include "${path.join(kRoot, name)}"\n`);

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/jwt/jwt.hpp"
+#include "core/text/json_text.hpp"
+#include "core/text/name_pattern.hpp"
 #include "fuzzing.hpp"
-#include "json_text.hpp"
-#include "jwt.hpp"
-#include "name_pattern.hpp"
 #include "tokens.hpp"
 
 namespace pgevents::fuzzing {

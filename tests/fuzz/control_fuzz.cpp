@@ -1,14 +1,14 @@
 // parse_control(): events on pgevents' own channel. The input: the type, a line end, the data.
-#include "control.hpp"
+#include "core/wire/control.hpp"
 
 #include <jansson.h>
 #undef json_is_number  // ours is meant
 
 #include <map>
 
+#include "core/text/json_text.hpp"
+#include "core/text/name_pattern.hpp"
 #include "fuzzing.hpp"
-#include "json_text.hpp"
-#include "name_pattern.hpp"
 
 namespace pgevents::fuzzing {
 

@@ -1,5 +1,5 @@
 // cursor.hpp: the places in the log that clients name.
-#include "cursor.hpp"
+#include "core/wire/cursor.hpp"
 
 #include "fuzzing.hpp"
 

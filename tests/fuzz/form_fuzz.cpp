@@ -1,7 +1,7 @@
 // url.hpp: percent-encoding, query strings and forms.
+#include "core/text/url.hpp"
+#include "core/text/utf8.hpp"
 #include "fuzzing.hpp"
-#include "url.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

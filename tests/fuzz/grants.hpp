@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "access.hpp"
+#include "core/request/access.hpp"
 
 namespace pgevents::fuzzing {
 

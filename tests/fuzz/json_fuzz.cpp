@@ -1,14 +1,14 @@
 // json_text.hpp: what is valid JSON, the members of objects and the characters of strings, with jansson as the judge.
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 
 #include <jansson.h>
 #undef json_is_number  // ours is meant
 
 #include <map>
 
-#include "event.hpp"
+#include "core/text/utf8.hpp"
+#include "core/wire/event.hpp"
 #include "fuzzing.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

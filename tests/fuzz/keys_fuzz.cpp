@@ -1,8 +1,8 @@
 // JwtKeys::add() on arbitrary key files. The input's lines: kid, alg; the rest is the file.
 #include <algorithm>
 
+#include "core/jwt/jwt.hpp"
 #include "fuzzing.hpp"
-#include "jwt.hpp"
 #include "tokens.hpp"
 
 namespace pgevents::fuzzing {

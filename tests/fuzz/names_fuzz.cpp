@@ -1,8 +1,8 @@
 // name_pattern.hpp: an operator's pattern (the first line) against a name (all behind it).
 #include <algorithm>
 
+#include "core/text/name_pattern.hpp"
 #include "fuzzing.hpp"
-#include "name_pattern.hpp"
 
 namespace pgevents::fuzzing {
 

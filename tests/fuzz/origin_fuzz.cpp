@@ -1,10 +1,10 @@
 // origin.hpp: an Origin (the first line) against the operator's rules (a line each).
-#include "origin.hpp"
+#include "core/request/origin.hpp"
 
 #include <algorithm>
 
+#include "core/text/utf8.hpp"
 #include "fuzzing.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

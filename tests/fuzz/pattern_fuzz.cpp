@@ -1,5 +1,5 @@
 // pattern_matches(): one pattern of a grant against a name. The input's lines: pattern, user, realm, name.
-#include "access.hpp"
+#include "core/request/access.hpp"
 #include "fuzzing.hpp"
 #include "grants.hpp"
 

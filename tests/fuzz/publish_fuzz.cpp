@@ -1,9 +1,9 @@
 // publish_body(): the bodies of publications, as JSON and as forms.
+#include "core/request/request.hpp"
+#include "core/text/json_text.hpp"
+#include "core/text/url.hpp"
+#include "core/text/utf8.hpp"
 #include "fuzzing.hpp"
-#include "json_text.hpp"
-#include "request.hpp"
-#include "url.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

@@ -1,12 +1,12 @@
 // reply.hpp and event.hpp: what the database says, as answers and frames. The input: three lines and a rest.
-#include "reply.hpp"
+#include "core/wire/reply.hpp"
 
 #include <utility>
 
-#include "event.hpp"
+#include "core/text/json_text.hpp"
+#include "core/text/utf8.hpp"
+#include "core/wire/event.hpp"
 #include "fuzzing.hpp"
-#include "json_text.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/text/json_text.hpp"
+#include "core/text/url.hpp"
+#include "core/text/utf8.hpp"
 #include "grants.hpp"
-#include "json_text.hpp"
 #include "scene.hpp"
-#include "url.hpp"
-#include "utf8.hpp"
 
 namespace pgevents::fuzzing {
 

@@ -1,6 +1,6 @@
 // The table of revocations against a map. The input: steps of a line each, `USER TIME` revokes (0 lifts), `~N` writes over
 // the table's Nth word and `?` begins anew by attaching to what is there.
-#include "revocations.hpp"
+#include "core/shared/revocations.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -4,13 +4,13 @@
 //   *           says that a writer was killed, and lets the next one mend
 // A sound ring is compared with a list of what went in. Of a damaged one nothing is asked but that nobody reads or writes
 // beyond it and everybody comes to an end.
-#include "ring.hpp"
+#include "core/shared/ring.hpp"
 
 #include <algorithm>
 #include <charconv>
 
+#include "core/shared/ring_memory.hpp"
 #include "fuzzing.hpp"
-#include "ring_memory.hpp"
 
 namespace pgevents::fuzzing {
 

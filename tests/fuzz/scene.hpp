@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/request/request.hpp"
 #include "fuzzing.hpp"
-#include "request.hpp"
 
 namespace pgevents::fuzzing {
 

@@ -3,8 +3,8 @@
 #include <functional>
 #include <set>
 
+#include "core/jwt/jwt.hpp"
 #include "fuzzing.hpp"
-#include "jwt.hpp"
 #include "tokens.hpp"
 
 namespace pgevents::fuzzing {

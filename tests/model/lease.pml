@@ -1,4 +1,4 @@
-/* The listener's role and how it passes on: Lease (core/shared_state.cpp) and Listener (ngx_module/listener.cpp: look(),
+/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp) and Listener (ngx_module/listener/listener.cpp: look(),
    pg_ready(), take_position(), take_revocations(), read_more(), take_event(), caught_up(), set_connected(), stop()).
 
    Two workers; one is killed (his number may be taken at once, by his successor or a stranger) or leaves; anybody may stand

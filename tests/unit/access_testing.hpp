@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "access.hpp"
+#include "core/request/access.hpp"
 #include "jwt_testing.hpp"
 #include "routes.hpp"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 #include "routes.hpp"
 
 using namespace pgevents;

@@ -1,5 +1,5 @@
 // Events of pgevents' own channel: what the SQL functions write is understood, all else is left alone.
-#include "control.hpp"
+#include "core/wire/control.hpp"
 
 #include "checks.hpp"
 

@@ -1,5 +1,5 @@
 // Cursors as clients write them: ids, times, nothing; and their limits.
-#include "cursor.hpp"
+#include "core/wire/cursor.hpp"
 
 #include <string>
 

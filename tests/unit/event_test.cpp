@@ -1,11 +1,11 @@
 // Events on the wire: the JSON object, the stream frame, and that neither can be broken by what an event holds.
-#include "event.hpp"
+#include "core/wire/event.hpp"
 
 #include <string>
 #include <vector>
 
 #include "checks.hpp"
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

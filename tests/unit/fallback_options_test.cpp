@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "database.hpp"
-#include "event_pages.hpp"
-#include "options.hpp"
+#include "fcgi_fallback/database.hpp"
+#include "fcgi_fallback/event_pages.hpp"
+#include "fcgi_fallback/options.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

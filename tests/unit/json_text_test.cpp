@@ -1,5 +1,5 @@
 // The JSON checker: accepts exactly RFC 8259, finds members without touching them, never recurses.
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 
 #include <string>
 #include <utility>

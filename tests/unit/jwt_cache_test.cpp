@@ -1,8 +1,8 @@
 // The cache of verified tokens: it saves signatures, is bounded, and holds nothing for longer than a minute.
 #include <limits>
 
+#include "core/jwt/token_cache.hpp"
 #include "jwt_testing.hpp"
-#include "token_cache.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

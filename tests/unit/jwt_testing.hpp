@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "jwt.hpp"
-#include "jwt_json.hpp"
+#include "core/jwt/jwt.hpp"
+#include "core/jwt/jwt_json.hpp"
 
 extern "C" {
 #include <jose/jwk.h>

@@ -1,5 +1,5 @@
 // The pattern of names: the default, an operator's own, and patterns that would be dangerous.
-#include "name_pattern.hpp"
+#include "core/text/name_pattern.hpp"
 
 #include <string>
 

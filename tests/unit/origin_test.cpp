@@ -1,5 +1,5 @@
 // Origins of other sites: which rules are understood, and which headers an answer carries.
-#include "origin.hpp"
+#include "core/request/origin.hpp"
 
 #include "checks.hpp"
 

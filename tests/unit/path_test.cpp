@@ -2,7 +2,7 @@
 // read under a path other than the decoded one, to which the web server's rules applied.
 #include <string>
 
-#include "path.hpp"
+#include "core/request/path.hpp"
 #include "routes.hpp"
 
 using namespace pgevents;

@@ -1,5 +1,5 @@
 // Foreign text in log lines.
-#include "printable.hpp"
+#include "core/text/printable.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 // Publications: their route, and what becomes of JSON bodies and forms.
 #include <string>
 
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 #include "routes.hpp"
 
 using namespace pgevents;

@@ -1,11 +1,11 @@
 // Replies: the bytes of errors, poll answers, stream openings; and PostgreSQL's errors in the client's terms.
-#include "reply.hpp"
+#include "core/wire/reply.hpp"
 
 #include <string>
 #include <utility>
 
 #include "checks.hpp"
-#include "json_text.hpp"
+#include "core/text/json_text.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "core/shared/revocations.hpp"
 #include "process_testing.hpp"
-#include "revocations.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

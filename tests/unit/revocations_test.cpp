@@ -1,6 +1,6 @@
 // The table of revocations: what is refused, what happens when there is no room, and readers beside a writer that works,
 // is stopped or killed at any point.
-#include "revocations.hpp"
+#include "core/shared/revocations.hpp"
 
 #include <cstring>
 #include <limits>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "core/shared/ring.hpp"
 #include "process_testing.hpp"
-#include "ring.hpp"
 #include "ring_testing.hpp"
 
 using namespace pgevents;

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "core/shared/ring.hpp"
+#include "core/shared/shared_state.hpp"
 #include "process_testing.hpp"
-#include "ring.hpp"
 #include "ring_testing.hpp"
-#include "shared_state.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

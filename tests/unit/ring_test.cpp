@@ -1,6 +1,6 @@
 // What the ring promises to one process: contents, floor, chains, lost positions, layout. Kills and races:
 // ring_stress_test.
-#include "ring.hpp"
+#include "core/shared/ring.hpp"
 
 #include <cstring>
 #include <string>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "ring_memory.hpp"
+#include "core/shared/ring_memory.hpp"
 #include "ring_testing.hpp"
 
 using namespace pgevents;

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "event.hpp"
+#include "core/shared/ring.hpp"
+#include "core/wire/event.hpp"
 #include "process_testing.hpp"
-#include "ring.hpp"
 
 namespace pgevents::testing {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "checks.hpp"
-#include "request.hpp"
+#include "core/request/request.hpp"
 
 namespace pgevents::testing {
 

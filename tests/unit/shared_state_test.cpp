@@ -1,5 +1,5 @@
 // The listener's lease and the table of wait ids, also with holders that were killed and with processes that race.
-#include "shared_state.hpp"
+#include "core/shared/shared_state.hpp"
 
 #include <cstring>
 #include <string>

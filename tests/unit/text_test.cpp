@@ -2,8 +2,8 @@
 #include <string>
 
 #include "checks.hpp"
-#include "url.hpp"
-#include "utf8.hpp"
+#include "core/text/url.hpp"
+#include "core/text/utf8.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

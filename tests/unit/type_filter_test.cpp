@@ -1,5 +1,5 @@
 // Which event types pass a subscriber's filter.
-#include "type_filter.hpp"
+#include "core/request/type_filter.hpp"
 
 #include "checks.hpp"
 

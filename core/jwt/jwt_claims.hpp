@@ -1,0 +1,15 @@
+// From a verified token's JSON to Claims. Internal to jwt*.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/jwt/jwt.hpp"
+#include "core/jwt/jwt_json.hpp"
+
+namespace pgevents {
+
+// Fills `claims` from the token's object. Returns what is wrong with it, without repeating any part of it.
+std::optional<std::string> read_claims(const json_t* token, Claims& claims);
+
+}  // namespace pgevents

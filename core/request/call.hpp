@@ -1,0 +1,82 @@
+// The requests about presence, typing and settings: their paths and methods, their parameters, their answers. Each is one call of
+// an SQL function with (identity, params), where all the rules are; module and fallback only translate.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/request/access.hpp"
+#include "core/request/path.hpp"
+#include "core/wire/reply.hpp"
+
+namespace pgevents {
+
+enum class Endpoint {
+  kRegister,        // POST  register
+  kReportPresence,  // POST  users/me/presence
+  kUserPresence,    // GET   users/{id}/presence
+  kRealmPresence,   // GET   realm/presence
+  kTyping,          // POST  typing
+  kSettings,        // PATCH settings
+};
+
+// What a path names, before the method is looked at.
+struct Resource {
+  std::optional<Endpoint> read;   // what GET and HEAD ask for
+  std::optional<Endpoint> write;  // what `write_method` asks for
+  std::string_view write_method;
+  std::string user;  // the path's user, to whom `me` is the caller
+};
+
+// The resource that `segments`, a path behind its base, name. `anywhere`: the base is not known, and may be in front of them.
+std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, bool anywhere);
+
+// Its methods but OPTIONS, in the form of the header `Allow`.
+std::string methods_of(const Resource& resource);
+
+// A call that may be made, as soon as its parameters have been read.
+struct Call {
+  Endpoint endpoint = Endpoint::kRegister;
+  Session session;
+  std::string user;        // of the path; empty: there is none in it
+  std::string query;       // of the URL: where a request without a body has its parameters
+  bool has_body = false;   // the parameters come in the body, and in it alone
+  bool form = false;       // the body is application/x-www-form-urlencoded, otherwise JSON
+  bool head_only = false;  // HEAD
+};
+
+// The statement for the call: $1 jsonb identity, $2 jsonb params; one row, one column.
+const char* call_statement(Endpoint endpoint);
+
+// Whether it may be repeated when it is not known whether it was done.
+bool call_is_repeatable(Endpoint endpoint);
+
+// The most bytes that a body may have, whatever is allowed to events: these calls are about one user, and the server holds many at once.
+inline constexpr std::size_t kMaxCallBytes = 64 * 1024;
+
+// The identity for call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is left out of the
+// answer, so that the server can ask for it once for many; see answer_in_parts().
+std::string call_identity(const Identity& identity, bool share_state);
+
+// An answer without the realm's presence: `wanted` is what sql::kPresenceState takes, its answer belongs between the other two.
+// Views of the answer; nothing when it is complete.
+struct AnswerInParts {
+  std::string_view head;
+  std::string_view wanted;
+  std::string_view tail;
+};
+std::optional<AnswerInParts> answer_in_parts(std::string_view answer);
+
+// Turns query or body into the JSON object that the SQL functions take: from a form every value is a string. Sets `params` or
+// returns the error. The result holds nothing that PostgreSQL's type jsonb could refuse.
+std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params);
+
+// The same object with null for each value that the endpoint does not know: the functions read only its name.
+std::string without_unknown_values(Endpoint endpoint, std::string_view params);
+
+// The 200 answer with what the function returned.
+Reply call_reply(std::string_view result);
+
+}  // namespace pgevents

@@ -1,0 +1,215 @@
+// Pages of the log for subscribers behind the ring; see catchup.hpp.
+#include "ngx_module/delivery/subscriber.hpp"
+
+#include "ngx_module/delivery/catchup.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/wire/sql.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr int kMaxRows = 500;
+constexpr long kMaxBytes = 256 * 1024;
+// A stream holds its page until the client has read it; see Feed.
+constexpr long kMaxStreamBytes = 64 * 1024;
+
+std::string_view text(const PGresult* rows, int row, int column) {
+  return {PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column))};
+}
+
+std::uint64_t number(const PGresult* rows, int row, int column) {
+  return std::strtoull(PQgetvalue(rows, row, column), nullptr, 10);
+}
+
+// `{"a","b"}`: a text[] literal (PostgreSQL manual, "Array Input and Output Syntax").
+std::string array_literal(const std::vector<Membership>& channels) {
+  std::string literal = "{";
+  for (const Membership& membership : channels) {
+    literal += literal.size() == 1 ? "\"" : ",\"";
+    for (const char c : membership.channel->name) {
+      if (c == '"' || c == '\\') {
+        literal += '\\';
+      }
+      literal += c;
+    }
+    literal += '"';
+  }
+  return literal + "}";
+}
+
+}  // namespace
+
+Page::Page(const PGresult* rows) {
+  const int count = PQntuples(rows);
+  if (count == 0 || PQnfields(rows) != 6 || PQgetisnull(rows, count - 1, 1) == 0) {
+    return;
+  }
+  for (int row = 0; row < count - 1; ++row) {
+    EventView view;
+    view.id = number(rows, row, 0);
+    view.channel = text(rows, row, 1);
+    view.ts_us = std::strtoll(PQgetvalue(rows, row, 2), nullptr, 10);
+    view.type = text(rows, row, 3);
+    view.data = text(rows, row, 4);
+    Event event;
+    event.id = view.id;
+    event.type = view.type;
+    event.data = append_json(event.json, view);
+    events_.push_back(std::move(event));
+  }
+  cursor_ = number(rows, count - 1, 0);
+  more_ = text(rows, count - 1, 3) == "more";
+  valid_ = true;
+}
+
+std::uint64_t Page::opening_cursor() const noexcept {
+  return events_.empty() ? cursor_ : events_.front().id - 1;
+}
+
+BlockRef Page::block(Format format, const TypeFilter* filter) {
+  BlockRef& made = made_[static_cast<int>(format)];
+  if (filter == nullptr && made != nullptr) {
+    return made;
+  }
+  BlockBuilder builder(format);
+  for (const Event& event : events_) {
+    if (filter == nullptr || filter->passes(event.type)) {
+      const std::string_view json(event.json);
+      builder.add(event.id, event.type, json, json.substr(event.data.data_offset, event.data.data_size));
+    }
+  }
+  if (builder.empty()) {
+    return nullptr;
+  }
+  BlockRef block = builder.finish();
+  if (filter == nullptr) {
+    made = block;
+  }
+  return block;
+}
+
+Catchup::~Catchup() {
+  for (auto& [key, job] : jobs_) {
+    job.query->cancel();
+  }
+}
+
+// The key under which a job may be joined or made.
+std::string Catchup::find_key(std::string key, bool strict) {
+  if (!strict) {
+    return key;
+  }
+  for (;;) {
+    std::string numbered = key + "!" + std::to_string(strict_serial_);
+    const auto found = jobs_.find(numbered);
+    if (found == jobs_.end() || !found->second.query->sent) {
+      return numbered;
+    }
+    ++strict_serial_;
+  }
+}
+
+Catchup::Asked Catchup::request(Subscriber* subscriber, const Cursor& cursor, How how) {
+  std::optional<std::string> after;
+  std::optional<std::string> since;
+  std::string channels = "{}";  // "now" is the same place for all channels
+  if (cursor.kind == Cursor::Kind::kId) {
+    after = std::to_string(cursor.id);
+  } else if (cursor.kind == Cursor::Kind::kTime) {
+    since = std::to_string(cursor.time_us);
+  }
+  if (cursor.kind != Cursor::Kind::kNow) {
+    channels = array_literal(subscriber->channels());
+  }
+  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, how.strict);
+  const auto found = jobs_.find(key);
+  if (found != jobs_.end()) {
+    found->second.waiting.push_back(subscriber);
+    subscriber->waits_for_page(std::move(key));
+    return Asked::kAsked;
+  }
+  if (how.patient && !has_place()) {
+    return Asked::kNoPlace;
+  }
+  const long max_bytes = how.patient ? kMaxStreamBytes : kMaxBytes;
+  Statement fetch{sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(max_bytes)}};
+  const bool started = start(subscriber, std::move(key), std::move(fetch), how.patient);
+  return started ? Asked::kAsked : Asked::kRefused;
+}
+
+// The job is either there and on its way, or there is none: a job without a query would be waited for in vain.
+bool Catchup::start(Subscriber* subscriber, std::string key, Statement statement, bool takes_place) {
+  auto query = std::make_shared<Query>();
+  query->statement = std::move(statement);
+  query->done = [this, key](const QueryResult& result) { answer(key, result); };
+  const auto job = jobs_.emplace(key, Job{query, {subscriber}, takes_place}).first;
+  taken_ += takes_place ? 1 : 0;
+  subscriber->waits_for_page(std::move(key));
+  const bool runs = guarded(log_, false, [&] { return pool_.run(query); });
+  if (!runs) {
+    jobs_.erase(job);
+    taken_ -= takes_place ? 1 : 0;
+    subscriber->waits_for_page({});
+  }
+  return runs;
+}
+
+void Catchup::leave(Subscriber* subscriber, const std::string& key) noexcept {
+  if (answering_ != nullptr) {
+    std::replace(answering_->begin(), answering_->end(), subscriber, static_cast<Subscriber*>(nullptr));
+  }
+  const auto found = jobs_.find(key);
+  if (found == jobs_.end()) {
+    return;
+  }
+  auto& waiting = found->second.waiting;
+  waiting.erase(std::remove(waiting.begin(), waiting.end(), subscriber), waiting.end());
+  if (waiting.empty()) {
+    found->second.query->cancel();
+    taken_ -= found->second.takes_place ? 1 : 0;
+    jobs_.erase(found);
+  }
+}
+
+// Nothing when there is none, or no memory for it.
+std::optional<Page> Catchup::read_page(const QueryResult& result) const noexcept {
+  std::optional<Page> page;
+  if (result.rows != nullptr) {
+    guarded(log_, [&] { page.emplace(result.rows); });
+  } else if (!result.sqlstate.empty()) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %s %s", Printable(result.sqlstate).c_str(),
+                  Printable(result.message).c_str());
+  }
+  return page && page->valid() ? std::move(page) : std::nullopt;
+}
+
+// Subscribers may end, and so leave(), while others are served: their place in `waiting` becomes null.
+void Catchup::answer(const std::string& key, const QueryResult& result) noexcept {
+  const auto node = jobs_.extract(key);
+  if (node.empty()) {
+    return;
+  }
+  const bool frees_place = node.mapped().takes_place;
+  taken_ -= frees_place ? 1 : 0;
+  std::vector<Subscriber*> waiting = std::move(node.mapped().waiting);
+  const auto outer = std::exchange(answering_, &waiting);
+  std::optional<Page> page = read_page(result);
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    Subscriber* subscriber = std::exchange(waiting[i], nullptr);
+    if (subscriber == nullptr) {
+      continue;
+    }
+    subscriber->waits_for_page({});
+    page ? subscriber->page_arrived(*page) : subscriber->page_failed();
+  }
+  answering_ = outer;
+  if (frees_place) {
+    places_ = page ? kPlaces : 1;
+    answered_(page.has_value());
+  }
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,56 @@
+// Where a subscriber's bytes leave: an event stream's response body. Holds at most one block in flight; while that is not gone the subscriber is
+// blocked and costs nothing but its cursor.
+#pragma once
+
+#include "ngx_module/delivery/block.hpp"
+#include "ngx_module/nginx.hpp"
+
+namespace pgevents::nginx {
+
+class Outlet {
+ public:
+  enum class Sent { kAll, kBlocked, kFailed };
+
+  explicit Outlet(ngx_http_request_t* r) noexcept;
+  ~Outlet() { forget_subrequests(); }
+  Outlet(const Outlet&) = delete;
+  Outlet& operator=(const Outlet&) = delete;
+
+  // Sends a block behind the header. Only while not blocked().
+  Sent send(const BlockRef& block);
+  // Goes on after a write event.
+  Sent resume();
+  bool blocked() const noexcept { return held_ != nullptr; }
+
+  // Whether it needs the request no more.
+  bool direct() const noexcept { return direct_; }
+  void leave_request() noexcept;
+  // Ends the body, as far as the client takes it. Only while direct() and not blocked().
+  void end() noexcept;
+
+ private:
+  Sent send_rest() noexcept;
+  Sent send_to_filters(std::string_view payload);
+  Sent send_filtered(ngx_chain_t* chain);
+  Sent after_filter(ngx_int_t rc);
+  bool post_subrequests() noexcept;
+  void forget_subrequests() noexcept;
+  bool filters_need_memory() const noexcept;
+  bool may_go_direct() const noexcept;
+  void decide() noexcept;
+  Sent wait_writable();
+  Sent all_sent() noexcept;
+
+  ngx_connection_t* c_;
+  BlockRef held_;          // keeps the bytes in flight alive
+  std::string_view rest_;  // direct: what is still to be sent of held_
+  bool direct_ = false;    // straight to the socket, past nginx's body filters
+  bool chunked_ = false;   // direct: in chunked coding
+  bool decided_ = false;
+  ngx_http_request_t* r_;  // null once it may be gone
+  ngx_msec_t send_timeout_;
+  ngx_buf_t* buf_ = nullptr;            // through the filters: what they are given
+  ngx_event_t* subrequests_ = nullptr;  // posted: nginx is to run what a filter has begun; in the request's pool
+};
+
+}  // namespace pgevents::nginx

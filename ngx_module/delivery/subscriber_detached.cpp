@@ -1,0 +1,46 @@
+// An event stream that goes on without its request (`pgevents_release_request`); see subscriber.hpp and detached.hpp.
+#include "ngx_module/delivery/subscriber.hpp"
+#include "ngx_module/http/detached.hpp"
+
+namespace pgevents::nginx {
+
+void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
+  cleanup->data = this;
+  cleanup->handler = [](void* data) { delete static_cast<Subscriber*>(data); };
+  owner_ = cleanup;
+}
+
+// A stream that nobody but this module has a hand in, once its header is out. In a turn of its own, for nginx's handlers go on with the
+// request when they have called ours; and soon, so that what is freed serves the next one instead of being added to it.
+void Subscriber::release_request() noexcept {
+  if (r_ == nullptr || !outlet_.direct() || outlet_.blocked() || !can_detach(r_, owner_)) {
+    return;
+  }
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(c_->pool, 0);
+  if (cleanup == nullptr) {
+    return;
+  }
+  owner_->handler = nullptr;
+  own(cleanup);
+  outlet_.leave_request();
+  detach(std::exchange(r_, nullptr));
+  c_->data = this;
+  c_->read->handler = &Subscriber::on_detached_read;
+  c_->write->handler = &Subscriber::on_detached_write;
+}
+
+// What the client sends is not read: nothing is expected any more. nginx calls this as well when a worker is to be done at last
+// (worker_shutdown_timeout).
+void Subscriber::on_detached_read(ngx_event_t* rev) {
+  auto* c = static_cast<ngx_connection_t*>(rev->data);
+  if (rev->pending_eof || rev->error || c->error || c->close) {
+    static_cast<Subscriber*>(c->data)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
+  }
+}
+
+void Subscriber::on_detached_write(ngx_event_t* wev) {
+  auto* c = static_cast<ngx_connection_t*>(wev->data);
+  static_cast<Subscriber*>(c->data)->write_on();
+}
+
+}  // namespace pgevents::nginx

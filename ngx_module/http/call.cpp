@@ -1,0 +1,106 @@
+// See call.hpp. Reports of presence go together with those of others, see reports.hpp.
+#include "ngx_module/http/call.hpp"
+
+#include <algorithm>
+
+#include "ngx_module/database.hpp"
+#include "ngx_module/http/query_request.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr char kOutOfMemory[] = "XX000";
+
+class CallRequest final : public QueryRequest {
+ public:
+  CallRequest(ngx_http_request_t* r, Database& database, const LocConf& conf, Call&& call)
+      : QueryRequest(r, database, conf, std::min(conf.max_event_size, kMaxCallBytes)), call_(std::move(call)) {}
+  ~CallRequest() {
+    if (report_ != nullptr) {
+      report_->cancel();
+    }
+    if (state_ != nullptr) {
+      state_->cancel();
+    }
+  }
+
+ private:
+  const Session& session() const override { return call_.session; }
+  void ask(const std::string& body) override;
+  Reply reply_to(std::string_view text) const override { return call_reply(text); }
+  bool asks_on(const Answer& answer) override;
+  void report(const std::string& identity, const std::string& params);
+  void state_arrived(const Answer& state) noexcept;
+
+  Call call_;
+  std::shared_ptr<Report> report_;
+  std::shared_ptr<StateWaiter> state_;  // once asked for, the answer is complete with it
+  std::string head_;
+  std::string tail_;
+};
+
+void CallRequest::ask(const std::string& body) {
+  std::string params;
+  if (const auto error = call_params(call_, body, params)) {
+    return refuse(*error);
+  }
+  params = without_unknown_values(call_.endpoint, params);
+  const std::string identity = call_identity(call_.session.identity, true);
+  if (call_.endpoint == Endpoint::kReportPresence) {
+    return report(identity, params);
+  }
+  run({call_statement(call_.endpoint), {identity, params}}, Lane::kPresence);
+}
+
+void CallRequest::report(const std::string& identity, const std::string& params) {
+  report_ = std::make_shared<Report>();
+  report_->request = "{\"identity\":" + identity + ",\"params\":" + params + '}';
+  report_->done = [this](const Answer& answer) { this->answer(answer); };
+  if (!database().reports().add(report_)) {
+    report_->cancel();
+    refuse(database_away(retry_after()));
+  }
+}
+
+// The realm's whole presence is asked for once for all who want it.
+bool CallRequest::asks_on(const Answer& answer) {
+  if (state_ != nullptr || !answer.text) {
+    return false;
+  }
+  const auto parts = answer_in_parts(*answer.text);
+  if (!parts) {
+    return false;
+  }
+  head_ = parts->head;
+  tail_ = parts->tail;
+  state_ = std::make_shared<StateWaiter>();
+  state_->done = [this](const Answer& state) { state_arrived(state); };
+  ask_by([this, wanted = std::string(parts->wanted)] {
+    if (!database().presence_states().add(wanted, state_)) {
+      state_->cancel();
+      refuse(database_away(retry_after()));
+    }
+  });
+  return true;
+}
+
+void CallRequest::state_arrived(const Answer& state) noexcept {
+  std::string whole;
+  Answer answer = state;
+  if (state.text) {
+    const bool has_room = guarded(log(), [&] { whole.append(head_).append(*state.text).append(tail_); });
+    answer = {};
+    has_room ? void(answer.text = whole) : void(answer.sqlstate = kOutOfMemory);
+  }
+  this->answer(answer);
+}
+
+}  // namespace
+
+ngx_int_t start_call(ngx_http_request_t* r, Database& database, const LocConf& conf, Call&& call) {
+  const bool has_body = call.has_body;
+  auto* request = make_in_pool<CallRequest>(r->pool, r, database, conf, std::move(call));
+  return request == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : request->start(has_body);
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,56 @@
+// Ending a request before its connection; see detached.hpp. Follows what nginx itself does between two requests of a connection
+// (ngx_http_set_keepalive).
+#include "ngx_module/http/detached.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+// Without edge-triggered events, and without being told that the client is gone, every byte that it sends would have to be read.
+bool tells_of_the_end() noexcept {
+  if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) == 0) {
+    return false;
+  }
+#if (NGX_HAVE_EPOLLRDHUP)
+  if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) != 0 && !ngx_use_epoll_rdhup) {
+    return false;
+  }
+#endif
+  return true;
+}
+
+void free_buffers(ngx_pool_t* pool, ngx_chain_t*& chain) noexcept {
+  while (chain != nullptr) {
+    ngx_chain_t* link = chain;
+    chain = link->next;
+    ngx_pfree(pool, link->buf->start);
+    ngx_free_chain(pool, link);
+  }
+}
+
+}  // namespace
+
+bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own) noexcept {
+  const bool nothing_read_ahead = r->header_in->pos == r->header_in->last && !r->discard_body;
+  return tells_of_the_end() && nothing_read_ahead && r == r->main && r->count == 1 && r->blocked == 0 &&
+         r->posted_requests == nullptr && r->cleanup == nullptr && r->pool->cleanup == own && own->next == nullptr &&
+         !r->connection->buffered && !r->connection->read->pending_eof && !r->connection->error;
+}
+
+void detach(ngx_http_request_t* r) noexcept {
+  ngx_connection_t* c = r->connection;
+  ngx_http_connection_t* hc = r->http_connection;
+  ngx_http_free_request(r, 0);
+  c->destroyed = 0;
+  c->log->action = const_cast<char*>("sending events");
+  ngx_pfree(c->pool, c->buffer->start);
+  free_buffers(c->pool, hc->free);
+  free_buffers(c->pool, hc->busy);
+  hc->nbusy = 0;
+#if (NGX_HTTP_SSL)
+  if (c->ssl != nullptr) {
+    ngx_ssl_free_buffer(c);
+  }
+#endif
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,43 @@
+// Publishing through HTTP; see publish.hpp. (An Idempotency-Key makes the retry safe for a client that has not seen the answer.)
+#include "ngx_module/http/publish.hpp"
+
+#include "core/wire/sql.hpp"
+#include "ngx_module/http/query_request.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+class Publisher final : public QueryRequest {
+ public:
+  Publisher(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication)
+      : QueryRequest(r, database, conf, conf.max_event_size), publication_(std::move(publication)) {}
+
+ private:
+  const Session& session() const override { return publication_.session; }
+  void ask(const std::string& body) override;
+  Reply reply_to(std::string_view text) const override { return publish_reply(text); }
+
+  Publication publication_;
+};
+
+void Publisher::ask(const std::string& body) {
+  std::string json;
+  if (const auto error = publish_body(publication_, body, *conf().names, json)) {
+    return refuse(*error);
+  }
+  std::optional<std::string> key;
+  if (!publication_.idempotency_key.empty()) {
+    key = publication_.idempotency_key;
+  }
+  run({sql::kPublish, {identity_json(publication_.session.identity), publication_.channel, std::move(json), key}},
+      Lane::kPublish);
+}
+
+}  // namespace
+
+ngx_int_t start_publication(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication) {
+  auto* publisher = make_in_pool<Publisher>(r->pool, r, database, conf, std::move(publication));
+  return publisher == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : publisher->start(true);
+}
+
+}  // namespace pgevents::nginx

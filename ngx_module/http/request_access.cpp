@@ -1,0 +1,91 @@
+// See request_access.hpp.
+#include "ngx_module/http/request_access.hpp"
+
+#include <algorithm>
+
+#include "ngx_module/database.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+bool evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value, std::string_view& result) {
+  ngx_str_t text = ngx_null_string;
+  if (value != nullptr && ngx_http_complex_value(r, value, &text) != NGX_OK) {
+    return false;
+  }
+  result = view(text);
+  return true;
+}
+
+TokenRules token_rules(const AccessConf& conf) {
+  TokenRules rules;
+  rules.keys = conf.keys;
+  rules.cookie = view(conf.jwt_cookie);
+  rules.query = conf.jwt_query != 0;
+  rules.audience = view(conf.jwt_audience);
+  rules.issuer = view(conf.jwt_issuer);
+  rules.leeway = static_cast<double>(conf.jwt_leeway) / 1e3;
+  rules.require_exp = conf.jwt_require_exp != 0;
+  return rules;
+}
+
+// Whether `name`, as it stands in a query, is `access_token` once it is decoded.
+bool names_token(const u_char* name, const u_char* end) noexcept {
+  for (const char wanted : std::string_view("access_token")) {
+    u_char c = name < end ? *name : '\0';
+    name += 1;
+    if (c == '%' && end - name >= 2) {
+      c = static_cast<u_char>(ngx_hextoi(const_cast<u_char*>(name), 2));
+      name += 2;
+    }
+    if (c != static_cast<u_char>(wanted)) {
+      return false;
+    }
+  }
+  return name == end;
+}
+
+// In text that holds a query, from its beginning or behind a `?`. A request line goes on behind the query with a space.
+void mask_in(const ngx_str_t& text) noexcept {
+  u_char* const end = text.data + text.len;
+  for (u_char* at = text.data; at < end;) {
+    u_char* const stop = std::find_if(at, end, [](u_char c) { return c == '&' || c == '?' || c == ' '; });
+    u_char* const equals = std::find(at, stop, '=');
+    if (equals != stop && names_token(at, equals)) {
+      u_char* const value_end = std::find_if(equals, end, [](u_char c) { return c == '&' || c == ' '; });
+      std::fill(equals + 1, value_end, 'x');
+      at = value_end;
+    } else {
+      at = stop;
+    }
+    at += at < end ? 1 : 0;
+  }
+}
+
+}  // namespace
+
+bool read_rules(ngx_http_request_t* r, const Database& database, const LocConf& conf, AccessRules& rules) {
+  const AccessConf& access = conf.access;
+  rules.token = token_rules(access);
+  rules.origins = access.origins;
+  rules.revoked = [&database, &conf](std::string_view user, std::int64_t issued_us) {
+    return database.refusal(user, issued_us, static_cast<unsigned>(conf.poll_interval));
+  };
+  return evaluate(r, access.user, rules.user) && evaluate(r, access.realm, rules.realm) &&
+         evaluate(r, access.subscribe, rules.subscribe) && evaluate(r, access.publish, rules.publish) &&
+         evaluate(r, access.anonymous, rules.anonymous);
+}
+
+// The query as the client sent it lies within the URI. A rewritten one may be part of the configuration, and must not be changed there.
+void mask_token(ngx_http_request_t* r) noexcept {
+  const ngx_str_t& uri = r->unparsed_uri;
+  mask_in(uri);
+  mask_in(r->request_line);
+  if (r->args.len != 0 && (r->args.data < uri.data || r->args.data > uri.data + uri.len)) {
+    r->args = copy(r->pool, view(r->args));
+    r->args.len = r->args.data == nullptr ? 0 : r->args.len;
+    mask_in(r->args);
+  }
+}
+
+}  // namespace pgevents::nginx

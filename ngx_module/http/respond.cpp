@@ -1,0 +1,228 @@
+// Requests and responses at the border to nginx; see respond.hpp.
+#include "ngx_module/http/respond.hpp"
+
+#include <algorithm>
+
+#include "core/request/origin.hpp"
+#include "ngx_module/conf/conf.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+bool equal(const ngx_str_t& name, std::string_view wanted) {
+  return name.len == wanted.size() &&
+         ngx_strncasecmp(name.data, reinterpret_cast<u_char*>(const_cast<char*>(wanted.data())), name.len) == 0;
+}
+
+template <typename Visit>
+void each_header(ngx_http_request_t* r, Visit&& visit) {
+  for (ngx_list_part_t* part = &r->headers_in.headers.part; part != nullptr; part = part->next) {
+    const auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].hash != 0) {
+        visit(headers[i]);
+      }
+    }
+  }
+}
+
+// The first one of that name.
+std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
+  std::string_view found;
+  each_header(r, [&](const ngx_table_elt_t& header) {
+    if (found.data() == nullptr && equal(header.key, wanted)) {
+      found = view(header.value);
+    }
+  });
+  return found;
+}
+
+// All Cookie headers as one. (What HTTP/2 and HTTP/3 split, nginx has joined already.) Without memory for it there is none.
+std::string_view join_cookies(ngx_http_request_t* r) {
+  constexpr std::string_view kBetween = "; ";
+  std::string_view only;
+  std::size_t size = 0;
+  const auto each_cookie = [r](auto&& visit) {
+    each_header(r, [&visit](const ngx_table_elt_t& header) {
+      if (equal(header.key, "Cookie")) {
+        visit(view(header.value));
+      }
+    });
+  };
+  each_cookie([&](std::string_view value) {
+    only = value;
+    size += value.size() + kBetween.size();
+  });
+  if (size <= only.size() + kBetween.size()) {
+    return only;
+  }
+  auto* const text = static_cast<char*>(ngx_pnalloc(r->pool, size));
+  if (text == nullptr) {
+    return {};
+  }
+  char* end = text;
+  each_cookie([&](std::string_view value) {
+    end = std::copy(value.begin(), value.end(), end);
+    end = std::copy(kBetween.begin(), kBetween.end(), end);
+  });
+  return {text, size - kBetween.size()};
+}
+
+ngx_int_t set_header(ngx_http_request_t* r, const Header& header) {
+  if (header.name == "Content-Type") {
+    r->headers_out.content_type = copy(r->pool, header.value);
+    r->headers_out.content_type_len = header.value.size();
+    r->headers_out.content_type_lowcase = nullptr;
+    return r->headers_out.content_type.data == nullptr ? NGX_ERROR : NGX_OK;
+  }
+  auto* element = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
+  if (element == nullptr) {
+    return NGX_ERROR;
+  }
+  element->hash = 1;
+#if (nginx_version >= 1023000)
+  element->next = nullptr;
+#endif
+  element->key = copy(r->pool, header.name);
+  element->value = copy(r->pool, header.value);
+  if (element->key.data == nullptr || element->value.data == nullptr) {
+    element->hash = 0;
+    return NGX_ERROR;
+  }
+  return NGX_OK;
+}
+
+ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
+  for (const Header& header : headers) {
+    if (set_header(r, header) != NGX_OK) {
+      return NGX_ERROR;
+    }
+  }
+  return NGX_OK;
+}
+
+// `headers`, and those that tell a browser whether a page of another origin may read the answer. What is live is
+// nothing that a client may have already: nginx must not put a 304 or 412 in its place, least of all when something was
+// done.
+ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
+  const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
+  r->disable_not_modified = 1;
+  if (set_headers(r, headers) != NGX_OK || set_header(r, {kNoSniffName, kNoSniffValue}) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  return conf->access.origins == nullptr ? NGX_OK
+                                         : set_headers(r, cors_headers(conf->access.origins, find_header(r, "Origin")));
+}
+
+bool is_https(ngx_http_request_t* r) {
+#if (NGX_SSL || NGX_COMPAT)
+  return r->connection->ssl != nullptr;
+#else
+  return false;
+#endif
+}
+
+// By nginx's own account, or by that of a proxy in front, whatever the value (RFC 8470, section 5.1). Any client may
+// say so: it only makes the server more careful.
+bool is_early_data(ngx_http_request_t* r) {
+#if (NGX_HTTP_SSL)
+  ngx_str_t early = ngx_null_string;
+  if (r->connection->ssl != nullptr && ngx_ssl_get_early_data(r->connection, r->pool, &early) == NGX_OK &&
+      early.len != 0) {
+    return true;
+  }
+#endif
+  return !find_header(r, "Early-Data").empty();
+}
+
+}  // namespace
+
+void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
+                  ngx_http_event_handler_pt on_write) noexcept {
+  r->read_event_handler = on_read;
+  r->write_event_handler = on_write;
+}
+
+// With edge-triggered events, what is not read when it comes may be read never: the next request on the connection
+// would wait for it.
+void watch_client(ngx_http_request_t* r) {
+  if (r->discard_body) {
+    ngx_connection_t* const c = r->connection;
+    const ngx_http_event_handler_pt own = r->read_event_handler;
+    ngx_http_discarded_request_body_handler(r);
+    if (c->destroyed || r->discard_body) {
+      return;  // the request is over, or there is more to come
+    }
+    r->read_event_handler = own;
+  }
+  ngx_http_test_reading(r);
+}
+
+Request read_request(ngx_http_request_t* r) {
+  Request request;
+  request.method = view(r->method_name);
+  request.path = view(r->uri);
+  if (r->valid_unparsed_uri) {  // neither a rewrite nor an internal redirect has changed the path
+    request.target = view(r->unparsed_uri);
+  }
+  request.query = view(r->args);
+  request.accept = find_header(r, "Accept");
+  request.last_event_id = find_header(r, "Last-Event-ID");
+  request.flavor = find_header(r, "Flavor");
+  request.content_type = find_header(r, "Content-Type");
+  request.content_encoding = find_header(r, "Content-Encoding");
+  request.idempotency_key = find_header(r, "Idempotency-Key");
+  request.authorization = find_header(r, "Authorization");
+  request.cookie = join_cookies(r);
+  request.origin = find_header(r, "Origin");
+  request.host = find_header(r, "Host");
+  if (request.host.empty()) {
+    request.host = view(r->headers_in.server);  // HTTP/3 has it only there
+  }
+  request.sec_fetch_site = find_header(r, "Sec-Fetch-Site");
+  request.preflight_method = find_header(r, "Access-Control-Request-Method");
+  request.https = is_https(r);
+  request.early_data = is_early_data(r);
+  return request;
+}
+
+ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
+  r->headers_out.status = static_cast<ngx_uint_t>(reply.status);
+  r->headers_out.content_length_n = static_cast<off_t>(reply.body.size());
+  if (reply.status == NGX_HTTP_NO_CONTENT) {
+    r->header_only = 1;
+  }
+  if (set_all_headers(r, reply.headers) != NGX_OK) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    return rc;
+  }
+  ngx_buf_t* b = ngx_create_temp_buf(r->pool, reply.body.size());
+  if (b == nullptr) {
+    return NGX_ERROR;
+  }
+  b->last = ngx_cpymem(b->pos, reply.body.data(), reply.body.size());
+  b->last_buf = 1;
+  b->last_in_chain = 1;
+  ngx_chain_t out{b, nullptr};
+  return ngx_http_output_filter(r, &out);
+}
+
+// A frame must not wait until the client has acknowledged the one before (Nagle's algorithm, RFC 1122, section 4.2.3.4).
+// HTTP/2 and HTTP/3 see to that for their connections themselves.
+ngx_int_t send_stream_header(ngx_http_request_t* r) {
+  const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  if (r->http_version <= NGX_HTTP_VERSION_11 && clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  r->headers_out.status = NGX_HTTP_OK;
+  if (set_all_headers(r, stream_headers()) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
+}
+
+}  // namespace pgevents::nginx

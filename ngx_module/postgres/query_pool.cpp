@@ -1,0 +1,355 @@
+// The worker's own database connections; see query_pool.hpp.
+#include "ngx_module/postgres/query_pool.hpp"
+
+#include <algorithm>
+
+#include "core/wire/reply.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr ngx_msec_t kStatementTimeout = 10'000;
+constexpr ngx_msec_t kIdleTimeout = 60'000;
+constexpr ngx_msec_t kConnectPause = 1'000;
+
+std::string_view error_field(const PGresult* result, int field) noexcept {
+  const char* text = PQresultErrorField(result, field);
+  return text == nullptr ? std::string_view() : text;
+}
+
+std::size_t bytes_of(const Query& query) noexcept {
+  std::size_t bytes = 0;
+  for (const auto& param : query.statement.params) {
+    bytes += param ? param->size() : 0;
+  }
+  return bytes;
+}
+
+QueryResult away(const char* why) noexcept {
+  QueryResult result;
+  result.message = why;
+  return result;
+}
+
+}  // namespace
+
+Answer answer_of(const QueryResult& result) noexcept {
+  Answer answer;
+  if (result.rows != nullptr && PQntuples(result.rows) == 1 && PQgetisnull(result.rows, 0, 0) == 0) {
+    answer.text.emplace(PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0)));
+    return answer;
+  }
+  answer.sqlstate = result.rows != nullptr ? "XX000" : result.sqlstate;  // no row: not what the function promises
+  answer.message = result.message;
+  answer.detail = result.detail;
+  return answer;
+}
+
+// One connection and the statement that is on it.
+class QueryPool::Member final : private PgConnection::Owner {
+ public:
+  explicit Member(QueryPool& pool) : pool_(pool), connection_(*this, pool.log_) {
+    init_timer(idle_timer_, this, &Member::on_idle, pool.log_);
+  }
+  ~Member() { stop_timer(idle_timer_); }
+
+  bool free() const noexcept { return query_ == nullptr && !opening_; }
+  bool closed() const noexcept { return connection_.closed(); }
+  bool runs(Lane lane) const noexcept { return query_ != nullptr && query_->lane == lane; }
+  bool connected() const noexcept { return !connection_.closed() && !opening_; }
+  // Its statement, if any, is somebody's who still waits for it.
+  bool needed() const noexcept { return query_ != nullptr && query_->done != nullptr; }
+  void close() noexcept {
+    stop_timer(idle_timer_);
+    connection_.close();
+    query_ = nullptr;
+    again_ = SqlFault::kRequest;
+    opening_ = false;
+  }
+
+  void open() {
+    opening_ = true;
+    connection_.open(pool_.conf_.keywords, pool_.conf_.values, kStatementTimeout);
+  }
+
+  void start(std::shared_ptr<Query> query) {
+    stop_timer(idle_timer_);
+    query_ = std::move(query);
+    query_->sent = true;
+    connection_.send(query_->statement, false);
+  }
+
+ private:
+  void pg_ready() override {
+    opening_ = false;
+    switch (std::exchange(again_, SqlFault::kRequest)) {
+      case SqlFault::kConflict:
+        return start(std::exchange(query_, nullptr));
+      case SqlFault::kSession:
+        connection_.close();
+        return pool_.repeat(std::exchange(query_, nullptr));
+      default:
+        break;
+    }
+    pool_.finish(std::exchange(query_, nullptr), away("no result"));  // libpq had no memory for it; else it is finished
+    if (pool_.shutting_down_ && !pool_.anybody_waits()) {
+      return connection_.close();
+    }
+    ngx_add_timer(&idle_timer_, kIdleTimeout);
+    pool_.dispatch();
+  }
+
+  void pg_result(const PGresult* rows) override {
+    QueryResult result;
+    if (PQresultStatus(rows) == PGRES_TUPLES_OK || PQresultStatus(rows) == PGRES_COMMAND_OK) {
+      result.rows = rows;
+    } else {
+      result.sqlstate = error_field(rows, PG_DIAG_SQLSTATE);
+      result.message = error_field(rows, PG_DIAG_MESSAGE_PRIMARY);
+      result.detail = error_field(rows, PG_DIAG_MESSAGE_DETAIL);
+    }
+    if (!may_repeat(result)) {
+      pool_.finish(query_, result);
+    }
+  }
+
+  // An error rolled the statement back, so whatever it does may be done again.
+  bool may_repeat(const QueryResult& result) noexcept {
+    const SqlFault fault = result.sqlstate.empty() ? SqlFault::kInternal : sql_fault(result.sqlstate);
+    if ((fault != SqlFault::kConflict && fault != SqlFault::kSession) || !needed() || query_->repeated) {
+      return false;
+    }
+    query_->repeated = true;
+    again_ = fault;
+    return true;
+  }
+
+  void pg_failed(const char* why) noexcept override {
+    stop_timer(idle_timer_);
+    const bool was_opening = std::exchange(opening_, false);
+    again_ = SqlFault::kRequest;
+    const auto query = std::exchange(query_, nullptr);
+    if (query != nullptr) {
+      pool_.close_idle();
+    }
+    if (was_opening || query != nullptr) {
+      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why);
+    }
+    pool_.finish(query, away(why));
+    if (was_opening) {
+      pool_.pause_until_ = ngx_current_msec + kConnectPause;
+    }
+    // Where opening fails it may do so at once: to try again here could go on for ever. Those that are connected see to the queue.
+    if (!was_opening) {
+      pool_.dispatch();
+    } else if (!pool_.any_connected()) {
+      pool_.fail_queue(why);
+    }
+  }
+
+  static void on_idle(ngx_event_t* event) {
+    auto* self = static_cast<Member*>(event->data);
+    if (self->free()) {
+      self->connection_.close();
+    }
+  }
+
+  QueryPool& pool_;
+  PgConnection connection_;
+  std::shared_ptr<Query> query_;
+  ngx_event_t idle_timer_{};
+  SqlFault again_ = SqlFault::kRequest;  // why the statement is to be repeated; kRequest: it is not
+  bool opening_ = false;
+};
+
+QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), log_(log) {
+  for (ngx_uint_t i = 0; i < conf.connections; ++i) {
+    members_.push_back(std::make_unique<Member>(*this));
+  }
+}
+
+QueryPool::~QueryPool() = default;
+
+QueryPool::Queue& QueryPool::queue_of(const Query& query) noexcept {
+  switch (query.lane) {
+    case Lane::kPublish:
+      return publish_;
+    case Lane::kCatchup:
+      return catchup_;
+    case Lane::kPresence:
+      break;
+  }
+  return presence_;
+}
+
+bool QueryPool::run(std::shared_ptr<Query> query) {
+  Queue& queue = queue_of(*query);
+  const std::size_t bytes = bytes_of(*query);
+  const auto is_full = [&] {
+    return queue.waiting.size() >= kMaxQueue || (!queue.waiting.empty() && queue.bytes + bytes > queue.max_bytes);
+  };
+  if (is_full()) {
+    drop_cancelled(queue);
+    if (is_full()) {
+      return false;
+    }
+  }
+  post(std::move(query));
+  return true;
+}
+
+void QueryPool::post(std::shared_ptr<Query> query) {
+  Queue& queue = queue_of(*query);
+  const std::size_t bytes = bytes_of(*query);
+  queue.waiting.push_back(std::move(query));
+  queue.bytes += bytes;
+  dispatch();
+}
+
+void QueryPool::drop_cancelled(Queue& queue) noexcept {
+  queue.waiting.remove_if([&queue](const std::shared_ptr<Query>& query) {
+    if (query->done) {
+      return false;
+    }
+    queue.bytes -= bytes_of(*query);
+    return true;
+  });
+}
+
+std::shared_ptr<Query> QueryPool::take(Queue& queue) noexcept {
+  auto query = std::move(queue.waiting.front());
+  queue.waiting.pop_front();
+  queue.bytes -= bytes_of(*query);
+  return query;
+}
+
+// Presence never has all connections, unless there is only one.
+bool QueryPool::presence_may_start() const noexcept {
+  const auto running =
+      std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->runs(Lane::kPresence); });
+  const std::size_t limit = std::max<std::size_t>(members_.size() - 1, 1);
+  return !presence_.waiting.empty() && static_cast<std::size_t>(running) < limit;
+}
+
+// The queue whose first statement may start now; null when none may.
+QueryPool::Queue* QueryPool::next() noexcept {
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
+    while (!queue->waiting.empty() && !queue->waiting.front()->done) {
+      take(*queue);  // cancelled
+    }
+  }
+  Queue* const events = next_of_events();
+  return presence_may_start() && (events == nullptr || passed_over_ >= kMaxPassedOver) ? &presence_ : events;
+}
+
+QueryPool::Queue* QueryPool::next_of_events() noexcept {
+  if (publish_.waiting.empty() && catchup_.waiting.empty()) {
+    return nullptr;
+  }
+  const bool publish = catchup_.waiting.empty() || (!published_last_ && !publish_.waiting.empty());
+  return publish ? &publish_ : &catchup_;
+}
+
+std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
+  published_last_ = &queue == &publish_ || (&queue == &presence_ && published_last_);
+  passed_over_ = &queue != &presence_ && presence_may_start() ? passed_over_ + 1 : 0;
+  return take(queue);
+}
+
+bool QueryPool::anybody_waits() const noexcept {
+  return !publish_.waiting.empty() || !catchup_.waiting.empty() || !presence_.waiting.empty();
+}
+
+// By another session, as soon as there is one. Its place is at the head: it has waited already.
+void QueryPool::repeat(std::shared_ptr<Query> query) noexcept {
+  Queue& queue = queue_of(*query);
+  const bool queued = guarded(log_, [&] { queue.waiting.push_front(query); });
+  if (!queued) {
+    return finish(query, away("out of memory"));
+  }
+  queue.bytes += bytes_of(*query);
+  dispatch();
+}
+
+void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept {
+  if (query != nullptr && query->done) {
+    const auto done = std::exchange(query->done, nullptr);
+    guarded(log_, [&] { done(result); });
+  }
+}
+
+void QueryPool::dispatch() noexcept {
+  for (auto& member : members_) {
+    if (!member->free()) {
+      continue;
+    }
+    Queue* const queue = next();
+    if (queue == nullptr) {
+      return;
+    }
+    if (member->closed()) {
+      if (may_connect()) {
+        member->open();  // takes from the queue when it is connected
+      }
+      continue;
+    }
+    member->start(take_from(*queue));
+  }
+  if (anybody_waits() && !may_connect() && all_closed()) {
+    fail_queue("no connection a moment ago");
+  }
+}
+
+bool QueryPool::may_connect() const noexcept {
+  return static_cast<ngx_msec_int_t>(ngx_current_msec - pause_until_) >= 0;
+}
+
+// Not what is added meanwhile.
+void QueryPool::fail_queue(const char* why) noexcept {
+  std::list<std::shared_ptr<Query>> failed;
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
+    failed.splice(failed.end(), queue->waiting);
+    queue->bytes = 0;
+  }
+  for (const auto& query : failed) {
+    finish(query, away(why));
+  }
+}
+
+// What has broken one connection has most likely broken those too that are idle; each would cost its next statement a timeout.
+void QueryPool::close_idle() noexcept {
+  for (auto& member : members_) {
+    if (member->free()) {
+      member->close();
+    }
+  }
+}
+
+bool QueryPool::all_closed() const noexcept {
+  return std::all_of(members_.begin(), members_.end(), [](const auto& member) { return member->closed(); });
+}
+
+bool QueryPool::any_connected() const noexcept {
+  return std::any_of(members_.begin(), members_.end(), [](const auto& member) { return member->connected(); });
+}
+
+void QueryPool::shut_down() {
+  shutting_down_ = true;
+  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
+    drop_cancelled(*queue);
+  }
+  const bool waiting = anybody_waits();
+  for (auto& member : members_) {
+    if (!member->needed() && !waiting) {
+      member->close();
+    }
+  }
+}
+
+void QueryPool::close() noexcept {
+  for (auto& member : members_) {
+    member->close();
+  }
+}
+
+}  // namespace pgevents::nginx

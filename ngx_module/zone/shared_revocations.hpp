@@ -1,0 +1,55 @@
+// Whose tokens are refused, for all workers of the instance: two tables in shared memory. One is in use; the listener fills the other
+// whenever it has connected, and changes over, so that readers never find a table half full, and what is no longer revoked goes.
+#pragma once
+
+#include "core/shared/revocations.hpp"
+#include "ngx_module/zone/zone.hpp"
+
+namespace pgevents::nginx {
+
+class SharedRevocations {
+ public:
+  explicit SharedRevocations(SharedRoot& root) noexcept : root_(root) {}
+
+  // Under the zone's lock. A table that a killed listener left half made, which is not the one in use, is made anew.
+  void attach() noexcept {
+    for (int i = 0; i < 2; ++i) {
+      if (!tables_[i].attach(root_.revocations[i], kRevocationSlots)) {
+        tables_[i].create(root_.revocations[i], kRevocationSlots);
+      }
+    }
+  }
+
+  // How often the database was asked; 0: never, so that nobody can tell who is refused.
+  std::uint64_t loads() const noexcept { return root_.revocation_loads.load(std::memory_order_acquire); }
+
+  // As Revocations::refuses().
+  bool refuses(std::string_view user, std::int64_t issued_us) const noexcept {
+    for (;;) {
+      const std::uint64_t before = loads();
+      const bool refused = tables_[before % 2].refuses(user, issued_us);
+      if (loads() == before) {
+        return refused;
+      }
+    }
+  }
+
+  // --- writer, under the zone's lock ---
+  void set(std::string_view user, std::int64_t before_us) noexcept { tables_[loads() % 2].set(user, before_us); }
+
+  // `fill` gets the new table to set() what is in the database.
+  template <typename Fill>
+  void replace(Fill&& fill) {
+    const std::uint64_t next = loads() + 1;
+    Revocations& table = tables_[next % 2];
+    table.create(root_.revocations[next % 2], kRevocationSlots);
+    fill(table);
+    root_.revocation_loads.store(next, std::memory_order_release);
+  }
+
+ private:
+  SharedRoot& root_;
+  Revocations tables_[2];
+};
+
+}  // namespace pgevents::nginx
