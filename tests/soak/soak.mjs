@@ -186,7 +186,7 @@ class Soak {
   }
 }
 
-// What memcheck said of each process (tests/suites.sh puts it there).
+// What memcheck said of each process (tools/suites.sh puts it there).
 function valgrindReports(directory) {
   const where = path.join(directory, 'valgrind');
   const names = fs.readdirSync(where).filter((name) => name.endsWith('.log'));

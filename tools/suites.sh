@@ -47,6 +47,7 @@ run_suites() {
     wait "$lane" || true # what failed stands in the results
   fi
   for suite in "${here[@]}"; do add_result "$suite"; done
+  show_failures
   say ''
   ((${#failed_suites[@]} == 0)) || say "failed: ${failed_suites[*]}"
   print_total '' "$total_passed" "$total_failed" "$total_skipped"
@@ -69,6 +70,26 @@ add_result() {
   total_failed=$((total_failed + failed))
   total_skipped=$((total_skipped + skipped))
   [[ $verdict == passed ]] || failed_suites+=("$1")
+}
+
+# Each failed test with the first lines of its error, after all suites: a log of which only the end is kept still says what failed.
+show_failures() {
+  local suite
+  for suite in "${failed_suites[@]}"; do
+    say '' "== failed in $suite"
+    case $(suite_kind "$suite") in
+      node) failures_in_tap "$run_dir/log/suite-$suite.tap" ;;
+      *) grep -E -A 5 '^FAIL |^[^ ]+:[0-9]+:[FE]:' "$run_dir/log/suite-$suite.log" ;;
+    esac | head -n 60 || true
+  done | tee "$run_dir/log/failures"
+}
+
+# In TAP a failed test is `not ok`; `error:` follows in its YAML block, on one line or as an indented text before `code:`.
+failures_in_tap() {
+  awk '/^ *not ok / && !/# (SKIP|TODO)/ { print; lines = 0 }
+    /^ *error:/ { lines = 8 }
+    /^ *(code|stack|name|expected):/ { lines = 0 }
+    lines > 0 { print; lines-- }' "$1"
 }
 
 print_total() {

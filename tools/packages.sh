@@ -41,7 +41,7 @@ need_packages() {
   fi
   say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
   step "package lists" apt-update "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 update -q
-  step "Debian packages" apt-install "${root[@]}" bash "$repo/demo/install-packages.sh" "${missing[@]}"
+  step "Debian packages" apt-install "${root[@]}" bash "$repo/tools/install-packages.sh" "${missing[@]}"
 }
 
 # The tests are written for Node.js 20; Debian 12 has 18. npm delivers a newer one into build/, beside the system's.
