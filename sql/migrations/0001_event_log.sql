@@ -53,10 +53,86 @@ CREATE UNLOGGED TABLE pgevents.staging (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
 
-\ir ../functions/staging_sequence.sql
-\ir ../functions/log_notify.sql
-\ir ../functions/events_insert.sql
-\ir ../functions/events_refuse_change.sql
+-- pgevents.staging_sequence(): deferred constraint trigger of pgevents.staging; moves events into the log at COMMIT.
+-- Parameters: NEW: the staged event.
+-- Returns:    NULL (ignored).
+-- Errors:     none of its own.
+-- Tables:     staging (insert), log (insert, through append()), revocations (update, through revocation_settle()).
+-- Each event goes round twice. PostgreSQL runs deferred triggers in the order in which they were queued, and those that
+-- they queue themselves after all others. In the first round the event only queues up again; in the second, all deferred
+-- foreign keys and triggers of the application have been checked, so that nothing waits for a row's lock under the sequencing lock.
+CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  new_id bigint;
+BEGIN
+  IF NEW.staged_at IS DISTINCT FROM now() THEN
+    RETURN NULL; -- from a dump: it was published long ago
+  ELSIF NOT NEW.last_turn THEN
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn, staged_at)
+      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true, now());
+    RETURN NULL;
+  END IF;
+  IF NEW.type = 'pgevents.revoked' THEN
+    NEW.data := pgevents.revocation_settle(NEW.data);
+  END IF;
+  new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  RETURN NULL;
+END
+$$;
+-- pgevents.log_notify(): row trigger of pgevents.log; wakes the listeners when the transaction has committed.
+-- Parameters: none.
+-- Returns:    NULL (ignored).
+-- Errors:     none of its own.
+-- Tables:     none.
+-- Not with its owner's rights, and named in full: a fixed search_path would cost as much again.
+-- The payload is constant: equal notifications of one transaction become one. What is new is read from the log.
+CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  nothing pg_catalog.text := pg_catalog.pg_notify('pgevents', '');
+BEGIN
+  RETURN NULL;
+END
+$$;
+-- pgevents.events_insert(): INSTEAD OF INSERT on pgevents.events; checks an event and stages it until COMMIT.
+-- Parameters: NEW: channel_id, data, expires_at; id and ts must be left out.
+-- Returns:    NEW, so that the statement reports the row.
+-- Errors:     PT400.
+-- Tables:     staging (insert), settings (read).
+CREATE OR REPLACE FUNCTION pgevents.events_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  event record;
+BEGIN
+  IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
+  END IF;
+  event := pgevents.split_data(NEW.data, '{type,data}');
+  IF pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
+    PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
+  END IF;
+  IF event.unknown IS NOT NULL THEN
+    PERFORM pgevents.complain('unknown_members', format('Member %s is unknown: an event has type and data', event.unknown));
+  END IF;
+  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
+    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
+  RETURN NEW;
+END
+$$;
+-- pgevents.events_refuse_change(): INSTEAD OF UPDATE OR DELETE on pgevents.events; what has been published stays.
+-- Parameters: none.
+-- Returns:    never.
+-- Errors:     PT405.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.events_refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'Events cannot be changed or deleted'
+    USING ERRCODE = 'PT405', DETAIL = '{"code":"METHOD_NOT_ALLOWED"}',
+          HINT = 'Publish another event. Old events are removed by pgevents.prune() after the setting "retention".';
+END
+$$;
 
 CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();

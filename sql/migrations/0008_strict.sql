@@ -27,9 +27,76 @@ INSERT INTO pgevents.settings (name, value) VALUES
   ('unknown_members', :'strictness'),  -- publishing data with other members than type and data
   ('typing_rate', 'off')               -- events of typing that a user may cause a minute
 ON CONFLICT (name) DO NOTHING;
-\ir ../functions/setting_names.sql
-\ir ../functions/settings_check.sql
-\ir ../functions/settings_found.sql
+-- pgevents.setting_names(): the names of all settings that there are.
+-- Parameters: none.
+-- Returns:    text[], in the order of the documentation.
+-- Errors:     none.
+-- Tables:     none.
+CREATE OR REPLACE FUNCTION pgevents.setting_names() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members',
+    'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl', 'presence_grace',
+    'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait', 'typing_rate']
+$$;
+-- pgevents.settings_check(): row trigger of pgevents.settings; refuses names that do not exist and values that cannot be read.
+-- Parameters: NEW: the row.
+-- Returns:    NEW.
+-- Errors:     PT400, with the name of the setting and what it takes.
+-- Tables:     none.
+-- A value that cannot be read would stop pruning, or make every request fail, long after it was written. The rows are counted for
+-- settings_found(), in a setting of the session.
+CREATE OR REPLACE FUNCTION pgevents.settings_check() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  wanted text := CASE
+    WHEN NEW.name IN ('reserved_types', 'unknown_members') THEN 'error or warning'
+    WHEN NEW.name IN ('retention', 'revocation_retention') THEN 'an interval greater than 0'
+    WHEN NEW.name = 'typing_rate' THEN 'off, or a number of events a minute from 1 to 1000000'
+    ELSE 'an interval from 1 millisecond to 7 days' END;
+  is_good boolean;
+BEGIN
+  IF NOT coalesce(NEW.name = ANY (pgevents.setting_names()), false) THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
+      MESSAGE = format('There is no setting %s', to_json(NEW.name)),
+      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ');
+  END IF;
+  BEGIN
+    is_good := CASE wanted
+      WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
+      WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
+      WHEN 'an interval from 1 millisecond to 7 days' THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
+      ELSE NEW.value = 'off' OR NEW.value ~ '^[1-9][0-9]{0,5}$' OR NEW.value = '1000000' END;
+  EXCEPTION WHEN data_exception THEN
+    is_good := false;
+  END;
+  IF NOT coalesce(is_good, false) THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
+      format('Invalid value %s for the setting "%s": must be %s', to_json(NEW.value), NEW.name, wanted));
+  END IF;
+  PERFORM set_config('pgevents.settings_written', 'yes', true);
+  RETURN NEW;
+END
+$$;
+-- pgevents.settings_found(): statement triggers of pgevents.settings, before and after an UPDATE; refuses one that matches no row.
+-- Parameters: none.
+-- Returns:    NULL (ignored).
+-- Errors:     PT400.
+-- Tables:     none.
+-- `UPDATE … WHERE name = 'retenton'` would otherwise succeed and change nothing. A transition table would not do: INSERT … ON CONFLICT
+-- DO UPDATE calls these triggers too, also when it inserts.
+CREATE OR REPLACE FUNCTION pgevents.settings_found() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF TG_WHEN = 'BEFORE' THEN
+    PERFORM set_config('pgevents.settings_written', '', true);
+  ELSIF current_setting('pgevents.settings_written', true) IS DISTINCT FROM 'yes' THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
+      MESSAGE = format('No setting matches: %s', left(current_query(), 200)),
+      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ') || '. One that has no row yet needs an INSERT.';
+  END IF;
+  RETURN NULL;
+END
+$$;
 CREATE TRIGGER settings_check BEFORE INSERT OR UPDATE ON pgevents.settings
   FOR EACH ROW EXECUTE FUNCTION pgevents.settings_check();
 CREATE TRIGGER settings_found_before BEFORE UPDATE ON pgevents.settings

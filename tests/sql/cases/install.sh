@@ -259,16 +259,19 @@ it "three installations at once all succeed" at_once
 all_or_nothing() {
   local database
   cp -r "$repo/sql" "$work/broken"
-  echo "SELECT no_such_function();" >>"$work/broken/functions/status.sql"
+  echo "SELECT no_such_function();" >>"$work/broken/functions/log/status.sql"
   empty_database database
   if psql -Xq -d "$database" -f "$work/broken/install.sql" 2>/dev/null; then fail "it installed"; fi
   is "$(q "$database" "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgevents'")" 0 "schemas left behind"
 }
 it "an installation that fails leaves nothing" all_or_nothing
 
+# The file of a function: in a folder for what it is about, or in `internal` below.
+file_of() { find "$repo/sql/functions" -name "$1.sql"; }
+
 files_complete() {
   local file name database
-  for file in "$repo"/sql/migrations/*.sql "$repo"/sql/functions/*.sql; do
+  for file in "$repo"/sql/migrations/*.sql "$repo"/sql/functions/*/*.sql "$repo"/sql/functions/*/internal/*.sql; do
     name=${file#"$repo/sql/"}
     grep -q "^\\\\ir $name\$" "$repo/sql/install.sql" || fail "install.sql does not include $name"
   done
@@ -278,7 +281,7 @@ files_complete() {
   empty_database database
   install_schema "$database"
   for name in $(q "$database" "SELECT proname FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace"); do
-    file=$repo/sql/functions/$name.sql
+    file=$(file_of "$name")
     [[ -f $file ]] || fail "no file for $name()"
     is "$(grep -c "^CREATE " "$file")" 1 "statements in $file"
     head -n 1 "$file" | grep -q -- "^-- pgevents\.$name(.*): " || fail "$file does not open with what $name() is for"
@@ -288,6 +291,23 @@ files_complete() {
   done
 }
 it "install.sql includes every file, and every function has a file of its own that says what it does" files_complete
+
+# What a role may call lies in sql/functions/*/, what an application may replace in sql/functions/replaceable/, all the rest in
+# sql/functions/*/internal/.
+folders_tell() {
+  local database name expected actual
+  empty_database database
+  install_schema "$database"
+  while read -r name expected; do
+    case $(file_of "$name") in */internal/*) actual=internal ;; */replaceable/*) actual=replaceable ;; *) actual=public ;; esac
+    is "$name: $actual" "$name: $expected" "folder"
+  done < <(q "$database" "SELECT proname || ' ' || CASE
+      WHEN proname IN ('user_channel', 'presence_channel', 'stream_channel', 'channel_kind', 'change_settings') THEN 'replaceable'
+      WHEN has_function_privilege('pgevents_server', oid, 'EXECUTE') OR has_function_privilege('pgevents_publisher', oid, 'EXECUTE')
+        OR has_function_privilege('pgevents_admin', oid, 'EXECUTE') THEN 'public'
+      ELSE 'internal' END FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace")
+}
+it "the folders of sql/functions tell what a role may call" folders_tell
 
 documented() {
   local database name
@@ -299,7 +319,7 @@ documented() {
     grep -q "^### \`pgevents\.$name(" "$repo/docs/sql.md" || fail "docs/sql.md does not describe $name()"
   done
   for name in $(grep -o '^### `pgevents\.[a-z_]*(' "$repo/docs/sql.md" | tr -dc 'a-z_\n' | sed 's/^pgevents//'); do
-    [[ -f $repo/sql/functions/$name.sql ]] || fail "docs/sql.md describes $name(), which does not exist"
+    [[ -f $(file_of "$name") ]] || fail "docs/sql.md describes $name(), which does not exist"
   done
 }
 it "docs/sql.md describes every function that a role may call" documented
