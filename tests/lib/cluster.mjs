@@ -5,9 +5,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
-import { freePort, Hopeless, waitFor } from './conditions.mjs';
+import { Hopeless, waitFor } from './conditions.mjs';
 import { Database } from './database.mjs';
 import { atEnd } from './lifetime.mjs';
+import { freePort } from './ports.mjs';
 import { childrenOf, run, signalIfAlive, waitGone } from './processes.mjs';
 import { tempDir } from './scratch.mjs';
 

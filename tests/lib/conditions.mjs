@@ -1,6 +1,5 @@
 // Waiting for conditions instead of sleeping for luck, and other small things that every test needs.
 // Limits are generous: they bound a failure, they are never what a passing test waits for.
-import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const kDefaultTimeout = 30_000;
@@ -42,24 +41,6 @@ export async function within(promise, timeout, what) {
     return await Promise.race([promise, limit]);
   } finally {
     abort.abort();
-  }
-}
-
-// A TCP port on 127.0.0.1 that was free a moment ago; never the same twice in one process.
-const given_ports = new Set();
-export async function freePort() {
-  for (;;) {
-    const port = await new Promise((resolve, reject) => {
-      const server = net.createServer();
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const { port: number } = server.address();
-        server.close(() => resolve(number));
-      });
-    });
-    if (given_ports.has(port)) continue;
-    given_ports.add(port);
-    return port;
   }
 }
 

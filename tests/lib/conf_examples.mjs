@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { freePort, waitFor } from './conditions.mjs';
+import { waitFor } from './conditions.mjs';
 import { request } from './http.mjs';
 import { atEnd } from './lifetime.mjs';
+import { freePort } from './ports.mjs';
 import { run, signalIfAlive, waitGone } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 import { selfSignedCertificate } from './tls.mjs';

@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
-import { freePort } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
+import { freePort } from './ports.mjs';
 import { run } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 

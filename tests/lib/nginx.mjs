@@ -8,8 +8,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { freePort, waitFor } from './conditions.mjs';
+import { waitFor } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
+import { freePort } from './ports.mjs';
 import { childrenOf, kSanitizerReport, run, waitGone } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 

@@ -8,13 +8,14 @@ import { test } from 'node:test';
 import pg from 'pg';
 
 import { sharedCluster } from '../lib/cluster.mjs';
-import { freePort, waitFor } from '../lib/conditions.mjs';
+import { waitFor } from '../lib/conditions.mjs';
 import { kServerUser } from '../lib/database.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
 import { atEnd } from '../lib/lifetime.mjs';
 import { locationText } from '../lib/module_server.mjs';
 import { startNginx } from '../lib/nginx.mjs';
+import { freePort } from '../lib/ports.mjs';
 import { signalIfAlive, waitGone } from '../lib/processes.mjs';
 import { tempDir } from '../lib/scratch.mjs';
 

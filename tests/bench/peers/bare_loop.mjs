@@ -1,7 +1,7 @@
 // The floor: the least that a server without batching can do (bare_loop.cpp).
 import path from 'node:path';
 
-import { freePort } from '../../lib/conditions.mjs';
+import { freePort } from '../../lib/ports.mjs';
 import { tempDir } from '../../lib/scratch.mjs';
 import { channelArgs, kBuild, listens, startServer } from './common.mjs';
 

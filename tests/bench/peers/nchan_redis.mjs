@@ -1,6 +1,7 @@
 // nchan with its messages in Redis, as it is run where several nginx are to share channels.
-import { freePort, waitFor } from '../../lib/conditions.mjs';
+import { waitFor } from '../../lib/conditions.mjs';
 import { request } from '../../lib/http.mjs';
+import { freePort } from '../../lib/ports.mjs';
 import { tempDir } from '../../lib/scratch.mjs';
 import { listens, nginxHttp, startNginx, startServer } from './common.mjs';
 import { kNchanModule, nchanArgs, nchanLocations } from './nchan.mjs';

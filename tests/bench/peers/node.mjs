@@ -2,7 +2,7 @@
 // Its table and trigger are the simplest that do it, in a database of its own on the cluster that pgevents has too.
 import path from 'node:path';
 
-import { freePort } from '../../lib/conditions.mjs';
+import { freePort } from '../../lib/ports.mjs';
 import { kRoot, tempDir } from '../../lib/scratch.mjs';
 import { benchCluster, channelArgs, listens, startServer } from './common.mjs';
 

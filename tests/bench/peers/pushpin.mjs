@@ -5,8 +5,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { freePort, waitFor } from '../../lib/conditions.mjs';
+import { waitFor } from '../../lib/conditions.mjs';
 import { request } from '../../lib/http.mjs';
+import { freePort } from '../../lib/ports.mjs';
 import { kRoot, tempDir } from '../../lib/scratch.mjs';
 import { channelArgs, kLoadCore, listens, startServer } from './common.mjs';
 
