@@ -10,8 +10,8 @@ import { EventStream } from '../lib/event_stream.mjs';
 import { assertSuccess, kNobody, newRealm, setTimings, startWithPeople } from '../lib/people.mjs';
 import { Poller } from '../lib/poller.mjs';
 
-const kGrace = 3; // s
-const kLease = 6;
+const kGrace = 5; // s
+const kLease = 8;
 const kPing = 1.0;
 const kPollInterval = 1; // s, of the fallback
 const kSlow = 10; // s beyond what is due, on a machine that does other things
