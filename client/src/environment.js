@@ -1,5 +1,5 @@
-// What the library needs of the world around it. Browsers and Node have it; tests, and hosts that lack something,
-// give their own.
+// The functions and objects of the platform that the library uses. Browsers and Node have them; tests, and platforms
+// that lack one, supply their own.
 
 /**
  * @typedef {object} Environment
@@ -11,13 +11,14 @@
  * @property {typeof EventSource} [EventSource]
  * @property {typeof BroadcastChannel} [BroadcastChannel]
  * @property {LockManager} [locks]
- * @property {Pick<Console, 'warn'>} [console]  for warnings about what was ignored
- * @property {Document} [document]  tells whether the page is hidden, and of input
- * @property {Partial<EventTarget>} [window]  tells of coming back online
+ * @property {Pick<Console, 'warn'>} [console]  for warnings about ignored data
+ * @property {Document} [document]  for the visibility of the page and the user's input
+ * @property {Partial<EventTarget>} [window]  for the event `online`
  */
 
 /**
- * Inherits from the global object. Functions of it are to be called without an object: browsers insist on that.
+ * Inherits from the global object. Call its functions without an object (`fetch()`, not `world.fetch()`): browsers
+ * require it.
  * @param {Partial<Environment>} [own]
  * @returns {Environment}
  */
@@ -31,36 +32,36 @@ export const environment = (own) => /** @type {any} */ ({
   ...own,
 });
 
-// Longer ones would fire at once.
+// A longer timer would fire immediately (HTML standard: the delay is a signed 32-bit number).
 const kLongest = 2 ** 31 - 1;
 
-/** One timer, set anew again and again. */
+/** A timer that can be set again and again. */
 export class Timer {
   #world;
-  #ring;
+  #callback;
   /** @type {any} */
   #id;
 
   /**
    * @param {Environment} world
-   * @param {(late: number) => void} ring  gets by how many milliseconds it is late
+   * @param {(late: number) => void} callback  gets the milliseconds by which it is late
    */
-  constructor(world, ring) {
+  constructor(world, callback) {
     this.#world = world;
-    this.#ring = ring;
+    this.#callback = callback;
   }
 
-  /** @param {number} [ms]  from now; absent or infinite: not at all */
+  /** @param {number} [ms]  from now; absent or infinite: stops the timer */
   set(ms = Infinity) {
     const { now, setTimeout, clearTimeout } = this.#world;
     clearTimeout(this.#id);
     const due = now() + ms;
-    if (ms < Infinity) this.#id = setTimeout(() => this.#ring(now() - due), Math.min(ms, kLongest));
+    if (ms < Infinity) this.#id = setTimeout(() => this.#callback(now() - due), Math.min(ms, kLongest));
   }
 }
 
 /**
- * Resolves after `ms`, and when `signal` aborts.
+ * Resolves after `ms`, or earlier when `signal` aborts.
  * @param {Environment} world
  * @param {number} ms
  * @param {AbortSignal} [signal]
@@ -76,14 +77,14 @@ export const pause = (world, ms, signal) => new Promise((resolve) => {
 });
 
 /**
- * An event of this library: `fields` are what it has besides its type.
+ * Makes an event of this library with these fields.
  * @param {string} type
  * @param {object} [fields]
  */
 export const eventOf = (type, fields) => Object.assign(new Event(type), fields);
 
 /**
- * Rejects when `signal` aborts, or has been, with its reason.
+ * Rejects with the reason of `signal` when it aborts, or has aborted already.
  * @param {AbortSignal} signal
  * @returns {Promise<never>}
  */

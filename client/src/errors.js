@@ -1,13 +1,13 @@
-// Everything that the library throws or reports, as classes. `cause` is what lay below.
+// The errors that the library throws or reports. `cause` is the underlying error.
 
-/** The base of the others, and what failed otherwise: an answer that is not the protocol, a function of the page. */
+/** The base class, and all other failures: an answer that violates the protocol, an exception in the page's code. */
 export class PgeventsError extends Error {
   name = 'PgeventsError';
-  /** @type {number | undefined} of HTTP, if the server answered with an error */
+  /** @type {number | undefined} HTTP status, if the server answered with an error */
   status;
-  /** @type {string | undefined} the server's, such as BAD_REQUEST */
+  /** @type {string | undefined} the server's error code, such as BAD_REQUEST */
   code;
-  /** @type {number | undefined} milliseconds for which the server wants to be left alone */
+  /** @type {number | undefined} milliseconds to wait before the next request */
   retryAfter;
 
   /** @param {string} message @param {object} [fields] */
@@ -17,12 +17,12 @@ export class PgeventsError extends Error {
   }
 }
 
-/** There was no answer, or it broke off. */
+/** No answer arrived, or it broke off. */
 export class NetworkError extends PgeventsError {
   name = 'NetworkError';
 }
 
-/** Nothing was heard for longer than the server's heartbeats allow. */
+/** The server was silent for longer than its heartbeats allow. */
 export class SilenceError extends PgeventsError {
   name = 'SilenceError';
 }
@@ -32,13 +32,13 @@ export class HttpError extends PgeventsError {
   name = 'HttpError';
 }
 
-/** The token is missing, over or bad (status 401), or does not grant this (403). */
+/** The token is missing, expired, revoked or invalid (status 401), or does not grant this request (403). */
 export class AuthError extends HttpError {
   name = 'AuthError';
 }
 
 /**
- * For a promise of fetch() that is rejected.
+ * Turns a rejection of fetch() into a NetworkError.
  * @param {any} cause
  * @returns {never}
  */

@@ -1,6 +1,6 @@
-// Events of some channels as they are committed, each once and in order: feels like an EventSource, and goes on where
-// that ends.
-import { Feed } from './feed.js';
+// Delivers the events of some channels as they are committed, each once and in order. Its interface resembles
+// EventSource; unlike an EventSource it reconnects after any error, sends tokens and shares connections.
+import { ChannelState } from './channel_state.js';
 import { Server } from './server.js';
 
 /** @typedef {import('./types.js').EventMap} EventMap */
@@ -12,20 +12,20 @@ import { Server } from './server.js';
  */
 
 /**
- * Something failed; unless the channel is CLOSED now, it goes on by itself.
+ * Something failed; unless the channel is CLOSED now, it reconnects by itself.
  * @typedef {Event & { error: import('./errors.js').PgeventsError }} ChannelErrorEvent
  */
 
 /**
- * Reloads the application's state after a gap in the history. Events wait until it is done, and it is called again if
- * it fails. May give the cursor that belongs to the new state.
+ * Reloads the application's state after a gap in the history. Events wait until it has finished; it is called again if
+ * it fails. It may return the cursor that belongs to the new state.
  * @callback ReloadHook
  * @param {import('./types.js').ResetData} data
  * @returns {string | void | Promise<string | void>}
  */
 
 /**
- * @typedef {import('./feed.js').FeedOptions & Partial<import('./line.js').LineOptions> &
+ * @typedef {import('./channel_state.js').ChannelStateOptions & Partial<import('./connection.js').ConnectionOptions> &
  *   import('./server.js').ServerOptions & { onreset?: ReloadHook }} ChannelOptions
  */
 
@@ -36,7 +36,7 @@ import { Server } from './server.js';
  */
 
 /**
- * An EventTarget that knows what its events hold.
+ * An EventTarget whose listeners know the type of their event's data.
  * @typedef {Omit<EventTarget, 'addEventListener'> & {
  *   addEventListener<K extends string>(
  *     type: K,
@@ -53,15 +53,15 @@ export class EventChannel extends Target {
   static OPEN = 1;
   static CLOSED = 2;
 
-  /** @type {((event: Event) => void) | null | undefined} it is connected, or is again */
+  /** @type {((event: Event) => void) | null | undefined} connected, or reconnected */
   onopen;
   /** @type {((event: ChannelErrorEvent) => void) | null | undefined} */
   onerror;
-  /** @type {((event: ChannelEvent) => void) | null | undefined} every event, whatever its type */
+  /** @type {((event: ChannelEvent) => void) | null | undefined} every event, of any type */
   onevent;
   /** @type {ReloadHook | null | undefined} */
   onreset;
-  #feed;
+  #state;
 
   /**
    * @param {string | Server} base  the address of pgevents, such as /rt
@@ -71,38 +71,40 @@ export class EventChannel extends Target {
   constructor(base, channels, options = {}) {
     super();
     this.onreset = options.onreset;
-    this.#feed = new Feed(this, base instanceof Server ? base : new Server(base, options), [channels].flat(), options);
+    const server = base instanceof Server ? base : new Server(base, options);
+    this.#state = new ChannelState(this, server, [channels].flat(), options);
   }
 
   get readyState() {
-    return this.#feed.state;
+    return this.#state.readyState;
   }
 
-  /** The cursor: everything up to here has been delivered. */
+  /** The cursor: everything up to this position has been delivered. */
   get lastEventId() {
-    return this.#feed.cursor;
+    return this.#state.cursor;
   }
 
-  /** How events come at present; of a tab that follows another, how they come there. */
+  /** The transport in use; for a tab that follows another, the transport of that tab. */
   get transport() {
-    return this.#feed.transport;
+    return this.#state.transport;
   }
 
-  /** Whether this page holds the request itself. */
+  /** Whether this page makes the requests itself. */
   get leading() {
-    return this.#feed.tabs?.leading ?? true;
+    return this.#state.tabs?.leading ?? true;
   }
 
   /**
-   * A new token, for all tabs that share; without one: the cookie is new. What waits for it goes on, at its cursor.
+   * Sets a new token for all tabs that share, and reconnects at the cursor. Without a token: the cookie has been
+   * renewed.
    * @param {string} [token]
    */
   setToken(token) {
-    this.#feed.tabs?.renew(token);
-    this.#feed.setToken(token);
+    this.#state.tabs?.renew(token);
+    this.#state.setToken(token);
   }
 
   close() {
-    this.#feed.close();
+    this.#state.close();
   }
 }

@@ -14,8 +14,9 @@ export * from './errors.js';
  * @template [T=any]
  * @typedef {import('./event_channel.js').ChannelEvent<T>} ChannelEvent
  */
-/** @typedef {import('./line.js').Transport} Transport */
-/** @typedef {import('./line.js').LineOptions} LineOptions */
+/** @typedef {import('./connection.js').Transport} Transport */
+/** @typedef {import('./connection.js').ConnectionOptions} ConnectionOptions */
+/** The former name. @typedef {import('./connection.js').ConnectionOptions} LineOptions */
 /** @typedef {import('./presence.js').PresenceOptions} PresenceOptions */
 /** @typedef {import('./presence.js').Status} Status */
 /** @typedef {import('./register.js').RegisterOptions} RegisterOptions */

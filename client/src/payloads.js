@@ -1,5 +1,5 @@
-// Checks what the library acts on. An event's data is whatever its publisher wrote: the library ignores malformed data with
-// a warning, and throws nothing.
+// Checks the data that the library acts on. A publisher can write anything into an event: the library ignores malformed
+// data with a warning and never throws.
 
 /** @typedef {(value: any) => boolean} Check */
 
@@ -11,8 +11,9 @@ const listOf = (check) => (value) => Array.isArray(value) && value.every(check);
 /** @param {Record<string, Check>} members @returns {Check} */
 const objectOf = (members) => (value) =>
   value instanceof Object && Object.entries(members).every(([name, check]) => check(value[name]));
-/** By user. @param {Check} check @returns {Check} */
-const mapOf = (check) => (value) => value instanceof Object && !Array.isArray(value) && Object.values(value).every(check);
+/** An object by user. @param {Check} check @returns {Check} */
+const mapOf = (check) => (value) =>
+  value instanceof Object && !Array.isArray(value) && Object.values(value).every(check);
 /** @param {Check} check @returns {Check} */
 const optional = (check) => (value) => value === undefined || check(value);
 
@@ -22,9 +23,13 @@ const oneOf = (...values) => (value) => values.includes(value);
 const typing = { op: oneOf('start', 'stop'), sender: isUser };
 const isPresences = mapOf(objectOf({ active_timestamp: isNumber, idle_timestamp: isNumber }));
 
-/** The forms of payloads (types.js) that come in events and answers. */
+/** The valid forms of payloads (types.js) in events and answers. */
 export const kForms = {
-  presence: objectOf({ presences: isPresences, server_timestamp: isNumber, presence_last_update_id: optional(isNumber) }),
+  presence: objectOf({
+    presences: isPresences,
+    server_timestamp: isNumber,
+    presence_last_update_id: optional(isNumber),
+  }),
   connection: objectOf({ users: listOf(isText), presences: optional(isPresences), server_timestamp: isNumber }),
   direct: objectOf({ ...typing, message_type: oneOf('direct'), recipients: listOf(isUser) }),
   stream: objectOf({ ...typing, message_type: oneOf('stream'), stream_id: isText, topic: isText }),
@@ -32,11 +37,11 @@ export const kForms = {
   settings: mapOf((value) => typeof value === 'boolean'),
 };
 
-/** Warns once for each kind of event: a stranger may send any number of them. */
+/** Warns once for each kind of event, because a publisher may send any number of them. */
 export class Warnings {
   #world;
   /** @type {Set<string>} */
-  #said = new Set();
+  #warned = new Set();
 
   /** @param {import('./environment.js').Environment} world */
   constructor(world) {
@@ -45,8 +50,8 @@ export class Warnings {
 
   /** @param {string} what */
   ignored(what) {
-    if (this.#said.has(what)) return;
-    this.#said.add(what);
+    if (this.#warned.has(what)) return;
+    this.#warned.add(what);
     this.#world.console?.warn(`pgevents: ignored ${what}`);
   }
 }

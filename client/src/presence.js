@@ -1,6 +1,6 @@
-// Who is here: tells the server how this user is, keeps what is known of the others, and says how they are now. The
-// server stores two times for each user; what they mean is computed here, by the server's clock, so that late data
-// does no harm.
+// Presence: reports this user's status to the server, stores the data of the other users, and computes their status.
+// The server stores two times for each user; the status is computed here from the server's clock, so that late data is
+// harmless.
 import { environment, eventOf, Timer } from './environment.js';
 import { kForms, Warnings } from './payloads.js';
 
@@ -8,22 +8,22 @@ import { kForms, Warnings } from './payloads.js';
 /** @typedef {'active' | 'idle' | 'offline'} Status */
 
 /**
- * What the server says: in an event, in the answer to a report, or at the start.
- * @typedef {import('./types.js').PresenceData & Partial<import('./types.js').PresenceAnswer>} PresenceNews
+ * Presence data from the server: in an event, in the answer to a report, or at the start.
+ * @typedef {import('./types.js').PresenceData & Partial<import('./types.js').PresenceAnswer>} PresenceUpdate
  */
 
 /**
- * @typedef {object} PresenceOptions  the timings are those of the answer to register
+ * @typedef {object} PresenceOptions  the timings are in the answer to register
  * @property {number} [server_presence_ping_interval_seconds]  between reports
- * @property {number} [server_presence_offline_threshold_seconds]  without contact for longer a user is offline
- * @property {boolean} [follows]  the events of the presence channel are given to apply() and connect(): they tell all there is to
- *   know, and reports ask for nothing
+ * @property {number} [server_presence_offline_threshold_seconds]  a user without contact for this long is offline
+ * @property {boolean} [follows]  the page passes the events of the presence channel to apply() and connect(), so that
+ *   reports need not request data about others
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
  * @property {Partial<import('./environment.js').Environment>} [environment]
  */
 
 /**
- * Dispatched as "change": the status of these users is another one, by news or as time passes; or their connection.
+ * Dispatched as "change": the status or connection of these users has changed, by new data or as time passed.
  * @typedef {Event & { users: string[] }} PresenceChange
  */
 
@@ -34,21 +34,21 @@ export class Presence extends EventTarget {
   #send;
   #idle_after;
   #threshold;
-  /** @type {Map<string, UserPresence & { told_at: number, status: Status }>} */
+  /** @type {Map<string, UserPresence & { updated_at: number, status: Status }>} */
   #users = new Map();
   /** @type {Set<string>} */
   #connected = new Set();
   #last_update_id = -1;
   #clock_ahead = 0;
   #input_at;
-  #telling = false;
+  #reporting = false;
   #report;
   #change;
   #warnings;
   #running = new AbortController();
 
   /**
-   * Reports from now on; after a failure again at its time.
+   * Starts to report. After a failure the next report is sent at its usual time.
    * @param {(params: object) => Promise<any>} send  POST users/me/presence
    * @param {PresenceOptions} [options]
    */
@@ -59,12 +59,12 @@ export class Presence extends EventTarget {
     this.#send = send;
     this.#idle_after = options.idleAfter ?? 300_000;
     this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
-    // The next report is due whatever becomes of this one.
+    // Schedule the next report first, so that it does not depend on the outcome of this one.
     this.#report = new Timer(this.#world, () => {
       this.#report.set(1000 * (options.server_presence_ping_interval_seconds ?? 60));
-      this.#tell(options.follows);
+      this.#sendReport(options.follows);
     });
-    this.#change = new Timer(this.#world, () => this.#look());
+    this.#change = new Timer(this.#world, () => this.#update());
     this.#input_at = this.#world.now();
     const how = { signal: this.#running.signal, capture: true };
     for (const type of kInput) this.#world.document?.addEventListener(type, () => this.input(), how);
@@ -81,12 +81,12 @@ export class Presence extends EventTarget {
   input() {
     const idle = this.#isIdle();
     this.#input_at = this.#world.now();
-    if (idle) this.#tell(true);
+    if (idle) this.#sendReport(true);
   }
 
-  // --- what is known of users ---
+  // --- data about users ---
 
-  /** All users of whom something is known. */
+  /** All users with presence data. */
   get users() {
     return [...this.#users.keys()];
   }
@@ -97,7 +97,7 @@ export class Presence extends EventTarget {
   }
 
   /**
-   * How a user is, when he was last seen (in seconds since 1970), and whether he has a connection at this moment.
+   * A user's status, when the user was last seen (in seconds since 1970), and whether the user is connected now.
    * @param {string} user
    */
   of(user) {
@@ -110,55 +110,55 @@ export class Presence extends EventTarget {
   }
 
   /**
-   * News of some users. Older news than what is known already changes nothing; malformed news are ignored.
-   * @param {PresenceNews} news
-   * @param {string[]} [users]  of whom something else has changed
+   * Takes new data about some users. Data older than the stored data has no effect; malformed data is ignored.
+   * @param {PresenceUpdate} update
+   * @param {string[]} [users]  users with some other change
    */
-  apply(news, users) {
-    if (!kForms.presence(news)) {
+  apply(update, users) {
+    if (!kForms.presence(update)) {
       this.#warnings.ignored('malformed presence data');
-      return this.#look(users);
+      return this.#update(users);
     }
-    const { presences, server_timestamp, presence_last_update_id } = news;
-    // Answers say how the clocks differ now; events may come late.
+    const { presences, server_timestamp, presence_last_update_id } = update;
+    // Only answers show the current difference of the clocks: events may arrive late.
     if (presence_last_update_id) {
       this.#clock_ahead = server_timestamp - this.#world.now() / 1000;
       this.#last_update_id = presence_last_update_id;
     }
     for (const [user, { active_timestamp, idle_timestamp }] of Object.entries(presences)) {
-      const { told_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
-      if (told_at > server_timestamp) continue;
-      this.#users.set(user, { active_timestamp, idle_timestamp, told_at: server_timestamp, status });
+      const { updated_at = 0, status = /** @type {Status} */ ('offline') } = this.#users.get(user) ?? {};
+      if (updated_at > server_timestamp) continue;
+      this.#users.set(user, { active_timestamp, idle_timestamp, updated_at: server_timestamp, status });
     }
-    this.#look(users);
+    this.#update(users);
   }
 
   /**
-   * Everything there is, at the start: who is not in it is forgotten.
-   * @param {PresenceNews & { presence_connected?: string[] }} news
+   * Takes the complete state, at the start: users who are not in it are removed.
+   * @param {PresenceUpdate & { presence_connected?: string[] }} update
    */
-  replace(news) {
+  replace(update) {
     const before = [...this.users, ...this.#connected];
     this.#users.clear();
-    const { presence_connected } = news;
+    const { presence_connected } = update;
     this.#connected = new Set(kForms.texts(presence_connected) ? presence_connected : []);
-    this.apply(news, [...before, ...this.#connected]);
+    this.apply(update, [...before, ...this.#connected]);
   }
 
   /**
-   * These users have a connection now, or have none any more. Who has one is in contact, whatever his times.
-   * @param {import('./types.js').ConnectionData} news
+   * These users have connected, or have disconnected. A connected user is in contact, whatever the two times are.
+   * @param {import('./types.js').ConnectionData} update
    * @param {boolean} connected
    */
-  connect(news, connected) {
-    if (!kForms.connection(news)) return this.#warnings.ignored('malformed connection data');
-    for (const user of news.users) this.#connected[connected ? 'add' : 'delete'](user);
-    this.apply({ presences: {}, ...news }, news.users);
+  connect(update, connected) {
+    if (!kForms.connection(update)) return this.#warnings.ignored('malformed connection data');
+    for (const user of update.users) this.#connected[connected ? 'add' : 'delete'](user);
+    this.apply({ presences: {}, ...update }, update.users);
   }
 
-  // Says whose status has changed, beside those given, and looks again when the next one will.
+  // Reports the given users and those whose status has changed, and sets the timer to the next change.
   /** @param {string[]} [given] */
-  #look(given) {
+  #update(given) {
     const changed = new Set(given);
     let next = Infinity;
     for (const [user, known] of this.#users) {
@@ -172,22 +172,22 @@ export class Presence extends EventTarget {
     if (changed.size) this.dispatchEvent(eventOf('change', { users: [...changed] }));
   }
 
-  // --- what this user's page reports ---
+  // --- this user's reports ---
 
   #isIdle() {
     return this.#world.now() - this.#input_at >= this.#idle_after;
   }
 
-  // Only one at a time is on its way, perhaps waiting for a token.
-  /** @param {boolean} [ping_only]  no more than a sign of life */
-  async #tell(ping_only) {
+  // Sends at most one report at a time: one may be waiting for a token.
+  /** @param {boolean} [ping_only]  request no data about others */
+  async #sendReport(ping_only) {
     const { signal } = this.#running;
-    if (signal.aborted || this.#telling) return;
-    this.#telling = true;
+    if (signal.aborted || this.#reporting) return;
+    this.#reporting = true;
     const status = this.#isIdle() ? 'idle' : 'active';
     const more = ping_only ? { ping_only } : { last_update_id: this.#last_update_id };
-    const news = await this.#send({ status, ...more }).catch(() => {});
-    this.#telling = false;
-    if (news?.presences && !signal.aborted) this.apply(news);
+    const answer = await this.#send({ status, ...more }).catch(() => {});
+    this.#reporting = false;
+    if (answer?.presences && !signal.aborted) this.apply(answer);
   }
 }

@@ -1,9 +1,8 @@
-// The start of a page: one request gives the cursor and the state, and from there everything is kept up to date by
-// events.
+// Starts a page: one request returns the cursor and the state; from then on events keep the state up to date.
 import { pause } from './environment.js';
 import { NetworkError } from './errors.js';
 import { EventChannel } from './event_channel.js';
-import { backoff } from './line.js';
+import { backoff } from './connection.js';
 import { kForms, Warnings } from './payloads.js';
 import { Presence } from './presence.js';
 import { Server } from './server.js';
@@ -14,21 +13,22 @@ import { TypingTracker } from './typing_tracker.js';
 
 /**
  * @typedef {object} SessionOptions
- * @property {string[]} [channels]  to be heard beside the user's own
- * @property {string} [user]  this user's id: his own typing is not shown to him
+ * @property {string[]} [channels]  to subscribe to, besides the user's own
+ * @property {string} [user]  this user's id: the user's own typing is not shown
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
- * @property {(streamId: string) => string} [streamChannel]  the channel on which typing in a stream is published, where the
- *   application has replaced `pgevents.stream_channel()` by a rule that is no template
+ * @property {(streamId: string) => string} [streamChannel]  the channel on which typing in a stream is published, if
+ *   the application has replaced `pgevents.stream_channel()` by a rule that is not a template
  * @property {(data: import('./types.js').ResetData, answer: RegisterAnswer) => void | Promise<void>} [onreset]  reloads
- *   the application's own state after a gap; what the session keeps has been renewed already
+ *   the application's own state after a gap; the session has already renewed its own
  */
 
 /** @typedef {import('./event_channel.js').ChannelOptions} ChannelOptions */
 /** @typedef {Omit<ChannelOptions, 'onreset' | 'lastEventId'> & SessionOptions} RegisterOptions */
 
 /**
- * On which channels the server itself publishes. On every other channel that the page subscribes to, others may. An older
- * server only lists the user's own channel and that of presence, in this order, and either may be missing.
+ * The channels on which only the server publishes presence, settings and typing. On all other channels clients may
+ * publish. An older server only lists the user's own channel and the presence channel, in this order, and either may be
+ * missing.
  * @param {RegisterAnswer} answer
  */
 function sourcesOf({ channels, user_channel, presence_channel, stream_channel }) {
@@ -39,7 +39,7 @@ function sourcesOf({ channels, user_channel, presence_channel, stream_channel })
 }
 
 /**
- * What keeps a page up to date.
+ * The objects that keep a page up to date.
  * @typedef {ReturnType<typeof sessionOf>} Session
  */
 
@@ -74,7 +74,7 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
     settings: { ...answer.user_settings },
 
     /**
-     * One call of the HTTP interface, with this session's token, such as
+     * Makes one call of the HTTP interface with this session's token, such as
      * `call('PATCH', 'settings', { presence_enabled: false })`.
      * @param {string} method
      * @param {string} path  below the base
@@ -105,7 +105,7 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
   }
 
   /**
-   * Takes events of a type from the channel on which the server publishes them, whatever they hold.
+   * Takes events of a type only from the channel on which the server publishes them; warns of others.
    * @param {string} type
    * @param {(data: any) => string | null | undefined} source
    * @param {(data: any, ts: number) => void} take
@@ -133,8 +133,8 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
 }
 
 /**
- * Starts a page: asks the server for cursor and state, again and again while it is away, and connects. Rejects when it
- * refuses.
+ * Starts a page: requests cursor and state, repeats this while the server is away, and connects. Rejects with an error
+ * when the server rejects the request.
  * @param {string} base  the address of pgevents, such as /rt
  * @param {RegisterOptions} [options]
  * @returns {Promise<Session>}

@@ -1,31 +1,34 @@
-// Requests to one base address with the caller's token; answers that are no success become errors. The token is a
-// text, or comes from a function of the application that is asked at the start and whenever the server refuses the
-// last one.
+// Makes requests to one base address with the caller's token; answers other than success become errors. The token is a
+// string, or a function of the application returns it, which is called at the start and whenever the server rejects the
+// last token.
 import { environment } from './environment.js';
 import { AuthError, HttpError, noAnswer } from './errors.js';
 
 /**
- * Gives a token. Asked with the server's refusal of the last one, and without one at the start, where nothing means
- * that there is none. Nothing later means: wait for setToken().
+ * Returns a token. Called without an argument at the start, where no result means that requests carry no token. Later
+ * called with the error that rejected the last token, where no result means: wait for setToken().
  * @callback TokenCallback
- * @param {AuthError} [refusal]  its code is TOKEN_EXPIRED, TOKEN_REVOKED or UNAUTHORIZED
+ * @param {AuthError} [rejection]  its code is TOKEN_EXPIRED, TOKEN_REVOKED or UNAUTHORIZED
  * @returns {string | null | void | Promise<string | null | void>}
  */
 
 /**
  * @typedef {object} ServerOptions
  * @property {string | TokenCallback} [token]
- * @property {RequestCredentials} [credentials]  include: cookies go to another origin as well
- * @property {Partial<import('./environment.js').Environment>} [environment]  timers, clock, fetch … of one's own
+ * @property {RequestCredentials} [credentials]  include: send cookies to other origins, too
+ * @property {Partial<import('./environment.js').Environment>} [environment]  your own timers, clock, fetch …
  */
 
 export class Server {
   /** @type {TokenCallback | undefined} */
   ask;
-  /** What requests carry; empty: nothing; undefined: one is needed. @type {string | Promise<string> | undefined} */
+  /**
+   * The token of requests; empty: no token; undefined: a new one is needed.
+   * @type {string | Promise<string> | undefined}
+   */
   #token;
   /** @type {AuthError | undefined} */
-  #refusal;
+  #rejection;
   /** @type {((token: string) => void) | undefined} */
   #wake;
 
@@ -40,7 +43,7 @@ export class Server {
 
   // --- the token ---
 
-  /** The token, as soon as there is a good one. */
+  /** The token, as soon as a valid one is available. */
   token() {
     return (this.#token ??= this.#renew());
   }
@@ -52,13 +55,14 @@ export class Server {
   }
 
   /**
-   * A token that was refused is not sent again, unless there is another one meanwhile. (Cookies may be others by then.)
-   * @param {AuthError} refusal
+   * Stops using a rejected token, unless it has been replaced meanwhile. (Cookies are sent again: they may have
+   * changed.)
+   * @param {AuthError} rejection
    * @param {string | Promise<string>} [token]
    */
-  refuse(refusal, token = this.#token || 'none') {
+  reject(rejection, token = this.#token || 'none') {
     if (token !== this.#token) return;
-    this.#refusal = refusal;
+    this.#rejection = rejection;
     this.#token = undefined;
   }
 
@@ -66,10 +70,10 @@ export class Server {
     /** @type {Promise<string>} */
     const set = new Promise((resolve) => (this.#wake = resolve));
     try {
-      const token = await this.ask?.(this.#refusal);
-      return token || (this.ask && !this.#refusal ? '' : set);
+      const token = await this.ask?.(this.#rejection);
+      return token || (this.ask && !this.#rejection ? '' : set);
     } catch (error) {
-      if (this.#wake) this.#token = undefined; // to be asked for again
+      if (this.#wake) this.#token = undefined; // the next request calls the function again
       throw error;
     }
   }
@@ -77,11 +81,11 @@ export class Server {
   // --- requests ---
 
   /**
-   * When the token is refused and there is a new one, the request is made again.
+   * Makes a request. If the token is rejected and the application has a new one, makes the request again.
    * @param {string} url
    * @param {RequestInit & { headers?: Record<string, string> }} [init]
    * @param {boolean} [again]
-   * @returns {Promise<Response>} one that is ok
+   * @returns {Promise<Response>} a successful one
    */
   async request(url, init, again) {
     const { fetch } = this.world;
@@ -92,7 +96,7 @@ export class Server {
     if (response.ok) return response;
     const error = await this.#errorOf(response);
     if (error.status === 401) {
-      this.refuse(error, held);
+      this.reject(error, held);
       if (this.ask && !again) return this.request(url, init, true);
     }
     throw error;
@@ -105,12 +109,12 @@ export class Server {
     // Seconds, or a date (RFC 9110, section 10.2.3).
     const after = response.headers.get('Retry-After') ?? '';
     const wait = Number(after) * 1000 || Date.parse(after) - this.world.now() || 0;
-    const Refusal = status === 401 || code === 'FORBIDDEN' ? AuthError : HttpError;
-    return new Refusal(msg, { status, code, retryAfter: Math.max(0, wait) });
+    const ErrorClass = status === 401 || code === 'FORBIDDEN' ? AuthError : HttpError;
+    return new ErrorClass(msg, { status, code, retryAfter: Math.max(0, wait) });
   }
 
   /**
-   * One call of the interface, parameters and answer in JSON.
+   * Makes one call of the HTTP interface, with parameters and answer in JSON.
    * @param {string} method
    * @param {string} path  below the base
    * @param {object} [params]
@@ -121,7 +125,7 @@ export class Server {
       method,
       body: JSON.stringify(params),
       headers: { 'Content-Type': 'application/json' },
-      keepalive: path === 'typing', // who leaves the page is no longer typing
+      keepalive: path === 'typing', // sends "stop" even while the page is being left
     });
     return response.json();
   }

@@ -1,18 +1,18 @@
-// Reads an event stream as the HTML standard says ("Server-sent events", "Interpreting an event stream"), however the
-// bytes are cut. One object for each response.
+// Parses an event stream by the HTML standard ("Server-sent events", "Interpreting an event stream"), whatever chunks
+// it arrives in. Each response needs a parser of its own.
 
 /**
- * What stood before a blank line. Without data it is no event, but may have moved the id.
+ * The lines before a blank line. A block without data is not an event, but may have changed the id.
  * @typedef {object} Block
  * @property {string} type
  * @property {string} [data]
- * @property {string} id  the last one in the stream so far
+ * @property {string} id  the last id in the stream so far
  */
 
 export class StreamParser {
-  /** @type {number | undefined} the reconnection time that the server told last, in milliseconds */
+  /** @type {number | undefined} the last reconnection time from the server, in milliseconds */
   retry;
-  #decoder = new TextDecoder(); // takes away a byte order mark
+  #decoder = new TextDecoder(); // removes a byte order mark
   #line = '';
   #after_cr = false;
   #type = '';
@@ -22,11 +22,11 @@ export class StreamParser {
 
   /**
    * @param {Uint8Array} bytes
-   * @returns {Block[]} the blocks that are complete now
+   * @returns {Block[]} the blocks that these bytes complete
    */
   push(bytes) {
     const text = this.#decoder.decode(bytes, { stream: true });
-    // The LF of a CRLF whose CR has ended the line already.
+    // Skip the LF of a CRLF whose CR has already ended the line.
     const lines = (this.#after_cr ? text.replace(/^\n/, '') : text).split(/\r\n|\n|\r/);
     if (text) this.#after_cr = text.endsWith('\r');
     lines[0] = this.#line + lines[0];

@@ -1,27 +1,26 @@
-// One request for all tabs of an origin. The tab that holds a lock leads: it asks the server and tells the others
-// what comes. Every tab has its own cursor and takes only what continues it; a gap, whatever made it, is closed by
-// asking the server. So a tab that comes, a leader that closes, crashes or freezes, and a message that was lost are
-// all one case.
+// Shares one connection among all tabs of an origin. The tab that has a lock leads: it makes the requests and sends the
+// events to the other tabs. Each tab has its own cursor and takes only events that continue it. A tab closes any gap by
+// a request of its own: this handles a new tab, a leader that closes, crashes or freezes, and a lost message alike.
 import { NetworkError } from './errors.js';
 import { pause, Timer } from './environment.js';
 
 /** @typedef {import('./types.js').EventObject} EventObject */
 
 /**
- * What a leader tells: the events behind the cursor `from` up to the cursor `to`, and how it stands.
- * @typedef {object} News
+ * What a leader sends: the events behind the cursor `from` up to the cursor `to`, and its state.
+ * @typedef {object} Update
  * @property {string} [from]
  * @property {string | number} [to]
  * @property {EventObject[]} [events]
- * @property {boolean} [gap]  the history had a gap: see for yourselves
- * @property {string} [problem]  what has failed
+ * @property {boolean} [gap]  the log has lost events: each tab asks the server itself
+ * @property {string} [problem]  the message of an error
  * @property {number} [state]
- * @property {import('./line.js').Transport} [transport]
+ * @property {import('./connection.js').Transport} [transport]
  */
 
-// How long it may take to get a lock that is free, and a server to come up to what the leader's has told.
+// Milliseconds for getting a free lock, and for a server to catch up with the cursor that the leader has sent.
 const kLag = 200;
-// A leader tells its heartbeats. One of whom nothing was heard for so much longer is frozen, or its page hangs.
+// A leader forwards its heartbeats. If none arrives for this much longer (ms), the leader is frozen or hangs.
 const kPatience = 10_000;
 
 export class Tabs {
@@ -29,7 +28,7 @@ export class Tabs {
   #world;
   #name;
   #quiet;
-  #feed;
+  #channel;
   /** @type {BroadcastChannel | undefined} */
   #bus;
   #leaving = new AbortController();
@@ -38,16 +37,16 @@ export class Tabs {
   #last = Promise.resolve();
 
   /**
-   * @param {import('./feed.js').Feed} feed
+   * @param {import('./channel_state.js').ChannelState} channel
    * @param {import('./environment.js').Environment} world
-   * @param {string} name  common to the tabs that share
-   * @param {number} quiet  milliseconds in which the leader must have heard from the server
+   * @param {string} name  the same in all tabs that share
+   * @param {number} quiet  milliseconds in which the leader must receive a sign of life from the server
    */
-  constructor(feed, world, name, quiet) {
+  constructor(channel, world, name, quiet) {
     this.#world = world;
     this.#name = name;
     this.#quiet = quiet;
-    this.#feed = feed;
+    this.#channel = channel;
     this.#timer = new Timer(world, () => this.#compete({ steal: true }));
   }
 
@@ -55,8 +54,8 @@ export class Tabs {
     const Bus = /** @type {typeof BroadcastChannel} */ (this.#world.BroadcastChannel);
     this.#bus = new Bus(this.#name);
     this.#bus.onmessage = ({ data }) => {
-      if (data.renewed) this.#feed.setToken(data.token);
-      else if (!this.leading) this.#hear(data);
+      if (data.renewed) this.#channel.setToken(data.token);
+      else if (!this.leading) this.#receive(data);
     };
     this.#compete();
   }
@@ -69,20 +68,20 @@ export class Tabs {
     this.#bus = undefined;
   }
 
-  /** Tells the other tabs, if this one leads. @param {News} news */
-  post(news) {
-    const { state, transport } = this.#feed;
-    if (this.leading) this.#bus?.postMessage({ ...news, state, transport });
+  /** Sends an update to the other tabs, if this tab leads. @param {Update} update */
+  post(update) {
+    const { readyState: state, transport } = this.#channel;
+    if (this.leading) this.#bus?.postMessage({ ...update, state, transport });
   }
 
-  /** Every tab is to use this token. @param {string} [token] */
+  /** Sends a new token to all tabs. @param {string} [token] */
   renew(token) {
     this.#bus?.postMessage({ renewed: true, token });
   }
 
-  // --- who leads ---
+  // --- choosing the leader ---
 
-  /** Waits for the lock, or takes it from a leader that does not answer. @param {LockOptions} [how] */
+  /** Waits for the lock, or takes it from a leader that is silent. @param {LockOptions} [how] */
   #compete(how) {
     this.#leaving.abort();
     const { signal } = (this.#leaving = new AbortController());
@@ -91,7 +90,7 @@ export class Tabs {
     const lead = () => {
       this.#timer.set();
       this.leading = true;
-      this.#feed.line.live();
+      this.#channel.connection.live();
     };
     const hold = () => signal.aborted || new Promise((resolve) => {
       signal.addEventListener('abort', resolve);
@@ -99,39 +98,39 @@ export class Tabs {
     });
     locks.request(this.#name, how ?? { signal }, hold).catch(() => {
       if (signal.aborted) return;
-      if (!this.leading) return lead(); // no locks for this page: it is alone
-      // Another tab has taken this one for dead.
+      if (!this.leading) return lead(); // this page cannot use locks: it works alone
+      // Another tab took the lock because this one was silent.
       this.leading = false;
-      this.#feed.line.off();
+      this.#channel.connection.off();
       this.#compete();
     });
     this.#timer.set(this.#quiet + kPatience);
-    // What this tab has missed so far, unless it leads.
+    // Unless this tab leads, get the events that it has missed so far.
     this.#last = pause(this.#world, kLag, signal).then(() => this.#follow({}));
   }
 
-  // --- what the leader says ---
+  // --- following the leader ---
 
-  /** @param {News} news */
-  #hear(news) {
-    const { state = 0, transport, problem } = news;
+  /** @param {Update} update */
+  #receive(update) {
+    const { state = 0, transport, problem } = update;
     this.#timer.set(this.#quiet + kPatience);
-    this.#feed.show(state, transport, problem ? new NetworkError(problem) : undefined);
-    this.#last = this.#last.then(() => this.#follow(news)).catch(() => {});
+    this.#channel.show(state, transport, problem ? new NetworkError(problem) : undefined);
+    this.#last = this.#last.then(() => this.#follow(update)).catch(() => {});
   }
 
-  /** @param {News} news */
+  /** @param {Update} update */
   async #follow({ from, to, events = [], gap }) {
     const { signal } = this.#leaving;
-    const feed = this.#feed;
+    const channel = this.#channel;
     if (this.leading || signal.aborted) return;
     if (gap) this.#joined = false;
-    while (!this.#joined || Number(from) > Number(feed.cursor)) {
+    while (!this.#joined || Number(from) > Number(channel.cursor)) {
       if (this.#joined) await pause(this.#world, kLag, signal);
       this.#joined = true;
-      await feed.line.catchUp();
+      await channel.connection.catchUp();
       if (signal.aborted || this.leading) return;
     }
-    await feed.receive(events, to);
+    await channel.receive(events, to);
   }
 }

@@ -1,7 +1,7 @@
-// The payloads of the protocol (docs/protocol.md), for tools and editors. There is no code here.
+// Types of the protocol's payloads (docs/protocol.md), for tools and editors. This file has no code.
 
 /**
- * An event as it travels.
+ * An event as the server sends it.
  * @typedef {object} EventObject
  * @property {number} id
  * @property {string} channel_id
@@ -10,16 +10,16 @@
  */
 
 /**
- * The history that the cursor needs is gone.
+ * The log no longer has the events behind the cursor.
  * @typedef {object} ResetData
- * @property {'pruned' | 'ahead'} reason  older than what is kept; newer than the log, which was restored to an earlier
- *   state
+ * @property {'pruned' | 'ahead'} reason  the cursor is older than the log's events; or newer than the log, which was
+ *   restored to an earlier state
  * @property {number} oldest
  * @property {number} head
  */
 
 /**
- * Two times in seconds since 1970: the last interaction, and the last contact at all.
+ * Two times in seconds since 1970: of the last input, and of the last contact.
  * @typedef {object} UserPresence
  * @property {number} active_timestamp
  * @property {number} idle_timestamp
@@ -28,14 +28,14 @@
 /**
  * @typedef {object} PresenceData
  * @property {Record<string, UserPresence>} presences  by user
- * @property {number} server_timestamp  when this was so
+ * @property {number} server_timestamp  the time of this data
  */
 
 /**
- * Who has come, or is gone.
+ * Users who have connected, or have disconnected.
  * @typedef {object} ConnectionData
  * @property {string[]} users
- * @property {Record<string, UserPresence>} [presences]  of those who are gone: when they were there last
+ * @property {Record<string, UserPresence>} [presences]  of disconnected users: when they were last in contact
  * @property {number} server_timestamp
  */
 
@@ -44,7 +44,7 @@
  * @property {'start' | 'stop'} op
  * @property {'direct'} message_type
  * @property {{ user_id: string }} sender
- * @property {{ user_id: string }[]} recipients  the sender is one of them
+ * @property {{ user_id: string }[]} recipients  including the sender
  */
 
 /**
@@ -75,7 +75,7 @@
  */
 
 /**
- * The timings that clients go by.
+ * The timings for clients.
  * @typedef {object} Timings
  * @property {number} server_typing_started_expiry_period_milliseconds
  * @property {number} server_typing_started_wait_period_milliseconds
@@ -86,22 +86,23 @@
 
 /**
  * @typedef {object} RegisterCore
- * @property {string} last_event_id  the cursor: whatever is not in this answer comes behind it
- * @property {string[]} channels  the user's own, and that of presence
- * @property {string | null} [user_channel]  the user's own; an older server does not name these three
+ * @property {string} last_event_id  the cursor: later changes are events behind it
+ * @property {string[]} channels  the user's own, and the presence channel
+ * @property {string | null} [user_channel]  the user's own; an older server does not send these three
  * @property {string | null} [presence_channel]
- * @property {string | null} [stream_channel]  where typing in a stream is published: `{stream_id}` stands for the stream's id
+ * @property {string | null} [stream_channel]  where typing in a stream is published: `{stream_id}` stands for the
+ *   stream's id
  * @property {string[]} [presence_connected]  users
  * @property {UserSettings} user_settings
  */
 
 /**
- * What a page gets to start with.
+ * The initial state of a page.
  * @typedef {RegisterCore & PresenceAnswer & Timings} RegisterAnswer
  */
 
 /**
- * The events of pgevents itself. Of its own events an application says what they hold where it listens:
+ * The events that pgevents itself publishes. An application declares the data of its own events in the listener:
  * `(event: ChannelEvent<Cheese>) => …`.
  * @typedef {{
  *   presence: PresenceData,

@@ -1,21 +1,22 @@
-// Tells others that this user is typing: update() at each keystroke. It sends "start" now and then while he types,
-// and "stop" when he pauses, turns to others or is done. Zulip's state machine, with topics beside people.
+// Reports that this user is typing. The page calls update() at each keystroke. While the user types, it sends "start"
+// from time to time; it sends "stop" when the user pauses, changes the conversation or finishes. Zulip's state machine,
+// with topics in addition to people.
 import { environment, Timer } from './environment.js';
 
 /**
- * To whom somebody writes: people, or a topic of a stream.
+ * The recipient of a message: people, or a topic of a stream.
  * @typedef {{ to: (string | number)[] } | { streamId: string | number, topic: string }} Recipient
  */
 
 /**
  * @typedef {object} TypingOptions  as in the answer to register
- * @property {number} [server_typing_started_wait_period_milliseconds]  between two "start" to the same recipient
+ * @property {number} [server_typing_started_wait_period_milliseconds]  between two "start" for the same recipient
  * @property {number} [server_typing_stopped_wait_period_milliseconds]  without a keystroke before "stop"
  * @property {Partial<import('./environment.js').Environment>} [environment]
  */
 
 /**
- * A conversation's name: the same for the same people in any order, and for a topic in upper or lower case.
+ * Names a conversation. The name does not depend on the order of people or on the case of a topic.
  * @param {Recipient} recipient
  */
 export const conversationOf = (recipient) => JSON.stringify('to' in recipient
@@ -34,7 +35,7 @@ export class TypingSender {
   #last = Promise.resolve();
 
   /**
-   * @param {(params: object) => Promise<any>} send  POST typing; failures do no harm
+   * @param {(params: object) => Promise<any>} send  POST typing; failures are ignored
    * @param {TypingOptions} [options]
    */
   constructor(send, options = {}) {
@@ -46,7 +47,7 @@ export class TypingSender {
 
   /**
    * The user has typed something for this recipient.
-   * @param {Recipient | null} [recipient]  none: he has sent, emptied or closed what he wrote
+   * @param {Recipient | null} [recipient]  none: the text was sent, emptied or closed
    */
   update(recipient) {
     if (!recipient) return this.stop();
@@ -66,7 +67,7 @@ export class TypingSender {
     this.#recipient = undefined;
   }
 
-  // One after the other: a "start" that overtook its "stop" would be believed until it expires.
+  // Sends one report at a time: a "start" that overtook its "stop" would be shown until it expires.
   /** @param {'start' | 'stop'} op @param {any} recipient */
   #notify(op, { to, streamId, topic }) {
     const params = to ? { op, type: 'direct', to } : { op, type: 'stream', stream_id: streamId, topic };

@@ -1,11 +1,11 @@
-// Who is typing where, by the events of type "typing". Each typist has a time of his own: without another "start" he
-// is taken to have gone.
+// Tracks which users are typing where, from events of type "typing". Each typist has a timer: without another "start"
+// the typist is removed when it ends.
 import { environment, eventOf, Timer } from './environment.js';
 import { kForms, Warnings } from './payloads.js';
 import { conversationOf } from './typing_sender.js';
 
 /**
- * Dispatched as "change": somebody began or ended typing in a conversation, which conversationOf() names.
+ * Dispatched as "change": a user started or stopped typing in this conversation (named by conversationOf()).
  * @typedef {Event & { conversation: string }} TypingChange
  */
 
@@ -19,8 +19,8 @@ export class TypingTracker extends EventTarget {
 
   /**
    * @param {object} [options]  as in the answer to register
-   * @param {string} [options.user]  this user, who is never shown to himself
-   * @param {number} [options.server_typing_started_expiry_period_milliseconds]  for which a "start" is good
+   * @param {string} [options.user]  this user, who is never listed
+   * @param {number} [options.server_typing_started_expiry_period_milliseconds]  how long a "start" is valid
    * @param {Partial<import('./environment.js').Environment>} [options.environment]
    */
   constructor(options = {}) {
@@ -32,7 +32,7 @@ export class TypingTracker extends EventTarget {
   }
 
   /**
-   * @param {import('./types.js').TypingData} data  of an event; malformed data are ignored
+   * @param {import('./types.js').TypingData} data  of an event; malformed data is ignored
    * @param {number} [age]  milliseconds since it was sent
    */
   apply(data, age = 0) {
@@ -53,7 +53,7 @@ export class TypingTracker extends EventTarget {
   }
 
   /**
-   * Users who type in a conversation, in the order in which they began.
+   * Users who are typing in a conversation, in the order in which they started.
    * @param {import('./typing_sender.js').Recipient} where  as for TypingSender: people without this user, or a topic
    */
   typists(where) {
@@ -61,7 +61,7 @@ export class TypingTracker extends EventTarget {
     return [...this.#typists.values()].filter(({ conversation }) => conversation === name).map(({ user }) => user);
   }
 
-  /** Forgets everybody: the history has a gap, or the page is left. */
+  /** Removes all typists: after a gap, or when the page is left. */
   clear() {
     for (const key of this.#typists.keys()) this.#end(key);
   }

@@ -1,21 +1,21 @@
-// What stands behind an EventChannel: the cursor, the order of events, and whether this page asks the server itself,
-// follows another tab, or pauses.
+// The state of an EventChannel: its cursor, the order of events, and whether this page makes requests itself, follows
+// another tab, or pauses.
 import { eventOf, Timer } from './environment.js';
-import { Line } from './line.js';
+import { Connection } from './connection.js';
 import { Tabs } from './tabs.js';
 import { kReset } from './transports.js';
 
 /** @typedef {import('./types.js').EventObject} EventObject */
 /** @typedef {import('./errors.js').PgeventsError} PgeventsError */
-/** @typedef {import('./line.js').Transport} Transport */
+/** @typedef {import('./connection.js').Transport} Transport */
 
 /**
- * @typedef {object} FeedOptions
- * @property {string} [lastEventId]  the cursor to begin behind: an id, 0 (all that is kept) or rt-<seconds>; absent:
- *   from now on
- * @property {boolean | string} [share]  one request for all tabs of the origin that ask for the same channels; a text
- *   (the user's id, say) where tabs of several users must not share
- * @property {number} [pauseHidden]  milliseconds for which a page may be hidden before it pauses; absent: for ever
+ * @typedef {object} ChannelStateOptions
+ * @property {string} [lastEventId]  the cursor to start behind: an id, 0 (all events in the log) or rt-<seconds>;
+ *   absent: from now on
+ * @property {boolean | string} [share]  one request for all tabs of the origin with the same channels and types; a
+ *   string (such as the user's id) if tabs of different users must not share
+ * @property {number} [pauseHidden]  milliseconds that a page may be hidden before it pauses; absent: it never pauses
  */
 
 const kDefaults = {
@@ -23,24 +23,24 @@ const kDefaults = {
   heartbeatTimeout: 25_000,
 };
 
-// Types of the library's own events. An application's event of such a type reaches `onevent` only.
+// Types of the library's own events. An application's event of such a type goes only to `onevent`.
 const kOwn = new Set(['open', 'error']);
 
 const kConnecting = 0;
 const kOpen = 1;
 const kClosed = 2;
 
-export class Feed {
-  /** @type {string | undefined} everything up to here has been delivered */
+export class ChannelState {
+  /** @type {string | undefined} everything up to this position has been delivered */
   cursor;
-  state = kConnecting;
+  readyState = kConnecting;
   /** @type {Transport | undefined} */
   transport;
-  line;
+  connection;
   /** @type {Tabs | undefined} */
   tabs;
   #server;
-  #channel;
+  #target;
   #paused = true;
   #closing = new AbortController();
 
@@ -48,21 +48,21 @@ export class Feed {
    * @param {import('./event_channel.js').EventChannel} channel
    * @param {import('./server.js').Server} server
    * @param {string[]} names
-   * @param {FeedOptions & Partial<import('./line.js').LineOptions>} options
+   * @param {ChannelStateOptions & Partial<import('./connection.js').ConnectionOptions>} options
    */
   constructor(channel, server, names, { lastEventId, share, pauseHidden, ...own }) {
-    this.#channel = channel;
+    this.#target = channel;
     this.#server = server;
     this.cursor = lastEventId;
     const options = { ...kDefaults, ...own };
     const { types, notTypes, transports, heartbeatTimeout } = options;
     const { locks, BroadcastChannel } = server.world;
-    // Of an EventSource nobody hears that it is alive.
+    // An EventSource shows no heartbeats, so other tabs could not see whether the leader is alive.
     if (share && locks && BroadcastChannel && !transports.includes('event-source')) {
       const name = `${[server.base, names, types, notTypes, share]}`;
       this.tabs = new Tabs(this, server.world, name, heartbeatTimeout);
     }
-    this.line = new Line(server, names, options, this);
+    this.connection = new Connection(server, names, options, this);
     this.#watch(pauseHidden);
     this.#resume();
   }
@@ -70,7 +70,7 @@ export class Feed {
   // --- events ---
 
   /**
-   * From the line, or from the leading tab; a promise while the application reloads its state.
+   * Takes events from the connection or the leading tab. Returns a promise while the application reloads its state.
    * @param {EventObject[]} events
    * @param {string | number} [to]  the cursor behind them
    * @returns {void | Promise<void>}
@@ -83,35 +83,37 @@ export class Feed {
     for (const { id, channel_id: channel, ts, data: { type, data } } of events) {
       if (!this.#advance(id)) continue;
       const event = { data, lastEventId: `${id}`, channel, ts };
-      this.#emit(type, event, this.#channel.onevent, kOwn.has(type) ? new EventTarget() : this.#channel);
+      this.#emit(type, event, this.#target.onevent, kOwn.has(type) ? new EventTarget() : this.#target);
     }
     this.#advance(to);
   }
 
-  // Only ever forward: whatever comes twice is delivered once. A cursor that is a time, or none, comes before every id.
+  // The cursor only moves forward, so an event that arrives twice is delivered once. Every id is behind a cursor that
+  // is a time, and behind an absent one.
   /** @param {string | number} [id] */
   #advance(id) {
-    if (!id || this.state === kClosed || Number(id) <= Number(this.cursor)) return false;
+    if (!id || this.readyState === kClosed || Number(id) <= Number(this.cursor)) return false;
     this.cursor = `${id}`;
     return true;
   }
 
-  // The cursor moves only when the application has its new state; otherwise the server says the same again.
+  // The cursor moves only after the application has reloaded its state. If that fails, the server sends the reset
+  // again.
   /** @param {EventObject} event */
   async #reset({ id, data: { type, data } }) {
     this.tabs?.post({ gap: true });
-    this.#emit(type, { data, lastEventId: `${id}` }, this.#channel.onevent);
-    this.cursor = (await this.#channel.onreset?.(data)) || `${id}`;
+    this.#emit(type, { data, lastEventId: `${id}` }, this.#target.onevent);
+    this.cursor = (await this.#target.onreset?.(data)) || `${id}`;
   }
 
-  // The handler is one more listener, for this time: the browser calls it, and reports what it throws.
+  // Adds the handler as a listener for this event only: the browser then calls it, and reports exceptions.
   /**
    * @param {string} type
    * @param {object} [fields]
    * @param {((event: any) => void) | null} [handler]
    * @param {Pick<EventTarget, 'addEventListener' | 'dispatchEvent'>} [target]
    */
-  #emit(type, fields, handler, target = this.#channel) {
+  #emit(type, fields, handler, target = this.#target) {
     if (handler) target.addEventListener(type, handler, { once: true });
     target.dispatchEvent(eventOf(type, fields));
   }
@@ -124,17 +126,17 @@ export class Feed {
    * @param {PgeventsError} [error]  what failed
    */
   show(state, transport = this.transport, error) {
-    const { state: before } = this;
+    const { readyState: before } = this;
     if (before === kClosed || (!error && state === before && transport === this.transport)) return;
-    this.state = state;
+    this.readyState = state;
     this.transport = transport;
     this.tabs?.post({ problem: error?.message });
-    if (error) this.#emit('error', { error }, this.#channel.onerror);
-    if (state === kOpen && before !== kOpen) this.#emit('open', {}, this.#channel.onopen);
+    if (error) this.#emit('error', { error }, this.#target.onerror);
+    if (state === kOpen && before !== kOpen) this.#emit('open', {}, this.#target.onopen);
     this.#emit('pgevents.state');
   }
 
-  /** @param {PgeventsError} [error]  why, if it is not wished */
+  /** @param {PgeventsError} [error]  the reason, if the application did not close it */
   close(error) {
     this.#closing.abort();
     this.#pause();
@@ -144,23 +146,24 @@ export class Feed {
   /** @param {string} [token] */
   setToken(token) {
     this.#server.setToken(token);
-    this.line.restart();
+    this.connection.restart();
   }
 
   #resume() {
     if (!this.#paused) return;
     this.#paused = false;
     if (this.tabs) this.tabs.join();
-    else this.line.live();
+    else this.connection.live();
   }
 
   #pause() {
     this.#paused = true;
     this.tabs?.leave();
-    this.line.off();
+    this.connection.off();
   }
 
-  // The page is hidden and seen again, or is online again.
+  // Pauses when the page has been hidden for `patience` ms, resumes when it is visible; reconnects when it is online
+  // again.
   /** @param {number} [patience] */
   #watch(patience) {
     const { world } = this.#server;
@@ -170,7 +173,7 @@ export class Feed {
       this.#pause();
       this.show(kConnecting);
     });
-    world.window?.addEventListener?.('online', () => this.line.restart(), { signal });
+    world.window?.addEventListener?.('online', () => this.connection.restart(), { signal });
     document?.addEventListener('visibilitychange', () => {
       timer.set(document.hidden ? patience : undefined);
       if (!document.hidden) this.#resume();
