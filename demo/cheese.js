@@ -1,4 +1,4 @@
-// The demo page: three panels that receive deliveries of cheese, a form that delivers, the switch of the nginx module.
+// The cheese page: three panels that receive deliveries of cheese, a form that publishes them, the module's switch.
 import { EventStream, Polling } from './transports.js';
 
 const kChannel = 'cheese';
@@ -8,7 +8,7 @@ const kItemsShown = 100;
 const kRecentSeconds = 600;
 
 const opened_at = Date.now();
-// A time is a cursor too: after a reload the page shows the last ten minutes again.
+// A cursor can be a time: after a reload the page shows the last ten minutes again.
 const first_cursor = `rt-${Math.floor(opened_at / 1000) - kRecentSeconds}`;
 const element = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat('en-CH');
@@ -17,11 +17,11 @@ function milliseconds(value) {
   return value < 10_000 ? `${number.format(Math.max(0, Math.round(value)))} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
-// Anyone may publish on the channel, and anything.
+// Any client may publish any data on this channel.
 const isDelivery = ({ type, data }) =>
   type === 'cheese_created' && Number.isFinite(data?.pieces) && typeof data.cheese_type === 'string';
 
-// One transport with everything that it has received.
+// One transport and the deliveries that it has received.
 class Panel {
   constructor(name, about, make_transport) {
     this.node = element('panel').content.cloneNode(true).firstElementChild;
@@ -64,7 +64,7 @@ class Panel {
     agreement();
   }
 
-  // What was committed before the page was opened has no delay of interest; its time is shown instead.
+  // For events committed before the page was opened, shows the time instead of the delay, which would mean nothing.
   item(event) {
     const { pieces, cheese_type } = event.data.data;
     const node = element('item').content.cloneNode(true).firstElementChild;
@@ -74,8 +74,10 @@ class Panel {
     node.dataset.id = event.id;
     node.dataset.cheese = kCheeses.indexOf(cheese_type);
     node.querySelector('b').textContent = cheese_type;
-    node.querySelector('.amount').textContent = `${number.format(pieces)} ${pieces === 1 ? 'piece' : 'pieces'} · event ${event.id}`;
-    node.querySelector('.when').textContent = fresh ? milliseconds(delay) : new Date(committed).toLocaleTimeString('en-GB');
+    const amount = `${number.format(pieces)} ${pieces === 1 ? 'piece' : 'pieces'}`;
+    node.querySelector('.amount').textContent = `${amount} · event ${event.id}`;
+    const time = new Date(committed).toLocaleTimeString('en-GB');
+    node.querySelector('.when').textContent = fresh ? milliseconds(delay) : time;
     if (fresh) {
       this.find('.delay').textContent = milliseconds(delay);
       node.classList.add('fresh');
@@ -85,22 +87,22 @@ class Panel {
 }
 
 const panels = [
-  new Panel('EventSource', 'One request stays open; nginx writes each event as it is committed.',
+  new Panel('EventSource', 'One request stays open; nginx writes each event to it as it is committed.',
     (cursor, report) => new EventStream(`rt/events/${kChannel}`, kTypes, cursor, report)),
   new Panel('Long poll', 'A request waits in nginx, ends with the next event, and is sent again.',
     (cursor, report) => new Polling(`rt/events/${kChannel}`, 'long-poll', cursor, report)),
-  new Panel('Short poll', 'The fallback program, asked again and again: what there is, at once.',
+  new Panel('Short poll', 'A request to the fallback every few seconds, answered at once with what is new.',
     (cursor, report) => new Polling(`fallback/events/${kChannel}`, 'poll', cursor, report)),
 ];
 
-// Says so when every panel has the newest delivery.
+// Shows how many panels have the newest delivery.
 function agreement() {
   const newest = Math.max(...panels.flatMap((panel) => [...panel.ids].slice(-1)));
   const have = panels.filter((panel) => panel.ids.has(newest)).length;
   element('outcome').textContent = `Event ${newest} is on ${have} of ${panels.length} panels.`;
 }
 
-// An Idempotency-Key makes it safe to send a delivery again when the answer was lost.
+// The Idempotency-Key makes it safe to send a delivery again if the answer was lost.
 async function deliver(data, key = String(Math.random()), tries = 2) {
   const request = {
     method: 'POST',
@@ -133,8 +135,8 @@ function setUpForm() {
   setInterval(() => element('keep').checked && element('delivery').reportValidity() && deliverFromForm(), 1000);
 }
 
-// The switch is a file of nginx (demo/nginx.conf.in). New requests follow it; so that this can be seen at once, what is
-// open is opened anew, with its cursor.
+// The switch is a file that nginx checks for each request (demo/nginx.conf.in). After a change the page reconnects all
+// panels from their cursors, so that the change shows at once.
 let module_on;
 function showModule(on) {
   if (on === module_on) return;
@@ -151,7 +153,7 @@ async function readModule() {
     const response = await fetch('demo/module', { cache: 'no-store' });
     showModule((await response.text()) === 'on');
   } catch {
-    // nginx is away: the panels say so.
+    // nginx does not answer: the panels show this.
   }
 }
 

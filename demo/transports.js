@@ -1,7 +1,7 @@
-// The three ways in which the demo receives events, without any library: EventSource, and the polling loop of 2014
-// for long and short polls. Each keeps a cursor and reports: event(object), cursor(text), state(name, text).
+// The demo's three transports, without any library: EventSource, and a polling loop for long and short polls. Each
+// keeps a cursor and reports event(object), cursor(text) and state(name, text).
 
-// nginx holds the stream open; when it ends, the browser comes back by itself with the last id it has seen.
+// nginx keeps the stream open. When it ends, the browser reconnects by itself with the last id that it received.
 export class EventStream {
   #url;
   #types;
@@ -26,7 +26,7 @@ export class EventStream {
     this.#report.cursor(this.#cursor);
   }
 
-  // What a page does when it knows better than the browser that another server is to be asked.
+  // Reconnects at once, when the page knows that another server answers now.
   reopen() {
     this.#source.close();
     this.open();
@@ -44,12 +44,13 @@ export class EventStream {
       this.#report.state('pause', 'reconnecting');
       return;
     }
-    this.#report.state('error', 'refused, again in 5 s');
+    this.#report.state('error', 'rejected, retry in 5 s');
     setTimeout(() => source === this.#source && this.open(), 5000);
   }
 }
 
-// fetch, wait as long as the server says, fetch again with the cursor: a long poll when the server holds the request.
+// Fetches, waits for the time that the server names, and fetches again from the cursor. In a long poll the server
+// waits.
 export class Polling {
   #url;
   #flavor;
@@ -89,16 +90,16 @@ export class Polling {
   }
 
   async #request(signal) {
-    this.#report.state('open', this.#flavor === 'poll' ? 'asking' : 'waiting');
+    this.#report.state('open', this.#flavor === 'poll' ? 'requesting' : 'waiting');
     const headers = { 'Last-Event-ID': this.#cursor, Flavor: this.#flavor };
     const response = await fetch(this.#url, { headers, signal, cache: 'no-store' });
-    if (!response.ok) throw new Error(`refused (${response.status}), again in 5 s`);
+    if (!response.ok) throw new Error(`rejected (${response.status}), retry in 5 s`);
     const events = await response.json();
     this.#cursor = response.headers.get('Last-Event-ID');
     events.forEach((event) => this.#report.event(event));
     this.#report.cursor(this.#cursor);
     const seconds = Number(response.headers.get('X-PS-Reconnect-In'));
-    if (seconds > 0) this.#report.state('pause', `asks again in ${seconds} s`);
+    if (seconds > 0) this.#report.state('pause', `next request in ${seconds} s`);
     return seconds;
   }
 

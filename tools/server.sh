@@ -97,7 +97,7 @@ wait_for_lock() {
 # The text of demo/nginx.conf.in with this run's values.
 nginx_conf() {
   local text www client database_line user_line=''
-  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.js transports.js cheese.svg chat.html chat.css chat)
+  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.css cheese.js transports.js cheese.svg chat.html chat.css chat)
   client=$(usable_by_web "$repo/client/src" "$place/client" .)
   database_line=$(conninfo pgevents_demo)
   database_line=${database_line//\\/\\\\}

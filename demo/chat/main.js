@@ -1,7 +1,7 @@
-// The chat page: who one is, the session with pgevents, and what its parts are told. Everything that comes from the server comes
-// through the client library; what is sent is one request each.
+// The chat page: chooses the person, starts the session with pgevents, and connects the page's parts to it. Everything
+// from the server arrives through the client library.
 import { register } from '../client/index.js';
-import { LinePanel } from './line.js';
+import { ConnectionPanel } from './connection_panel.js';
 import { People } from './people.js';
 import { Rooms } from './rooms.js';
 import { ModuleSwitch } from './switch.js';
@@ -10,7 +10,7 @@ const kRooms = [['dairy', 'Dairy'], ['cellar', 'Cellar'], ['market', 'Market sta
 const kBase = 'rt';
 const element = (id) => document.getElementById(id);
 
-// Each tab is somebody of its own; `?as=10` chooses by the address.
+// Each tab has a person of its own; `?as=10` in the address chooses one.
 const chosen = () => new URLSearchParams(location.search).get('as') ?? sessionStorage.getItem('person');
 
 function choose(id) {
@@ -33,37 +33,38 @@ function showLogin(people) {
   }));
 }
 
-// The demo signs a token for everybody when it starts; a real application does so when somebody logs in.
+// The demo signs a token for each person when it starts; a real application does so when a user logs in.
 async function readPeople() {
   const response = await fetch('demo/people.json', { cache: 'no-store' });
-  if (!response.ok) throw new Error(`The demo's people cannot be read (${response.status}).`);
+  if (!response.ok) throw new Error(`Cannot read the demo's people (status ${response.status}).`);
   return response.json();
 }
 
 async function start(me, people) {
   const session = await register(kBase, {
     token: me.token,
-    // A new one when this one is refused: ./run up has perhaps made another key.
     user: me.id,
     channels: kRooms.map(([id]) => `stream:${id}`),
     share: me.id,
   });
   const names = new Map(people.map(({ id, name }) => [id, name]));
   const rooms = new Rooms({ rooms: kRooms, me, names, session, base: kBase });
-  const line = new LinePanel(session);
+  const connection = new ConnectionPanel(session);
   new People({ people, me, session });
-  new ModuleSwitch(() => session.channel.setToken(me.token), (on) => line.showModule(on));
+  new ModuleSwitch(() => session.channel.setToken(me.token), (on) => connection.showModule(on));
   setUpVisibility(session);
   addEventListener('pagehide', () => session.typing.stop());
   await rooms.start();
   return session;
 }
 
-// The same switch in all of this person's tabs: its change comes back as an event.
+// The checkbox is the same in all tabs of this person: a change arrives as an event.
 function setUpVisibility(session) {
   const box = element('visible');
   const show = () => (box.checked = session.settings.presence_enabled);
-  box.addEventListener('change', () => session.call('PATCH', 'settings', { presence_enabled: box.checked }).catch(show));
+  box.addEventListener('change', () => {
+    session.call('PATCH', 'settings', { presence_enabled: box.checked }).catch(show);
+  });
   session.channel.addEventListener('user_settings', () => queueMicrotask(show));
   show();
 }
@@ -74,7 +75,7 @@ if (me) {
   element('me').textContent = `You are ${me.name}.`;
   element('leave').addEventListener('click', () => choose(null));
   element('chat').hidden = false;
-  globalThis.session = await start(me, people);  // for whoever looks at it from the console
+  globalThis.session = await start(me, people); // for the browser's console
 } else {
   showLogin(people);
 }

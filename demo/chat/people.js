@@ -1,4 +1,4 @@
-// Who is here: the people of the demo with their status, and when those who are away were last seen.
+// The list of the demo's people: their status, and when those who are offline were last seen.
 const element = (id) => document.getElementById(id);
 const kRedraw = 30_000;
 const kWords = { active: 'active', idle: 'idle', offline: 'offline' };

@@ -1,5 +1,5 @@
-// Rooms and their messages. The log of events is the history: a short poll reads it, what comes later comes as events; a message
-// that comes both ways is shown once.
+// Rooms and their messages. The history is the log of events: short polls read it, and later messages arrive as events.
+// A message that arrives both ways is shown once.
 const kHistorySeconds = 7 * 86_400;
 const kShown = 200;
 const kTopic = 'chat';
@@ -31,7 +31,8 @@ export class Rooms {
     this.#session = session;
     this.#base = base;
     for (const [id] of rooms) this.#messages.set(id, new Map());
-    session.channel.addEventListener('message', (event) => this.#receive(event.lastEventId, event.channel, event.ts, event.data));
+    session.channel.addEventListener('message', ({ lastEventId, channel, ts, data }) =>
+      this.#receive(lastEventId, channel, ts, data));
     session.typists.addEventListener('change', () => this.#showTypists());
     this.#setUpComposer();
   }
@@ -44,7 +45,7 @@ export class Rooms {
 
   // --- messages ---
 
-  // Pages of the history, until there is no more: an answer that was cut says to come back at once.
+  // Reads the history page by page. `X-PS-Reconnect-In: 0` means that the answer is only a part and more follows.
   async #readHistory() {
     const channels = this.#rooms.map(([id]) => kPrefix + id).join(',');
     let cursor = `rt-${Math.floor(Date.now() / 1000) - kHistorySeconds}`;
@@ -52,7 +53,7 @@ export class Rooms {
       const query = new URLSearchParams({ flavor: 'poll', types: 'message', last_event_id: cursor });
       const headers = { Authorization: `Bearer ${this.#me.token}` };
       const response = await fetch(`${this.#base}/events/${channels}?${query}`, { headers, cache: 'no-store' });
-      if (!response.ok) return this.#trouble(`The history could not be read (${response.status}).`);
+      if (!response.ok) return this.#trouble(`Cannot read the history (status ${response.status}).`);
       const events = (await response.json()).filter(({ data }) => data.type === 'message');
       for (const { id, channel_id, ts, data } of events) this.#keep(String(id), channel_id, ts, data.data);
       more = events.length > 0 && response.headers.get('X-PS-Reconnect-In') === '0';
@@ -60,7 +61,8 @@ export class Rooms {
     }
   }
 
-  // False when it is there already, or is no message of a room: an event holds whatever its publisher wrote.
+  // Stores a message. Returns false if it is already stored or is not a valid message of a room: any data can be
+  // published.
   #keep(event_id, channel, ts, data) {
     const messages = channel.startsWith(kPrefix) && this.#messages.get(channel.slice(kPrefix.length));
     if (!messages || messages.has(event_id) || !isMessage(data)) return false;
@@ -76,7 +78,7 @@ export class Rooms {
     this.#draw();
   }
 
-  // --- what is seen ---
+  // --- what the page shows ---
 
   #show(room) {
     this.#open = this.#messages.has(room) ? room : this.#rooms[0][0];
@@ -122,7 +124,7 @@ export class Rooms {
     return item;
   }
 
-  // Messages of one person that follow each other within five minutes stand under one name.
+  // Consecutive messages of one person within five minutes share one heading.
   #messageItem(id, { author, body, ts }, before) {
     const item = document.createElement('li');
     item.dataset.id = id;
@@ -185,12 +187,17 @@ export class Rooms {
     }
   }
 
-  // With an Idempotency-Key the request may be sent again when its answer was lost.
+  // The Idempotency-Key makes it safe to send the request again if the answer was lost.
   async #publish(event, key, tries = 3) {
-    const headers = { Authorization: `Bearer ${this.#me.token}`, 'Content-Type': 'application/json', 'Idempotency-Key': key };
+    const headers = {
+      Authorization: `Bearer ${this.#me.token}`,
+      'Content-Type': 'application/json',
+      'Idempotency-Key': key,
+    };
+    const url = `${this.#base}/events/chat.in:${this.#me.id}`;
     let response;
     try {
-      response = await fetch(`${this.#base}/events/chat.in:${this.#me.id}`, { method: 'POST', headers, body: JSON.stringify(event) });
+      response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) });
     } catch (error) {
       if (tries > 1) return this.#publish(event, key, tries - 1);
       throw error;

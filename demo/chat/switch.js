@@ -1,5 +1,5 @@
-// The switch of the nginx module, which is a file of nginx (demo/nginx.conf.in). New requests follow it; so that this can be seen
-// at once, what is open is opened anew, at its cursor.
+// The switch of the nginx module: a file that nginx checks for each request (demo/nginx.conf.in). After a change the
+// page reconnects from its cursor, so that the change shows at once.
 const element = (id) => document.getElementById(id);
 
 export class ModuleSwitch {
@@ -30,7 +30,7 @@ export class ModuleSwitch {
       const response = await fetch('demo/module', { cache: 'no-store' });
       this.#set((await response.text()) === 'on');
     } catch {
-      // nginx is away: the line says so.
+      // nginx does not answer: the connection panel shows this.
     }
   }
 

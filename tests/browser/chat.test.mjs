@@ -100,7 +100,7 @@ describe('the chat', () => {
     for (const n of [1, 2, 3]) await say(anna, `without the module ${n}`);
     for (const n of [1, 2, 3]) await message(beat, `without the module ${n}`).waitFor();
     await anna.click('#module');
-    await beat.locator('#explain', { hasText: 'holds the line open' }).waitFor();
+    await beat.locator('#explain', { hasText: 'keeps the connection open' }).waitFor();
     await say(beat, 'with it again');
     await message(anna, 'with it again').waitFor();
     for (const n of [1, 2, 3]) assert.equal(await message(beat, `without the module ${n}`).count(), 1);

@@ -1,10 +1,13 @@
-// The panel about the line: by what transport events come, the cursor, the delay from the commit to this page, and a plot of it.
+// The panel about the connection: the transport, the cursor, the delay from commit to this page, and a plot of the
+// delays.
 const kShown = 60;
 const kWidth = 240;
 const kHeight = 90;
 const kLeast = 1;      // milliseconds: the bottom of the plot
 const kMost = 10_000;  // and its top
-const kNames = { stream: 'stream (fetch)', 'event-source': 'EventSource', 'long-poll': 'long poll', poll: 'short poll' };
+const kNames = {
+  stream: 'stream (fetch)', 'event-source': 'EventSource', 'long-poll': 'long poll', poll: 'short poll',
+};
 const element = (id) => document.getElementById(id);
 const svg = (name, attributes) => {
   const node = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -12,7 +15,7 @@ const svg = (name, attributes) => {
   return node;
 };
 
-export class LinePanel {
+export class ConnectionPanel {
   #session;
   #delays = [];
   #count = 0;
@@ -29,8 +32,8 @@ export class LinePanel {
 
   showModule(on) {
     element('explain').textContent = on
-      ? 'nginx holds the line open and writes each event as it is committed.'
-      : 'The module is off: the fallback answers, and the page asks it every few seconds. Nothing else changes.';
+      ? 'nginx keeps the connection open and writes each event to it as it is committed.'
+      : 'The module is off: the fallback answers, and the page polls it every few seconds. Nothing else changes.';
   }
 
   #arrived({ ts }) {
@@ -53,7 +56,7 @@ export class LinePanel {
     element('cursor').textContent = channel.lastEventId ?? '–';
   }
 
-  // Logarithmic: a stream's milliseconds and a poll's seconds are both to be seen.
+  // Logarithmic, so that both a stream's milliseconds and a poll's seconds are visible.
   #y(delay) {
     const share = Math.log(Math.min(kMost, Math.max(kLeast, delay)) / kLeast) / Math.log(kMost / kLeast);
     return kHeight - 12 - share * (kHeight - 20);
