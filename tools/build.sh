@@ -5,7 +5,8 @@ build_dir=$repo/build/release
 build_release() {
   local jobs
   jobs=$(nproc)
-  step "configure" cmake cmake -S "$repo" -B "$build_dir" -DPGEVENTS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+  step "configure" cmake cmake -S "$repo" -B "$build_dir" -DPGEVENTS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
   step "core, fallback, tests" compile cmake --build "$build_dir" -j "$jobs"
   step "nginx module" module "$repo/ngx_module/build.sh" "$build_dir"
 }

@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # The demo's database: a private PostgreSQL cluster on a Unix socket, or the one that PGEVENTS_DATABASE names.
-# Sourced by ./run. `place` is where servers keep their files; see server.sh.
+# Sourced by ./run. `place` is the directory of the servers' files; see server.sh.
 
-# The newest PostgreSQL on this machine.
+# Prints the directory of the newest PostgreSQL on this machine.
 pg_bin() {
   local bin
   bin=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1)
-  [[ -x $bin ]] || die "PostgreSQL's server is not installed." "apt-get install postgresql"
+  [[ -x $bin ]] || die "The PostgreSQL server is not installed." "Install it: apt-get install postgresql"
   printf '%s\n' "${bin%/*}"
 }
 
-# What libpq connects with: `conninfo ROLE DATABASE`. In the private cluster each part has the role that it needs and no other:
-# pgevents_owner owns the schema and the chat, pgevents_demo is the servers', pgevents_demo_publisher publishes, and postgres
-# makes these. The port is part of the socket's name: unsaid, PGPORT would choose it, which users set and so does Debian's psql.
+# conninfo [ROLE [DATABASE]]: prints libpq's connection string. In the private cluster each part has a role of its own:
+# pgevents_owner owns the schema and the chat, pgevents_demo is for the servers, pgevents_demo_publisher publishes, and
+# postgres creates these roles. The port is part of the socket's name; it is set here because users, and Debian's psql,
+# may set PGPORT.
 conninfo() {
   case $database in
     '') printf "host='%s' port=5432 dbname=%s user=%s" "$place/pg" "${2:-pgevents}" "${1:-pgevents_owner}" ;;
@@ -21,12 +22,13 @@ conninfo() {
   esac
 }
 
-# psql without the user's own settings, on the demo's database. psql_as ROLE ARGUMENT…: as a role of the private cluster.
+# psql_as ROLE ARGUMENT…: runs psql on the demo's database as a role of the private cluster, without the user's own
+# settings.
 psql_as() { PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo "$1")" "${@:2}"; }
 run_psql() { psql_as pgevents_owner "$@"; }
 
-# A system user that reaches the socket is known by its name (peer): the web side's user may be the servers' role and no other,
-# unless it runs all of it.
+# PostgreSQL identifies users of its socket by their system user (peer). The user of nginx and the fallback may only be
+# the role of the servers, unless it runs PostgreSQL as well.
 write_access_rules() {
   local db=$1 user
   printf 'local all all peer map=demo\n' >"$db/pg_hba.conf"
@@ -41,7 +43,8 @@ write_access_rules() {
 make_cluster() {
   local new=$place/pg/data.new
   rm -rf -- "$new"
-  as "$db_user" "$(pg_bin)/initdb" -D "$new" -U postgres --auth=peer -E UTF8 --locale=C.UTF-8 --no-instructions || return
+  as "$db_user" "$(pg_bin)/initdb" -D "$new" -U postgres --auth=peer -E UTF8 --locale=C.UTF-8 --no-instructions ||
+    return
   cat >>"$new/postgresql.conf" <<EOF
 
 # The demo of pgevents
@@ -51,8 +54,8 @@ EOF
   mv -- "$new" "$place/pg/data"
 }
 
-# PostgreSQL clears stale lock files itself, unless their number belongs to some other process of the same user by now (or
-# to a dead one that nobody has waited for).
+# PostgreSQL removes stale lock files itself, unless their process id now belongs to another process of the same user
+# (or to a zombie).
 drop_foreign_lock_files() {
   local file pid
   for file in "$place/pg/data/postmaster.pid" "$place/pg/.s.PGSQL.5432.lock"; do
@@ -61,7 +64,8 @@ drop_foreign_lock_files() {
 }
 
 run_cluster() {
-  as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log" -o '-p 5432' && return
+  as "$db_user" "$(pg_bin)/pg_ctl" start -w -t 60 -s -D "$place/pg/data" -l "$place/pg/server.log" -o '-p 5432' &&
+    return
   tail -n 20 "$place/pg/server.log"
   return 1
 }
@@ -72,8 +76,8 @@ start_cluster() {
   [[ -z $database ]] || return 0
   if cluster_pid >/dev/null; then return; fi
   if [[ -e $place/pg/data/PG_VERSION && ! -x /usr/lib/postgresql/$(<"$place/pg/data/PG_VERSION")/bin/postgres ]]; then
-    die "The demo's cluster was made by PostgreSQL $(<"$place/pg/data/PG_VERSION"), which is not installed any more." \
-      "If its events are not needed: ./run down; rm -r $place/pg/data"
+    die "The demo's cluster was made by PostgreSQL $(<"$place/pg/data/PG_VERSION"), which is no longer installed." \
+      "If its events are not needed, remove it: ./run down; rm -r $place/pg/data"
   fi
   [[ -e $place/pg/data/PG_VERSION ]] || step "private PostgreSQL cluster in $place/pg/data" initdb make_cluster
   write_access_rules "$place/pg/data"
@@ -83,7 +87,7 @@ start_cluster() {
 
 stop_cluster() { stop_process PostgreSQL "$place/pg/data/postmaster.pid" "$place/pg/data" INT:20 QUIT:5; }
 
-# The roles and the database, as the superuser, who does nothing else.
+# Creates the roles and the database. Only this uses the superuser.
 make_database() {
   PGCLIENTENCODING=UTF8 psql -X -d "$(conninfo postgres postgres)" -q -v ON_ERROR_STOP=1 <<'SQL'
 SELECT format('CREATE ROLE %I %s', name, options)
@@ -98,24 +102,24 @@ SELECT 'CREATE DATABASE pgevents OWNER pgevents_owner'
 SQL
 }
 
-# In a cluster of an earlier release everything belongs to the superuser.
+# In a cluster of an earlier release the superuser owns everything.
 check_owner() {
   local owner
   owner=$(run_psql -qtAc "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'pgevents'") || return 0
   [[ $owner == pgevents_owner ]] ||
     die "The demo's cluster was made by an earlier release: its database belongs to $owner." \
-      "If its events are not needed: ./run down; rm -r $place/pg/data"
+      "If its events are not needed, remove it: ./run down; rm -r $place/pg/data"
 }
 
-# Installs or upgrades the schema; does nothing to a schema that is of this version.
+# Installs or upgrades the schema; changes nothing if it has this version.
 install_schema() { run_psql -q -v ON_ERROR_STOP=1 -f "$repo/sql/install.sql"; }
 
 need_database() {
   local words
   words=$(run_psql -qtAc 'SELECT 1' 2>&1 >/dev/null) && return
   printf '%s\n' "$words" >&2
-  [[ -z $database ]] || die "The database of PGEVENTS_DATABASE cannot be reached (psql says why above): $database"
-  die "The demo's database cannot be reached. Is it running? ./run up"
+  [[ -z $database ]] || die "Cannot connect to the database of PGEVENTS_DATABASE (the reason is above): $database"
+  die "Cannot connect to the demo's database (the reason is above)." "Start the demo: ./run up"
 }
 
 cmd_psql() {
@@ -125,13 +129,13 @@ cmd_psql() {
 
 cmd_publish() {
   (($# == 3)) || die "Usage: ./run publish CHANNEL TYPE JSON" \
-    "For example: ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+    "Example: ./run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
   find_place
   need_database
   psql_as pgevents_demo_publisher -qtA -v ON_ERROR_STOP=1 \
     -v channel="$1" -v type="$2" -v data="$3" >/dev/null <<'SQL' ||
 SELECT pgevents.publish(:'channel', :'type', :'data');
 SQL
-    die "Not published: PostgreSQL says why above."
-  say "published to $1"
+    die "The event was not published: PostgreSQL reports the reason above."
+  say "Published to $1"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs Debian packages (as root) without starting anything: pgevents runs servers of its own, so the distribution's nginx
-# and what the benchmark compares with stay off, and no PostgreSQL cluster is made. What is changed for that is put back at the
-# end. Called by ./run.
+# Installs Debian packages (as root) without starting services: pgevents runs servers of its own, so Debian's nginx and
+# the servers of the benchmark stay off, and no PostgreSQL cluster is created. Files changed for this are restored at
+# the end. Called by ./run.
 set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
@@ -19,11 +19,12 @@ put_back() {
 trap put_back EXIT
 trap 'exit 1' INT TERM HUP
 
-# A kept file is there already if an earlier run was killed: then the policy in place is ours.
+# The saved file already exists if an earlier run was killed: then the current policy is ours.
 if [[ ! -e $kept && ! -L $kept ]] && [[ -e $policy || -L $policy ]]; then
   mv "$policy" "$kept"
 fi
-printf '#!/bin/sh\n# Put here by pgevents while it installs packages: start no services (invoke-rc.d(8)).\nexit 101\n' >"$policy"
+printf '#!/bin/sh\n%s\nexit 101\n' >"$policy" \
+  '# Created by pgevents while it installs packages: do not start services (invoke-rc.d(8)).'
 chmod 755 "$policy"
 mkdir -p "${cluster_rule%/*}"
 echo "create_main_cluster = false" >"$cluster_rule"
@@ -31,7 +32,7 @@ echo "create_main_cluster = false" >"$cluster_rule"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install -y --no-install-recommends "$@"
 
-# A service that was not here before is not to start at the next boot either.
+# New services must not start at the next boot either.
 for program in "${fresh[@]}"; do
   if [[ -e $program && -d /run/systemd/system ]]; then
     systemctl disable "${program##*/}"

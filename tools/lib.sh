@@ -1,22 +1,23 @@
 # shellcheck shell=bash
-# Messages, long steps with progress, and processes known by a pid file. Sourced by ./run, which sets repo and run_dir.
+# Messages, long steps with progress, and processes with a pid file. Sourced by ./run, which sets repo and run_dir.
 
-# Set when a signal asks ./run demo to end.
+# Not empty after a signal told ./run demo to end.
 ended=''
 
 say() { printf '%s\n' "$@"; }
 
-# The same for who has to go on when nobody listens any more (a closed terminal, a pipe without reader).
+# Like say, but continues if the output is closed (a closed terminal, a pipe without reader).
 mention() { (trap '' PIPE && say "$@") 2>/dev/null || true; }
 
-# die WHAT [WHAT TO DO…]: one line each.
+# die WHAT [WHAT TO DO…]: prints each argument on a line and exits with 1.
 die() {
   printf '\n' >&2
   printf '%s\n' "$@" >&2
   exit 1
 }
 
-# Ticks while a long step runs: seconds and the newest line of its log; on a terminal in place.
+# Shows the progress of a long step each second: elapsed seconds and the last line of its log. On a terminal it
+# overwrites one line.
 tick() {
   local label=$1 log=$2 seconds=0 last
   while sleep 1; do
@@ -30,8 +31,8 @@ tick() {
   done
 }
 
-# step LABEL LOG-NAME COMMAND…: runs a command that may take long. Its output goes to a log, whose end is shown when it fails.
-# Descriptor 9 is the lock of server.sh, which no server may inherit.
+# step LABEL LOG-NAME COMMAND…: runs a command that may take long. Its output goes to a log, whose end is shown if it
+# fails. Closes descriptor 9, the lock of server.sh: a server that inherits it would keep the lock.
 step() {
   local label=$1 log=$run_dir/log/$2.log ticker status=0 from=$SECONDS
   shift 2
@@ -51,7 +52,8 @@ step() {
   say "  $label: done in $((SECONDS - from)) s"
 }
 
-# as USER COMMAND…: becomes USER when we are root (PostgreSQL does not run as root); otherwise we are that user already.
+# as USER COMMAND…: runs the command as USER. Only root can and must change the user (PostgreSQL does not run as root);
+# without root everything already runs as that user.
 as() {
   local become
   become_words "$1"
@@ -59,15 +61,15 @@ as() {
   "${become[@]}" "$@"
 }
 
-# Sets `become`: the words before a command that let it run as USER. A server that is put into the background directly
-# behind them has the process number that the shell knows.
+# Sets `become` to the words that run a command as USER. They exec the command, so that a server in the background has
+# the process id that the shell knows ($!).
 become_words() {
   become=()
   ((EUID != 0)) || become=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --init-groups --)
 }
 
-# pid_of FILE MARK: the process of a pid file, if it lives and its command line holds MARK. Pid numbers are used again:
-# a stale file must never name a stranger.
+# pid_of FILE MARK: prints the process id in a pid file, if the process exists and its command line contains MARK. The
+# check is needed because process ids are reused: a stale file may name a foreign process.
 pid_of() {
   local pid line
   [[ -r $1 ]] && read -r pid <"$1" && [[ $pid =~ ^[0-9]+$ ]] || return 1
@@ -76,7 +78,7 @@ pid_of() {
   printf '%s\n' "$pid"
 }
 
-# wait_gone FILE MARK SECONDS
+# wait_gone FILE MARK SECONDS: waits until the process of a pid file has ended; fails after SECONDS.
 wait_gone() {
   local i
   for ((i = 0; i < $3 * 20; i++)); do
@@ -86,21 +88,23 @@ wait_gone() {
   return 1
 }
 
-# stop_process NAME FILE MARK SIGNAL:SECONDS…: sends one signal after the other until the process is gone.
+# stop_process NAME FILE MARK SIGNAL:SECONDS…: sends one signal after the other until the process has ended.
 stop_process() {
   local name=$1 file=$2 mark=$3 try pid
   shift 3
   for try in "$@"; do
     pid=$(pid_of "$file" "$mark") || break
-    kill -s "${try%:*}" "$pid" || die "Cannot stop $name (process $pid): it belongs to another user. Stop it as that user."
+    kill -s "${try%:*}" "$pid" ||
+      die "Cannot stop $name (process $pid): it belongs to another user." "Stop it as that user."
     wait_gone "$file" "$mark" "${try#*:}" && mention "  $name stopped" && break
     mention "  $name did not stop ${try#*:} s after SIG${try%:*}"
   done
-  ! pid_of "$file" "$mark" >/dev/null || die "$name (process $(<"$file")) does not stop."
+  ! pid_of "$file" "$mark" >/dev/null ||
+    die "$name (process $(<"$file")) does not stop." "Stop it by hand: kill -9 $(<"$file")"
   rm -f -- "$file"
 }
 
-# wait_until SECONDS COMMAND…
+# wait_until SECONDS COMMAND…: repeats the command until it succeeds; fails after SECONDS.
 wait_until() {
   local i tries=$(($1 * 20))
   shift
@@ -113,7 +117,7 @@ wait_until() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# http_status PATH: status of a GET on the demo's port, empty when there is no answer.
+# http_status PATH: prints the status of a GET on the demo's port, nothing without an answer.
 http_status() (
   exec 3<>"/dev/tcp/127.0.0.1/$port" || exit 1
   printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$1" >&3

@@ -1,14 +1,17 @@
 # shellcheck shell=bash
 # The Debian packages that pgevents needs, and the Node.js that its tests need. Sourced by ./run.
 
-# What each kind of work needs; a later one includes demo.
+# The packages for each kind of command.
 packages_for() {
   local demo="g++ make cmake pkg-config nginx nginx-dev postgresql libpq-dev libpcre2-dev
     libfcgi-dev libjose-dev libjansson-dev libssl-dev jose check ca-certificates curl"
   local fuzz="clang libclang-rt-dev llvm"
   case $1 in
     demo) echo "$demo" ;;
-    test) echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime nghttp2-client pgbouncer spawn-fcgi procps spin $(node_packages)" ;;
+    test)
+      echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime nghttp2-client pgbouncer spawn-fcgi procps spin"
+      node_packages
+      ;;
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
@@ -16,7 +19,7 @@ packages_for() {
   esac
 }
 
-# Node.js may come from elsewhere than Debian, with its own npm inside.
+# Node.js may be installed from another source, which includes npm.
 node_packages() {
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
@@ -26,17 +29,17 @@ installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == i
 
 need_packages() {
   local missing=() package
-  command -v apt-get >/dev/null || die "This is not a Debian system (no apt-get)." \
-    "./run is made for Debian 12 and later; elsewhere install these yourself: $(packages_for "$1" | xargs)"
+  command -v apt-get >/dev/null || die "apt-get not found: ./run works on Debian 12 and later." \
+    "On other systems, install these packages by hand: $(packages_for "$1" | xargs)"
   for package in $(packages_for "$1"); do
     installed "$package" || missing+=("$package")
   done
   ((${#missing[@]} == 0)) && return
   local root=()
   if ((EUID != 0)); then
-    command -v sudo >/dev/null || die "These packages are missing, and there is no sudo to install them with." \
-      "As root: apt-get install ${missing[*]}"
-    sudo -v || die "sudo was refused. As root: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || die "Packages are missing, and sudo is not installed." \
+      "Run as root: apt-get install ${missing[*]}"
+    sudo -v || die "sudo failed." "Run as root: apt-get install ${missing[*]}"
     root=(sudo)
   fi
   say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
@@ -44,7 +47,7 @@ need_packages() {
   step "Debian packages" apt-install "${root[@]}" bash "$repo/tools/install-packages.sh" "${missing[@]}"
 }
 
-# The tests are written for Node.js 20; Debian 12 has 18. npm delivers a newer one into build/, beside the system's.
+# The tests need Node.js 20; Debian 12 has 18. npm installs a newer one into build/, beside the system's.
 kNodeVersion=22.23.3
 need_node() {
   (($(node_major) >= 20)) || fetch_node
@@ -52,7 +55,7 @@ need_node() {
 
 node_major() { node -p 'process.versions.node.split(".")[0]'; }
 
-# From here on `node` is this one.
+# Installs Node.js if needed and puts it first in PATH.
 fetch_node() {
   local arch where=$repo/build/node
   arch=$(node -p process.arch)
@@ -61,7 +64,8 @@ fetch_node() {
   PATH=$where/node_modules/node-linux-$arch/bin:$PATH
 }
 
-# The packages of a directory (the tests' by default); npm ci only when package-lock.json is another one than last time.
+# need_npm [DIRECTORY]: installs the npm packages of a directory (default: the tests'), unless package-lock.json is
+# unchanged.
 need_npm() {
   need_node
   local where=${1:-.}

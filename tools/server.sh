@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# The demo's servers: where they keep their files, the fallback, nginx, the module's switch, and the commands around them.
+# The demo's servers: the directory of their files, the fallback, nginx, the module's switch, and the commands for them.
 # Sourced by ./run.
 
-# As root, PostgreSQL and the web side run as Debian's own users; otherwise everything runs as whoever calls.
+# Under root, PostgreSQL runs as Debian's user for it, and nginx and the fallback as www-data; otherwise all run as the
+# caller.
 if ((EUID == 0)); then
   db_user=postgres
   web_user='www-data'
@@ -11,7 +12,8 @@ else
   web_user=$db_user
 fi
 
-# Servers keep data, sockets and logs in the run directory, unless it does not suit them: see suits().
+# Sets `place`, the directory of the servers' data, sockets and logs: the run directory, unless it is unsuitable; see
+# suits().
 find_place() {
   place=$run_dir
   if [[ -r $run_dir/place ]]; then
@@ -20,7 +22,8 @@ find_place() {
   fi
 }
 
-# A Unix socket's path ends at 107 bytes, configuration files want plain characters, and the servers' users must get in.
+# suits DIRECTORY: a Unix socket's path has at most 107 bytes, configuration files need plain characters, and the
+# servers' users must be able to enter the directory.
 suits() {
   local user
   [[ $1/pg/.s.PGSQL.5432 =~ ^[[:alnum:]/_.@+~:=-]{1,107}$ ]] || return 1
@@ -30,19 +33,22 @@ suits() {
 }
 
 make_place() {
-  mkdir -p -- "$run_dir/log" || die "Cannot write to $run_dir. Name another directory: PGEVENTS_RUN_DIR=/var/tmp/mine ./run up"
+  mkdir -p -- "$run_dir/log" || die "Cannot write to $run_dir." \
+    "Choose another directory: PGEVENTS_RUN_DIR=/var/tmp/mine ./run up"
   find_place
   if ! suits "$place"; then
     place=$(mktemp -d /var/tmp/pgevents.XXXXXX)
     printf '%s\n' "$place" >"$run_dir/place"
-    say "The servers cannot use $run_dir (path too long or odd, or closed to user $db_user): their files are in $place"
+    say "The servers cannot use $run_dir:" \
+      "its path is too long or has special characters, or user $db_user cannot enter it." \
+      "Instead their files are in $place"
   fi
   ((EUID != 0)) || chmod 755 "$place"
   own_dir "$db_user" "$place/pg"
   own_dir "$web_user" "$place/web" "$place/switch"
 }
 
-# own_dir USER DIRECTORY…
+# own_dir USER DIRECTORY…: creates directories that belong to USER.
 own_dir() {
   local user=$1 dir
   shift
@@ -51,7 +57,8 @@ own_dir() {
   done
 }
 
-# usable_by_web DIRECTORY COPY FILE…: the directory, or a copy of these files of it when the web side's user cannot read them.
+# usable_by_web DIRECTORY COPY FILE…: prints the directory if nginx and the fallback can read it; otherwise copies these
+# files of it to COPY and prints that.
 usable_by_web() {
   local from=$1 copy=$2
   shift 2
@@ -65,7 +72,7 @@ usable_by_web() {
   fi
 }
 
-# Only one ./run changes what runs in a run directory. The file tells the others who that is: process and command.
+# Lets only one ./run at a time start or stop servers in a run directory. The file names its process and command.
 lock() {
   mkdir -p -- "$run_dir/log"
   exec 9>>"$run_dir/lock"
@@ -73,8 +80,8 @@ lock() {
   printf '%s %s\n' "$$" "$command" >"$run_dir/lock"
 }
 
-# Who holds the lock: PROCESS COMMAND. What an ended one wrote counts no more.
-lock_holder() {
+# Prints PROCESS COMMAND of the ./run that has the lock; fails if that process has ended.
+lock_owner() {
   local pid what
   read -r pid what <"$run_dir/lock" && [[ $(readlink "/proc/$pid/fd/9") == "$run_dir/lock" ]] || return 1
   printf '%s %s\n' "$pid" "$what"
@@ -82,22 +89,23 @@ lock_holder() {
 
 wait_for_lock() {
   local pid='' what='' who='another ./run' hint=''
-  read -r pid what < <(lock_holder) || true
+  read -r pid what < <(lock_owner) || true
   [[ -z $pid ]] || who="./run $what (process $pid)"
   [[ $what != demo ]] || hint=" To end it: ./run down"
   if [[ $what == demo && $command == down ]]; then
     say "Ending $who."
-    kill -s TERM "$pid" || die "It belongs to another user. End it as that user: kill $pid"
+    kill -s TERM "$pid" || die "Process $pid belongs to another user." "End it as that user: kill $pid"
   else
-    say "Waiting for $who, which is busy in $run_dir.$hint"
+    say "Waiting for $who, which is using $run_dir.$hint"
   fi
-  flock -w 300 9 || die "$who is still busy in $run_dir.$hint"
+  flock -w 300 9 || die "$who is still using $run_dir.$hint"
 }
 
-# The text of demo/nginx.conf.in with this run's values.
+# Prints demo/nginx.conf.in with this run's values.
 nginx_conf() {
   local text www client database_line user_line=''
-  www=$(usable_by_web "$repo/demo" "$place/www" index.html style.css cheese.css cheese.js transports.js cheese.svg chat.html chat.css chat)
+  www=$(usable_by_web "$repo/demo" "$place/www" \
+    index.html style.css cheese.css cheese.js transports.js cheese.svg chat.html chat.css chat)
   client=$(usable_by_web "$repo/client/src" "$place/client" .)
   database_line=$(conninfo pgevents_demo)
   database_line=${database_line//\\/\\\\}
@@ -120,21 +128,21 @@ stop_nginx() {
   stop_orphans
 }
 
-# Workers whose master was killed go on and keep the port; all that names their nginx is the log they write to.
+# Stops workers whose master was killed: they continue and keep the port. Only their log identifies them.
 stop_orphans() {
   local process name
   for process in /proc/[0-9]*; do
     read -r name 2>/dev/null <"$process/comm" || continue
     [[ $name == nginx && $(readlink "$process/fd/2") == "$place/nginx.log" ]] || continue
-    kill -s KILL "${process#/proc/}" && mention "  a worker without its nginx stopped"
+    kill -s KILL "${process#/proc/}" && mention "  a worker without an nginx master stopped"
     wait_until 5 no_link "$process/fd/2" || true
   done
 }
 
-# The kernel closes what a killed process had open a moment later.
+# The kernel closes the files of a killed process with a short delay.
 no_link() { ! readlink "$1" >/dev/null 2>&1; }
 
-# What the fallback is told through its environment: the same access rules as stand in nginx.conf.in for the module.
+# Prints the fallback's environment: the same access rules as nginx.conf.in has for the module.
 fallback_settings() {
   printf '%s\n' "PGEVENTS_DATABASE=$(conninfo pgevents_demo)" "PGEVENTS_JWT_KEY=$place/jwt.key alg=HS256" \
     'PGEVENTS_JWT_COOKIE=pgevents_token' 'PGEVENTS_ANONYMOUS=cheese demo.*' 'PGEVENTS_PUBLISH=cheese'
@@ -148,25 +156,26 @@ fallback_is_current() {
   for setting in "${settings[@]}"; do fallback_has "$setting" || return 1; done
 }
 
-# A server that runs is left alone, unless what it runs was built anew or it is to be told something else.
+# Restarts a running server only if its program or its settings have changed.
 start_fallback() {
   local program become settings
   program=$(usable_by_web "$build_dir" "$place/bin" pgevents-fcgi)/pgevents-fcgi
   mapfile -t settings < <(fallback_settings)
   if fallback_pid >/dev/null; then
     ! fallback_is_current || return 0
-    say "The fallback, its key or its database is another one."
+    say "Restarting the fallback: its program, key or database has changed."
     stop_fallback
   fi
   rm -f -- "$place/web/fcgi.sock"
   become_words "$web_user"
-  # Not by `env`: everybody may read the arguments of a process, and the database's password may be among the settings.
-  (unset PGEVENTS_PORT PGEVENTS_RUN_DIR && export "${settings[@]}" && exec "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2) \
+  # Not `env`: other users can read the arguments of a process, and the settings may contain the database's password.
+  (unset PGEVENTS_PORT PGEVENTS_RUN_DIR && export "${settings[@]}" &&
+    exec "${become[@]}" setsid "$program" --listen "unix:$place/web/fcgi.sock" --processes 2) \
     </dev/null >>"$place/fallback.log" 2>&1 9>&- &
   printf '%s\n' "$!" >"$place/fcgi.pid"
   wait_until 10 test -S "$place/web/fcgi.sock" || {
     tail -n 10 -- "$place/fallback.log" >&2
-    die "The fallback did not start; the lines above are the end of $place/fallback.log"
+    die "The fallback did not start. The lines above are the end of $place/fallback.log"
   }
 }
 
@@ -176,7 +185,7 @@ start_nginx() {
   if nginx_pid >/dev/null; then
     [[ $conf != "$(<"$place/nginx.conf")" || $build_dir/ngx_http_pgevents_module.so -nt $place/nginx.pid ||
       $place/jwt.key -nt $place/nginx.pid ]] || return 0
-    say "The module, its key or the configuration of nginx is another one."
+    say "Restarting nginx: the module, its key or the configuration has changed."
     stop_nginx
   fi
   claim_port
@@ -192,16 +201,17 @@ claim_port() {
 port_taken() {
   local who=''
   who=$(ss -Hltnp "sport = :$port" 2>/dev/null | grep -o 'users:.*' | head -n 1) || true
-  die "Port $port is taken${who:+ by $who}." "Choose another one: PGEVENTS_PORT=$((port + 1)) ./run $command"
+  die "Port $port is already in use${who:+ by $who}." "Choose another port: PGEVENTS_PORT=$((port + 1)) ./run $command"
 }
 
-# Everything answers: the page, the module's way and the fallback's.
+# Checks that the page, the module and the fallback answer.
 check_servers() {
   local path
   for path in / '/rt/events/cheese?flavor=poll' '/fallback/events/cheese?flavor=poll'; do
     wait_until 10 answers "$path" && continue
     tail -n 5 -- "$place"/*.log >&2
-    die "GET http://127.0.0.1:$port$path answers '$(http_status "$path")' instead of 200; the logs above may say why."
+    die "GET http://127.0.0.1:$port$path answers '$(http_status "$path")' instead of 200." \
+      "Look for the reason in the logs above."
   done
 }
 
@@ -234,7 +244,7 @@ cmd_up() {
   build_release
   lock
   start_all
-  say "pgevents runs: http://127.0.0.1:$port/   (stop it with ./run down)"
+  say "pgevents is running: http://127.0.0.1:$port/   (stop it with ./run down)"
 }
 
 cmd_down() {
@@ -243,37 +253,39 @@ cmd_down() {
   stop_all
 }
 
-# What to type elsewhere, with the run directory when it is not the usual one.
+# Prints commands for another terminal, with the run directory if it is not the default.
 say_hints() {
   local run=./run
   [[ $run_dir == "$repo/.run" ]] || run="PGEVENTS_RUN_DIR=$(printf %q "$run_dir") ./run"
-  say "From another terminal:  $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
-  say "                        $run module off      (and on)"
-  say "A user's stream:        curl -N -H 'Accept: text/event-stream' -H \"Authorization: Bearer \$($run token --user 10)\" http://127.0.0.1:$port/rt/events/user:10"
-  say "and beside it:          $run publish user:10 hello '{}'"
+  local bearer="\"Authorization: Bearer \$($run token --user 10)\""
+  say "In another terminal:   $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+  say "Switch the module:     $run module off      (and on)"
+  say "Read a user's stream:  curl -N -H 'Accept: text/event-stream' -H $bearer http://127.0.0.1:$port/rt/events/user:10"
+  say "and publish to it:     $run publish user:10 hello '{}'"
   say "Ctrl-C stops everything."
 }
 
-# In the foreground: stops what it started, however it ends.
+# Runs the demo in the foreground; when it ends, in whatever way, stops the servers that it started.
 cmd_demo() {
   need_packages demo
   find_place
-  ! nginx_pid >/dev/null || die "It runs already, in $run_dir: ./run status. To stop it: ./run down"
+  ! nginx_pid >/dev/null || die "The demo is already running in $run_dir (./run status)." "Stop it: ./run down"
   build_release
   lock
-  # No exit in there: bash 5.2 may run a trap while it parses a substitution, and then cannot read the trap of EXIT any more.
+  # The trap only sets a variable: bash 5.2 may run a trap while it parses a substitution; after an exit there it could
+  # not parse the EXIT trap.
   trap 'ended=yes' INT TERM HUP PIPE
-  # The terminal may be gone: nothing that is said may keep the servers from being stopped.
+  # The terminal may be closed: failing output must not prevent the servers from being stopped.
   trap 'trap "" INT TERM HUP PIPE; { printf "\n"; } 2>/dev/null || exec >/dev/null 2>&1; stop_all' EXIT
   start_all
-  say '' "Swiss cheese is delivered at   http://127.0.0.1:$port/" ''
+  say '' "The demo is running:   http://127.0.0.1:$port/" ''
   say_hints
   while [[ -z $ended ]] && nginx_pid >/dev/null && fallback_pid >/dev/null; do sleep 1 || true; done
   [[ -z $ended ]] || exit 130
-  die "A server ended by itself; see $place/nginx.log and $place/fallback.log"
+  die "A server has ended unexpectedly." "See $place/nginx.log and $place/fallback.log"
 }
 
-# What nginx looks at, whoever made or removed the file.
+# Prints the file that nginx checks; the page and ./run module both create and remove it.
 module_flag() { printf '%s\n' "$place/switch/module-off"; }
 
 module_state() {
@@ -282,7 +294,7 @@ module_state() {
 
 cmd_module() {
   find_place
-  [[ -d $place/switch ]] || die "There is no demo in $run_dir yet: ./run up"
+  [[ -d $place/switch ]] || die "No demo has been started in $run_dir." "Start it: ./run up"
   case ${1:-} in
     off) : >"$(module_flag)" ;;
     on) rm -f -- "$(module_flag)" ;;
@@ -310,6 +322,7 @@ cmd_status() {
     say "PostgreSQL  not running"
   fi
   say "files       $place"
-  run_psql -qtAc "SELECT 'events      ' || pgevents.status()::text" 2>/dev/null || say "events      the database cannot be reached"
+  run_psql -qtAc "SELECT 'events      ' || pgevents.status()::text" 2>/dev/null ||
+    say "events      cannot connect to the database"
   nginx_pid >/dev/null
 }

@@ -7,12 +7,12 @@ total_failed=0
 total_skipped=0
 failed_suites=()
 
-# Runs the suites named (all without a name); the last line is the sum of all, in words that a machine can read as well.
+# cmd_test [SUITE…]: runs these suites, or all. The last line is the total, in a fixed form for programs.
 cmd_test() {
   local suite suites=("$@")
   ((${#suites[@]})) || suites=("${all_suites[@]}")
   for suite in "${suites[@]}"; do
-    [[ " ${all_suites[*]} " == *" $suite "* ]] || die "There is no suite '$suite'. Suites: ${all_suites[*]}"
+    [[ " ${all_suites[*]} " == *" $suite "* ]] || die "Unknown suite '$suite'." "Suites: ${all_suites[*]}"
   done
   need_packages test
   need_npm
@@ -20,15 +20,15 @@ cmd_test() {
   run_suites "${suites[@]}"
 }
 
-# ./run builds [--all]: the suite, and the same by hand in roots of other releases of Debian (.run/roots).
+# ./run builds [--all]: runs the suite; with --all also in bare roots of Debian releases (.run/roots).
 cmd_builds() {
   case ${1-} in '' | --all) ;; *) die "Usage: ./run builds [--all]" ;; esac
   cmd_test builds
   [[ ${1-} != --all ]] || bash tests/builds/roots.sh "$run_dir/roots"
 }
 
-# Two suites at a time, each with its output when it has ended: what needs servers most in one lane, the rest in the other. Alone a
-# suite shows its output as it comes.
+# Runs two suites at a time: those that use servers most in one lane, the rest in the other. Prints the output of each
+# when it has ended. A single suite prints its output as it comes.
 run_suites() {
   local suite lane here=() served=() rest=()
   mkdir -p -- "$run_dir/log"
@@ -44,7 +44,7 @@ run_suites() {
     run_lane "${served[@]}" &
     lane=$!
     run_lane "${rest[@]}"
-    wait "$lane" || true # what failed stands in the results
+    wait "$lane" || true # the results contain the failures
   fi
   for suite in "${here[@]}"; do add_result "$suite"; done
   show_failures
@@ -62,7 +62,7 @@ run_lane() {
   done
 }
 
-# A suite without a result has not come to its end.
+# Adds a suite's result to the totals. A suite without a result was aborted and counts as failed.
 add_result() {
   local passed=0 failed=1 skipped=0 verdict=failed
   [[ ! -e $run_dir/log/suite-$1.result ]] || read -r passed failed skipped verdict <"$run_dir/log/suite-$1.result"
@@ -72,7 +72,7 @@ add_result() {
   [[ $verdict == passed ]] || failed_suites+=("$1")
 }
 
-# Each failed test with the first lines of its error, after all suites: a log of which only the end is kept still says what failed.
+# After all suites, prints each failed test with the first lines of its error: CI may keep only the end of a log.
 show_failures() {
   local suite
   for suite in "${failed_suites[@]}"; do
@@ -84,7 +84,8 @@ show_failures() {
   done | tee "$run_dir/log/failures"
 }
 
-# In TAP a failed test is `not ok`; `error:` follows in its YAML block, on one line or as an indented text before `code:`.
+# In TAP a failed test has `not ok`; `error:` follows in its YAML block, on one line or as an indented text before
+# `code:`.
 failures_in_tap() {
   awk '/^ *not ok / && !/# (SKIP|TODO)/ { print; lines = 0 }
     /^ *error:/ { lines = 8 }
@@ -96,8 +97,8 @@ print_total() {
   say "${1:+$1: }$2 passed, $3 failed$( (($4 == 0)) || printf ', %s skipped' "$4")"
 }
 
-# One suite with its output shown and kept, and its result in a file. It fails when a test failed, when the runner failed, and when
-# no test ran.
+# Runs one suite; prints and stores its output, and writes its result to a file. A suite fails if a test failed, if the
+# runner failed, or if no test ran.
 run_suite() {
   local suite=$1 log=$run_dir/log/suite-$1.log status=0 passed failed skipped verdict=passed from=$SECONDS
   say '' "== $suite"
@@ -111,15 +112,15 @@ run_suite() {
     *) run_node "$suite" ;;
   esac 2>&1 9>&- | tee -- "$log" || status=1
   read -r passed failed skipped < <(count_"$(suite_kind "$suite")" "$log")
-  # A program that crashed has counted nothing.
+  # A crashed program has not printed its failures.
   ((status == 0 || failed > 0)) || failed=1
-  ((passed + failed > 0)) || say "$suite: no test was run"
+  ((passed + failed > 0)) || say "$suite: no test ran"
   ((status == 0 && failed == 0 && passed > 0)) || verdict=failed
   say "-- $(print_total "$suite" "$passed" "$failed" "$skipped") ($((SECONDS - from)) s)"
   echo "$passed $failed $skipped $verdict" >"$run_dir/log/suite-$suite.result"
 }
 
-# What only computes lets those go first who answer somebody.
+# Lowers the priority of suites that only compute, so that suites with servers and timeouts run first.
 give_way() { renice -n 10 "$BASHPID" >/dev/null; }
 
 suite_kind() {
@@ -132,22 +133,22 @@ suite_kind() {
 
 run_unit() { ctest --test-dir "$build_dir" --output-on-failure --no-tests=error -V; }
 
-# The benchmark's load generator is tested as well: a measurement is worth what its instrument is.
+# Builds the benchmark's load generator, which is tested as well: measurements depend on it.
 build_bench() {
   cmake -S tests/bench -B build/bench -DCMAKE_BUILD_TYPE=Release && cmake --build build/bench -j "$(nproc)"
 }
 
-# Core and fuzz targets, by clang and with sanitizers.
+# Builds core and the fuzz targets with clang and sanitizers.
 build_fuzz() {
   step "configure (fuzzing)" cmake-fuzz cmake -S tests/fuzz -B build/fuzz -DCMAKE_CXX_COMPILER=clang++
   step "fuzz targets" compile-fuzz cmake --build build/fuzz -j "$(nproc)"
 }
 
-# run_fuzz SECONDS [TARGET…]: what is found stays in .run/fuzz.
+# run_fuzz SECONDS [TARGET…]: inputs that it finds stay in .run/fuzz.
 run_fuzz() { bash tests/fuzz/run.sh build/fuzz "$run_dir/fuzz" "$@"; }
 
-# The fault scenarios (all, or of the files named) under 1,000 clients and 200 events a second, each struck three times as often;
-# what came of it becomes a table.
+# ./run trial [FILE…]: runs the fault scenarios (all, or those of these files) with 1,000 clients and 200 events a
+# second, each three times as often, and writes the results into a table.
 cmd_trial() {
   local names=("$@") files=() status=0 records=$run_dir/trial.jsonl
   ((${#names[@]})) || names=(processes database database_trouble network storage moved misbehaviour)
@@ -162,7 +163,7 @@ cmd_trial() {
   return "$status"
 }
 
-# Suites that measure time or start many servers get the machine for themselves.
+# Runs the test files of a suite: two at a time, but one at a time if they measure time or start many servers.
 run_node() {
   local at_once=1
   case $1 in client | conformance | module | faults | browser) at_once=2 ;; esac
@@ -170,7 +171,7 @@ run_node() {
     --test-reporter=tap --test-reporter-destination="$run_dir/log/suite-$1.tap" tests/"$1"/*.test.mjs
 }
 
-# count_*: passed, failed and skipped, from a suite's output.
+# count_*: print passed, failed and skipped tests, from a suite's output.
 sum_of() { sed -n "s/$2/\\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
 # Check's own totals, one line per program: "100%: Checks: 12, Failures: 0, Errors: 0".
@@ -198,15 +199,16 @@ count_plain() {
   echo "${words[0]} ${words[2]} ${words[4]:-0}"
 }
 
-# Every check of tests/lint runs, whatever the others found; the second line of its file is its name.
+# Runs every check of tests/lint, even if others fail. The second line of a check's file is its name.
 cmd_lint() {
-  local check passed=0 problems=()
+  local check name passed=0 problems=()
   need_packages lint
   need_npm
   build_release
   say '' "== lint"
   for check in tests/lint/*.sh; do
-    if (step "$(sed -n '2s/^# \(.*\)\.$/\1/p' "$check")" "lint-$(basename -- "$check" .sh)" bash "$check" "$build_dir"); then
+    name=$(sed -n '2s/^# \(.*\)\.$/\1/p' "$check")
+    if (step "$name" "lint-$(basename -- "$check" .sh)" bash "$check" "$build_dir"); then
       passed=$((passed + 1))
     else
       problems+=("$check")
@@ -218,12 +220,13 @@ cmd_lint() {
   ((${#problems[@]} == 0))
 }
 
-# The suites that drive module and fallback, on a build with AddressSanitizer and UBSan. The suite memcheck runs the usual build.
+# Runs the suites that use module and fallback on a build with AddressSanitizer and UBSan. The suite memcheck uses the
+# normal build.
 cmd_asan() {
   local suite suites=("$@")
   ((${#suites[@]})) || suites=(unit lib conformance module faults memcheck)
   for suite in "${suites[@]}"; do
-    [[ -d tests/$suite ]] || die "There is no suite '$suite'. Suites: ${all_suites[*]} memcheck"
+    [[ -d tests/$suite ]] || die "Unknown suite '$suite'." "Suites: ${all_suites[*]} memcheck"
   done
   need_packages asan
   need_npm
@@ -232,8 +235,8 @@ cmd_asan() {
   run_suites "${suites[@]}"
 }
 
-# Builds with the sanitizers, and makes that what is tested. nginx is built from its source, so that its pools are watched too and
-# leaks have names; what nginx itself never frees stands in tests/lsan.supp.
+# Builds with the sanitizers and makes this build the tested one. nginx is compiled from source, so that its pools are
+# checked too and reports of leaks have symbols. tests/lsan.supp lists memory that nginx itself never frees.
 build_sanitized() {
   local asan=$repo/build/asan
   step "configure (sanitizers)" cmake-asan cmake -S "$repo" -B "$asan" -DPGEVENTS_TESTS=ON -DPGEVENTS_SANITIZE=ON
@@ -247,9 +250,9 @@ build_sanitized() {
   sanitizer_options
 }
 
-# nginx compiles the same global names into each dynamic module, which is no clash. And the runtime's record of thread-local
-# storage (gcc 12) takes what stands before a block of it for the block's header: now and then it would search for leaks at an
-# address that is none, and give up.
+# detect_odr_violation=0: nginx compiles the same global names into each dynamic module. intercept_tls_get_addr=0: the
+# runtime of gcc 12 takes the bytes before a block of thread-local storage for the block's header; sometimes it would
+# search for leaks at an invalid address, and abort.
 sanitizer_options() {
   export ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0:intercept_tls_get_addr=0
   ASAN_OPTIONS+=:detect_stack_use_after_return=1:strict_string_checks=1
@@ -268,8 +271,8 @@ cmd_bench() {
   esac
 }
 
-# ./run clients [NAME…]: other people's event-stream clients (those whose names hold one of these) through every reconnection; the
-# table goes to .run/clients.md. Node's own EventSource is there from 22 on.
+# ./run clients [NAME…]: takes event-stream clients of other projects (those whose names contain one of these) through
+# every kind of reconnection. The table goes to .run/clients.md. Node has an EventSource since version 22.
 cmd_clients() {
   need_packages test
   need_npm
@@ -279,7 +282,7 @@ cmd_clients() {
   node tests/clients/run.mjs "$@" | tee -- "$run_dir/clients.md"
 }
 
-# ./run soak [asan|valgrind] [SECONDS]: table, samples and page stay in .run/soak.
+# ./run soak [asan|valgrind] [SECONDS]: puts its table, samples and page into .run/soak.
 cmd_soak() {
   local variant=plain
   case ${1-} in
@@ -298,8 +301,8 @@ cmd_soak() {
   PGEVENTS_RUN_DIR=$run_dir node tests/soak/soak.mjs "$variant" "$@"
 }
 
-# The usual build, under memcheck; each process writes a file of its own. Only what nothing points to any more is a leak: the pools
-# that a process holds to its end are not.
+# Runs the normal build under memcheck; each process writes a file of its own. Only memory without a pointer to it is
+# reported as a leak, because a process keeps its pools to its end.
 use_valgrind() {
   local dir=$run_dir/soak/valgrind program options=(-q --trace-children=yes --leak-check=full --show-leak-kinds=definite
     --errors-for-leak-kinds=definite "--suppressions=$repo/tests/soak/valgrind.supp" --num-callers=25)
@@ -311,10 +314,11 @@ use_valgrind() {
       "${program##*/}" "$program" >"$dir/${program##*/}"
     chmod +x -- "$dir/${program##*/}"
   done
-  export PGEVENTS_NGINX=$dir/nginx PGEVENTS_FCGI=$dir/pgevents-fcgi PGEVENTS_MODULE=$build_dir/ngx_http_pgevents_module.so
+  export PGEVENTS_NGINX=$dir/nginx PGEVENTS_FCGI=$dir/pgevents-fcgi
+  export PGEVENTS_MODULE=$build_dir/ngx_http_pgevents_module.so
 }
 
-# ./run fuzz [SECONDS] [TARGET…]: all targets together take SECONDS (300).
+# ./run fuzz [SECONDS] [TARGET…]: runs all targets, or these, for SECONDS in total (300).
 cmd_fuzz() {
   local seconds=300
   if [[ ${1:-} =~ ^[0-9]+$ ]]; then

@@ -1,4 +1,5 @@
-// ./run as a newcomer meets it: up, down, status, publish, module, twice, beside each other, on a taken port, in odd places.
+// ./run as a new user runs it: up, down, status, publish, module; twice, several at once, with a used port, in unusual
+// directories.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -18,7 +19,7 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 const kEvents = '/rt/events/cheese?last_event_id=0&flavor=poll';
 const get = (demo, location) => request({ port: demo.port, path: location });
 
-// Every process whose command line or log is in the directory: what a run left behind.
+// All processes whose command line or log is in the directory.
 function processesIn(dir) {
   const belongs = (pid) => {
     try {
@@ -36,10 +37,10 @@ const statusOf = async (demo) => Object.fromEntries((await demo.run(['status'], 
   .map((line) => /^([A-Za-z]+) +(.*)$/.exec(line).slice(1)));
 
 describe('./run', () => {
-  test('starts everything, tells so, publishes, and stops everything', async () => {
+  test('starts everything, reports it, publishes, and stops everything', async () => {
     const demo = await newDemo();
     const { stdout } = await demo.run(['up']);
-    assert.match(stdout, new RegExp(`pgevents runs: http://127.0.0.1:${demo.port}/`));
+    assert.match(stdout, new RegExp(`pgevents is running: http://127.0.0.1:${demo.port}/`));
     assert.equal((await get(demo, '/')).status, 200);
     await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":1,"cheese_type":"L\'Etivaz \\"AOP\\""}']);
     assert.match((await get(demo, kEvents)).body, /"data":\{"pieces":1,"cheese_type":"L'Etivaz \\"AOP\\""\}\}/);
@@ -53,7 +54,7 @@ describe('./run', () => {
     assert.equal((await statusOf(demo)).nginx, 'not running');
   });
 
-  test('leaves alone what runs when it is told "up" again, and has nothing to do at a second "down"', async () => {
+  test('"up" keeps servers that are running, and a second "down" changes nothing', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     const before = processesIn(demo.dir);
@@ -77,7 +78,7 @@ describe('./run', () => {
     assert.match((await get(demo, kEvents)).body, /"type":"kept"/);
   });
 
-  test('is reached by its own socket, whatever port the environment names', async () => {
+  test('uses its own socket, whatever port the environment names', async () => {
     const demo = await newDemo();
     const env = { PGPORT: '18232' };
     await demo.run(['up'], { env });
@@ -87,7 +88,7 @@ describe('./run', () => {
     assert.match((await get(demo, kEvents)).body, /with_port.*without/);
   });
 
-  test('takes no stranger for its own by an old pid file', async () => {
+  test('does not signal a foreign process that an old pid file names', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     await demo.run(['down']);
@@ -106,7 +107,7 @@ describe('./run', () => {
     assert.ok(isAlive(stranger.pid));
   });
 
-  test('starts again what was killed', async () => {
+  test('restarts servers that were killed', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     processesIn(demo.dir).forEach((pid) => signalIfAlive(pid, 'SIGKILL'));
@@ -115,7 +116,7 @@ describe('./run', () => {
     assert.equal((await get(demo, kEvents)).status, 200);
   });
 
-  test('starts again beside workers that outlived their nginx', async () => {
+  test('restarts nginx although workers of a killed master are still running', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     const before = processesIn(demo.dir);
@@ -127,7 +128,7 @@ describe('./run', () => {
     assert.deepEqual(processesIn(demo.dir), []);
   });
 
-  test('runs twice beside each other', async () => {
+  test('runs twice at the same time', async () => {
     const [one, other] = [await newDemo(), await newDemo()];
     await one.run(['up']);
     await other.run(['up']);
@@ -138,14 +139,14 @@ describe('./run', () => {
     assert.equal((await get(other, kEvents)).status, 200);
   });
 
-  test('says which port is taken, and what to do', async () => {
+  test('reports which port is in use, and what to do', async () => {
     const demo = await newDemo();
     const server = net.createServer();
     await new Promise((resolve) => server.listen(demo.port, '127.0.0.1', resolve));
     const { status, stderr } = await demo.run(['up'], { expect: null });
     server.close();
     assert.equal(status, 1);
-    assert.match(stderr, new RegExp(`Port ${demo.port} is taken.*\nChoose another one: PGEVENTS_PORT=`));
+    assert.match(stderr, new RegExp(`Port ${demo.port} is already in use.*\nChoose another port: PGEVENTS_PORT=`));
     assert.deepEqual(processesIn(demo.dir), []);
   });
 
@@ -162,7 +163,7 @@ describe('./run', () => {
     assert.equal((await statusOf(demo)).nginx, nginx);
   });
 
-  test('works where no socket could be: a deep directory that other users cannot enter', async () => {
+  test('works in a directory that is unsuitable for sockets: a long path that other users cannot enter', async () => {
     const closed = tempDir('closed');
     fs.chmodSync(closed, 0o700);
     const demo = await newDemo(path.join(closed, 'a directory with a long name '.repeat(5)));
@@ -181,7 +182,7 @@ describe('./run', () => {
     assert.deepEqual(processesIn(place), []);
   });
 
-  test('installs the schema into the database that PGEVENTS_DATABASE names, and starts none', async () => {
+  test('installs the schema into the database that PGEVENTS_DATABASE names, and starts no cluster', async () => {
     const cluster = await startCluster();
     const database = await cluster.createDatabase({ install: false });
     const demo = await newDemo();
@@ -191,7 +192,7 @@ describe('./run', () => {
     assert.match((await get(demo, kEvents)).body, /elsewhere/);
     assert.equal(fs.existsSync(path.join(demo.dir, 'pg/data')), false);
 
-    // The same run directory, another database: both servers follow.
+    // With the same run directory and another database, both servers change to that database.
     const other = await cluster.createDatabase({ install: false });
     await demo.run(['up'], { env: { PGEVENTS_DATABASE: other.conninfo({ user: 'postgres' }) } });
     for (const front_end of ['rt', 'fallback']) {
@@ -201,23 +202,24 @@ describe('./run', () => {
     await database.query('SELECT pgevents.head()');
   });
 
-  test('says so when the database of PGEVENTS_DATABASE is away', async () => {
+  test('reports that the database of PGEVENTS_DATABASE cannot be reached', async () => {
     const demo = await newDemo();
-    const { status, stderr } = await demo.run(['up'], { expect: null, env: { PGEVENTS_DATABASE: 'host=/nowhere dbname=app' } });
+    const env = { PGEVENTS_DATABASE: 'host=/nowhere dbname=app' };
+    const { status, stderr } = await demo.run(['up'], { expect: null, env });
     assert.equal(status, 1);
-    assert.match(stderr, /The database of PGEVENTS_DATABASE cannot be reached.*host=\/nowhere dbname=app/);
+    assert.match(stderr, /Cannot connect to the database of PGEVENTS_DATABASE.*host=\/nowhere dbname=app/);
   });
 
-  test('refuses what it does not know, with what it knows', async () => {
+  test('rejects unknown commands and arguments, and lists the known ones', async () => {
     const demo = await newDemo();
     for (const [args, words] of [
-      [['fly'], /There is no command 'fly'/],
+      [['fly'], /Unknown command 'fly'/],
       [['up', '8081'], /\.\/run up takes no arguments/],
-      [['test', 'nothing'], /There is no suite 'nothing'. Suites: unit /],
-      [['asan', 'nothing'], /There is no suite 'nothing'. Suites: unit /],
+      [['test', 'nothing'], /Unknown suite 'nothing'\.\nSuites: unit /],
+      [['asan', 'nothing'], /Unknown suite 'nothing'\.\nSuites: unit /],
       [['publish', 'cheese'], /Usage: \.\/run publish CHANNEL TYPE JSON/],
-      [['module', 'sideways'], /There is no demo in .* yet: \.\/run up/],
-      [['publish', 'cheese', 'a', '1'], /The demo's database cannot be reached\. Is it running\? \.\/run up/],
+      [['module', 'sideways'], /No demo has been started in .*\.\nStart it: \.\/run up/],
+      [['publish', 'cheese', 'a', '1'], /Cannot connect to the demo's database.*\nStart the demo: \.\/run up/],
     ]) {
       const { status, stderr } = await demo.run(args, { expect: null });
       assert.equal(status, 1);
@@ -225,12 +227,12 @@ describe('./run', () => {
     }
   });
 
-  test('refuses an event that is no JSON, in PostgreSQL\'s words', async () => {
+  test('rejects an event that is not JSON, and shows PostgreSQL\'s error', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     const { status, stderr } = await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":}'], { expect: null });
     assert.equal(status, 1);
-    assert.match(stderr, /invalid input syntax for type json[^]*Not published/);
+    assert.match(stderr, /invalid input syntax for type json[^]*The event was not published/);
   });
 });
 
@@ -241,8 +243,9 @@ describe('./run up', () => {
     await demo.run(['up']);
   });
 
-  // A page of another site can give its name this address; what answers to that name would be of the page's own origin.
-  test('answers to the names of this machine and to no other', async () => {
+  // DNS rebinding: another site can give its name this address, and its pages would then have the same origin as the
+  // demo.
+  test('answers only to the names of this machine', async () => {
     const answers = (host, location) => request({ port: demo.port, path: location, headers: { Host: host } })
       .then(({ status }) => status, () => 'closed');
     const events = 'events/cheese?flavor=poll';
@@ -257,7 +260,7 @@ describe('./run up', () => {
     }
   });
 
-  test('gives each part the role that it needs and no other', async () => {
+  test('gives each part only the role that it needs', async () => {
     await demo.run(['publish', 'cheese', 'a', '1']);
     const owner = await demo.connect();
     const column = async (sql) => (await owner.query({ text: sql, rowMode: 'array' })).rows.flat();
@@ -270,46 +273,50 @@ describe('./run up', () => {
     assert.deepEqual(await column(`SELECT DISTINCT usename FROM pg_stat_activity
         WHERE datname = 'pgevents' AND pid <> pg_backend_pid()`), ['pgevents_demo']);
     assert.deepEqual(await column(`SELECT r.rolname || '>' || g.rolname
-        FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid WHERE r.rolname LIKE 'pgevents%' ORDER BY 1`),
+        FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
+        WHERE r.rolname LIKE 'pgevents%' ORDER BY 1`),
     ['pgevents_demo>pgevents_server', 'pgevents_demo_publisher>pgevents_publisher']);
   });
 
-  const skip = process.getuid() !== 0 && 'only under root it is another user';
-  test('lets the web side\'s user in as the servers\' role only', { skip }, async () => {
+  const skip = process.getuid() !== 0 && 'only under root do the servers run as another user';
+  test('lets the user of nginx and the fallback connect only as the servers\' role', { skip }, async () => {
     const become = ['--reuid=www-data', '--regid=www-data', '--clear-groups'];
     const as = async (role) => {
-      const command = ['psql', '-XqtAc', 'SELECT current_user', `host='${demo.place}/pg' port=5432 dbname=pgevents user=${role}`];
+      const conninfo = `host='${demo.place}/pg' port=5432 dbname=pgevents user=${role}`;
+      const command = ['psql', '-XqtAc', 'SELECT current_user', conninfo];
       return (await run('setpriv', [...become, ...command], { expect: null })).stdout.trim();
     };
     const roles = ['postgres', 'pgevents_owner', 'pgevents_demo_publisher', 'pgevents_demo'];
     assert.deepEqual(await Promise.all(roles.map(as)), ['', '', '', 'pgevents_demo']);
   });
 
-  test('says what to do with a cluster of an earlier release', async () => {
+  test('reports what to do with a cluster of an earlier release', async () => {
     const admin = new pg.Client({ host: `${demo.place}/pg`, user: 'postgres', database: 'postgres' });
     await admin.connect();
     await admin.query('ALTER DATABASE pgevents OWNER TO postgres');
     await admin.end();
     const { status, stderr } = await demo.run(['up'], { expect: null });
     assert.equal(status, 1);
-    assert.match(stderr, /an earlier release: its database belongs to postgres\.\nIf its events are not needed: /);
+    assert.match(stderr, /an earlier release: its database belongs to postgres\.\nIf its events are not needed, remove it: /);
   });
 });
 
-// ./run demo in the foreground, once it runs: its process, what it said, and a promise of its end.
+// Starts ./run demo in the foreground and waits until it is running. Returns its process, its output, and a promise of
+// its end.
 async function startForeground(demo) {
-  const child = spawn(path.join(kRoot, 'run'), ['demo'], { env: demo.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const options = { env: demo.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] };
+  const child = spawn(path.join(kRoot, 'run'), ['demo'], options);
   atEnd(() => signalIfAlive(child.pid, 'SIGKILL'));
   const foreground = { child, text: '', ended: new Promise((resolve) => child.once('exit', resolve)) };
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (foreground.text += chunk));
   await waitFor(() => foreground.text.includes('Ctrl-C stops everything.'),
-    { what: () => `the demo runs: ${foreground.text}`, timeout: 300_000 });
+    { what: () => `the demo is running: ${foreground.text}`, timeout: 300_000 });
   return foreground;
 }
 
 describe('./run demo', () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    test(`stays in the foreground until ${signal}, then stops all that it started`, async () => {
+    test(`stays in the foreground until ${signal}, then stops the servers that it started`, async () => {
       const demo = await newDemo();
       const foreground = await startForeground(demo);
       const { child } = foreground;
@@ -317,7 +324,7 @@ describe('./run demo', () => {
       assert.match(foreground.text, /run publish user:10 hello '\{\}'\n/);
       const closed = new Promise((resolve) => child.once('close', resolve));
       assert.equal((await get(demo, '/')).status, 200);
-      // Ctrl-C reaches every process of the terminal's foreground group.
+      // The terminal sends Ctrl-C to every process of its foreground group.
       process.kill(signal === 'SIGINT' ? -child.pid : child.pid, signal);
       await closed;
       assert.match(foreground.text, /nginx stopped\n.*fallback stopped\n.*PostgreSQL stopped/);
@@ -325,7 +332,7 @@ describe('./run demo', () => {
     });
   }
 
-  test('stops all that it started when its terminal is gone', async () => {
+  test('stops the servers that it started when its terminal is closed', async () => {
     const demo = await newDemo();
     const { child, ended } = await startForeground(demo);
     child.stdout.destroy();
@@ -335,16 +342,16 @@ describe('./run demo', () => {
     assert.deepEqual(processesIn(demo.dir), []);
   });
 
-  test('lets others know who is busy, and "down" ends it', async () => {
+  test('shows other commands which one has the lock, and "down" ends it', async () => {
     const demo = await newDemo();
     const foreground = await startForeground(demo);
     const busy = `./run demo (process ${foreground.child.pid})`;
     const waiting = spawn(path.join(kRoot, 'run'), ['up'], { env: demo.env, stdio: ['ignore', 'pipe', 'inherit'] });
     atEnd(() => signalIfAlive(waiting.pid, 'SIGKILL'));
-    let said = '';
-    waiting.stdout.on('data', (chunk) => (said += chunk));
-    await waitFor(() => said.includes(`Waiting for ${busy}`), { what: () => `word of the lock: ${said}` });
-    assert.match(said, /To end it: \.\/run down\n/);
+    let output = '';
+    waiting.stdout.on('data', (chunk) => (output += chunk));
+    await waitFor(() => output.includes(`Waiting for ${busy}`), { what: () => `report of the lock: ${output}` });
+    assert.match(output, /To end it: \.\/run down\n/);
     process.kill(waiting.pid, 'SIGTERM');
     const { stdout } = await demo.run(['down']);
     assert.ok(stdout.includes(`Ending ${busy}.`), stdout);
@@ -352,12 +359,12 @@ describe('./run demo', () => {
     assert.deepEqual(processesIn(demo.dir), []);
   });
 
-  test('does not stop what "up" started', async () => {
+  test('does not stop servers that "up" started', async () => {
     const demo = await newDemo();
     await demo.run(['up']);
     const { status, stderr } = await demo.run(['demo'], { expect: null });
     assert.equal(status, 1);
-    assert.match(stderr, /It runs already.*\.\/run status.*\.\/run down/);
+    assert.match(stderr, /The demo is already running.*\.\/run status.*\nStop it: \.\/run down/);
     assert.equal((await get(demo, '/')).status, 200);
   });
 });

@@ -1,4 +1,4 @@
-// ./run token: what the demo lets anybody do, and what takes a token, by the module and by the fallback.
+// ./run token: what the demo allows without a token and with one, in the module and in the fallback.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -28,21 +28,21 @@ describe('the demo', () => {
   let demo;
   before(async () => (demo = await startDemo()));
 
-  test('lets anybody hear cheese and demo.*, and publish cheese, and no more', async () => {
+  test('allows clients without a token to subscribe to cheese and demo.*, and to publish to cheese, and no more', async () => {
     for (const front_end of kFrontEnds) {
       assert.equal((await poll(demo, front_end, 'cheese,demo.7')).status, 200);
       assert.equal((await publish(demo, front_end, 'cheese')).status, 201);
       for (const channel of ['wine', 'demo', 'user:10', 'cheese,user:10']) {
-        const refused = await poll(demo, front_end, channel);
-        assert.deepEqual([refused.status, refused.headers['www-authenticate']], [401, 'Bearer'], channel);
+        const rejected = await poll(demo, front_end, channel);
+        assert.deepEqual([rejected.status, rejected.headers['www-authenticate']], [401, 'Bearer'], channel);
       }
       assert.equal((await publish(demo, front_end, 'demo.7')).status, 401);
     }
   });
 
-  test('knows who brings a token, and what it grants', async () => {
-    const token = await tokenOf(demo, '--user', '10', '--realm', 'dairy', '--subscribe', '{realm}.board', '--subscribe', 'wine.*',
-      '--publish', 'wine.{user}');
+  test('takes user and grants from a token', async () => {
+    const token = await tokenOf(demo, '--user', '10', '--realm', 'dairy',
+      '--subscribe', '{realm}.board', '--subscribe', 'wine.*', '--publish', 'wine.{user}');
     for (const front_end of kFrontEnds) {
       for (const headers of [bearer(token), { Cookie: `pgevents_token=${token}` }]) {
         assert.equal((await poll(demo, front_end, 'user@dairy:10,dairy.board,wine.7,cheese', headers)).status, 200);
@@ -55,17 +55,17 @@ describe('the demo', () => {
     }
   });
 
-  test('ends a stream with its token, and refuses the token then', async () => {
+  test('ends a stream when its token expires, and then rejects the token', async () => {
     const headers = bearer(await tokenOf(demo, '--user', '10', '--ttl', '3'));
     const stream = new EventStream({ port: demo.port, path: '/rt/events/user:10', headers });
-    await waitFor(() => stream.text().includes('event: pgevents.expired\ndata: {"reason":"expired"}\n'), { what: 'the last word' });
+    await waitFor(() => stream.text().includes('event: pgevents.expired\ndata: {"reason":"expired"}\n'), { what: 'the last event' });
     for (const front_end of kFrontEnds) {
-      const refused = await poll(demo, front_end, 'cheese', headers);
-      assert.deepEqual([refused.status, refused.json().code], [401, 'TOKEN_EXPIRED']);
+      const rejected = await poll(demo, front_end, 'cheese', headers);
+      assert.deepEqual([rejected.status, rejected.json().code], [401, 'TOKEN_EXPIRED']);
     }
   });
 
-  test('refuses a token that psql revoked, and takes one that is made at once after it', async () => {
+  test('rejects a token that psql revoked, and accepts one made immediately afterwards', async () => {
     const old = bearer(await tokenOf(demo, '--user', '12'));
     await demo.run(['psql', '-qc', "SELECT pgevents.revoke('12')"]);
     const fresh = bearer(await tokenOf(demo, '--user', '12'));
@@ -77,7 +77,7 @@ describe('the demo', () => {
 });
 
 describe('./run token', () => {
-  test('needs nothing that runs, and makes a key that the demo takes', async () => {
+  test('works while no server is running, and makes a key that the demo uses', async () => {
     const demo = await newDemo();
     const token = await tokenOf(demo, '--user', '10');
     const file = path.join(demo.dir, 'jwt.key');
@@ -86,7 +86,7 @@ describe('./run token', () => {
     await demo.run(['up']);
     for (const front_end of kFrontEnds) assert.equal((await poll(demo, front_end, 'user:10', bearer(token))).status, 200);
 
-    // Another key: the next `up` takes it, and tokens of the old one are good no more.
+    // The next `up` uses a new key, and tokens of the old one are rejected.
     fs.rmSync(file);
     const other = await tokenOf(demo, '--user', '10');
     assert.equal((await poll(demo, 'rt', 'user:10', bearer(other))).status, 401);
@@ -97,18 +97,19 @@ describe('./run token', () => {
     }
   });
 
-  test('writes the claims that it is told, whatever is in them', async () => {
+  test('writes the given claims, whatever characters they contain', async () => {
     const demo = await newDemo();
     const plain = claimsOf(await tokenOf(demo, '--user', '10'));
     assert.deepEqual(plain, { sub: '10', iat: plain.iat, exp: plain.exp, pgevents: { subscribe: [], publish: [] } });
     assert.ok(Math.abs(plain.iat - Date.now() / 1000) < 60);
     assert.equal(Math.round((plain.exp - plain.iat) * 1000), 3_600_000);
-    const odd = claimsOf(await tokenOf(demo, '--user', 'Zoë "\\$(id)', '--realm', "o'r", '--subscribe', 'a*', '--subscribe', '*', '--ttl', '60'));
+    const options = ['--user', 'Zoë "\\$(id)', '--realm', "o'r", '--subscribe', 'a*', '--subscribe', '*', '--ttl', '60'];
+    const odd = claimsOf(await tokenOf(demo, ...options));
     assert.deepEqual([odd.sub, odd.realm, odd.pgevents.subscribe], ['Zoë "\\$(id)', "o'r", ['a*', '*']]);
     assert.equal(Math.round((odd.exp - odd.iat) * 1000), 60_000);
   });
 
-  test('shows the key to nobody who looks at the list of processes', async () => {
+  test('does not show the key in the arguments of a process', async () => {
     const demo = await newDemo();
     const bin = tempDir('bin');
     const seen = path.join(bin, 'seen');
@@ -121,20 +122,20 @@ describe('./run token', () => {
     for (const secret of [key, Buffer.from(key).toString('base64url')]) assert.ok(!words.includes(secret), words);
   });
 
-  test('refuses what it does not understand, and says why', async () => {
+  test('rejects invalid options, and reports why', async () => {
     const demo = await newDemo();
     for (const [args, words] of [
       [[], kUsage],
-      [['10'], /There is no option '10'\.\nUsage: /],
-      [['--name', '10'], /There is no option '--name'\./],
+      [['10'], /Unknown option '10'\.\nUsage: /],
+      [['--name', '10'], /Unknown option '--name'\./],
       [['--user'], /--user needs a value\.\nUsage: /],
       [['--user', ''], /--user must not be empty\./],
       [['--user', '10', '--user', '11'], /--user is given twice\.\nUsage: /],
-      [['--user', 'a\nb'], /--user must not hold control characters\./],
+      [['--user', 'a\nb'], /--user must not contain control characters\./],
       [['--user', 'ö'.repeat(128)], /--user is longer than 255 bytes\./],
       [['--user', '10', '--subscribe', ''], /--subscribe must not be empty\./],
       [['--realm', 'dairy'], kUsage],
-      ...['0', '-1', '1.5', '1h', ''].map((ttl) => [['--user', '10', '--ttl', ttl], /--ttl (is a number of seconds|must not be empty)/]),
+      ...['0', '-1', '1.5', '1h', ''].map((ttl) => [['--user', '10', '--ttl', ttl], /--ttl must (be a number of seconds|not be empty)/]),
     ]) {
       const { status, stdout, stderr } = await demo.run(['token', ...args], { expect: null });
       assert.deepEqual([status, stdout], [1, ''], args.join(' '));
@@ -142,6 +143,6 @@ describe('./run token', () => {
     }
     fs.writeFileSync(path.join(demo.dir, 'jwt.key'), 'short');
     const { stderr } = await demo.run(['token', '--user', '10'], { expect: 1 });
-    assert.match(stderr, /is no key of the demo: it is shorter than 32 bytes/);
+    assert.match(stderr, /The key in .* is shorter than 32 bytes\.\nRemove the file/);
   });
 });
