@@ -1,5 +1,5 @@
-// The demo's chat in a real browser: several people in tabs of their own, over nginx, module, fallback and PostgreSQL. The last
-// test makes pictures of both demo pages (docs/images/ with PGEVENTS_UPDATE_SCREENSHOTS=1).
+// The demo's chat in a real browser: several people, each in a tab, over nginx, module, fallback and PostgreSQL. The
+// last tests make pictures of both demo pages (in docs/images/ with PGEVENTS_UPDATE_SCREENSHOTS=1).
 /* global window, document, innerWidth */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -56,7 +56,7 @@ async function leave(...pages) {
 }
 
 describe('the chat', () => {
-  test('lets one choose who one is', async () => {
+  test('lets a visitor choose a person', async () => {
     const page = await newPage('chat.html');
     await page.locator(`#choices [data-person="${kBeat}"]`).click();
     await page.locator('#state[data-state="open"]').waitFor();
@@ -64,7 +64,7 @@ describe('the chat', () => {
     await leave(page);
   });
 
-  test('a message is a row and an event of one transaction, and is there for everybody', async () => {
+  test('delivers a message to all, and keeps it after a reload', async () => {
     const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
     await say(anna, 'The Gruyère is here.');
     for (const page of [anna, beat]) await message(page, 'The Gruyère is here.').waitFor();
@@ -74,26 +74,26 @@ describe('the chat', () => {
     await leave(anna, beat);
   });
 
-  test('shows who is typing, while he is', async () => {
+  test('shows that a person is typing, until they stop', async () => {
     const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
     await beat.locator('#body').pressSequentially('Wait');
     await anna.locator('#typists', { hasText: 'Beat Keller is typing' }).waitFor();
     await beat.fill('#body', '');
-    await waitFor(async () => (await anna.locator('#typists').innerText()) === '', { what: 'nobody types' });
+    await waitFor(async () => (await anna.locator('#typists').innerText()) === '', { what: 'no typist' });
     await leave(anna, beat);
   });
 
-  test('shows who is here; who does not want to be seen is away', async () => {
+  test('shows who is online; a person who hides their presence is offline', async () => {
     const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
     await waitFor(async () => (await statusOf(anna, kBeat)) === 'active', { what: 'Beat is active' });
     await beat.locator('#visible').uncheck();
-    await waitFor(async () => (await statusOf(anna, kBeat)) === 'offline', { what: 'Beat is away' });
+    await waitFor(async () => (await statusOf(anna, kBeat)) === 'offline', { what: 'Beat is offline' });
     await beat.locator('#visible').check();
-    await waitFor(async () => (await statusOf(anna, kBeat)) === 'active', { what: 'Beat is back' });
+    await waitFor(async () => (await statusOf(anna, kBeat)) === 'active', { what: 'Beat is active again' });
     await leave(anna, beat);
   });
 
-  test('goes on without the module, and says how', async () => {
+  test('continues without the module, and explains how', async () => {
     const [anna, beat] = [await enter(kAnna), await enter(kBeat)];
     await anna.click('#module');
     await beat.locator('#explain', { hasText: 'The module is off' }).waitFor();
@@ -107,7 +107,7 @@ describe('the chat', () => {
     await leave(anna, beat);
   });
 
-  test('is used by keyboard alone', async () => {
+  test('can be used by keyboard alone', async () => {
     const page = await enter(kAnna);
     await page.focus('#rooms [data-room="cellar"]');
     await page.keyboard.press('Enter');
@@ -119,7 +119,7 @@ describe('the chat', () => {
     await leave(page);
   });
 
-  test('passes over what is no message, and over what others say of presence and typing', async () => {
+  test('ignores invalid messages, and presence and typing from other channels', async () => {
     const page = await enter(kAnna);
     for (const data of ['null', '7', '[]', '{}', '{"author":{"toString":1},"body":"x"}', '{"author":"11","body":["x"]}']) {
       for (const type of ['message', 'presence', 'typing', 'user_settings']) {
@@ -176,10 +176,10 @@ describe('pictures of the demo', () => {
         await chat.locator('#typists', { hasText: 'Beat Keller is typing' }).waitFor();
         const cheese = await newPage('', { ...options, colorScheme });
         await cheese.locator('.panel li').first().waitFor();
-        await sleep(300); // what fades in
+        await sleep(300); // fading in
         for (const [name, page] of Object.entries({ chat, cheese })) {
-          const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-          assert.ok(needed <= there, `${name}: ${needed} px wide on ${there}`);
+          const [needed, available] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+          assert.ok(needed <= available, `${name}: ${needed} px wide on ${available}`);
           const file = pictureFile(`${name}-${size}-${colorScheme}.png`);
           await page.screenshot({ path: file });
           assert.ok(fs.statSync(file).size > 10_000);

@@ -1,4 +1,4 @@
-// The demo page in a real browser over everything that is real behind it: nginx, module, fallback, PostgreSQL.
+// The demo page in a real browser, with real nginx, module, fallback and PostgreSQL.
 // With PGEVENTS_UPDATE_SCREENSHOTS=1 it makes the README's picture, docs/images/demo.png.
 /* global window, document, innerWidth, addEventListener, MutationObserver */
 import assert from 'node:assert/strict';
@@ -19,7 +19,7 @@ before(async () => {
   browser = await startBrowser();
 });
 
-// Opens the page; what goes wrong in it is collected, and what it asks from elsewhere.
+// Opens the page; records its errors and its requests to other servers.
 async function openPage(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1240, height: 860 }, ...options });
   const page = await context.newPage();
@@ -33,7 +33,7 @@ async function openPage(options = {}) {
   return page;
 }
 
-// Runs in the page: every delivery that a panel shows, in the order of its arrival.
+// Runs in the page: records the deliveries that each panel shows, in order of arrival.
 function recordArrivals() {
   window.arrivals = {};
   addEventListener('DOMContentLoaded', () => {
@@ -54,7 +54,7 @@ async function allStates(page, ...wanted) {
   return states.every((state, i) => state === wanted[i]);
 }
 
-// Ids are given at commit; the log is what was committed.
+// Inserts a delivery. Its id is given at commit.
 async function insert(pieces, cheese_type = 'Gruyère') {
   const data = JSON.stringify({ type: 'cheese_created', data: { pieces, cheese_type } });
   await database.query("INSERT INTO pgevents.events (channel_id, data) VALUES ('cheese', $1)", [data]);
@@ -81,7 +81,7 @@ async function assertEverywhereOnce(page, after_id) {
 }
 
 describe('the demo page', () => {
-  test('looks as in the README, of which it makes the picture', async () => {
+  test('shows deliveries in all panels (and makes the README\'s picture)', async () => {
     const page = await openPage();
     for (const [pieces, cheese] of [[12, 'Appenzeller'], [40, 'Vacherin'], [24, 'Sbrinz'], [8, 'Tête de Moine'], [61, 'Emmentaler'],
       [92, 'Gruyère']]) {
@@ -97,7 +97,7 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('names its own address in what is to be typed', async () => {
+  test('shows its own address in the commands', async () => {
     const page = await openPage();
     assert.ok((await page.locator('pre').textContent()).includes(`curl -N '${demo.url}/rt/events/cheese?`));
     await page.context().close();
@@ -118,7 +118,7 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('delivers cheese by the button, and says that all panels have it', async () => {
+  test('delivers cheese by the button, and reports that all panels have it', async () => {
     const page = await openPage();
     const before_id = await head();
     await page.selectOption('#cheese-type', 'Sbrinz');
@@ -134,7 +134,7 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('shows every delivery once in every panel while the module goes off and on under a flow', async () => {
+  test('shows every delivery once in every panel while the module is switched off and on', async () => {
     const page = await openPage();
     const before_id = await head();
     let flowing = true;
@@ -146,7 +146,7 @@ describe('the demo page', () => {
     })();
     await page.click('#module');
     await page.locator('#notice').waitFor();
-    // Off: what was a long poll is answered by the fallback, at once, and asks again later.
+    // Off: the fallback answers long polls immediately, and the page repeats them after a delay.
     await waitFor(() => allStates(page, 'pause', 'pause', 'pause'), { what: 'all panels poll' });
     const seen = (await arrivals(page, 'EventSource')).length;
     await waitFor(async () => (await arrivals(page, 'EventSource')).length > seen, { what: 'deliveries by the fallback' });
@@ -172,7 +172,7 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('is used by keyboard alone', async () => {
+  test('can be used by keyboard alone', async () => {
     const page = await openPage();
     const before_id = await head();
     await page.keyboard.press('Tab');
@@ -188,7 +188,7 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('passes over what is no delivery: anyone may publish on the channel', async () => {
+  test('ignores events that are not deliveries: any client may publish on the channel', async () => {
     const page = await openPage();
     for (const data of ['null', '7', '"x"', '[]', '{}', '{"pieces":"many","cheese_type":"Brie"}', '{"pieces":1,"cheese_type":{"toString":1}}']) {
       await database.query(`SELECT pgevents.publish('cheese', 'cheese_created', $1)`, [data]);
@@ -211,8 +211,8 @@ describe('the demo page', () => {
   })) {
     test(`fits a ${name}`, async () => {
       const page = await openPage(options);
-      const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(needed <= there, `${needed} px wide on ${there}`);
+      const [needed, available] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(needed <= available, `${needed} px wide on ${available}`);
       await page.context().close();
     });
   }

@@ -1,5 +1,5 @@
-// The client library in a real browser, over module and fallback: what pages go through, on the module only, on the fallback
-// only, and while they take turns. Each page must have had every event of its channels once and in order.
+// The client library in a real browser: each scenario with the module, with the fallback, and while they alternate.
+// Each page must receive every event of its channels once and in order.
 /* global window, document */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -28,7 +28,7 @@ const keyFile = path.join(tempDir('key'), 'jwt.key');
 fs.writeFileSync(keyFile, key.text);
 const token = (user, seconds = 3600) => signToken({ sub: user, iat: inSeconds(0), exp: Date.now() / 1000 + seconds }, { key });
 
-// A page without anything, and the library as it is.
+// Serves an empty page, and the library's files.
 const kPage = `
   location = /page { default_type text/html; return 200 '<!doctype html><title>page</title>'; }
   location /client/ { alias ${kRoot}/client/src/; types { text/javascript js; } }`;
@@ -71,7 +71,8 @@ async function newPage(context, origin = `http://127.0.0.1:${service.port}`) {
   return page;
 }
 
-// Opens a channel in the page behind `lastEventId` and keeps what comes. `user`: with tokens of his that last for `life` seconds.
+// Opens a channel in the page behind `lastEventId` and records its events. `user`: with tokens of this user that expire
+// after `life` seconds.
 async function listen(page, { channels = kChannels, user, life, ...options }) {
   await page.evaluate(async ({ channels: names, user: sub, life: seconds, ...given }) => {
     const { EventChannel: Channel } = await import('/client/index.js');
@@ -82,7 +83,7 @@ async function listen(page, { channels = kChannels, user, life, ...options }) {
   }, { channels, user, life, ...options });
 }
 
-// A page with a session of its own, registered as `user`.
+// Opens a page with a session of its own, registered as `user`.
 async function enter(context, user, options = {}) {
   const page = await newPage(context);
   await page.evaluate(async ({ user: id, ...given }) => {
@@ -109,7 +110,7 @@ const startFlow = () => new Publishers(service.database, { count: 2, channels: k
 
 // --- the scenarios ---
 
-// While `act` goes on events are published; then the page has all of them. The page began at `from`.
+// Publishes events while `act` runs; asserts that the page then has all of them. The page started at `from`.
 async function underFlow(options, act) {
   const context = await newContext();
   const from = await service.database.head();
@@ -130,13 +131,13 @@ async function underFlow(options, act) {
 }
 
 const scenarios = {
-  'a page that loads during a flow misses nothing': () => underFlow({}, () => {}),
+  'a page that loads while events are published misses none': () => underFlow({}, () => {}),
 
-  'long polls alone do as well': () => underFlow({ transports: ['long-poll'] }, () => {}),
+  'a page with long polls only misses no event': () => underFlow({ transports: ['long-poll'] }, () => {}),
 
-  "the browser's own EventSource does as well": () => underFlow({ transports: ['event-source'], types: kTypes }, () => {}),
+  'a page with an EventSource misses no event': () => underFlow({ transports: ['event-source'], types: kTypes }, () => {}),
 
-  'a program in Node hears the same': async () => {
+  'a program in Node receives the same events': async () => {
     const from = await service.database.head();
     const flow = startFlow();
     const channel = new EventChannel(`http://127.0.0.1:${service.port}/rt`, kChannels, { lastEventId: String(from) });
@@ -160,26 +161,26 @@ const scenarios = {
     await context.setOffline(false);
   }),
 
-  'a restart of nginx is survived': () => underFlow({}, async () => {
+  'a page resumes after a restart of nginx': () => underFlow({}, async () => {
     await service.nginx.stop();
     await sleep(300);
     await service.nginx.start();
   }),
 
-  'a token is swapped and others expire, at the same cursor': () => underFlow({ user: '10', life: 2 }, async (page, context) => {
+  'a token is replaced and others expire, at the same cursor': () => underFlow({ user: '10', life: 2 }, async (page, context) => {
     await page.evaluate(async () => window.channel.setToken(await window.tokenOf('10', 2)));
     const before_it = context.tokens;
     await waitFor(() => context.tokens >= before_it + 3, { what: 'three expiries', interval: 50 });
   }),
 
-  'a frozen page goes on where it was': () => underFlow({}, async (page, context) => {
+  'a frozen page resumes at its cursor': () => underFlow({}, async (page, context) => {
     const session = await context.newCDPSession(page);
     await session.send('Page.setWebLifecycleState', { state: 'frozen' });
     await sleep(2500);
     await session.send('Page.setWebLifecycleState', { state: 'active' });
   }),
 
-  'two tabs share a request, and the other goes on when the leader is closed': async () => {
+  'two tabs share a request, and the second leads after the first is closed': async () => {
     const context = await newContext();
     const from = await service.database.head();
     const flow = startFlow();
@@ -189,7 +190,7 @@ const scenarios = {
       const leads = (tab) => tab.evaluate(() => window.channel.leading);
       const leaders = async () => (await Promise.all(tabs.map(leads))).filter(Boolean).length;
       await waitFor(async () => (await leaders()) === 1, { what: 'one leader' });
-      for (const tab of tabs) await waitFor(async () => (await got(tab)).length > 3, { what: 'both hear' });
+      for (const tab of tabs) await waitFor(async () => (await got(tab)).length > 3, { what: 'events in both tabs' });
       const leader = (await leads(tabs[0])) ? 0 : 1;
       const [left] = tabs.splice(leader, 1);
       await left.close();
@@ -203,7 +204,7 @@ const scenarios = {
     }
   },
 
-  'eight tabs over HTTP/1.1 leave room for other requests': async () => {
+  'eight tabs over HTTP/1.1 leave connections for other requests': async () => {
     const context = await newContext();
     const from = await service.database.head();
     try {
@@ -222,7 +223,7 @@ const scenarios = {
     }
   },
 
-  'a proxy that holds streams back is noticed': async (way) => {
+  'a proxy that holds streams back is detected': async (way) => {
     const proxy = await startNginx({
       loadModule: false,
       http: (nginx) => `
@@ -241,8 +242,8 @@ const scenarios = {
     try {
       const page = await newPage(context, `http://127.0.0.1:${proxy.port}`);
       await listen(page, { lastEventId: String(from), heartbeatTimeout: 5000 });
-      // The fallback ends its streams at once, so that nothing is held back.
-      if (way === 'on the module') await waitFor(async () => (await transport(page)) === 'long-poll', { what: 'long polls' });
+      // The fallback ends its streams immediately, so that the proxy holds nothing back.
+      if (way === 'with the module') await waitFor(async () => (await transport(page)) === 'long-poll', { what: 'long polls' });
       await service.database.publish('cheese', 'made', 1);
       await service.database.publish('wine', 'made', 2);
       await assertHasAll(page, { from });
@@ -252,23 +253,23 @@ const scenarios = {
     }
   },
 
-  'typing appears, and disappears when it ends or when nothing more is heard': async () => {
+  'typing is shown until it ends or its time expires': async () => {
     const context = await newContext();
     const [anna, beat] = [await enter(context, '10'), await enter(context, '11')];
     const typists = async () => (await beat.evaluate(() => window.session.typists.typists({ to: ['10'] }))).join();
-    const shows = (who) => waitFor(async () => (await typists()) === who, { what: `typing: '${who}'`, interval: 20 });
+    const shows = (users) => waitFor(async () => (await typists()) === users, { what: `typing: '${users}'`, interval: 20 });
     await anna.evaluate(() => window.session.typing.update({ to: ['11'] }));
     await shows('10');
     await anna.evaluate(() => window.session.typing.stop());
     await shows('');
     await anna.evaluate(() => window.session.typing.update({ to: ['11'] }));
     await shows('10');
-    await anna.close(); // without a word
+    await anna.close(); // without a "stop"
     await shows('');
     await context.close();
   },
 
-  'a user is active, then idle without input, and offline when the page is gone': async () => {
+  'a user is active, then idle without input, and offline after the page is closed': async () => {
     const context = await newContext();
     const beat = await enter(context, '11');
     const dino = await enter(context, '12', { idleAfter: 2000 });
@@ -284,12 +285,12 @@ const scenarios = {
   },
 };
 
-// --- in which way ---
+// --- the front-ends ---
 
-// `who` answers: the module, the fallback, or one after the other.
+// Which front-end answers: the module, the fallback, or one after the other.
 const ways = {
-  'on the module': { start: () => undefined, stop: () => undefined },
-  'on the fallback': {
+  'with the module': { start: () => undefined, stop: () => undefined },
+  'with the fallback': {
     start: async () => {
       service.switchModule(false);
       await service.waitAnsweredBy('fallback');
@@ -299,7 +300,7 @@ const ways = {
       await service.waitAnsweredBy('module');
     },
   },
-  'while they take turns': {
+  'while they alternate': {
     start: async () => {
       let on = true;
       service.turns = setInterval(() => service.switchModule((on = !on)), kTurn);

@@ -1,5 +1,5 @@
-// A browser's own EventSource through the faults of module, fallback, database and network, without a line of JavaScript
-// that helps it. An answer that is an error would end it for good: after each fault it is open again, and has had everything
+// A browser's own EventSource, without other code, during faults of module, fallback, database and network. An answer
+// with an error status would stop it for good; after each fault it must be open again and have received every event
 // once.
 /* global window, EventSource */
 import assert from 'node:assert/strict';
@@ -23,7 +23,7 @@ const cluster = await startCluster({ tcp: true });
 const toDatabase = await startProxy(cluster.port);
 const browser = await startBrowser();
 
-// Only the front-ends reach the database by the proxy.
+// Only the front-ends connect to the database through the proxy.
 async function createDatabase() {
   const made = await cluster.createDatabase();
   made.conninfo = () => `host=127.0.0.1 port=${toDatabase.port} dbname=${made.name} user=${kServerUser}`;
@@ -41,7 +41,8 @@ const startScene = async (behind) => {
 
 // --- pages ---
 
-// A page with one EventSource behind `cursor` and one from now on. Runs in the page: keeps what comes.
+// Opens a page with one EventSource behind `cursor` and one from now on. The function runs in the page and records
+// events.
 async function openPage(scene, cursor) {
   const page = await (await browser.newContext()).newPage();
   await page.goto(`http://127.0.0.1:${scene.toNginx.port}/page`);
@@ -64,7 +65,7 @@ async function allStates(scene) {
   return (await Promise.all(scene.pages.map(stateOf))).flat();
 }
 
-// Every source is open, and has the newest event of now.
+// Waits until every source is open and has the newest event.
 async function assertAllOpen(scene) {
   const head = (await scene.service.database.log({ channels: kChannels })).at(-1).id;
   let states;
@@ -75,8 +76,8 @@ async function assertAllOpen(scene) {
   }, { what: () => `all open and behind ${head}: ${JSON.stringify(states.map(({ readyState, ids }) => [readyState, ids.at(-1)]))}`, interval: 50 });
 }
 
-// What came is what is in the log, from the cursor on; without one, from the first that came on, which is not later than what was
-// committed when the source said that it was open.
+// Asserts that the received events are those of the log behind the cursor. Without a cursor they start with the first
+// received event, which is not later than the newest committed event when the source opened.
 async function assertNothingMissing(scene) {
   for (const entry of scene.pages) {
     const [behind, live] = await stateOf(entry);
@@ -88,7 +89,7 @@ async function assertNothingMissing(scene) {
   }
 }
 
-// --- faults: each gets the scene and a function that opens another page in the middle of it ---
+// --- faults: each gets the scene and a function that opens another page during the fault ---
 
 const away = async (from, to, openMore) => {
   await from();
@@ -122,7 +123,7 @@ const kFaults = {
   'PostgreSQL is restarted': () => cluster.restart('fast'),
   'the database is away': (scene, openMore) => away(() => cluster.stop('immediate'), () => cluster.start(), openMore),
   'the network to the database is cut': (scene, openMore) => away(() => toDatabase.cut(), () => toDatabase.mend(), openMore),
-  'the listener is cut off, the pool is not': listenerAway,
+  'the listener is disconnected, the pool is not': listenerAway,
   'the network to nginx is cut': async ({ toNginx }) => {
     toNginx.cut();
     await sleep(kTrouble);

@@ -1,24 +1,24 @@
-// EventChannel as its user sees it: what it feels like, what it asks for, and that events come once and in order.
+// EventChannel: its interface, its requests, and that it delivers events once and in order.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { AuthError, EventChannel, HttpError, NetworkError, PgeventsError } from '../../client/src/index.js';
 import { assertDelivered, connected, Recorder } from './lib/channels.mjs';
-import { refusal } from './lib/network.mjs';
+import { rejection } from './lib/network.mjs';
 import { Browser } from './lib/page.mjs';
 
 describe('an EventChannel', () => {
-  test('feels like an EventSource', async () => {
+  test('has the interface of an EventSource', async () => {
     const { channel, network, clock, recorder } = await connected();
     assert.equal(channel.readyState, EventChannel.OPEN);
     assert.equal(recorder.opened, 1);
-    const heard = [];
-    channel.addEventListener('cheese', (event) => heard.push(event));
+    const received = [];
+    channel.addEventListener('cheese', (event) => received.push(event));
     network.publish('a', { pieces: 92 }, 'cheese');
     network.publish('a', null, 'wine');
     await clock.advance(0);
-    const [event] = heard;
-    assert.equal(heard.length, 1);
+    const [event] = received;
+    assert.equal(received.length, 1);
     assert.deepEqual([event.type, event.data, event.lastEventId, event.channel], ['cheese', { pieces: 92 }, '1', 'a']);
     assert.equal(event.ts, clock.now() / 1000);
     assert.equal(event.target, channel);
@@ -28,7 +28,7 @@ describe('an EventChannel', () => {
     assert.deepEqual([EventChannel.CONNECTING, EventChannel.OPEN, EventChannel.CLOSED], [0, 1, 2]);
   });
 
-  test('asks for its channels at its cursor, the whole event in each frame', async () => {
+  test('requests its channels from its cursor, with whole events in frames', async () => {
     const { network } = await connected({ lastEventId: '7', types: ['x', 'y'], notTypes: ['z'] });
     const [{ path, query, headers, kind }] = network.requests;
     assert.equal(kind, 'stream');
@@ -42,14 +42,14 @@ describe('an EventChannel', () => {
     channel.close();
   });
 
-  test('takes one channel without a list', async () => {
+  test('accepts a single channel without a list', async () => {
     const page = new Browser().page();
     new EventChannel('/rt', 'a', { environment: page.environment, lastEventId: '0' });
     await page.browser.clock.advance(0);
     assert.equal(page.browser.network.requests[0].path, '/rt/events/a');
   });
 
-  test('delivers what was there before, and then what comes, in order', async () => {
+  test('delivers older events, and then new ones, in order', async () => {
     const browser = new Browser();
     for (let n = 0; n < 3; n++) browser.network.publish(n === 1 ? 'b' : 'a', n);
     const recorder = new Recorder(browser.page(), ['a'], { lastEventId: '0' });
@@ -60,10 +60,10 @@ describe('an EventChannel', () => {
     assert.deepEqual(recorder.ids, [1, 3, 4, 5, 6]);
   });
 
-  test('without a cursor begins where the server stands, and loses nothing though the first stream fails', async () => {
+  test('starts at the newest event without a cursor, and loses nothing if the first stream fails', async () => {
     const browser = new Browser();
     browser.network.publish('a');
-    browser.network.answer = ({ kind }) => (kind === 'stream' ? refusal(502) : undefined);
+    browser.network.answer = ({ kind }) => (kind === 'stream' ? rejection(502) : undefined);
     const recorder = new Recorder(browser.page(), ['a'], {});
     await browser.clock.advance(0);
     assert.deepEqual(browser.network.kinds(), ['poll', 'stream']);
@@ -74,7 +74,7 @@ describe('an EventChannel', () => {
     assert.deepEqual(recorder.ids, [2]);
   });
 
-  test('delivers nothing twice, whatever a server repeats', async () => {
+  test('delivers no event twice, whatever a server repeats', async () => {
     const { network, clock, recorder } = await connected();
     network.publish('a');
     network.publish('a');
@@ -88,7 +88,7 @@ describe('an EventChannel', () => {
     assert.equal(recorder.channel.lastEventId, '3');
   });
 
-  test('keeps the cursor of heartbeats', async () => {
+  test('stores the cursor of heartbeats', async () => {
     const { network, clock, channel } = await connected();
     network.publish('elsewhere');
     await clock.advance(16_000);
@@ -98,7 +98,7 @@ describe('an EventChannel', () => {
     assert.equal(network.requests.at(-1).query.last_event_id, '1');
   });
 
-  test('comes back with its cursor when the stream breaks, and says so', async () => {
+  test('reconnects with its cursor when the stream breaks, and reports it', async () => {
     const { network, clock, recorder, channel } = await connected();
     network.publish('a');
     await clock.advance(0);
@@ -114,7 +114,7 @@ describe('an EventChannel', () => {
     assertDelivered(recorder, network);
   });
 
-  test('is not troubled by an end that the server makes', async () => {
+  test('does not report an error when the server ends the stream', async () => {
     const { network, clock, recorder, channel } = await connected();
     network.close();
     network.publish('a');
@@ -126,7 +126,7 @@ describe('an EventChannel', () => {
     assert.deepEqual([channel.readyState, recorder.opened, recorder.errors.length], [EventChannel.OPEN, 1, 0]);
   });
 
-  test('delivers nothing after close(), not even the rest of what came with the event that closed it', async () => {
+  test('delivers nothing after close(), not even the rest of the current chunk', async () => {
     const { network, clock, recorder, channel } = await connected({ transports: ['long-poll'] });
     channel.addEventListener('made', ({ lastEventId }) => lastEventId === '2' && channel.close());
     network.cut();
@@ -141,7 +141,7 @@ describe('an EventChannel', () => {
     assert.equal(recorder.errors.length, 1);
   });
 
-  test('leaves no timer, no stream and no listener behind', async () => {
+  test('leaves no timer, stream or listener behind', async () => {
     const { browser, page, network, clock, channel } = await connected({ pauseHidden: 1000, share: true });
     await clock.advance(60_000);
     page.hide();
@@ -155,7 +155,7 @@ describe('an EventChannel', () => {
     assert.equal(clock.pending, 0);
   });
 
-  test('can be closed by each of its events, and twice', async () => {
+  test('can be closed from a listener of each event, and twice', async () => {
     for (const type of ['open', 'error', 'pgevents.state', 'made']) {
       const { clock, network, channel } = await connected();
       channel.addEventListener(type, () => channel.close());
@@ -169,7 +169,7 @@ describe('an EventChannel', () => {
     }
   });
 
-  test('is not harmed by a listener that throws', async (t) => {
+  test('continues after a listener has thrown', async (t) => {
     const { network, clock, recorder, channel } = await connected();
     const thrown = [];
     const report = (error) => thrown.push(error.message);
@@ -191,9 +191,9 @@ describe('an EventChannel', () => {
     assert.equal(network.requests.length, 1);
   });
 
-  test('gives up on a request that can never be right', async () => {
+  test('closes after a request that the server rejects as bad', async () => {
     const { clock, network, recorder, channel } = await connected();
-    network.answer = () => refusal(400, 'BAD_REQUEST');
+    network.answer = () => rejection(400, 'BAD_REQUEST');
     network.cut();
     await clock.advance(100_000);
     assert.equal(network.requests.length, 2);
@@ -203,7 +203,7 @@ describe('an EventChannel', () => {
     assert.deepEqual([error.status, error.code, error.message, error.name], [400, 'BAD_REQUEST', 'BAD_REQUEST it is', 'HttpError']);
   });
 
-  test('goes on after answers that are not the protocol', async () => {
+  test('reconnects after answers that violate the protocol', async () => {
     const { clock, network, recorder } = await connected();
     const odd = [
       () => new Response('<h1>Welcome to this hotel</h1>', { headers: { 'Content-Type': 'text/html' } }),
@@ -226,7 +226,7 @@ describe('an EventChannel', () => {
     assert.ok(recorder.errors.every((error) => error instanceof PgeventsError));
   });
 
-  test('tells of its transport and state', async () => {
+  test('reports changes of its transport and state', async () => {
     const { clock, network, channel } = await connected();
     const states = [];
     channel.addEventListener('pgevents.state', () => states.push([channel.readyState, channel.transport]));

@@ -1,5 +1,5 @@
-// What a session acts on: which event, from which channel, with which payload. Everything else changes nothing, throws
-// nothing and is warned of: a page may listen to channels on which others publish.
+// The events that a session accepts: which types, from which channels, with which payloads. It ignores all others with
+// a warning and without an exception, because a page may subscribe to channels to which other clients publish.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -24,7 +24,7 @@ async function started({ answer = {}, ...options } = {}) {
   return { ...its, session, warnings };
 }
 
-// Everything that a session shows.
+// The visible state of a session.
 function shown({ session: { presence, settings, typists } }) {
   return JSON.stringify([
     presence.users.map((user) => [user, presence.of(user).status]), ['8', '9', '10'].map((user) => presence.of(user).connected),
@@ -32,7 +32,7 @@ function shown({ session: { presence, settings, typists } }) {
   ]);
 }
 
-// The events that a session acts on, as they come when all is well, by the clock of the test.
+// Valid events that a session accepts, by the test's clock.
 const kEvents = {
   presence: (now) => ({ presences: { 8: { active_timestamp: now, idle_timestamp: now } }, server_timestamp: now }),
   'pgevents.connected': (now) => ({ users: ['9'], server_timestamp: now }),
@@ -46,34 +46,34 @@ const kOwn = {
   'typing, stream': 'stream:7',
 };
 
-// What the server says of its channels: with which of them a session then acts on an event.
+// The channels in the server's answer, and those from which a session then accepts an event.
 const kRegistered = {
-  'by their names': { answer: {}, from: kOwn },
-  'by names of the application': {
+  'with the default names': { answer: {}, from: kOwn },
+  'with names of the application': {
     answer: { user_channel: 'me', presence_channel: 'here', stream_channel: 'talk.{stream_id}.now', channels: ['me', 'here'] },
     channels: ['talk.7.now'],
     from: { ...kOwn, presence: 'here', 'pgevents.connected': 'here', user_settings: 'me', 'typing, direct': 'me', 'typing, stream': 'talk.7.now' },
   },
-  'none of presence': { answer: { presence_channel: null }, from: { ...kOwn, presence: null, 'pgevents.connected': null } },
-  'none of the user': { answer: { user_channel: null }, from: { ...kOwn, user_settings: null, 'typing, direct': null } },
-  'no rule for streams': { answer: { stream_channel: null }, from: { ...kOwn, 'typing, stream': null } },
-  'no rule for streams, but the page has one': {
+  'without a presence channel': { answer: { presence_channel: null }, from: { ...kOwn, presence: null, 'pgevents.connected': null } },
+  'without a user channel': { answer: { user_channel: null }, from: { ...kOwn, user_settings: null, 'typing, direct': null } },
+  'without a rule for streams': { answer: { stream_channel: null }, from: { ...kOwn, 'typing, stream': null } },
+  'without a rule for streams, which the page has': {
     answer: { stream_channel: null }, options: { streamChannel: (id) => `stream:${id}` }, from: kOwn,
   },
-  'an older server, by its list': { answer: kOlder, from: kOwn },
-  'an older server, names of the application': {
+  'with the list of an older server': { answer: kOlder, from: kOwn },
+  'with the list of an older server and names of the application': {
     answer: { ...kOlder, channels: ['me', 'here'] },
     from: { ...kOwn, presence: 'here', 'pgevents.connected': 'here', user_settings: 'me', 'typing, direct': 'me' },
   },
-  'an older server without presence': {
+  'with an older server without presence': {
     answer: { ...kOlder, channels: ['user:10'] }, from: { ...kOwn, presence: null, 'pgevents.connected': null },
   },
-  'an older server without a channel for the user': {
+  'with an older server without a user channel': {
     answer: { ...kOlder, channels: ['presence:main'] }, from: { ...kOwn, user_settings: null, 'typing, direct': null },
   },
 };
 
-describe('an event is acted on from its own channel alone', () => {
+describe('a session accepts an event only from its own channel', () => {
   for (const [registered, { answer, channels = [], options, from }] of Object.entries(kRegistered)) {
     test(registered, async () => {
       const its = await started({ answer, channels: ['cheese', 'stream:7', 'presence:other', 'user:8', ...channels], ...options });
@@ -99,7 +99,7 @@ describe('an event is acted on from its own channel alone', () => {
     });
   }
 
-  test('typing in a stream only from that stream: a member of one does not show somebody in another', async () => {
+  test('accepts typing in a stream only from that stream\'s channel', async () => {
     const its = await started({ channels: ['stream:7', 'stream:8'] });
     const before = shown(its);
     its.network.publish('stream:8', inStream, 'typing');
@@ -110,20 +110,20 @@ describe('an event is acted on from its own channel alone', () => {
     its.session.close();
   });
 
-  test('it is dropped with one warning for each kind of it, and still comes to who listens', async () => {
+  test('ignores other events with one warning for each kind, and still delivers them to listeners', async () => {
     const { network, clock, session, warnings } = await started();
-    const heard = [];
-    session.channel.addEventListener('presence', ({ channel }) => heard.push(channel));
+    const received = [];
+    session.channel.addEventListener('presence', ({ channel }) => received.push(channel));
     for (let n = 0; n < 50; n++) network.publish('cheese', kEvents.presence(1), 'presence');
     await clock.advance(0);
-    assert.equal(heard.length, 50);
+    assert.equal(received.length, 50);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0], /pgevents: ignored "presence" from channel "cheese"/);
     session.close();
   });
 });
 
-// Payloads that are none, on the right channel.
+// Invalid payloads, on the right channel.
 const kUser = { active_timestamp: 1, idle_timestamp: 1 };
 const kAnything = [null, true, 0, '', 'x', [], {}, [1], { toString: 1 }, { user: 10 }];
 const kMalformed = {
@@ -154,7 +154,7 @@ const kMalformed = {
   ],
 };
 
-describe('what is no payload is dropped with a warning', () => {
+describe('an invalid payload is ignored with a warning', () => {
   for (const [name, payloads] of Object.entries(kMalformed)) {
     test(name, async () => {
       const its = await started();
@@ -172,7 +172,7 @@ describe('what is no payload is dropped with a warning', () => {
     });
   }
 
-  test('users whose names mean something to JavaScript are users as any other', async () => {
+  test('users with names that JavaScript uses are handled like others', async () => {
     const its = await started();
     const { session: { presence, typists, close }, network, clock } = its;
     const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'];
@@ -190,7 +190,7 @@ describe('what is no payload is dropped with a warning', () => {
     close();
   });
 
-  test('an answer to register that lacks its state gives a session without it', async () => {
+  test('an answer to register without state gives a session without state', async () => {
     for (const answer of [{ presences: undefined }, { presences: [] }, { user_settings: null }, { presence_connected: 'x' }, { channels: undefined }]) {
       const { session, network } = await started({ answer });
       assert.equal(network.streams.size, 1);
@@ -199,7 +199,7 @@ describe('what is no payload is dropped with a warning', () => {
   });
 });
 
-// Anything that JSON can be, and much of what resembles a payload.
+// Any JSON value, and many that resemble a payload.
 function generator(seed) {
   let state = seed;
   const random = () => {
@@ -220,7 +220,7 @@ function generator(seed) {
     const members = Array.from({ length: Math.floor(random() * 5) }, () => `${JSON.stringify(pick(names))}:${JSON.stringify(value(depth - 1))}`);
     return JSON.parse(`{${members}}`);
   };
-  // A good payload, one part of which is something else.
+  // A valid payload with one part replaced.
   const bent = (payload) => {
     const copy = structuredClone(payload);
     let at = copy;
@@ -237,7 +237,7 @@ function generator(seed) {
 describe('whatever is published', () => {
   const seed = Number(process.env.PGEVENTS_SEED ?? Date.now() % 1e6);
 
-  test(`nothing throws, and what foreign channels say changes nothing (PGEVENTS_SEED=${seed})`, async () => {
+  test(`nothing throws, and events of foreign channels change nothing (PGEVENTS_SEED=${seed})`, async () => {
     const { pick, random, value, bent } = generator(seed);
     const its = await started();
     const { network, clock, session } = its;

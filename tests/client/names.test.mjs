@@ -1,12 +1,12 @@
-// The library's own events and the application's: an application that publishes events of the types "open", "error" or whatever
-// else is not taken for the channel itself, over any transport.
+// Events of the library and of the application: events that an application publishes with the types "open", "error" or
+// any other are not confused with those of the channel itself, over any transport.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { Recorder } from './lib/channels.mjs';
 import { Browser } from './lib/page.mjs';
 
-// Names that mean something: to the channel, to EventSource, to objects.
+// Names with a meaning for the channel, for EventSource, or for JavaScript objects.
 const kTypes = ['open', 'error', 'message', 'close', 'abort', 'event', 'state', 'reset', '__proto__', 'constructor', 'toString', 'on', 'once'];
 const kOwn = ['open', 'error'];
 
@@ -19,15 +19,15 @@ for (const transport of ['stream', 'long-poll', 'poll', 'event-source']) {
       return { recorder, channel: recorder.channel, ...browser };
     }
 
-    test('every event comes to onevent once, and to the listeners of its type where that is not the channel\'s', async () => {
+    test('every event reaches onevent once, and listeners of its type unless the channel uses that type', async () => {
       const { recorder, channel, network, clock } = await connected();
-      const heard = [];
-      for (const type of kTypes) channel.addEventListener(type, ({ data }) => heard.push([type, data]));
+      const received = [];
+      for (const type of kTypes) channel.addEventListener(type, ({ data }) => received.push([type, data]));
       for (const [n, type] of kTypes.entries()) network.publish('a', n, type);
       await clock.advance(11_000);
       assert.deepEqual(recorder.events.map(({ type, data, channel: name }) => [type, data, name]), kTypes.map((type, n) => [type, n, 'a']));
       const wanted = kTypes.map((type, n) => [type, n]).filter(([type]) => !kOwn.includes(type));
-      assert.deepEqual(heard.filter(([, data]) => data !== undefined), wanted);
+      assert.deepEqual(received.filter(([, data]) => data !== undefined), wanted);
       channel.close();
     });
 

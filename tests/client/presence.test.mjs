@@ -1,4 +1,4 @@
-// Presence on a fake clock: what this page reports and when, and how the others are, by the server's time.
+// Presence on a fake clock: the reports of this page, and the status of other users by the server's time.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -22,9 +22,9 @@ function started({ answer = () => ({ result: 'success', msg: '' }), ahead = 0, .
   const from = clock.now();
   return {
     clock, document, sent, changes, presence, seconds,
-    // What was reported since the last look: [seconds since the start, status, …].
+    // The reports since the last call: [seconds since the start, status, …].
     reports: () => sent.splice(0).map(({ at, status, ping_only }) => [(at - from) / 1000, status, ...(ping_only ? ['ping'] : [])]),
-    // News as of now of one user, whose times are so many seconds ago.
+    // Current data of one user, whose times are this many seconds ago.
     news: (user, active, idle, more = {}) => ({
       presences: { [user]: { active_timestamp: seconds(active), idle_timestamp: seconds(idle) } },
       server_timestamp: clock.now() / 1000 + ahead,
@@ -33,20 +33,20 @@ function started({ answer = () => ({ result: 'success', msg: '' }), ahead = 0, .
   };
 }
 
-describe('what a page reports', () => {
-  test('active at the start, and every ping interval', async () => {
+describe('a page reports', () => {
+  test('active at the start, and at every ping interval', async () => {
     const { clock, reports } = started();
     await clock.advance(150_000);
     assert.deepEqual(reports(), [[0, 'active'], [60, 'active'], [120, 'active']]);
   });
 
-  test('as often as the server says', async () => {
+  test('as often as the server demands', async () => {
     const { clock, reports } = started({ server_presence_ping_interval_seconds: 10 });
     await clock.advance(25_000);
     assert.deepEqual(reports(), [[0, 'active'], [10, 'active'], [20, 'active']]);
   });
 
-  test('idle when there was no input for five minutes, and no report for that alone', async () => {
+  test('idle after five minutes without input, with the next regular report', async () => {
     const { clock, reports } = started();
     await clock.advance(6 * kMinute);
     assert.deepEqual(reports().slice(-3), [[240, 'active'], [300, 'idle'], [360, 'idle']]);
@@ -62,7 +62,7 @@ describe('what a page reports', () => {
     });
   }
 
-  test('becoming active is told at once, by a ping alone, and once', async () => {
+  test('becoming active immediately, with ping_only, and once', async () => {
     const { clock, document, reports } = started();
     await clock.advance(7.5 * kMinute);
     reports();
@@ -71,7 +71,7 @@ describe('what a page reports', () => {
     assert.deepEqual(reports(), [[450, 'active', 'ping'], [480, 'active']]);
   });
 
-  test('input without a document, by input()', async () => {
+  test('input by input(), if it has no document', async () => {
     const clock = new Clock();
     const sent = [];
     const presence = new Presence(async (params) => void sent.push(params.status), {
@@ -83,7 +83,7 @@ describe('what a page reports', () => {
     assert.deepEqual(sent, ['active', 'active', 'idle', 'active']);
   });
 
-  test('with the last update id that it was told', async () => {
+  test('with the last update id that it received', async () => {
     let last = 1000;
     const answer = () => ({ presences: {}, server_timestamp: 1, presence_last_update_id: last++ });
     const { clock, sent } = started({ answer });
@@ -91,7 +91,7 @@ describe('what a page reports', () => {
     assert.deepEqual(sent.map(({ last_update_id }) => last_update_id), [-1, 1000, 1001]);
   });
 
-  test('after a failure again at its time', async () => {
+  test('at the usual time after a failure', async () => {
     let fails = true;
     const answer = () => {
       if (fails) throw new Error('away');
@@ -103,7 +103,7 @@ describe('what a page reports', () => {
     assert.deepEqual(reports(), [[0, 'active'], [60, 'active'], [120, 'active']]);
   });
 
-  test('one at a time, while the last still waits', async () => {
+  test('one at a time while a report is still waiting', async () => {
     let give;
     const { clock, reports } = started({ answer: () => new Promise((resolve) => (give = resolve)) });
     await clock.advance(5 * kMinute);
@@ -113,7 +113,7 @@ describe('what a page reports', () => {
     assert.equal(reports().length, 1);
   });
 
-  test('nothing after stop(), and no timer stays', async () => {
+  test('nothing after stop(), and leaves no timer', async () => {
     const { clock, document, presence, news, sent } = started();
     presence.apply(news('8', 0, 0));
     await clock.advance(kMinute);
@@ -125,8 +125,8 @@ describe('what a page reports', () => {
   });
 });
 
-describe('how a user is', () => {
-  test('active below the threshold, then idle below it, then offline; last seen at the later of the two times', async () => {
+describe('the status of a user', () => {
+  test('is active below the threshold, then idle, then offline; last seen at the later of the two times', async () => {
     for (const [active, idle, status] of [
       [0, 0, 'active'], [199, 199, 'active'], [199, 0, 'active'], [200, 0, 'idle'], [5000, 199, 'idle'], [5000, 200, 'offline'],
       [201, 5000, 'offline'],
@@ -137,13 +137,13 @@ describe('how a user is', () => {
     }
   });
 
-  test('never seen: offline', () => {
+  test('is offline if the user was never seen', () => {
     const { presence } = started();
-    assert.deepEqual(presence.of('nobody'), { status: 'offline', lastSeen: 0, connected: false });
+    assert.deepEqual(presence.of('77'), { status: 'offline', lastSeen: 0, connected: false });
     assert.deepEqual(presence.users, []);
   });
 
-  test('goes by the server\'s clock, however wrong the one here is', () => {
+  test('uses the server\'s clock, however wrong the local one is', () => {
     for (const ahead of [-86_400, 0, 3600]) {
       const { presence, news, clock } = started({ ahead });
       presence.replace(news('8', 10, 10, { presence_last_update_id: 1 }));
@@ -154,13 +154,13 @@ describe('how a user is', () => {
     }
   });
 
-  test('by another threshold, if the server has one', () => {
+  test('uses the threshold of the server', () => {
     const { presence, news } = started({ server_presence_offline_threshold_seconds: 5 });
     presence.apply(news('8', 6, 4));
     assert.equal(presence.of('8').status, 'idle');
   });
 
-  test('changes as time passes, to the second, and is told', async () => {
+  test('changes as time passes, to the second, with an event', async () => {
     const { presence, news, clock, changes } = started();
     presence.apply(news('8', 150, 100));
     presence.apply(news('9', 0, 0));
@@ -177,23 +177,23 @@ describe('how a user is', () => {
     assert.deepEqual(changes, []);
   });
 
-  test('news that change nothing are not told', () => {
+  test('causes no event if new data does not change it', () => {
     const { presence, news, changes } = started();
     presence.apply(news('8', 10, 10));
     presence.apply(news('8', 5, 5));
     assert.deepEqual(changes, ['8']);
   });
 
-  test('older news than what is known change nothing, whichever way they came', async () => {
+  test('is not changed by older data, from whatever source', async () => {
     const { presence, news, clock } = started();
     const old = news('8', 0, 0);
     await clock.advance(1000);
-    presence.apply(news('8', 1000, 1000)); // he has turned his presence off: times that went back
+    presence.apply(news('8', 1000, 1000)); // the user switched presence off: the times went back
     presence.apply(old);
     assert.equal(presence.of('8').status, 'offline');
   });
 
-  test('an event that comes late does not set the clock', async () => {
+  test('does not use late events to set the clock', async () => {
     const { presence, news, clock } = started();
     presence.replace(news('8', 0, 0, { presence_last_update_id: 1 }));
     const late = news('9', 0, 0);
@@ -203,7 +203,7 @@ describe('how a user is', () => {
     assert.equal(presence.serverTime, clock.now() / 1000);
   });
 
-  test('the answer to a report brings news', async () => {
+  test('uses data from the answer to a report', async () => {
     const { clock, presence, seconds } = started({
       answer: () => ({ presences: { 8: { active_timestamp: seconds(), idle_timestamp: seconds() } },
         server_timestamp: clock.now() / 1000, presence_last_update_id: 7 }),
@@ -212,7 +212,7 @@ describe('how a user is', () => {
     assert.equal(presence.of('8').status, 'active');
   });
 
-  test('a new state forgets whom it does not name', () => {
+  test('is removed if a new state does not contain the user', () => {
     const { presence, news, changes } = started();
     presence.apply(news('8', 0, 0));
     changes.length = 0;
@@ -223,7 +223,7 @@ describe('how a user is', () => {
     assert.equal(presence.of('10').connected, true);
   });
 
-  test('connections come and go', () => {
+  test('changes with connections', () => {
     const { clock, presence, changes } = started();
     const connect = (users, connected) => presence.connect({ users, server_timestamp: clock.now() / 1000 }, connected);
     connect(['8', '9'], true);
@@ -233,7 +233,7 @@ describe('how a user is', () => {
     assert.deepEqual(changes, ['8', '9', '8']);
   });
 
-  test('who is connected is in contact; who is gone was last seen when he went', async () => {
+  test('is at least idle while connected; after a disconnection last seen is the time of that', async () => {
     const { clock, presence, changes, news, seconds } = started();
     presence.apply(news('8', 0, 0));
     presence.connect({ users: ['8'], server_timestamp: clock.now() / 1000 }, true);
@@ -248,14 +248,14 @@ describe('how a user is', () => {
   });
 
   const kPing = ['active', true, undefined];
-  test('whoever follows the events asks for nothing', async () => {
+  test('needs no data in answers if the page follows the events', async () => {
     const { clock, sent } = started({ follows: true });
     await clock.advance(61_000);
     const asked = sent.map(({ status, ping_only, last_update_id }) => [status, ping_only, last_update_id]);
     assert.deepEqual(asked, [kPing, kPing]);
   });
 
-  test('ten thousand users cost no time to speak of', () => {
+  test('is computed quickly for ten thousand users', () => {
     const { presence, seconds, clock } = started();
     const presences = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) =>
       [`u${n}`, { active_timestamp: seconds(n % 300), idle_timestamp: seconds() }]));

@@ -1,9 +1,9 @@
-// The start of a page: state and cursor from one request, then events; and the same again after a gap.
+// register(): state and cursor from one request, then events; and the same again after a gap.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { AuthError, EventChannel, HttpError } from '../../client/src/index.js';
-import { refusal } from './lib/network.mjs';
+import { rejection } from './lib/network.mjs';
 import { kSettings, server } from './lib/sessions.mjs';
 
 async function started(options) {
@@ -15,7 +15,7 @@ async function started(options) {
 }
 
 describe('register()', () => {
-  test('gives what a page needs, and connects at the cursor of the state', async () => {
+  test('returns the state of a page, and connects at the state\'s cursor', async () => {
     const { network, session, calls } = await started({ channels: ['stream:7'], types: ['made', 'presence'] });
     assert.deepEqual(calls[0], ['register', {}]);
     const stream = network.requests.find(({ kind }) => kind === 'stream');
@@ -28,21 +28,21 @@ describe('register()', () => {
     session.close();
   });
 
-  test('an event between the state and the connection is not lost', async () => {
+  test('does not lose an event between the state and the connection', async () => {
     const { network, clock, start } = server();
-    const heard = [];
+    const received = [];
     const promise = start({ channels: ['stream:7'] });
     network.answer = ({ kind }) => {
       if (kind === 'stream' && network.head === 0) network.publish('stream:7', 'between');
     };
     const session = await promise;
-    session.channel.onevent = ({ data }) => heard.push(data);
+    session.channel.onevent = ({ data }) => received.push(data);
     await clock.advance(0);
-    assert.deepEqual(heard, ['between']);
+    assert.deepEqual(received, ['between']);
     session.close();
   });
 
-  test('reports presence from the start, and asks for nothing: events tell it', async () => {
+  test('reports presence from the start, and requests no data, because events have it', async () => {
     const { clock, calls, session } = await started();
     await clock.advance(61_000);
     const reports = calls.filter(([name]) => name === 'presence').map(([, params]) => params);
@@ -50,7 +50,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('keeps presence, connections, settings and typists by events', async () => {
+  test('updates presence, connections, settings and typists from events', async () => {
     const { clock, network, session, seconds } = await started({ channels: ['stream:7'] });
     await clock.advance(250_000); // 8 is offline by now
     const now = { active_timestamp: seconds(), idle_timestamp: seconds() };
@@ -70,7 +70,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('a "start" of typing that was long on its way is not shown for longer', async () => {
+  test('does not show a delayed "start" of typing for longer', async () => {
     const { clock, network, session } = await started({ channels: ['stream:7'] });
     network.mode = 'down';
     network.cut();
@@ -97,7 +97,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('goes by the timings of the server', async () => {
+  test('uses the timings of the server', async () => {
     const its = server();
     const { '/rt/register': answer } = its.network.calls;
     its.network.calls['/rt/register'] = (params) => ({ ...answer(params), server_presence_ping_interval_seconds: 5 });
@@ -107,7 +107,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('after a gap loads everything anew, lets the application do so, and goes on behind the new state', async () => {
+  test('after a gap reloads its state, lets the application reload, and resumes behind the new state', async () => {
     const resets = [];
     const { clock, network, session, state, calls } = await started({
       channels: ['stream:7'],
@@ -121,30 +121,30 @@ describe('register()', () => {
     state.presence_connected = [];
     state.settings = { presence_enabled: false };
     network.mode = 'module';
-    const heard = [];
-    session.channel.addEventListener('made', ({ data }) => heard.push(data));
+    const received = [];
+    session.channel.addEventListener('made', ({ data }) => received.push(data));
     session.typists.apply({ op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' });
     await clock.advance(5000);
     assert.deepEqual(resets, ['pruned', '10']);
     assert.equal(calls.filter(([name]) => name === 'register').length, 2);
-    assert.deepEqual(heard, [], 'all of it is in the state');
+    assert.deepEqual(received, [], 'all of these events are in the state');
     assert.deepEqual(session.presence.users, []);
     assert.equal(session.settings.presence_enabled, false);
     assert.deepEqual(session.typists.typists({ streamId: '7', topic: 'x' }), []);
     network.publish('stream:7', 'next');
     await clock.advance(0);
-    assert.deepEqual(heard, ['next']);
+    assert.deepEqual(received, ['next']);
     session.close();
   });
 
-  test('asks again while the server is away, and honours Retry-After', async () => {
+  test('repeats its request while the server is away, and honours Retry-After', async () => {
     const { clock, network, start } = server();
     network.mode = 'down';
     const promise = start();
     await clock.advance(1000);
     assert.ok(network.requests.length >= 2);
     network.mode = 'module';
-    network.answer = () => refusal(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '20' });
+    network.answer = () => rejection(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '20' });
     await clock.advance(5000);
     const { length } = network.requests;
     network.answer = () => undefined;
@@ -154,20 +154,20 @@ describe('register()', () => {
     (await promise).close();
   });
 
-  test('rejects when it is refused', async () => {
+  test('rejects with an error when the server rejects the request', async () => {
     for (const [status, code, Kind] of [[401, 'UNAUTHORIZED', AuthError], [403, 'FORBIDDEN', AuthError], [400, 'BAD_REQUEST', HttpError]]) {
       const { network, start } = server();
-      network.answer = () => refusal(status, code);
+      network.answer = () => rejection(status, code);
       await assert.rejects(start(), (error) => error instanceof Kind && error.status === status);
       assert.equal(network.requests.length, 1);
     }
   });
 
-  test('one token for all, renewed for all', async () => {
+  test('uses one token for all requests, and renews it for all', async () => {
     const asked = [];
     const its = server();
     its.network.tokens = new Set(['t1']);
-    const session = await its.start({ token: (refused) => (asked.push(refused?.code), asked.length === 1 ? 't1' : 't2') });
+    const session = await its.start({ token: (rejected) => (asked.push(rejected?.code), asked.length === 1 ? 't1' : 't2') });
     await its.clock.advance(0);
     its.network.expire();
     its.network.tokens = new Set(['t2']);
@@ -178,7 +178,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('a call whose token was refused is made again with a new one', async () => {
+  test('repeats a call with a new token if the token was rejected', async () => {
     const tokens = ['t1', 't2'];
     const its = server();
     its.network.tokens = new Set(['t1']);
@@ -188,7 +188,7 @@ describe('register()', () => {
     session.close();
   });
 
-  test('close() ends typing, and leaves nothing behind', async () => {
+  test('close() ends typing, and leaves no timer, request or listener', async () => {
     const { clock, network, session, calls } = await started();
     session.typing.update({ to: ['8'] });
     session.close();

@@ -1,4 +1,4 @@
-// A gap in the history: told as an event, with a hook that reloads the application's state before anything else is delivered.
+// A gap in the history: reported by an event, with a hook that reloads the application's state before further events.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -6,7 +6,7 @@ import { EventChannel } from '../../client/src/index.js';
 import { connected, Recorder } from './lib/channels.mjs';
 import { Browser } from './lib/page.mjs';
 
-// A page that was away while its history was pruned: the log has 1 to 6, of which 1 to 4 are gone.
+// A page that was offline while its history was pruned: the log had events 1 to 6, of which 1 to 4 are gone.
 async function behind(options) {
   const state = await connected(options);
   const { network, clock } = state;
@@ -24,17 +24,17 @@ for (const transports of [['stream', 'long-poll'], ['long-poll'], ['event-source
   const options = { transports, types: ['made'] };
 
   describe(`a gap, by ${transports[0]}`, () => {
-    test('is an event, behind which comes what is still there', async () => {
+    test('is an event, followed by the events that the log still has', async () => {
       const { clock, recorder, channel } = await behind(options);
-      const heard = [];
-      channel.addEventListener('pgevents.reset', ({ data }) => heard.push(data));
+      const received = [];
+      channel.addEventListener('pgevents.reset', ({ data }) => received.push(data));
       await clock.advance(5000);
-      assert.deepEqual(heard, [{ reason: 'pruned', oldest: 5, head: 6 }]);
+      assert.deepEqual(received, [{ reason: 'pruned', oldest: 5, head: 6 }]);
       assert.deepEqual(recorder.events.map(({ type }) => type), ['made', 'pgevents.reset', 'made', 'made']);
       assert.deepEqual(recorder.ids, [1, 5, 6]);
     });
 
-    test('waits for the hook, however long it takes, and does not take that for silence', async () => {
+    test('waits for the hook, however long it takes, without a SilenceError', async () => {
       let done;
       const seen = [];
       const { clock, network, recorder, channel } = await behind(options);
@@ -54,7 +54,7 @@ for (const transports of [['stream', 'long-poll'], ['long-poll'], ['event-source
       assert.ok(recorder.errors.length <= 1, 'the cut alone, which an EventSource mends by itself');
     });
 
-    test('the hook may say to which cursor its state belongs', async () => {
+    test('the hook may return the cursor of its state', async () => {
       const { clock, network, recorder } = await behind({ ...options, onreset: async () => '6' });
       await clock.advance(5000);
       assert.deepEqual(recorder.ids, [1]);
@@ -63,7 +63,7 @@ for (const transports of [['stream', 'long-poll'], ['long-poll'], ['event-source
       assert.deepEqual(recorder.ids, [1, 7]);
     });
 
-    test('a hook that fails is called again, and nothing is delivered before it is done', async () => {
+    test('calls a failed hook again, and delivers nothing until the hook succeeds', async () => {
       let called = 0;
       const problem = new Error('no state');
       const { clock, recorder, channel } = await behind({
@@ -79,7 +79,7 @@ for (const transports of [['stream', 'long-poll'], ['long-poll'], ['event-source
       assert.equal(channel.readyState, EventChannel.OPEN);
     });
 
-    test('of a log that was restored to an earlier state leads back', async () => {
+    test('moves the cursor back if the log was restored to an earlier state', async () => {
       const reasons = [];
       const onreset = ({ reason }) => void reasons.push(reason);
       const { clock, network, recorder, channel } = await connected({ ...options, onreset });
@@ -98,7 +98,7 @@ for (const transports of [['stream', 'long-poll'], ['long-poll'], ['event-source
 }
 
 describe('while the hook reloads', () => {
-  test('a new token waits for it, and it is not called twice', async () => {
+  test('a new token waits for the hook, which is not called twice', async () => {
     let done;
     let called = 0;
     const { clock, recorder, channel } = await behind();
@@ -115,7 +115,7 @@ describe('while the hook reloads', () => {
     assert.deepEqual(recorder.ids, [1, 5, 6]);
   });
 
-  test('a channel that is closed stays silent', async () => {
+  test('a closed channel delivers nothing', async () => {
     let done;
     const { clock, recorder, channel } = await behind();
     channel.onreset = () => new Promise((resolve) => (done = resolve));
@@ -127,7 +127,7 @@ describe('while the hook reloads', () => {
   });
 });
 
-test('a cursor from before everything that is kept is told so at the start', async () => {
+test('a cursor older than the log gets a reset at the start', async () => {
   const browser = new Browser();
   for (let n = 0; n < 6; n++) browser.network.publish('a');
   browser.network.oldest = 5;

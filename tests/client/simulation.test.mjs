@@ -1,6 +1,6 @@
-// Everything that can happen to pages and networks, at random and at once, for hours of a test's clock: in the end every page has
-// had every event once and in order. The seeds are fixed, so that a failure is of the change that was made; PGEVENTS_SEED tries
-// another one.
+// Simulates faults of pages and networks, at random and at once, for hours of the test's clock: at the end every page
+// must have received every event once and in order. The seeds are fixed, so that a failure comes from a change of the
+// code; PGEVENTS_SEED sets another one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -9,7 +9,7 @@ import { randomSource } from '../lib/publishers.mjs';
 import { Recorder } from './lib/channels.mjs';
 import { Browser } from './lib/page.mjs';
 
-// The last found what aborted an attempt at its very start.
+// The last seed found a fault: an attempt aborted at its very start.
 const kFixed = [...Array.from({ length: 24 }, (_, n) => n + 1), 554286746];
 const kSeeds = process.env.PGEVENTS_SEED ? [Number(process.env.PGEVENTS_SEED)] : kFixed;
 const kSteps = 250;
@@ -47,7 +47,7 @@ class Simulation {
     this.tabs.push({ page, recorder, after });
   }
 
-  // What happens, and how often.
+  // The faults, and how often they happen.
   actions = {
     publish: [12, () => this.network.publish(this.pick(kChannels))],
     burst: [2, () => Array.from({ length: 20 }, () => this.network.publish(this.pick(kChannels)))],
@@ -73,7 +73,7 @@ class Simulation {
     online: [1, () => this.pick(this.tabs).page.online()],
   };
 
-  // In good order or not.
+  // Either closes the page properly, or crashes it.
   leave() {
     const [tab] = this.tabs.splice(Math.floor(this.random() * this.tabs.length), 1);
     if (this.random() < 0.5) tab.recorder.channel.close();
@@ -105,7 +105,7 @@ class Simulation {
       assert.deepEqual(ids, wanted.map(({ id }) => id), `${channel.transport}, ${errors.at(-1)}`);
       assert.equal(channel.readyState, EventChannel.OPEN);
     }
-    // Those who are gone had no gap and nothing twice.
+    // Pages that were closed have no gap and no duplicate.
     for (const { recorder: { ids }, after } of this.done) {
       const wanted = this.network.log.filter(({ id, channel_id }) => id > after && kChannels.includes(channel_id));
       assert.deepEqual(ids, wanted.slice(0, ids.length).map(({ id }) => id));
@@ -114,7 +114,7 @@ class Simulation {
 }
 
 for (const seed of kSeeds) {
-  test(`whatever happens, nothing is lost or comes twice (seed ${seed})`, async () => {
+  test(`whatever happens, no event is lost or delivered twice (seed ${seed})`, async () => {
     const simulation = new Simulation(seed);
     await simulation.run();
     simulation.check();

@@ -1,4 +1,5 @@
-// One request for all tabs: who leads, what the others get, and that nothing is lost or comes twice when the leader goes.
+// One connection for all tabs: which tab leads, what the others receive, and that no event is lost or duplicated when
+// the leader ends.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -6,7 +7,7 @@ import { EventChannel, NetworkError } from '../../client/src/index.js';
 import { assertDelivered, Recorder } from './lib/channels.mjs';
 import { Browser } from './lib/page.mjs';
 
-// Tabs of a browser, the first of which leads.
+// Opens tabs of a browser; the first leads.
 async function tabs(count, options = {}) {
   const browser = new Browser();
   const { clock, network } = browser;
@@ -30,8 +31,8 @@ async function tabs(count, options = {}) {
   return { browser, clock, network, pages, recorders, open, check };
 }
 
-describe('tabs that share', () => {
-  test('have one stream, and all of them every event', async () => {
+describe('tabs that share a connection', () => {
+  test('have one stream, and each receives every event', async () => {
     const { network, clock, recorders, check } = await tabs(6);
     for (let n = 0; n < 5; n++) network.publish('a', n);
     await clock.advance(0);
@@ -46,7 +47,7 @@ describe('tabs that share', () => {
     assert.equal(network.requests.length, length, 'and the others ask nothing');
   });
 
-  test('a tab that comes with an older cursor gets what it has missed', async () => {
+  test('give a new tab with an older cursor the events that it missed', async () => {
     const { network, clock, open, check } = await tabs(1);
     for (let n = 0; n < 5; n++) network.publish('a', n);
     await clock.advance(0);
@@ -58,7 +59,7 @@ describe('tabs that share', () => {
     assert.equal(network.streams.size, 1);
   });
 
-  test('a tab without a cursor begins now', async () => {
+  test('start a tab without a cursor at the newest event', async () => {
     const { network, clock, open } = await tabs(1);
     network.publish('a');
     await clock.advance(0);
@@ -68,7 +69,7 @@ describe('tabs that share', () => {
     assert.deepEqual(late.ids, [2]);
   });
 
-  test('under flow: tabs come and leaders go, and every one gets everything once', async () => {
+  test('receive every event once while tabs open and leaders close', async () => {
     const { network, clock, pages, recorders, open, check } = await tabs(2);
     for (let round = 0; round < 12; round++) {
       for (let n = 0; n < 7; n++) {
@@ -88,7 +89,7 @@ describe('tabs that share', () => {
     assert.equal(network.streams.size, 1);
   });
 
-  test('a leader that is closed in good order hands over at once', async () => {
+  test('get a new leader immediately when the leader is closed', async () => {
     const { network, clock, recorders, check } = await tabs(3);
     network.publish('a');
     await clock.advance(0);
@@ -104,9 +105,9 @@ describe('tabs that share', () => {
     check();
   });
 
-  test('events that the leader had and another tab had not are not lost with the leader', async () => {
+  test('do not lose events that only the leader had received', async () => {
     const { network, clock, pages, recorders } = await tabs(2);
-    // The follower is frozen: the leader's messages wait. Then the leader dies with them still undelivered.
+    // The follower is frozen, so the leader's messages wait. Then the leader ends before they are delivered.
     pages[1].frozen = true;
     network.publish('a');
     network.publish('a');
@@ -119,7 +120,7 @@ describe('tabs that share', () => {
     assertDelivered(recorders[1], network);
   });
 
-  test('a message that is lost is made good with the next', async () => {
+  test('request the missing events after a lost message', async () => {
     const { network, clock, pages, recorders } = await tabs(2);
     pages[1].frozen = true;
     network.publish('a');
@@ -132,7 +133,7 @@ describe('tabs that share', () => {
     assertDelivered(recorders[1], network);
   });
 
-  test('a leader that is frozen is followed by another, and is a follower when it thaws', async () => {
+  test('replace a frozen leader, which becomes a follower when it is thawed', async () => {
     const { network, clock, pages, recorders, check } = await tabs(3);
     pages[0].frozen = true;
     network.publish('a');
@@ -150,7 +151,7 @@ describe('tabs that share', () => {
     assert.equal(network.streams.size, 1);
   });
 
-  test('a new token of one tab is everybody\'s, and the leader swaps the stream', async () => {
+  test('share a new token, and the leader reconnects its stream', async () => {
     const { network, clock, recorders, check } = await tabs(3, { token: 't1' });
     network.tokens = new Set(['t2']);
     recorders[2].channel.setToken('t2');
@@ -162,7 +163,7 @@ describe('tabs that share', () => {
     assert.equal(network.streams.size, 1);
   });
 
-  test('a leader whose token is over is replaced by a tab that has a good one', async () => {
+  test('replace a leader with an expired token by a tab with a valid one', async () => {
     const { network, clock, open, recorders, pages } = await tabs(1, { token: 't1' });
     network.tokens = new Set(['t1', 't2']);
     const second = await open({ token: 't2' });
@@ -175,7 +176,7 @@ describe('tabs that share', () => {
     assert.equal(pages.length, recorders.length);
   });
 
-  test('failures of the leader are told to all', async () => {
+  test('report failures of the leader in all tabs', async () => {
     const { network, clock, recorders } = await tabs(2);
     network.mode = 'down';
     network.cut();
@@ -187,7 +188,7 @@ describe('tabs that share', () => {
     assert.deepEqual([recorders[1].channel.readyState, recorders[1].opened], [EventChannel.OPEN, 2]);
   });
 
-  test('a gap in the leader\'s history is each tab\'s own question', async () => {
+  test('each ask the server themselves after a gap in the leader\'s history', async () => {
     const { network, clock, recorders } = await tabs(3);
     for (let n = 0; n < 9; n++) network.publish('a', 'before');
     await clock.advance(0);
@@ -202,7 +203,7 @@ describe('tabs that share', () => {
     recorders.forEach(({ events }) => assert.deepEqual(events.filter(({ data }) => data === 'after').map(({ lastEventId }) => lastEventId), ['4']));
   });
 
-  test('a follower whose own question fails asks until it is answered', async () => {
+  test('repeat a follower\'s failed request until it is answered', async () => {
     const { network, clock, open } = await tabs(1);
     for (let n = 0; n < 5; n++) network.publish('a');
     await clock.advance(0);
@@ -219,7 +220,7 @@ describe('tabs that share', () => {
     assertDelivered(late, network);
   });
 
-  test('a hidden leader that pauses leaves the stream to a tab that is seen, and joins again', async () => {
+  test('hand over from a hidden, paused leader to a visible tab; the former rejoins', async () => {
     const { network, clock, pages, recorders, check } = await tabs(2, { pauseHidden: 10_000 });
     pages[0].hide();
     await clock.advance(10_000);
@@ -235,7 +236,7 @@ describe('tabs that share', () => {
     assert.equal(network.streams.size, 1);
   });
 
-  test('over the fallback by polls of one tab', async () => {
+  test('use polls of one tab with the fallback', async () => {
     const { network, clock, recorders, check } = await tabs(4);
     network.mode = 'fallback';
     network.close();
@@ -249,7 +250,7 @@ describe('tabs that share', () => {
     assert.ok(recorders.every(({ errors }) => errors.length === 0));
   });
 
-  test('over long polls of one tab', async () => {
+  test('use long polls of one tab', async () => {
     const { network, clock, check } = await tabs(4, { transports: ['long-poll'] });
     for (let n = 0; n < 12; n++) {
       network.publish('a');
@@ -261,7 +262,7 @@ describe('tabs that share', () => {
 });
 
 describe('tabs do not share', () => {
-  test('what is not the same: other channels, filters, or another name', async () => {
+  test('different channels, filters or names', async () => {
     const { network, open } = await tabs(1);
     await open({ types: ['made'] });
     await open({ share: 'user 10' });
@@ -271,7 +272,7 @@ describe('tabs do not share', () => {
     assert.equal(network.streams.size, 4);
   });
 
-  test('where there are no locks, or none for this page', async () => {
+  test('without locks, or if the page may not use them', async () => {
     for (const locks of [undefined, { request: async () => { throw new DOMException('opaque origin', 'SecurityError'); } }]) {
       const browser = new Browser();
       const page = browser.page();
@@ -285,7 +286,7 @@ describe('tabs do not share', () => {
     }
   });
 
-  test('an EventSource, of which nobody hears that it is alive', async () => {
+  test('an EventSource, which shows no heartbeats', async () => {
     const { network } = await tabs(2, { transports: ['event-source'], types: ['made'] });
     assert.equal(network.streams.size, 2);
   });

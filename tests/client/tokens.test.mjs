@@ -1,11 +1,11 @@
-// Tokens: sent, swapped, asked for anew when they are over, waited for; and nothing lost meanwhile.
+// Tokens: sent, replaced, requested again when they expire, awaited; and no event lost meanwhile.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { AuthError, EventChannel, PgeventsError } from '../../client/src/index.js';
 import { assertDelivered, Recorder } from './lib/channels.mjs';
 import { settle } from './lib/clock.mjs';
-import { refusal } from './lib/network.mjs';
+import { rejection } from './lib/network.mjs';
 import { Browser } from './lib/page.mjs';
 
 async function page(options, tokens = ['t1']) {
@@ -18,12 +18,12 @@ async function page(options, tokens = ['t1']) {
   return { browser, clock, network, recorder, channel: recorder.channel, sent };
 }
 
-// Gives t1, t2, t3 … and makes the server take them.
+// Returns t1, t2, t3 … and makes the server accept them.
 function tokenOffice() {
   const asked = [];
   const office = { asked, network: undefined };
-  office.token = (refused) => {
-    asked.push(refused?.code);
+  office.token = (rejected) => {
+    asked.push(rejected?.code);
     const token = `t${asked.length}`;
     if (asked.length > 1) office.network.tokens = new Set([token]);
     return token;
@@ -34,7 +34,7 @@ function tokenOffice() {
 const transports = [['stream', 'long-poll'], ['long-poll']];
 
 describe('a token', () => {
-  test('goes in the header, with streams and polls', async () => {
+  test('is sent in the header of streams and polls', async () => {
     const { network, clock, sent } = await page({ token: 't1' });
     network.buffering = true;
     await clock.advance(60_000);
@@ -42,7 +42,7 @@ describe('a token', () => {
     assert.deepEqual(new Set(sent()), new Set(['t1']));
   });
 
-  test('is swapped by setToken() at the same cursor, without losing an event or a word to the application', async () => {
+  test('is replaced by setToken() at the same cursor, without a lost event or an error', async () => {
     for (const list of transports) {
       const { network, clock, recorder, channel, sent } = await page({ token: 't1', transports: list });
       network.publish('a');
@@ -60,7 +60,7 @@ describe('a token', () => {
     }
   });
 
-  test('that is swapped in the middle of an array loses nothing of it', async () => {
+  test('that is replaced in the middle of an array loses no event', async () => {
     const { network, clock, recorder, channel } = await page({ token: 't1', transports: ['long-poll'] });
     network.tokens = new Set(['t1', 't2']);
     channel.addEventListener('made', ({ lastEventId }) => lastEventId === '2' && channel.setToken('t2'));
@@ -70,7 +70,7 @@ describe('a token', () => {
     assertDelivered(recorder, network);
   });
 
-  test('that expires is asked for anew, and it goes on at once and unnoticed', async () => {
+  test('that expires is requested again, and the channel reconnects immediately without an error', async () => {
     for (const list of transports) {
       for (const reason of ['expired', 'revoked']) {
         const office = tokenOffice();
@@ -90,7 +90,7 @@ describe('a token', () => {
     }
   });
 
-  test('that is refused is asked for anew, and the request is made again', async () => {
+  test('that is rejected is requested again, and the request is repeated', async () => {
     const office = tokenOffice();
     const { network, clock, recorder } = await page({ token: office.token });
     office.network = network;
@@ -103,7 +103,7 @@ describe('a token', () => {
     assert.equal(recorder.errors.length, 1, 'the cut alone');
   });
 
-  test('may come later: nothing is sent before, and waiting for it is no silence of the server', async () => {
+  test('may arrive later: nothing is sent before, and waiting does not cause a SilenceError', async () => {
     let give;
     const { network, clock, recorder } = await page({ token: () => new Promise((resolve) => (give = resolve)) });
     await clock.advance(600_000);
@@ -114,7 +114,7 @@ describe('a token', () => {
     assert.equal(recorder.opened, 1);
   });
 
-  test('that never gets good is asked for with growing pauses', async () => {
+  test('that stays invalid is requested with growing delays', async () => {
     let asked = 0;
     const { clock, recorder } = await page({ token: () => `bad${asked++}` });
     await clock.advance(600_000);
@@ -122,7 +122,7 @@ describe('a token', () => {
     assert.ok(recorder.errors.every((error) => error instanceof AuthError));
   });
 
-  test('whose callback fails is asked for again, with growing pauses', async () => {
+  test('whose callback fails is requested again, with growing delays', async () => {
     let asked = 0;
     const problem = new Error('the application is down');
     const token = async () => {
@@ -139,7 +139,7 @@ describe('a token', () => {
     assertDelivered(recorder, network);
   });
 
-  test('nothing from the callback means at the start that there is none', async () => {
+  test('is not sent if the callback returns none at the start', async () => {
     for (const nothing of [undefined, null, '']) {
       const browser = new Browser();
       const recorder = new Recorder(browser.page(), ['a'], { lastEventId: '0', token: async () => nothing });
@@ -149,8 +149,8 @@ describe('a token', () => {
     }
   });
 
-  test('and later that setToken() will give it', async () => {
-    const { network, clock, recorder, channel } = await page({ token: (refused) => (refused ? undefined : 't1') });
+  test('waits for setToken() if the callback returns none later', async () => {
+    const { network, clock, recorder, channel } = await page({ token: (rejected) => (rejected ? undefined : 't1') });
     network.expire();
     network.publish('a');
     await clock.advance(600_000);
@@ -161,9 +161,9 @@ describe('a token', () => {
     assertDelivered(recorder, network);
   });
 
-  test('setToken() is quicker than a callback that takes its time', async () => {
+  test('is taken from setToken() while a slow callback is running', async () => {
     let give;
-    const token = (refused) => (refused ? new Promise((resolve) => (give = resolve)) : 't1');
+    const token = (rejected) => (rejected ? new Promise((resolve) => (give = resolve)) : 't1');
     const { network, clock, recorder, channel, sent } = await page({ token });
     network.expire();
     await clock.advance(1000);
@@ -182,7 +182,7 @@ describe('a token', () => {
 });
 
 describe('a token without a callback', () => {
-  test('that is over is told as an AuthError, and waits for setToken()', async () => {
+  test('that has expired is reported as an AuthError, and the channel waits for setToken()', async () => {
     for (const list of transports) {
       const { network, clock, recorder, channel } = await page({ token: 't1', transports: list });
       const { length } = network.requests;
@@ -200,7 +200,7 @@ describe('a token without a callback', () => {
     }
   });
 
-  test('setToken() in the handler of that error is in time', async () => {
+  test('can be replaced by setToken() in the handler of that error', async () => {
     const { network, clock, recorder, channel } = await page({ token: 't1' });
     channel.onerror = ({ error }) => {
       if (!(error instanceof AuthError)) return;
@@ -213,7 +213,7 @@ describe('a token without a callback', () => {
     assertDelivered(recorder, network);
   });
 
-  test('coming online or being seen does not send the dead one', async () => {
+  test('is not sent again after expiry when the page comes online or becomes visible', async () => {
     const browser = new Browser();
     const { clock, network } = browser;
     network.tokens = new Set(['t1']);
@@ -229,13 +229,13 @@ describe('a token without a callback', () => {
     assert.equal(network.requests.length, 1);
   });
 
-  test('a cookie that is over: the next request may have another, and if not it waits for setToken()', async () => {
+  test('in an expired cookie is sent once more, because it may have changed; then waits for setToken()', async () => {
     const browser = new Browser();
     const { clock, network } = browser;
     const recorder = new Recorder(browser.page(), ['a'], { lastEventId: '0' });
     await clock.advance(0);
     network.expire();
-    network.tokens = undefined; // the page has a new cookie already
+    network.tokens = undefined; // the page already has a new cookie
     network.publish('a');
     await clock.advance(1000);
     assertDelivered(recorder, network);
@@ -249,9 +249,9 @@ describe('a token without a callback', () => {
     assertDelivered(recorder, network);
   });
 
-  test('what is not granted is asked for again by setToken() alone', async () => {
+  test('that does not grant a channel is used again only after setToken()', async () => {
     const { network, clock, recorder, channel } = await page({ token: 't1' });
-    network.answer = () => refusal(403, 'FORBIDDEN');
+    network.answer = () => rejection(403, 'FORBIDDEN');
     network.cut();
     await clock.advance(3_600_000);
     assert.equal(network.requests.length, 2);
@@ -264,7 +264,7 @@ describe('a token without a callback', () => {
     assertDelivered(recorder, network);
   });
 
-  test('a 403 of something else in between is a failure like others', async () => {
+  test('a 403 from another server is handled as a temporary failure', async () => {
     const { network, clock, recorder } = await page({ token: 't1' });
     network.answer = () => new Response('<h1>Forbidden</h1>', { status: 403 });
     network.cut();

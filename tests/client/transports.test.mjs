@@ -1,14 +1,15 @@
-// Which transport serves, and when it asks again: buffering proxies, silence, sleep, polls, failures and their pauses.
+// The choice of transports and the time of requests: buffering proxies, silence, sleep, polls, failures and their
+// delays.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { EventChannel, HttpError, NetworkError, SilenceError } from '../../client/src/index.js';
 import { assertDelivered, connected, Recorder } from './lib/channels.mjs';
-import { refusal } from './lib/network.mjs';
+import { rejection } from './lib/network.mjs';
 import { Browser } from './lib/page.mjs';
 
 describe('behind a proxy that buffers', () => {
-  test('a stream that does not begin is answered by long polls', async () => {
+  test('replaces a stream that does not begin by long polls', async () => {
     const browser = new Browser();
     browser.network.buffering = true;
     const recorder = new Recorder(browser.page(), ['a'], {});
@@ -24,7 +25,7 @@ describe('behind a proxy that buffers', () => {
     assert.deepEqual(recorder.errors, []);
   });
 
-  test('one that begins and then misses its heartbeats as well, in the time that the options say', async () => {
+  test('replaces a stream that misses heartbeats for the time in the options', async () => {
     for (const heartbeatTimeout of [25_000, 20_000]) {
       const { network, clock, recorder } = await connected({ heartbeatTimeout });
       network.buffering = true;
@@ -38,7 +39,7 @@ describe('behind a proxy that buffers', () => {
     }
   });
 
-  test('streams are tried again after five minutes, and stay when they get through', async () => {
+  test('tries streams again after five minutes, and keeps them if they work', async () => {
     const { network, clock, recorder, channel } = await connected();
     network.buffering = true;
     await clock.advance(60_000);
@@ -51,7 +52,7 @@ describe('behind a proxy that buffers', () => {
     assertDelivered(recorder, network);
   });
 
-  test('and given up again when they do not, with no event later than the time in which a stream must begin', async () => {
+  test('returns to long polls if they do not work, and delays no event for longer than a stream\'s start', async () => {
     const { network, clock, recorder, channel } = await connected();
     network.buffering = true;
     await clock.until(() => channel.transport === 'long-poll');
@@ -63,7 +64,7 @@ describe('behind a proxy that buffers', () => {
     assert.ok(network.kinds().filter((kind) => kind === 'stream').length > 4);
   });
 
-  test('heartbeats are enough: a quiet stream stays for hours', async () => {
+  test('keeps a silent stream with heartbeats for hours', async () => {
     const { network, clock, recorder } = await connected();
     await clock.advance(3 * 3_600_000);
     assert.deepEqual(network.kinds(), ['stream']);
@@ -71,8 +72,8 @@ describe('behind a proxy that buffers', () => {
   });
 });
 
-describe('a network that is dead', () => {
-  test('is not taken for a proxy: streams come back with it', async () => {
+describe('a dead network', () => {
+  test('is not mistaken for a proxy: streams work again with the network', async () => {
     const { network, clock, recorder, channel } = await connected();
     network.mode = 'dead';
     network.cut();
@@ -84,7 +85,7 @@ describe('a network that is dead', () => {
     assertDelivered(recorder, network);
   });
 
-  test('a machine that slept is not taken for a proxy either, and asks at once', async () => {
+  test('is not mistaken for a proxy after the machine slept, and reconnects immediately', async () => {
     const { network, clock, recorder, channel } = await connected();
     await clock.advance(10_000);
     network.lose();
@@ -95,7 +96,7 @@ describe('a network that is dead', () => {
     assert.deepEqual(recorder.errors, []);
   });
 
-  test('coming back online asks at once, at the cursor', async () => {
+  test('reconnects immediately at the cursor when the browser is online again', async () => {
     const { network, clock, page, recorder } = await connected();
     network.publish('a');
     await clock.advance(0);
@@ -111,7 +112,7 @@ describe('a network that is dead', () => {
     assertDelivered(recorder, network);
   });
 
-  test('online again while a stream seems to be there: it may be dead, and is made anew', async () => {
+  test('reconnects an open stream when the browser is online again, because it may be dead', async () => {
     const { network, clock, page, recorder } = await connected();
     page.online();
     network.publish('a');
@@ -124,7 +125,7 @@ describe('a network that is dead', () => {
 });
 
 describe('failures', () => {
-  test('are followed by pauses at random below 1, 2, 4 … 30 seconds', async () => {
+  test('are followed by random delays below 1, 2, 4 … 30 seconds', async () => {
     for (const share of [0.25, 0.999]) {
       const browser = new Browser();
       browser.network.mode = 'down';
@@ -138,7 +139,7 @@ describe('failures', () => {
     }
   });
 
-  test('begin anew with short pauses once it went well for a while', async () => {
+  test('are followed by short delays again after a good connection', async () => {
     const { network, clock } = await connected();
     network.mode = 'down';
     network.cut();
@@ -152,7 +153,7 @@ describe('failures', () => {
     assert.equal(network.requests.length, length + 1);
   });
 
-  test('a server whose streams break at once is not asked without end', async () => {
+  test('of streams that break immediately are followed by delays, too', async () => {
     const { network, clock } = await connected();
     const { length } = network.requests;
     for (let n = 0; n < 600; n++) {
@@ -162,12 +163,12 @@ describe('failures', () => {
     assert.ok(network.requests.length - length < 12, `${network.requests.length - length} requests in a minute`);
   });
 
-  test('Retry-After is honoured, in seconds and as a date', async () => {
+  test('honour Retry-After, in seconds and as a date', async () => {
     for (const after of [() => '7', (clock) => new Date(clock.now() + 7000).toUTCString()]) {
       const { network, clock, recorder } = await connected();
-      network.answer = () => refusal(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': after(clock) });
+      network.answer = () => rejection(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': after(clock) });
       network.cut();
-      await clock.advance(500); // the pause after the cut
+      await clock.advance(500); // the delay after the cut
       network.answer = () => undefined;
       await clock.advance(5900);
       assert.equal(network.requests.length, 2);
@@ -179,17 +180,17 @@ describe('failures', () => {
     }
   });
 
-  test('an absurd Retry-After is no reason to ask at once', async () => {
+  test('with an invalid Retry-After do not cause an immediate request', async () => {
     const { network, clock } = await connected();
-    network.answer = () => refusal(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '99999999999' });
+    network.answer = () => rejection(503, 'SERVICE_UNAVAILABLE', { 'Retry-After': '99999999999' });
     network.cut();
     await clock.advance(100_000);
     assert.equal(network.requests.length, 2);
   });
 
-  test('504 is asked again at once', async () => {
+  test('with status 504 are retried immediately', async () => {
     const { network, clock, recorder } = await connected();
-    network.answer = () => refusal(504);
+    network.answer = () => rejection(504);
     network.close();
     await clock.advance(2000);
     assert.equal(network.requests.length, 3, 'the first, that after the end, and one more at once');
@@ -199,13 +200,13 @@ describe('failures', () => {
     assert.equal(network.requests.length, 4);
   });
 
-  test('a gateway that is less patient than long polls does no harm', async () => {
+  test('of a gateway with a shorter timeout than long polls cause no error', async () => {
     const { network, clock, recorder } = await connected({ transports: ['long-poll'] });
     const impatient = new Set();
     network.answer = (request) => {
       if (request.kind !== 'long-poll') return undefined;
       return new Promise((resolve) => {
-        impatient.add(clock.setTimeout(() => resolve(refusal(504)), 10_000));
+        impatient.add(clock.setTimeout(() => resolve(rejection(504)), 10_000));
       });
     };
     network.cut();
@@ -217,7 +218,7 @@ describe('failures', () => {
     assert.equal(recorder.errors.length, 1, 'the cut alone');
   });
 
-  test('a connection that is refused is a NetworkError', async () => {
+  test('to connect are reported as a NetworkError', async () => {
     const browser = new Browser();
     browser.network.mode = 'down';
     const recorder = new Recorder(browser.page(), ['a'], { lastEventId: '0' });
@@ -228,7 +229,7 @@ describe('failures', () => {
 });
 
 describe('polls', () => {
-  test('the fallback is polled as often as retry says, and the module is found again', async () => {
+  test('poll the fallback at the interval of retry, and return to the module', async () => {
     const { network, clock, recorder } = await connected();
     network.mode = 'fallback';
     network.close();
@@ -240,10 +241,10 @@ describe('polls', () => {
     await clock.advance(5000);
     assert.equal(network.streams.size, 1);
     assertDelivered(recorder, network);
-    assert.deepEqual([recorder.opened, recorder.errors.length], [1, 0], 'nobody noticed');
+    assert.deepEqual([recorder.opened, recorder.errors.length], [1, 0], 'no error was reported');
   });
 
-  test('long polls wait as X-PS-Reconnect-In says', async () => {
+  test('wait for the time of X-PS-Reconnect-In', async () => {
     const { network, clock, recorder } = await connected({ transports: ['long-poll'] });
     assert.deepEqual(network.kinds(), ['poll', 'long-poll']);
     assert.equal(recorder.opened, 1);
@@ -261,13 +262,13 @@ describe('polls', () => {
     assertDelivered(recorder, network);
   });
 
-  test('a quiet long poll is asked again when it is answered', async () => {
+  test('are repeated after an empty answer', async () => {
     const { network, clock } = await connected({ transports: ['long-poll'] });
     await clock.advance(100_000);
     assert.deepEqual(network.kinds(), ['poll', ...Array(5).fill('long-poll')]);
   });
 
-  test('a long poll that is never answered is given up', async () => {
+  test('are aborted if no answer arrives', async () => {
     const { network, clock, recorder } = await connected({ transports: ['long-poll'] });
     network.mode = 'dead';
     network.publish('a');
@@ -279,7 +280,7 @@ describe('polls', () => {
     assertDelivered(recorder, network);
   });
 
-  test('short polls alone, if that is wished', async () => {
+  test('are short polls only, if the options say so', async () => {
     const { network, clock, recorder } = await connected({ transports: ['poll'] });
     for (let n = 0; n < 4; n++) {
       network.publish('a');
@@ -295,7 +296,7 @@ describe('polls', () => {
 describe('the browser\'s EventSource', () => {
   const options = { transports: ['event-source', 'long-poll'], types: ['made'] };
 
-  test('delivers, after a poll that says whether the server is there', async () => {
+  test('delivers events, after a poll that checks the server', async () => {
     const { network, clock, recorder, channel } = await connected(options);
     assert.deepEqual(network.kinds(), ['poll', 'stream']);
     for (let n = 0; n < 3; n++) network.publish('a', n);
@@ -305,7 +306,7 @@ describe('the browser\'s EventSource', () => {
     assert.equal(recorder.events[0].data, 0);
   });
 
-  test('comes back by itself, also as a short poll, and nobody notices', async () => {
+  test('reconnects by itself, also from short answers, without an error', async () => {
     const { network, clock, recorder } = await connected(options);
     network.mode = 'fallback';
     network.close();
@@ -321,7 +322,7 @@ describe('the browser\'s EventSource', () => {
     assert.equal(recorder.errors.length, 0);
   });
 
-  test('that is held back by a proxy gives way to long polls', async () => {
+  test('is replaced by long polls if a proxy holds it back', async () => {
     const browser = new Browser();
     browser.network.buffering = true;
     const recorder = new Recorder(browser.page(), ['a'], { lastEventId: '0', ...options });
@@ -333,9 +334,9 @@ describe('the browser\'s EventSource', () => {
     assertDelivered(recorder, browser.network);
   });
 
-  test('that gives up is followed by polls, which say why', async () => {
+  test('is replaced by polls if it stops, and these report the error', async () => {
     const { network, clock, recorder } = await connected(options);
-    network.answer = () => refusal(503, 'SERVICE_UNAVAILABLE');
+    network.answer = () => rejection(503, 'SERVICE_UNAVAILABLE');
     network.cut();
     network.publish('a');
     await clock.advance(4000);
@@ -345,7 +346,7 @@ describe('the browser\'s EventSource', () => {
     assertDelivered(recorder, network);
   });
 
-  test('an error event of an application is an event', async () => {
+  test('delivers an application\'s event of type error', async () => {
     const { network, clock, recorder } = await connected({ ...options, types: ['error', 'made'] });
     network.publish('a', 'mine', 'error');
     network.publish('a');
@@ -355,7 +356,7 @@ describe('the browser\'s EventSource', () => {
 });
 
 describe('a hidden page', () => {
-  test('goes on unless it is told to pause', async () => {
+  test('stays connected by default', async () => {
     const { network, clock, page, recorder } = await connected();
     page.hide();
     await clock.advance(3_600_000);
@@ -365,7 +366,7 @@ describe('a hidden page', () => {
     assert.equal(network.requests.length, 1);
   });
 
-  test('pauses after the time it was told, and goes on at its cursor when it is seen', async () => {
+  test('pauses after the time in the options, and resumes at its cursor when it is visible', async () => {
     const { network, clock, page, recorder, channel } = await connected({ pauseHidden: 60_000 });
     network.publish('a');
     await clock.advance(0);
@@ -384,7 +385,7 @@ describe('a hidden page', () => {
     assert.deepEqual([channel.readyState, recorder.opened, recorder.errors.length], [EventChannel.OPEN, 2, 0]);
   });
 
-  test('that is seen again in time has not paused', async () => {
+  test('does not pause if it is visible again in time', async () => {
     const { network, clock, page } = await connected({ pauseHidden: 60_000 });
     page.hide();
     await clock.advance(30_000);

@@ -1,11 +1,11 @@
-// TypingSender beside the state machine of Zulip's own clients (@zulip/shared 0.0.18, lib/typing_status.js), with the same
-// keystrokes at the same times: both must send the same.
+// Compares TypingSender with the state machine of Zulip's own clients (@zulip/shared 0.0.18, lib/typing_status.js):
+// with the same keystrokes at the same times both must send the same.
 //
-// Where they differ, and why:
-//   - Zulip has 10 s and 5 s built in; ours are the server's. The comparison gives ours the same.
-//   - Zulip's knows people only; ours topics too.
-//   - Zulip compares lists of people as they stand (its callers sort them); ours by what is in them.
-//   - Zulip sends at once; ours one after the other, so that no "start" overtakes a "stop" on the network.
+// The differences, and the reasons:
+//   - Zulip's timings of 10 s and 5 s are constants; ours come from the server. The test gives ours the same.
+//   - Zulip's handles only people; ours topics too.
+//   - Zulip's compares lists of people as they are (its callers sort them); ours compares their members.
+//   - Zulip's sends immediately; ours sends one report at a time, so that no "start" overtakes a "stop" on the network.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { build } from 'esbuild';
@@ -14,7 +14,8 @@ import { TypingSender } from '../../client/src/index.js';
 import { randomSource } from '../lib/publishers.mjs';
 import { Clock } from './lib/clock.mjs';
 
-// It uses the global timers, and is written as a module without saying so: bundled, with the timers of the test's clock.
+// Zulip's code uses the global timers, and is a module without a type in its package: bundle it with the timers of the
+// test.
 async function zulip(clock) {
   const built = await build({
     entryPoints: ['@zulip/shared/lib/typing_status.js'], bundle: true, write: false, format: 'esm', logLevel: 'silent',
@@ -52,7 +53,7 @@ async function compare(seed) {
     const recipient = what > 0.95 ? null : to;
     theirs.update(worker, recipient);
     ours.update(recipient && { to: recipient });
-    // Mostly typing quickly; pauses on both sides of the limits, and exactly on them.
+    // Mostly quick keystrokes, with pauses on both sides of the limits, and exactly at them.
     await clock.advance([0, 50, 200, 1000, 4999, 5000, 5001, 10_000, 10_001][Math.floor(random() ** 2 * 9)]);
   }
   await clock.advance(20_000);
@@ -61,7 +62,7 @@ async function compare(seed) {
 
 for (let run = 0; run < 8; run++) {
   const seed = Number(process.env.PGEVENTS_SEED ?? (Date.now() + run * 7919) % 1e9);
-  test(`the same keystrokes send the same as in Zulip (seed ${seed})`, async () => {
+  test(`sends the same as Zulip for the same keystrokes (seed ${seed})`, async () => {
     const { zulip: wanted, ours } = await compare(seed);
     assert.ok(wanted.length > 20);
     assert.deepEqual(ours, wanted);

@@ -1,4 +1,4 @@
-// The writing side of typing, on a fake clock: "start" now and then, "stop" when it is over.
+// TypingSender on a fake clock: sends "start" from time to time, and "stop" at the end.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -19,8 +19,8 @@ function writer({ answer = () => {}, ...options } = {}) {
   return { clock, typing, sent };
 }
 
-describe('who types', () => {
-  test('is told with the first keystroke, and ends twelve seconds after the last', async () => {
+describe('typing', () => {
+  test('is reported at the first keystroke, and ends twelve seconds after the last', async () => {
     const { clock, typing, sent } = writer();
     typing.update(kAnna);
     await clock.advance(8000);
@@ -29,7 +29,7 @@ describe('who types', () => {
     assert.deepEqual(sent, [[0, 'start', '8'], [20, 'stop', '8']]);
   });
 
-  test('is told again when thirty seconds have passed, and not before', async () => {
+  test('is reported again after thirty seconds, and not before', async () => {
     const { clock, typing, sent } = writer();
     for (let n = 0; n < 66; n++) {
       typing.update(kAnna);
@@ -38,7 +38,7 @@ describe('who types', () => {
     assert.deepEqual(sent, [[0, 'start', '8'], [31, 'start', '8'], [62, 'start', '8']]);
   });
 
-  test('goes by the times that the server tells', async () => {
+  test('uses the timings of the server', async () => {
     const { clock, typing, sent } = writer({
       server_typing_started_wait_period_milliseconds: 2000, server_typing_stopped_wait_period_milliseconds: 1500,
     });
@@ -50,7 +50,7 @@ describe('who types', () => {
     assert.deepEqual(sent.map(([at, op]) => [Math.round(at), op]), [[0, 'start'], [2, 'start'], [5, 'stop']]);
   });
 
-  test('ends at once when he has sent, emptied or closed what he wrote; with nothing to end, nothing is sent', async () => {
+  test('ends immediately when the text is sent, emptied or closed; without a start, nothing is sent', async () => {
     const { clock, typing, sent } = writer();
     typing.update(null);
     typing.stop();
@@ -62,7 +62,7 @@ describe('who types', () => {
     assert.equal(clock.pending, 0);
   });
 
-  test('turns to others: "stop" there, "start" here', async () => {
+  test('for another recipient sends "stop" for the old one and "start" for the new one', async () => {
     const { clock, typing, sent } = writer();
     typing.update(kAnna);
     typing.update(kTopic);
@@ -73,7 +73,7 @@ describe('who types', () => {
     ]);
   });
 
-  test('writes to the same people in another order, and to the same topic in other letters', async () => {
+  test('treats the same people in another order, and a topic in another case, as the same recipient', async () => {
     const { clock, typing, sent } = writer();
     typing.update({ to: ['8', '9'] });
     typing.update({ to: [9, 8] });
@@ -89,7 +89,7 @@ describe('who types', () => {
     assert.equal(sent.length, 5);
   });
 
-  test('sends what the server wants to read', async () => {
+  test('sends the parameters of the protocol', async () => {
     const params = [];
     const typing = new TypingSender(async (its) => void params.push(its), { environment: { ...new Clock() } });
     typing.update({ to: ['8', 9] });
@@ -102,7 +102,7 @@ describe('who types', () => {
     ]);
   });
 
-  test('one notice after the other, however long the network takes', async () => {
+  test('sends one report at a time, however slow the network is', async () => {
     const waiting = [];
     const { clock, typing, sent } = writer({ answer: () => new Promise((resolve) => waiting.push(resolve)) });
     typing.update(kAnna);
@@ -115,7 +115,7 @@ describe('who types', () => {
     }
   });
 
-  test('goes on after notices that failed', async () => {
+  test('continues after failed reports', async () => {
     const { clock, typing, sent } = writer({
       answer: () => {
         throw new Error('User has disabled typing notifications for direct messages');
@@ -129,7 +129,7 @@ describe('who types', () => {
   });
 });
 
-test('conversations have names that differ when they do', () => {
+test('different conversations have different names', () => {
   const all = [{ to: ['1', '2'] }, { to: ['12'] }, { to: ['1,2'] }, { to: [] }, { streamId: '1', topic: '2' },
     { streamId: '1', topic: '' }, { streamId: '1","topic":"2', topic: '' }];
   assert.equal(new Set(all.map(conversationOf)).size, all.length);

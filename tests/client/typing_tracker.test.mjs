@@ -1,4 +1,4 @@
-// The reading side of typing, on a fake clock: who types where, until he stops or his time is over.
+// TypingTracker on a fake clock: which users are typing where, until they stop or their time ends.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -20,8 +20,8 @@ function reader(options = {}) {
   return { clock, typists, changes };
 }
 
-describe('who is typing', () => {
-  test('is shown from "start" to "stop", in the order in which they began', () => {
+describe('a typist', () => {
+  test('is listed from "start" to "stop", in the order of the starts', () => {
     const { typists, changes } = reader();
     typists.apply(stream('start', '8', '7', 'Lunch'));
     typists.apply(stream('start', '9', '7', 'lunch'));
@@ -31,7 +31,7 @@ describe('who is typing', () => {
     assert.deepEqual(changes, Array(3).fill(conversationOf(kTopic)));
   });
 
-  test('is gone 45 seconds after the last "start"', async () => {
+  test('is removed 45 seconds after the last "start"', async () => {
     const { clock, typists, changes } = reader();
     typists.apply(stream('start', '8', '7', 'lunch'));
     await clock.advance(30_000);
@@ -44,7 +44,7 @@ describe('who is typing', () => {
     assert.equal(clock.pending, 0);
   });
 
-  test('each has a time of his own', async () => {
+  test('has a timer of their own', async () => {
     const { clock, typists } = reader();
     typists.apply(stream('start', '8', '7', 'lunch'));
     await clock.advance(40_000);
@@ -53,14 +53,14 @@ describe('who is typing', () => {
     assert.deepEqual(typists.typists(kTopic), ['9']);
   });
 
-  test('as long as the server says', async () => {
+  test('is listed for the time of the server', async () => {
     const { clock, typists } = reader({ server_typing_started_expiry_period_milliseconds: 1000 });
     typists.apply(stream('start', '8', '7', 'lunch'));
     await clock.advance(1000);
     assert.deepEqual(typists.typists(kTopic), []);
   });
 
-  test('a "start" that was long on its way counts from when it was sent', async () => {
+  test('is listed from the time at which a delayed "start" was sent', async () => {
     const { clock, typists } = reader();
     typists.apply(stream('start', '8', '7', 'lunch'), 40_000);
     typists.apply(stream('start', '9', '7', 'lunch'), 46_000);
@@ -72,7 +72,7 @@ describe('who is typing', () => {
     assert.deepEqual(typists.typists(kTopic), []);
   });
 
-  test('in each conversation by itself', () => {
+  test('is listed for each conversation separately', () => {
     const { typists } = reader();
     typists.apply(direct('start', '8', ['10']));
     typists.apply(direct('start', '8', ['10', '9']));
@@ -85,20 +85,20 @@ describe('who is typing', () => {
     assert.deepEqual(typists.typists(kTopic), ['8']);
   });
 
-  test('never this user himself, whose other devices hear of it', () => {
+  test('is never this user, whose other devices receive the event', () => {
     const { typists, changes } = reader();
     typists.apply(direct('start', '10', ['8']));
     assert.deepEqual(typists.typists({ to: ['8'] }), []);
     assert.deepEqual(changes, []);
   });
 
-  test('a "stop" of one who did not type is no change', () => {
+  test('who was not typing causes no event by a "stop"', () => {
     const { typists, changes } = reader();
     typists.apply(stream('stop', '8', '7', 'lunch'));
     assert.deepEqual(changes, []);
   });
 
-  test('nobody after clear()', () => {
+  test('is removed by clear()', () => {
     const { clock, typists, changes } = reader();
     for (const user of ['1', '2', '3', '4']) typists.apply(stream('start', user, '7', 'lunch'));
     assert.equal(typists.typists(kTopic).length, 4, 'more than three: several people');

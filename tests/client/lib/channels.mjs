@@ -1,4 +1,4 @@
-// EventChannels that keep a record of what they delivered.
+// EventChannels that record the events that they delivered.
 import assert from 'node:assert/strict';
 import { EventChannel } from '../../../client/src/index.js';
 import { Browser } from './page.mjs';
@@ -20,7 +20,7 @@ export class Recorder {
   }
 }
 
-// One page with a channel on "a", connected.
+// Opens a page with a connected channel on "a".
 export async function connected(options = {}) {
   const browser = new Browser();
   const page = browser.page();
@@ -29,7 +29,7 @@ export async function connected(options = {}) {
   return { browser, page, recorder, clock: browser.clock, network: browser.network, channel: recorder.channel };
 }
 
-// Exactly these events of the log, in its order.
+// Asserts that exactly these events of the log were delivered, in order.
 export function assertDelivered(recorder, network, { channels = ['a'], after = 0 } = {}) {
   const wanted = network.log.filter(({ id, channel_id }) => id > after && channels.includes(channel_id)).map(({ id }) => id);
   assert.deepEqual(recorder.ids, wanted);

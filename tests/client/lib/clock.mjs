@@ -1,6 +1,6 @@
-// A clock that stands until a test moves it, and timers that go by it.
+// A clock that stops until a test advances it, and timers that use it.
 
-// Promises, streams and messages that are on their way arrive.
+// Lets pending promises, streams and messages arrive.
 export async function settle() {
   for (let n = 0; n < 6; n++) await new Promise(setImmediate);
 }
@@ -20,7 +20,7 @@ export class Clock {
     this.clearTimeout = (id) => this.#timers.delete(id);
   }
 
-  // How many timers are set.
+  // The number of timers that are set.
   get pending() {
     return this.#timers.size;
   }
@@ -30,7 +30,7 @@ export class Clock {
     return due.sort(([a_id, a], [b_id, b]) => a.at - b.at || a_id - b_id)[0];
   }
 
-  // Time passes; every timer is called at its own time, and what follows from it happens before the next.
+  // Advances time. Calls every timer at its time; its consequences happen before the next timer.
   async advance(ms) {
     const until = this.#now + ms;
     await settle();
@@ -45,13 +45,13 @@ export class Clock {
     await settle();
   }
 
-  // The machine sleeps: time passes, and the timers are called when it is over.
+  // The machine sleeps: time passes, and the timers are called afterwards.
   async sleep(ms) {
     this.#now += ms;
     await this.advance(0);
   }
 
-  // Moves on in small steps until `condition` holds.
+  // Advances in small steps until `condition` holds.
   async until(condition, { limit = 600_000, step = 100 } = {}) {
     await settle();
     for (let passed = 0; !condition(); passed += step) {

@@ -1,5 +1,5 @@
-// A model of pgevents behind fetch(): a log, streams, long and short polls as docs/protocol.md says, on a test's clock; and what
-// networks do to them. The real thing is in servers.test.mjs.
+// A model of pgevents behind fetch(): a log, streams, long and short polls by docs/protocol.md, on a test's clock; and
+// faults of the network. tests/browser/ tests the client with real servers.
 const kHeartbeat = 15_000;
 const kRetry = 2000;
 const kPollInterval = 5000;
@@ -8,18 +8,18 @@ const encoder = new TextEncoder();
 const json = (body, { status = 200, headers = {} } = {}) =>
   new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
 
-export const refusal = (status, code, headers) => json({ result: 'error', code, msg: `${code} it is` }, { status, headers });
+export const rejection = (status, code, headers) => json({ result: 'error', code, msg: `${code} it is` }, { status, headers });
 
 export class Network {
   log = [];
   head = 0;
-  oldest = 1; // what is older has been pruned
+  oldest = 1; // older events have been pruned
   requests = []; // { url, query, headers, at, kind, signal }
   streams = new Set();
   polls = new Set();
-  mode = 'module'; // fallback; down: connections are refused; dead: packets get lost
-  buffering = false; // a proxy that keeps streams until they end
-  tokens; // those that are good; undefined: none is needed
+  mode = 'module'; // or fallback; down: connections are refused; dead: packets are lost
+  buffering = false; // a proxy that holds streams back until they end
+  tokens; // the valid ones; undefined: no token is needed
   answer = () => undefined; // a test's own answer to a request
   calls = {}; // answers to POST and PATCH, by path: a function of the parameters
 
@@ -35,7 +35,7 @@ export class Network {
     return this.head;
   }
 
-  // The database is another one: restored to `head`.
+  // The database has been restored to `head`.
   restore(head) {
     this.head = head;
     this.log = this.log.filter(({ id }) => id <= head);
@@ -43,24 +43,24 @@ export class Network {
     for (const poll of this.polls) poll.look();
   }
 
-  // Everything that is open breaks off.
+  // Breaks all open connections.
   cut() {
     for (const { fail } of [...this.streams, ...this.polls]) fail(new TypeError('terminated'));
   }
 
-  // Connections are forgotten, and nobody is told.
+  // Drops all connections silently.
   lose() {
     for (const stream of this.streams) stream.forget();
     this.polls.clear();
   }
 
-  // The server goes away in good order: streams end, polls are answered.
+  // The server exits gracefully: streams end, polls are answered.
   close() {
     for (const stream of this.streams) stream.end();
     for (const poll of this.polls) poll.finish('closing');
   }
 
-  // The tokens that are in use are over.
+  // The tokens in use expire.
   expire(reason = 'expired') {
     this.tokens = new Set();
     for (const stream of this.streams) stream.expire(reason);
@@ -92,16 +92,16 @@ export class Network {
     });
   }
 
-  #refusal({ headers }) {
+  #rejection({ headers }) {
     if (!this.tokens) return undefined;
     const token = headers.Authorization?.slice('Bearer '.length);
     if (this.tokens.has(token)) return undefined;
-    return refusal(401, token ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED');
+    return rejection(401, token ? 'TOKEN_EXPIRED' : 'UNAUTHORIZED');
   }
 
   #route(request, fail) {
-    const refused = this.#refusal(request);
-    if (refused) return refused;
+    const rejected = this.#rejection(request);
+    if (rejected) return rejected;
     if (request.method !== 'GET') return json(this.calls[request.path](JSON.parse(request.body)));
     request.channels = decodeURIComponent(request.path.split('/').at(-1)).split(',');
     const { last_event_id: cursor } = request.query;
@@ -109,7 +109,7 @@ export class Network {
     return request.kind === 'stream' ? this.#stream(request) : this.#poll(request, fail);
   }
 
-  // What comes behind the request's cursor, which moves on.
+  // The events behind the request's cursor; moves the cursor.
   #take(request) {
     const { channels, cursor, query: { types } } = request;
     const gap = cursor > this.head ? 'ahead' : cursor > 0 && cursor < this.oldest - 1 ? 'pruned' : undefined;
@@ -126,7 +126,7 @@ export class Network {
 
   #stream(request) {
     const { clock } = this;
-    let held = ''; // by a proxy that buffers
+    let held = ''; // the text that a buffering proxy holds back
     let controller;
     let timer;
     const body = new ReadableStream({

@@ -1,11 +1,11 @@
-// A browser as far as the library sees it: pages of one origin with their timers, network, locks and channels between tabs.
+// A model of a browser for the library: pages of one origin with timers, network, locks and channels between tabs.
 import { setMaxListeners } from 'node:events';
 
 import { StreamParser } from '../../../client/src/stream_parser.js';
 import { Clock } from './clock.mjs';
 import { Network } from './network.mjs';
 
-// Web Locks: one holder at a time, in the order of their requests.
+// Web Locks: one owner at a time, in the order of requests.
 export class Locks {
   #held = new Map(); // name → { reject }
   #queues = new Map();
@@ -61,7 +61,7 @@ export class Browser {
   }
 }
 
-// A document, a window, and everything else that an environment has; `random` is 0.5 unless a test wants another.
+// A document, a window, and the rest of an environment; `random` is 0.5 unless a test sets another.
 export class Page {
   frozen = false;
 
@@ -107,7 +107,7 @@ export class Page {
     this.waiting = [];
   }
 
-  // A frozen page is not called; what was due is called when it goes on.
+  // Timers and messages of a frozen page are delivered after it is thawed.
   #timer(clock) {
     return (callback, ms) => clock.setTimeout(() => this.#deliver(callback), ms);
   }
@@ -132,14 +132,14 @@ export class Page {
     this.window.dispatchEvent(new Event('online'));
   }
 
-  // The tab is closed without a word: timers, network and locks are gone.
+  // The tab crashes: timers, network and locks end without an event.
   close() {
     this.closed.abort();
     for (const bus of this.browser.buses) if (bus.page === this) this.browser.buses.delete(bus);
   }
 }
 
-// The browser's own EventSource: reconnects by itself after the time that it was told, gives up after an error of HTTP.
+// The browser's own EventSource: reconnects after the server's `retry:` time, stops after an HTTP error.
 function eventSourceOn(clock, network) {
   return class extends EventTarget {
     readyState = 0;
@@ -167,7 +167,7 @@ function eventSourceOn(clock, network) {
     async #connect() {
       const parser = new StreamParser();
       const url = new URL(this.#url, 'http://test');
-      if (this.#id) url.searchParams.set('last_event_id', this.#id); // as the header would
+      if (this.#id) url.searchParams.set('last_event_id', this.#id); // stands for the header
       const { signal } = this.#abort;
       try {
         const response = await network.fetch(url.href, { headers: { Accept: 'text/event-stream' }, signal });
@@ -176,7 +176,7 @@ function eventSourceOn(clock, network) {
         this.#dispatch(new Event('open'));
         for await (const chunk of response.body) this.#read(parser.push(chunk));
       } catch {
-        // as after an end
+        // reconnect, as after the end of a stream
       }
       if (signal.aborted) return;
       this.readyState = 0;

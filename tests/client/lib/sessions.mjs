@@ -14,8 +14,8 @@ export const kSettings = {
   receives_typing_notifications: true,
 };
 
-// A server with users; `state` is what it says of them, and may be changed. `more` of the answer to register; what is undefined
-// there is left out.
+// A server with users; `state` is its data about them, and may be changed. `more` is added to the answer to register;
+// undefined members are omitted.
 export function server(more = {}) {
   const browser = new Browser();
   const { clock, network } = browser;
