@@ -19,7 +19,7 @@ export class TypingTracker extends EventTarget {
 
   /**
    * @param {object} [options]  as in the answer to register
-   * @param {string} [options.user]  this user, who is never listed
+   * @param {string} [options.user]  this user is never listed
    * @param {number} [options.server_typing_started_expiry_period_milliseconds]  how long a "start" is valid
    * @param {Partial<import('./environment.js').Environment>} [options.environment]
    */
