@@ -4,7 +4,7 @@
 people=(10:'Anna Graf' 11:'Beat Keller' 12:'Chantal Rochat' 13:'Dino Bernasconi' 14:'Elin Caduff' 15:'Flurin Arpagaus')
 people_ttl=86400 # seconds; ./run up makes new tokens
 
-# Each person may subscribe to the rooms and to presence, and publish to the inbox of their own.
+# Each person may subscribe to the rooms and to presence, and publish to their own inbox.
 person() {
   read_token_options --user "$1" --ttl "$people_ttl" \
     --subscribe 'presence:{realm}' --subscribe 'stream:*' --publish 'chat.in:{user}'
