@@ -249,12 +249,12 @@ struct Known {
 };
 
 constexpr Known kKnown[] = {
-    {Endpoint::kRegister, "settings/http_register"},
+    {Endpoint::kRegister, "users/http_register"},
     {Endpoint::kReportPresence, "presence/internal/presence_request"},
     {Endpoint::kUserPresence, "presence/http_user_presence"},
     {Endpoint::kRealmPresence, "presence/http_realm_presence"},
     {Endpoint::kTyping, "typing/http_typing"},
-    {Endpoint::kSettings, "settings/http_settings"},
+    {Endpoint::kSettings, "users/http_settings"},
 };
 
 START_TEST(of_what_a_function_does_not_know_only_the_name_is_sent) {
