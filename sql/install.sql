@@ -1,9 +1,20 @@
--- Installs pgevents into the current database, or upgrades what is there, in one transaction:
+-- Installs pgevents into the current database, or upgrades an earlier version, in one transaction:
 --     psql -v ON_ERROR_STOP=1 -f sql/install.sql [connection options]
--- Running it again changes nothing, but puts right what a restored dump has left (settle.sql).
--- `-v owner=ROLE` has everything belong to that role; whoever runs it must be a member. `-v to=N` stops at schema version N (used by
--- the upgrade test).
--- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only when the roles are missing.
+-- Running it again changes nothing, except that it repairs what a restored dump has left (settle.sql).
+-- `-v owner=ROLE` makes that role the owner of everything; the role that runs it must be a member of it.
+-- `-v to=N` stops at schema version N (used by the upgrade test).
+-- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only if the roles are missing.
+--
+-- The order: preflight.sql (checks, roles, schema), the missing migrations, the functions, comments.sql (COMMENT ON),
+-- roles.sql (rights), settle.sql. Functions have a file each:
+--     functions/AREA/NAME.sql           a role may call it
+--     functions/AREA/internal/NAME.sql  only other functions and triggers call it
+--     functions/replaceable/NAME.sql    an application may replace it
+-- The areas:
+--     publish   what may be published, checks, staging           presence  reports, connections, their events
+--     log       ids, reading, pruning, what the listener needs   typing    typing notifications
+--     access    revoking tokens, ending streams                  users     the directory, register, a user's settings
+--     http      parameters, answers and errors of http_*()       settings  the operator's settings and timings
 \set ON_ERROR_STOP on
 \set QUIET on
 \set latest 8
@@ -19,19 +30,19 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL search_path = pg_catalog, pg_temp;
--- An upgrade that has to wait for a long query must not make every publisher wait behind it: it gives up instead.
+-- An upgrade that waits for a long query makes every publisher wait behind it: it gives up after a while.
 SET LOCAL lock_timeout = '10s';
 \ir preflight.sql
 
--- What an application did so far must not fail because of an upgrade: it is warned.
+-- Publishing that worked before an upgrade must not fail after it: an upgraded installation only warns.
 SELECT CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'warning' ELSE 'error' END AS strictness \gset
 SELECT coalesce(max(version), 0) AS installed, coalesce(max(version), 0) > :latest AS is_newer
   FROM pgevents.migrations \gset
 \set version_before :installed
 \if :is_newer
-\warn 'pgevents: the database has schema version' :installed '- this install.sql knows only up to' :latest
-\warn 'pgevents: use the install.sql of the newer release'
-DO $$ BEGIN RAISE EXCEPTION 'pgevents: refusing to install an older version'; END $$;
+\warn 'pgevents: the schema version of the database is' :installed '- that of this install.sql is' :latest
+\warn 'pgevents: run the install.sql of the newer release'
+DO $$ BEGIN RAISE EXCEPTION 'pgevents: the database has a newer version; nothing was installed'; END $$;
 \endif
 
 SELECT :installed < 1 AND :to >= 1 AS is_due \gset
@@ -82,7 +93,7 @@ SELECT :installed < 8 AND :to >= 8 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (8, 'strict');
 \endif
 
--- What an application may replace by functions of its own: an upgrade leaves these alone.
+-- An application may replace these functions, so an upgrade does not touch them.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
 \ir functions/replaceable/user_channel.sql
@@ -207,6 +218,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/access/internal/prune_revocations.sql
 \ir functions/log/prune.sql
 \ir functions/log/status.sql
+\ir comments.sql
 \ir roles.sql
 
 \ir settle.sql
@@ -219,6 +231,6 @@ SELECT CASE :version_before WHEN 0 THEN '' WHEN :installed THEN ' already'
 COMMIT;
 \echo :report
 \if :became_strict
-\echo 'pgevents: the settings reserved_types and unknown_members are \'warning\': nothing fails that worked so far.'
-\echo 'pgevents: when the log shows no WARNING of them any more, set both to \'error\' (docs/sql.md, section 2)'
+\echo 'pgevents: the settings reserved_types and unknown_members are \'warning\': publishing that worked does not fail.'
+\echo 'pgevents: when the server log shows no such WARNING any more, set both to \'error\' (docs/sql.md, section 2)'
 \endif

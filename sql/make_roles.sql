@@ -1,4 +1,4 @@
--- Called by preflight.sql: makes the roles that are missing. What each may do is in roles.sql.
+-- Called by preflight.sql: makes the roles that are missing. Their rights are in roles.sql.
 DO $$
 DECLARE
   missing text[] := ARRAY(
@@ -10,7 +10,7 @@ BEGIN
     BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
     EXCEPTION
-      -- Roles belong to the whole cluster: an installation in another database may have been quicker.
+      -- Roles belong to the whole cluster: an installation in another database may have made it meanwhile.
       WHEN duplicate_object OR unique_violation THEN NULL;
       WHEN insufficient_privilege THEN
         RAISE EXCEPTION 'pgevents: role % is missing and % may not create it', wanted, current_user

@@ -1,10 +1,11 @@
--- Called by install.sql, last but one: every right that the roles have (make_roles.sql makes them). Nothing is granted anywhere else.
---   pgevents_server     what the nginx module and the fallback need: execute its functions, read no table
---   pgevents_publisher  what an application needs: publish, nothing else
---   pgevents_admin      who the users are: fill the directory, revoke tokens, end streams, nothing else
+-- Called by install.sql, last but one: grants every right that the roles have (make_roles.sql makes them). No other
+-- file grants anything.
+--   pgevents_server     for the nginx module and the fallback: executes their functions, reads no table
+--   pgevents_publisher  for an application: publishes, nothing else
+--   pgevents_admin      for administering users: fills the directory, revokes tokens, ends streams, nothing else
 -- All are groups without login: GRANT pgevents_publisher TO my_application.
 
--- What an administrator has granted to other roles stays.
+-- Rights that an administrator has granted to other roles stay.
 REVOKE ALL ON SCHEMA pgevents FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher, pgevents_admin;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgevents FROM PUBLIC, pgevents_server, pgevents_publisher, pgevents_admin;
@@ -19,7 +20,7 @@ GRANT EXECUTE ON FUNCTION pgevents.revoke(text, timestamptz) TO pgevents_admin;
 GRANT EXECUTE ON FUNCTION pgevents.disconnect(text) TO pgevents_admin;
 DO $$
 BEGIN
-  -- Not there while install.sql stops at an earlier version.
+  -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.users') IS NOT NULL THEN
     GRANT SELECT, INSERT, UPDATE, DELETE ON pgevents.users, pgevents.streams, pgevents.stream_members TO pgevents_admin;
   END IF;

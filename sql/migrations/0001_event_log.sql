@@ -1,5 +1,5 @@
 -- Migration 1: the event log, the staging table in front of it, and the view that applications use.
--- Migrations never change once released; what comes later is a new file.
+-- The statements of a released migration never change; a later change is a new file.
 
 COMMENT ON SCHEMA pgevents IS 'Real-time events from committed transactions';
 COMMENT ON TABLE pgevents.migrations IS 'Which migrations have been applied';
@@ -7,13 +7,13 @@ COMMENT ON TABLE pgevents.migrations IS 'Which migrations have been applied';
 CREATE TABLE pgevents.settings (
   name  text PRIMARY KEY,
   value text NOT NULL,
-  -- A retention that cannot be read would stop pruning, silently: refuse it where it is written.
+  -- A retention that cannot be read would silently stop pruning: it is rejected when it is written.
   CONSTRAINT settings_retention_valid CHECK (name <> 'retention' OR value::interval > interval '0')
 );
 COMMENT ON TABLE pgevents.settings IS 'Settings; retention: how long events are kept (interval)';
 INSERT INTO pgevents.settings (name, value) VALUES ('retention', '7 days');
 
--- What pruning has taken away: rows with id <= pruned_id are gone. A cursor below it has a gap.
+-- What pruning has removed: rows with id <= pruned_id are gone. A cursor below it has a gap.
 CREATE TABLE pgevents.history (
   only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   pruned_id bigint NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE pgevents.log (
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
   expires_at timestamptz,
-  -- The front-ends get times as numbers, which infinity is not.
+  -- The front-ends read times as numbers, which cannot be infinite.
   CONSTRAINT log_times_finite CHECK (isfinite(ts) AND isfinite(expires_at))
 );
 COMMENT ON TABLE pgevents.log IS 'All kept events, ids in commit order';
@@ -42,8 +42,8 @@ CREATE INDEX log_channel_id_id_idx ON pgevents.log (channel_id, id);
 CREATE INDEX log_ts_id_idx ON pgevents.log (ts, id);
 CREATE INDEX log_expires_at_idx ON pgevents.log (expires_at) WHERE expires_at IS NOT NULL;
 
--- Events of transactions that have not committed yet; afterwards waste, removed by prune().
--- UNLOGGED: what a crash could lose here belongs to transactions that the crash has rolled back.
+-- Events of transactions that have not committed yet; afterwards prune() removes the rows.
+-- UNLOGGED: rows that a crash could lose here belong to transactions that the crash rolls back.
 CREATE UNLOGGED TABLE pgevents.staging (
   channel_id text COLLATE "C" NOT NULL,
   type       text COLLATE "C" NOT NULL,
@@ -53,14 +53,7 @@ CREATE UNLOGGED TABLE pgevents.staging (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
 
--- pgevents.staging_sequence(): deferred constraint trigger of pgevents.staging; moves events into the log at COMMIT.
--- Parameters: NEW: the staged event.
--- Returns:    NULL (ignored).
--- Errors:     none of its own.
--- Tables:     staging (insert), log (insert, through append()), revocations (update, through revocation_settle()).
--- Each event goes round twice. PostgreSQL runs deferred triggers in the order in which they were queued, and those that
--- they queue themselves after all others. In the first round the event only queues up again; in the second, all deferred
--- foreign keys and triggers of the application have been checked, so that nothing waits for a row's lock under the sequencing lock.
+-- The triggers below need these functions. install.sql replaces them afterwards; sql/functions describes them.
 CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -80,13 +73,6 @@ BEGIN
   RETURN NULL;
 END
 $$;
--- pgevents.log_notify(): row trigger of pgevents.log; wakes the listeners when the transaction has committed.
--- Parameters: none.
--- Returns:    NULL (ignored).
--- Errors:     none of its own.
--- Tables:     none.
--- Not with its owner's rights, and named in full: a fixed search_path would cost as much again.
--- The payload is constant: equal notifications of one transaction become one. What is new is read from the log.
 CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -95,11 +81,6 @@ BEGIN
   RETURN NULL;
 END
 $$;
--- pgevents.events_insert(): INSTEAD OF INSERT on pgevents.events; checks an event and stages it until COMMIT.
--- Parameters: NEW: channel_id, data, expires_at; id and ts must be left out.
--- Returns:    NEW, so that the statement reports the row.
--- Errors:     PT400.
--- Tables:     staging (insert), settings (read).
 CREATE OR REPLACE FUNCTION pgevents.events_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -120,11 +101,6 @@ BEGIN
   RETURN NEW;
 END
 $$;
--- pgevents.events_refuse_change(): INSTEAD OF UPDATE OR DELETE on pgevents.events; what has been published stays.
--- Parameters: none.
--- Returns:    never.
--- Errors:     PT405.
--- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.events_refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -136,7 +112,7 @@ $$;
 
 CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
--- ALWAYS: what is published by a trigger in the apply worker of logical replication must not be stranded here.
+-- ALWAYS: events published by a trigger in the apply worker of logical replication must not stay here for ever.
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 
 -- ALWAYS: it also fires in the apply worker of logical replication, so that servers can LISTEN on a replica.

@@ -1,7 +1,7 @@
--- Migration 2: what http_publish() remembers, so that a client may repeat a request whose answer it did not get.
+-- Migration 2: what http_publish() keeps, so that a client may repeat a request whose answer it did not get.
 
 CREATE TABLE pgevents.idempotency_keys (
-  -- Digest of (realm, user, channel, key): any length of these fits the index.
+  -- Digest of (realm, user, channel, key), so that any length of these fits the index.
   scope       bytea PRIMARY KEY,
   body_digest bytea NOT NULL,
   event_id    bigint NOT NULL,

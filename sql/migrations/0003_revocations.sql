@@ -1,4 +1,4 @@
--- Migration 3: whose tokens are refused, as revoke() has said last.
+-- Migration 3: the users whose tokens are rejected, by the last call of revoke().
 
 CREATE TABLE pgevents.revocations (
   user_id    text COLLATE "C" PRIMARY KEY,
@@ -6,7 +6,7 @@ CREATE TABLE pgevents.revocations (
   revoked_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are refused; infinity: until it is lifted';
--- For prune(), which does not take away what still is to come, nor what counts until it is lifted.
+-- For prune(), which keeps revocations whose time is still to come and those that last until they are lifted.
 CREATE INDEX revocations_settled_idx ON pgevents.revocations (greatest(before, revoked_at));
 
 ALTER TABLE pgevents.settings ADD CONSTRAINT settings_revocation_retention_valid

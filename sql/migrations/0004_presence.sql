@@ -1,8 +1,8 @@
 -- Migration 4: the directory of users and streams, presence, connections; timings among the settings.
 
--- The directory: an application fills these three tables, or drops them and puts views of the same name in their place. Hence
--- nothing refers to them by a key or a type, here or in functions. The rule for names is that of name_is_sane(), which those
--- who fill the tables may not execute.
+-- The directory: an application fills these three tables, or drops them and puts views of the same name in their place.
+-- Hence nothing refers to them by a key or a type, here or in functions. The rule for names is that of name_is_sane(),
+-- which the roles that fill the tables may not execute.
 CREATE TABLE pgevents.users (
   realm   text COLLATE "C" NOT NULL DEFAULT 'main',
   user_id text COLLATE "C" NOT NULL,
@@ -36,27 +36,27 @@ CREATE TABLE pgevents.stream_members (
 );
 COMMENT ON TABLE pgevents.stream_members IS 'Who may write in a stream, filled by the application; may be replaced by a view';
 
--- One sequence for all realms; drawn from under the realm's lock, so that ids follow commit order within a realm.
+-- One sequence for all realms; ids are drawn under the realm's lock and so follow commit order within a realm.
 CREATE SEQUENCE pgevents.presence_update_seq AS bigint;
 
--- The row is the user's lock: all that changes him holds it until the change is visible.
+-- The row is the user's lock: a transaction that changes the user's presence holds it until the change is visible.
 CREATE TABLE pgevents.presence (
   realm        text COLLATE "C" NOT NULL,
   user_id      text COLLATE "C" NOT NULL,
   active_at    timestamptz CHECK (isfinite(active_at)),
-  active_told_at timestamptz,              -- active_at as it was told last by an event
+  active_told_at timestamptz,              -- active_at in the last event that reported it
   idle_at      timestamptz NOT NULL,
   is_connected boolean NOT NULL DEFAULT false,
-  update_id    bigint NOT NULL DEFAULT 0,  -- of the last change; 0: not written yet, nobody else sees such a row
-  times_id     bigint NOT NULL DEFAULT 0,  -- update_id of the last change of times that is told by an event
-  connected_id bigint NOT NULL DEFAULT 0,  -- update_id of the last change of is_connected, which always is told
+  update_id    bigint NOT NULL DEFAULT 0,  -- of the last change; 0: not written yet, invisible to other transactions
+  times_id     bigint NOT NULL DEFAULT 0,  -- update_id of the last change of times that an event reports
+  connected_id bigint NOT NULL DEFAULT 0,  -- update_id of the last change of is_connected, always reported
   PRIMARY KEY (realm, user_id),
   CHECK (active_at <= idle_at)
 );
 COMMENT ON TABLE pgevents.presence IS 'When each user was last active, and in contact at all';
 CREATE INDEX presence_realm_update_id_idx ON pgevents.presence (realm, update_id);
 
--- What has been told by events. Written twice a second at most, whatever the number of users.
+-- What events have reported. Written twice a second at most, whatever the number of users.
 CREATE TABLE pgevents.presence_realms (
   realm      text COLLATE "C" PRIMARY KEY,
   flushed_id bigint NOT NULL DEFAULT 0,
@@ -76,7 +76,7 @@ COMMENT ON TABLE pgevents.presence_holders IS 'Processes that hold connections, 
 CREATE TABLE pgevents.connections (
   realm   text COLLATE "C" NOT NULL,
   user_id text COLLATE "C" NOT NULL,
-  holder  bigint NOT NULL,     -- 0: polls, which no process holds
+  holder  bigint NOT NULL,     -- 0: polls, which have no holder
   until   timestamptz,         -- the end of the lease; NULL: it lives as long as its holder
   left_at timestamptz,
   PRIMARY KEY (realm, user_id, holder)
@@ -94,10 +94,10 @@ COMMENT ON TABLE pgevents.settings IS
 INSERT INTO pgevents.settings (name, value) VALUES
   ('presence_ping_interval', '60 seconds'),       -- how often clients report
   ('presence_offline_threshold', '200 seconds'),  -- without contact for longer: offline
-  ('presence_flush_window', '1 second'),          -- changes of a realm share an event as often as this
+  ('presence_flush_window', '1 second'),          -- the changes of a realm within it share an event
   ('presence_event_ttl', '1 hour'),               -- how long events of type "presence" are replayed
-  ('presence_grace', '10 seconds'),               -- the last connection is gone so long: disconnected
-  ('presence_lease', '30 seconds'),               -- a holder that has not been heard of for so long is gone
+  ('presence_grace', '10 seconds'),               -- without a connection for longer: disconnected
+  ('presence_lease', '30 seconds'),               -- a holder that has not renewed its lease for longer is gone
   ('typing_started_expiry', '45 seconds'),
   ('typing_started_wait', '30 seconds'),
   ('typing_stopped_wait', '12 seconds')

@@ -1,17 +1,18 @@
--- Migration 8: a restored dump publishes nothing again; settings are checked by name and value; a rate for typing.
+-- Migration 8: a restored dump does not publish events again; settings are checked by name and value; a rate for
+-- typing.
 
--- pg_dump takes staged rows along. staging_sequence() passes over those that another transaction has staged, and those of a dump of an
--- earlier version, which do not have the column.
+-- pg_dump includes staged rows. staging_sequence() skips those that another transaction has staged, and those from a
+-- dump of an earlier version, which do not have the column.
 ALTER TABLE pgevents.staging ADD COLUMN staged_at timestamptz;
 
--- A log that was never written has no row here: those of a dump must not collide with it. No row means: nothing is pruned, and
--- no generation has begun. In a copy by logical replication the rows belong to the source.
+-- A log that was never written has no row here, with which the rows of a dump would collide. Without a row nothing is
+-- pruned, and no generation has begun. In a copy by logical replication the rows belong to the source.
 DELETE FROM pgevents.generations WHERE NOT EXISTS (SELECT FROM pgevents.log) AND (SELECT pruned_id FROM pgevents.history) = 1
    AND NOT EXISTS (SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database());
 DELETE FROM pgevents.crash_mark WHERE NOT EXISTS (SELECT FROM pgevents.generations);
 DELETE FROM pgevents.history WHERE NOT EXISTS (SELECT FROM pgevents.generations);
 
--- generation_place() has one part more from now on. An upgrade is no other place.
+-- generation_place() has one part more from now on. An upgrade must not look like another place.
 UPDATE pgevents.generations SET place = concat_ws('/', place, pg_relation_filenode('pgevents.log'))
  WHERE place = concat_ws('/', (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
                          (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
@@ -20,31 +21,20 @@ UPDATE pgevents.generations SET place = concat_ws('/', place, pg_relation_fileno
 ALTER TABLE pgevents.settings DROP CONSTRAINT settings_retention_valid, DROP CONSTRAINT settings_revocation_retention_valid,
   DROP CONSTRAINT settings_timings_valid;
 COMMENT ON TABLE pgevents.settings IS 'Settings: how long things are kept, timings of presence and typing, how strict publishing is';
--- :strictness is "error" in a new installation. In an upgraded one it is "warning": an error would roll back transactions of an
--- application that worked so far.
+-- :strictness is "error" in a new installation. In an upgraded one it is "warning": an error would roll back
+-- transactions of an application that worked before.
 INSERT INTO pgevents.settings (name, value) VALUES
-  ('reserved_types', :'strictness'),   -- publishing an event of a type that EventSource uses itself
-  ('unknown_members', :'strictness'),  -- publishing data with other members than type and data
-  ('typing_rate', 'off')               -- events of typing that a user may cause a minute
+  ('reserved_types', :'strictness'),   -- for event types that EventSource uses itself
+  ('unknown_members', :'strictness'),  -- for data with other members than type and data
+  ('typing_rate', 'off')               -- typing events that a user may cause in a minute
 ON CONFLICT (name) DO NOTHING;
--- pgevents.setting_names(): the names of all settings that there are.
--- Parameters: none.
--- Returns:    text[], in the order of the documentation.
--- Errors:     none.
--- Tables:     none.
+-- The triggers below need these functions. install.sql replaces them afterwards; sql/functions describes them.
 CREATE OR REPLACE FUNCTION pgevents.setting_names() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members',
     'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl', 'presence_grace',
     'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait', 'typing_rate']
 $$;
--- pgevents.settings_check(): row trigger of pgevents.settings; refuses names that do not exist and values that cannot be read.
--- Parameters: NEW: the row.
--- Returns:    NEW.
--- Errors:     PT400, with the name of the setting and what it takes.
--- Tables:     none.
--- A value that cannot be read would stop pruning, or make every request fail, long after it was written. The rows are counted for
--- settings_found(), in a setting of the session.
 CREATE OR REPLACE FUNCTION pgevents.settings_check() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -77,13 +67,6 @@ BEGIN
   RETURN NEW;
 END
 $$;
--- pgevents.settings_found(): statement triggers of pgevents.settings, before and after an UPDATE; refuses one that matches no row.
--- Parameters: none.
--- Returns:    NULL (ignored).
--- Errors:     PT400.
--- Tables:     none.
--- `UPDATE … WHERE name = 'retenton'` would otherwise succeed and change nothing. A transition table would not do: INSERT … ON CONFLICT
--- DO UPDATE calls these triggers too, also when it inserts.
 CREATE OR REPLACE FUNCTION pgevents.settings_found() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -113,7 +96,7 @@ BEGIN
 END
 $$;
 
--- How many events of typing a user has caused since a time. At most a row for each user; prune() removes what is over.
+-- How many typing events a user has caused since a time. At most one row for each user; prune() removes old rows.
 CREATE UNLOGGED TABLE pgevents.typing_counts (
   realm   text COLLATE "C" NOT NULL,
   user_id text COLLATE "C" NOT NULL,
@@ -123,5 +106,5 @@ CREATE UNLOGGED TABLE pgevents.typing_counts (
 );
 COMMENT ON TABLE pgevents.typing_counts IS 'Events of typing by user, while the setting typing_rate is on';
 
--- These have other parameters now, or are no longer used.
+-- These functions have other parameters now, or are no longer used.
 DROP FUNCTION IF EXISTS pgevents.split_data(json), pgevents.json_member(json, text), pgevents.json_member_escaped(json, text);

@@ -9,7 +9,7 @@ CREATE FUNCTION pgevents.append(channel text, type text, data json, expires_at t
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  nothing text := pg_advisory_xact_lock(1885824374, 1);
+  nothing text := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
   new_id  bigint;
 BEGIN
   IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
@@ -97,7 +97,7 @@ DECLARE
   head bigint;
   next bigint;
 BEGIN
-  -- Not there while install.sql stops at an earlier version.
+  -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.crash_mark') IS NULL THEN
     RETURN;
   END IF;
@@ -217,7 +217,8 @@ BEGIN
     PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
   END IF;
   IF event.unknown IS NOT NULL THEN
-    PERFORM pgevents.complain('unknown_members', format('Member %s is unknown: an event has type and data', event.unknown));
+    PERFORM pgevents.complain('unknown_members',
+      format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
@@ -231,7 +232,7 @@ CREATE FUNCTION pgevents.events_refuse_change() RETURNS trigger
 BEGIN
   RAISE EXCEPTION 'Events cannot be changed or deleted'
     USING ERRCODE = 'PT405', DETAIL = '{"code":"METHOD_NOT_ALLOWED"}',
-          HINT = 'Publish another event. Old events are removed by pgevents.prune() after the setting "retention".';
+          HINT = 'Publish another event. pgevents.prune() removes events that are older than the setting "retention".';
 END
 $$;
 CREATE FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
@@ -252,9 +253,9 @@ BEGIN
     RETURN QUERY SELECT page.pruned_id, channels[1], now_us, 'pgevents.reset',
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
-  -- One ordered index scan per channel, none longer than the page. The pair is compared, not id alone, so that only the
-  -- index on (channel_id, id) fits: by the primary key a quiet channel would cost a scan of everybody's events. So one plan does for
-  -- all, and is kept (plan_cache_mode): making it costs more than most pages.
+  -- One ordered index scan per channel, none longer than the page. Comparing the pair instead of id alone leaves only
+  -- the index on (channel_id, id): by the primary key a quiet channel would cost a scan over the events of all channels.
+  -- So one plan fits every call, and is kept (plan_cache_mode): planning costs more than reading most pages.
   FOR event IN
     SELECT l.*
       FROM (SELECT DISTINCT c.name COLLATE "C" AS name FROM unnest(channels) AS c (name)) wanted
@@ -263,13 +264,13 @@ BEGIN
          WHERE (l.channel_id, l.id) > (wanted.name, page.start_id) AND l.channel_id <= wanted.name
            AND (l.expires_at IS NULL OR l.expires_at > statement_timestamp())
          ORDER BY l.channel_id, l.id LIMIT row_limit + 1) l
-     ORDER BY l.id LIMIT row_limit + 1  -- one more, to know whether there is one
+     ORDER BY l.id LIMIT row_limit + 1  -- one row beyond the page shows whether more events follow
   LOOP
     IF id IS NOT NULL AND (row_limit <= 0 OR bytes_left <= 0) THEN
       RETURN QUERY SELECT id, NULL, NULL::bigint, 'more', NULL, NULL::bigint;
       RETURN;
     END IF;
-    -- Only here is data read from where long values are kept: a row beyond the page costs nothing.
+    -- Long values are read from their TOAST table only here, so that a row beyond the page costs nothing.
     id := event.id; channel_id := event.channel_id; ts_us := pgevents.us(event.ts); type := event.type;
     data := event.data::text; ttl_ms := (pgevents.us(event.expires_at) - now_us) / 1000;
     RETURN NEXT;
@@ -283,7 +284,8 @@ CREATE FUNCTION pgevents.generation_place() RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT concat_ws('/', (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
+  SELECT concat_ws('/', (pg_control_system()).system_identifier,
+                   substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
                    (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
                    pg_relation_filenode('pgevents.log'))
 $$;
@@ -344,8 +346,8 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
   END IF;
   IF key IS NOT NULL THEN
-    -- Whoever comes second with a key waits here until the first is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));
+    -- A second request with the same key waits here until the first one's result is visible.
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));  -- lock "idempotency key"
     SELECT * INTO earlier FROM pgevents.idempotency_keys k
      WHERE k.scope = key_scope AND k.created_at > now() - interval '24 hours';
     IF earlier.body_digest <> digest THEN
@@ -415,14 +417,15 @@ BEGIN
   RETURN pgevents.answer(answer,
     (SELECT pgevents.json_members(row_to_json(b)) FROM (SELECT last_event_id::text,
        array_remove(ARRAY[c.user_channel, c.presence_channel], NULL) AS channels, c.user_channel, c.presence_channel,
-       CASE WHEN length(c.stream) = length(replace(c.stream, '{stream_id}', '')) + 11 THEN c.stream END AS stream_channel
+       CASE WHEN length(c.stream) = length(replace(c.stream, '{stream_id}', '')) + 11
+            THEN c.stream END AS stream_channel
          FROM (SELECT pgevents.user_channel(caller.realm, caller.user_id) AS user_channel,
                  pgevents.presence_channel(caller.realm) AS presence_channel,
                  pgevents.channel_name('stream', NULL, '{stream_id}') AS stream) c) b),
     state,
     CASE WHEN coalesce(wanted ? 'user_settings', true) THEN '"user_settings":' || (SELECT row_to_json(f) FROM (SELECT
-       caller.presence_enabled, caller.send_private_typing_notifications, caller.send_stream_typing_notifications,
-       caller.receives_typing_notifications) f) END,
+      caller.presence_enabled, caller.send_private_typing_notifications, caller.send_stream_typing_notifications,
+      caller.receives_typing_notifications) f) END,
     pgevents.client_timings());
 END
 $$;
@@ -476,7 +479,7 @@ DECLARE
   answer  text;
   changes json;
 BEGIN
-  PERFORM pg_advisory_xact_lock(1885824377, hashtext(identity ->> 'user'));
+  PERFORM pg_advisory_xact_lock(1885824377, hashtext(identity ->> 'user'));  -- lock "user settings"
   caller := pgevents.caller(identity);
   answer := pgevents.success(params, flags);
   SELECT json_strip_nulls(row_to_json(f)) INTO changes FROM (SELECT
@@ -490,7 +493,8 @@ BEGIN
   PERFORM pgevents.change_settings(caller.realm, caller.user_id, changes::jsonb);
   PERFORM pgevents.stage(pgevents.user_channel(caller.realm, caller.user_id), 'user_settings', changes);
   IF changes ->> 'presence_enabled' IS NOT NULL AND NOT caller.is_bot THEN
-    PERFORM pgevents.presence_switch(caller.realm, caller.user_id, (changes ->> 'presence_enabled')::boolean, caller.presence_enabled);
+    PERFORM pgevents.presence_switch(caller.realm, caller.user_id, (changes ->> 'presence_enabled')::boolean,
+                                     caller.presence_enabled);
   END IF;
   RETURN pgevents.answer(answer);
 END
@@ -521,7 +525,8 @@ BEGIN
   IF type = 'direct' THEN
     PERFORM pgevents.typing_direct(caller.realm, caller.user_id, caller.send_private_typing_notifications, op, people);
   ELSE
-    PERFORM pgevents.typing_stream(caller.realm, caller.user_id, caller.send_stream_typing_notifications, op, stream, topic);
+    PERFORM pgevents.typing_stream(caller.realm, caller.user_id, caller.send_stream_typing_notifications, op, stream,
+                                   topic);
   END IF;
   RETURN pgevents.answer(answer);
 END
@@ -581,8 +586,9 @@ BEGIN
   END IF;
   stand_in := pgevents.json_stand_in(source::text);
   spare := source::text;
-  FOREACH escape IN ARRAY '{0000,d8,d9,da,db,dc,dd,de,df,dA,dB,dC,dD,dE,dF,D8,D9,Da,Db,Dc,Dd,De,Df,DA,DB,DC,DD,DE,DF}'::text[] LOOP
-    -- Sought in the source, which is shorter.
+  FOREACH escape IN ARRAY
+      '{0000,d8,d9,da,db,dc,dd,de,df,dA,dB,dC,dD,dE,dF,D8,D9,Da,Db,Dc,Dd,De,Df,DA,DB,DC,DD,DE,DF}'::text[] LOOP
+    -- Searches the source, which is shorter.
     IF strpos(source::text, E'\\u' || escape) > 0 THEN
       spare := replace(spare, E'\\u' || escape, stand_in || escape);
     END IF;
@@ -624,11 +630,12 @@ CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, prelo
 #variable_conflict use_column
 BEGIN
   IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
-     AND pg_try_advisory_xact_lock(1885824374, 1) THEN
+     AND pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
     PERFORM pgevents.check_generation();
   END IF;
   RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1, 1),
-         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1), h.pruned_id, g.first_id - 1, 1),
+         greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1),
+                  h.pruned_id, g.first_id - 1, 1),
          coalesce(last_id, 0) = 0 OR (last_id <= now.head
            AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
            AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
@@ -674,7 +681,7 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
 BEGIN
-  -- No row: nothing has been pruned.
+  -- Without a row nothing has been pruned.
   SELECT h.pruned_id, h.pruned_ts INTO pruned_id, pruned_ts FROM pgevents.history h;
   pruned_id := coalesce(pruned_id, 1);
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
@@ -685,7 +692,7 @@ BEGIN
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
     start_id := after;
   ELSIF since_us IS NOT NULL THEN
-    -- Up to 2^53 the product is exact; that is the year 2255.
+    -- The product is exact up to 2^53, which is the year 2255.
     since := timestamptz 'epoch' + greatest(0, least(since_us, 9007199254740992)) * interval '1 microsecond';
     gap := CASE WHEN since < pruned_ts THEN 'pruned' END;
     SELECT coalesce(min(first.id) - 1, head) INTO start_id
@@ -693,7 +700,7 @@ BEGIN
   ELSE
     start_id := head;
   END IF;
-  -- Also for the cursor 0: below pruned_id there are only dead index entries.
+  -- Applies to the cursor 0 too: the index has only dead entries below pruned_id.
   start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE pruned_id END;
 END
 $$;
@@ -800,32 +807,37 @@ CREATE FUNCTION pgevents.presence_changes(reports jsonb, holder bigint, until ti
 #variable_conflict use_column
 DECLARE
   ping       interval := pgevents.timing('presence_ping_interval');
-  -- 55 s and 130 s with the usual timings. A time is written once a ping interval, however many tabs report.
+  -- 55 s and 130 s with the default timings. A time is written once in each ping interval, however many tabs report.
   stale      timestamptz := at - ping * 11 / 12;
   unexpected timestamptz := at - greatest(pgevents.timing('presence_offline_threshold') - ping * 7 / 6, ping * 11 / 12);
 BEGIN
   RETURN QUERY
-  WITH said AS (
-    SELECT e.value ->> 'realm' AS realm, e.value ->> 'user' AS user_id, coalesce(bool_or(e.value ->> 'status' = 'active'), false) AS is_active,
+  WITH merged AS (
+    SELECT e.value ->> 'realm' AS realm, e.value ->> 'user' AS user_id,
+           coalesce(bool_or(e.value ->> 'status' = 'active'), false) AS is_active,
            (array_agg(e.value -> 'left' IS NOT DISTINCT FROM 'true' ORDER BY e.ordinality DESC))[1] AS is_leaving
       FROM jsonb_array_elements(reports) WITH ORDINALITY e
      GROUP BY 1, 2
   ), ruled AS (
     SELECT s.*, u.is_visible, coalesce(u.is_visible AND u.presence_enabled, false) AND NOT s.is_leaving AS counts,
-           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.active_told_at, p.idle_at, coalesce(p.is_connected, false) AS was_connected,
-           c.is_there, c.until, s.is_active AND coalesce(p.active_at < stale, true) AS active_due, coalesce(p.idle_at < stale, true) AS idle_due
-      FROM said s
+           coalesce(p.update_id, 0) = 0 AS is_new, p.active_at, p.active_told_at, p.idle_at,
+           coalesce(p.is_connected, false) AS was_connected, c.is_there, c.until,
+           s.is_active AND coalesce(p.active_at < stale, true) AS active_due,
+           coalesce(p.idle_at < stale, true) AS idle_due
+      FROM merged s
       LEFT JOIN LATERAL (SELECT true AS is_visible, u.presence_enabled FROM pgevents.users u
          WHERE u.realm = s.realm AND u.user_id = s.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
-      LEFT JOIN LATERAL (SELECT * FROM pgevents.presence p WHERE p.realm = s.realm AND p.user_id = s.user_id OFFSET 0) p ON true
+      LEFT JOIN LATERAL (SELECT * FROM pgevents.presence p
+         WHERE p.realm = s.realm AND p.user_id = s.user_id OFFSET 0) p ON true
       LEFT JOIN LATERAL (SELECT c.left_at IS NULL AS is_there, c.until FROM pgevents.connections c
          WHERE c.realm = s.realm AND c.user_id = s.user_id AND c.holder = presence_changes.holder OFFSET 0) c ON true
   )
   SELECT r.realm, r.user_id,
-         jsonb_build_object('realm', r.realm, 'user', r.user_id, 'status', CASE WHEN r.is_active THEN 'active' ELSE 'idle' END,
-                            'left', r.is_leaving),
+         jsonb_build_object('realm', r.realm, 'user', r.user_id,
+                            'status', CASE WHEN r.is_active THEN 'active' ELSE 'idle' END, 'left', r.is_leaving),
          presence_changes.holder IS NOT NULL AND CASE WHEN r.is_leaving THEN coalesce(r.is_there, false)
-           ELSE r.is_visible AND NOT (coalesce(r.is_there, false) AND coalesce(r.until >= presence_changes.until, true)) END,
+           ELSE r.is_visible
+             AND NOT (coalesce(r.is_there, false) AND coalesce(r.until >= presence_changes.until, true)) END,
          r.counts AND (r.active_due OR r.idle_due OR (presence_changes.holder IS NOT NULL AND NOT r.was_connected)),
          r.is_new,
          CASE WHEN r.active_due THEN at ELSE r.active_at END,
@@ -912,18 +924,21 @@ BEGIN
        WHERE greatest(p.times_id, p.connected_id) > told
          AND u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
     LEFT JOIN LATERAL (SELECT to_json(p.user_id)::text || ':' || pgevents.presence_slim(
-       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair WHERE u.is_visible) slim ON true
+       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair
+       WHERE u.is_visible) slim ON true
    WHERE p.realm = presence_flush.realm AND p.update_id > told;
   IF news.times IS NOT NULL THEN
     PERFORM pgevents.stage(channel, 'presence',
-      format('{"presences":{%s},"server_timestamp":%s}', news.times, stamp)::json, pgevents.timing('presence_event_ttl'));
+      format('{"presences":{%s},"server_timestamp":%s}', news.times, stamp)::json,
+      pgevents.timing('presence_event_ttl'));
   END IF;
   IF news.connected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.connected', format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.connected',
+      format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
   END IF;
   IF news.disconnected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"presences":{%s},"server_timestamp":%s}',
-      news.disconnected, news.last_seen, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.disconnected',
+      format('{"users":[%s],"presences":{%s},"server_timestamp":%s}', news.disconnected, news.last_seen, stamp)::json);
   END IF;
   UPDATE pgevents.presence_realms r
      SET flushed_id = coalesce(news.last_id, told), flushed_at = clock_timestamp(), is_dirty = false
@@ -934,7 +949,8 @@ CREATE FUNCTION pgevents.presence_legacy(active_at timestamp with time zone, idl
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
   SELECT '{"aggregated":{"client":"website",' || pgevents.presence_status(active_at, idle_at, slack)
-    || '},"website":{"client":"website",' || pgevents.presence_status(active_at, idle_at, slack) || ',"pushable":false}}'
+    || '},"website":{"client":"website",' || pgevents.presence_status(active_at, idle_at, slack)
+    || ',"pushable":false}}'
 $$;
 CREATE FUNCTION pgevents.presence_lock(reports jsonb, newcomers jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -942,8 +958,8 @@ CREATE FUNCTION pgevents.presence_lock(reports jsonb, newcomers jsonb) RETURNS v
 BEGIN
   IF newcomers IS NOT NULL THEN
     INSERT INTO pgevents.presence (realm, user_id, idle_at)
-      SELECT (n.value ->> 'realm') COLLATE "C", (n.value ->> 'user') COLLATE "C", '-infinity' FROM jsonb_array_elements(newcomers) n
-       ORDER BY 1, 2
+      SELECT (n.value ->> 'realm') COLLATE "C", (n.value ->> 'user') COLLATE "C", '-infinity'
+        FROM jsonb_array_elements(newcomers) n ORDER BY 1, 2
       ON CONFLICT DO NOTHING;
   END IF;
   PERFORM FROM (
@@ -960,7 +976,7 @@ DECLARE
   key int;
 BEGIN
   FOR key IN SELECT DISTINCT pgevents.presence_realm_key(r.realm) FROM unnest(realms) r (realm) ORDER BY 1 LOOP
-    PERFORM pg_advisory_xact_lock(1885824376, key);
+    PERFORM pg_advisory_xact_lock(1885824376, key);  -- lock "realm"
   END LOOP;
 END
 $$;
@@ -969,7 +985,8 @@ CREATE FUNCTION pgevents.presence_part(shared jsonb, realm text, after bigint, d
     AS $$
 BEGIN
   IF shared = 'true' AND coalesce(after, -1) = -1 AND days IS DISTINCT FROM 0 THEN
-    RETURN '"presence_state":' || jsonb_build_object('realm', realm, 'days', days, 'slim', slim, 'connected', with_connected)::text;
+    RETURN '"presence_state":'
+      || jsonb_build_object('realm', realm, 'days', days, 'slim', slim, 'connected', with_connected)::text;
   END IF;
   RETURN pgevents.presence_state(realm, after, days, slim, with_connected);
 END
@@ -1009,20 +1026,22 @@ DECLARE
 BEGIN
   IF holder IS NULL THEN
     wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
-      OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string' OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
+      OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string'
+      OR coalesce(jsonb_typeof(e.value -> 'user'), '') <> 'string'
       OR e.value ->> 'status' NOT IN ('active', 'idle')
       OR e.value - '{realm,user,status,left}'::text[] <> '{}' LIMIT 1);
     IF wrong IS NOT NULL THEN
       PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid report: ' || left(wrong::text, 200));
     END IF;
   END IF;
-  SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false') INTO due, newcomers
+  SELECT jsonb_agg(c.report), jsonb_agg(c.report) FILTER (WHERE c.is_new AND c.report -> 'left' = 'false')
+    INTO due, newcomers
     FROM pgevents.presence_changes(reports, holder, until, clock_timestamp()) c WHERE c.contact_due OR c.row_due;
   IF due IS NULL THEN
     RETURN 0;
   END IF;
   IF holder > 0 THEN
-    -- Nobody sweeps its connections while it gets new ones.
+    -- The lock keeps presence_sweep() from removing the holder's connections while it gets new ones.
     PERFORM FROM pgevents.presence_holders h WHERE h.holder = presence_report.holder AND NOT h.is_gone FOR SHARE;
     IF NOT FOUND THEN
       RETURN -1;
@@ -1034,7 +1053,7 @@ BEGIN
   END IF;
   total := pgevents.presence_write(due, holder, until);
   IF newcomers IS NOT NULL THEN
-    -- Of whom nothing is to be known is left with no empty row.
+    -- Removes the empty rows of users whose reports changed nothing.
     DELETE FROM pgevents.presence p USING jsonb_array_elements(newcomers) n
      WHERE p.update_id = 0 AND p.realm = n.value ->> 'realm' AND p.user_id = n.value ->> 'user';
   END IF;
@@ -1069,8 +1088,8 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Presence is not supported for bot users.');
   END IF;
   RETURN jsonb_build_object('realm', caller.realm, 'user', caller.user_id, 'status', status, 'ping_only', ping_only,
-    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days, 'share', identity -> 'share_state',
-    'answer', answer);
+    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days,
+    'share', identity -> 'share_state', 'answer', answer);
 END
 $$;
 CREATE FUNCTION pgevents.presence_rows(realm text, since timestamp with time zone) RETURNS TABLE(user_id text, update_id bigint, active_at timestamp with time zone, idle_at timestamp with time zone, is_connected boolean)
@@ -1080,8 +1099,8 @@ CREATE FUNCTION pgevents.presence_rows(realm text, since timestamp with time zon
 DECLARE
   threshold interval := pgevents.timing('presence_offline_threshold');
 BEGIN
-  RETURN QUERY SELECT p.user_id, p.update_id, pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold),
-         p.idle_at, p.is_connected
+  RETURN QUERY SELECT p.user_id, p.update_id,
+         pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at, p.is_connected
     FROM pgevents.presence p JOIN pgevents.users u ON u.realm = p.realm AND u.user_id = p.user_id
    WHERE p.realm = presence_rows.realm AND p.idle_at >= since AND u.is_active AND NOT u.is_bot;
 END
@@ -1095,8 +1114,8 @@ CREATE FUNCTION pgevents.presence_since(realm text, after bigint) RETURNS TABLE(
 DECLARE
   threshold interval := pgevents.timing('presence_offline_threshold');
 BEGIN
-  RETURN QUERY SELECT p.user_id, p.update_id, pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold),
-         p.idle_at, p.is_connected
+  RETURN QUERY SELECT p.user_id, p.update_id,
+         pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at, p.is_connected
     FROM pgevents.presence p CROSS JOIN LATERAL (SELECT u.joined_at FROM pgevents.users u
       WHERE u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u
    WHERE p.realm = presence_since.realm AND p.update_id > after;
@@ -1117,7 +1136,8 @@ CREATE FUNCTION pgevents.presence_state(realm text, after bigint, days bigint, s
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 DECLARE
-  known   bigint := CASE WHEN after <= (SELECT s.last_value FROM pgevents.presence_update_seq s) THEN after ELSE -1 END;
+  known   bigint := CASE WHEN after <= (SELECT s.last_value FROM pgevents.presence_update_seq s)
+                         THEN after ELSE -1 END;
   since   timestamptz := now() - greatest(-36500, least(36500, coalesce(days, 14))) * interval '1 day';
   slack   interval := pgevents.presence_slack();
   last_id bigint;
@@ -1126,14 +1146,15 @@ DECLARE
 BEGIN
   IF days IS DISTINCT FROM 0 THEN
     SELECT max(r.update_id), array_agg(r.user_id) FILTER (WHERE with_connected AND r.is_connected),
-           string_agg(to_json(r.user_id)::text || ':' || CASE WHEN slim THEN pgevents.presence_slim(r.active_at, r.idle_at)
+           string_agg(to_json(r.user_id)::text || ':'
+             || CASE WHEN slim THEN pgevents.presence_slim(r.active_at, r.idle_at)
              ELSE pgevents.presence_legacy(r.active_at, r.idle_at, slack) END, ',')
       INTO last_id, present, people
       FROM (SELECT * FROM pgevents.presence_since(realm, known) WHERE known > 0
             UNION ALL SELECT * FROM pgevents.presence_rows(realm, since) WHERE known <= 0) r;
   END IF;
-  RETURN format('"server_timestamp":%s,"presence_last_update_id":%s,"presences":{%s}%s', to_json(pgevents.server_timestamp()),
-    coalesce(last_id, known), people,
+  RETURN format('"server_timestamp":%s,"presence_last_update_id":%s,"presences":{%s}%s',
+    to_json(pgevents.server_timestamp()), coalesce(last_id, known), people,
     CASE WHEN with_connected THEN ',"presence_connected":' || to_json(coalesce(present, '{}'))::text END);
 END
 $$;
@@ -1158,13 +1179,14 @@ BEGIN
   SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
     FROM (SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.left_at < left_by
           UNION SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.until < at
-          UNION SELECT c.realm, c.user_id FROM pgevents.presence_holders h JOIN pgevents.connections c USING (holder) WHERE h.is_gone
+          UNION SELECT c.realm, c.user_id
+                  FROM pgevents.presence_holders h JOIN pgevents.connections c USING (holder) WHERE h.is_gone
           LIMIT max_users) d;
   IF due.realms IS NULL THEN
     DELETE FROM pgevents.presence_holders h WHERE h.is_gone;
     RETURN 0;
   END IF;
-  -- Of those who have a row in presence, the ones that could be locked; and those who have none.
+  -- The users whose row in presence could be locked, and the users without a row.
   SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
     FROM unnest(due.realms, due.user_ids) d (realm, user_id)
     LEFT JOIN (SELECT p.realm, p.user_id, true AS is_locked FROM pgevents.presence p
@@ -1191,11 +1213,12 @@ DECLARE
   past timestamptz;
   id   bigint;
 BEGIN
-  INSERT INTO pgevents.presence (realm, user_id, idle_at) VALUES (presence_switch.realm, presence_switch.user_id, '-infinity')
+  INSERT INTO pgevents.presence (realm, user_id, idle_at)
+    VALUES (presence_switch.realm, presence_switch.user_id, '-infinity')
     ON CONFLICT DO NOTHING;
   PERFORM FROM pgevents.presence p
     WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id FOR NO KEY UPDATE;
-  -- The sweep may be taking them away.
+  -- presence_sweep() may be removing them.
   PERFORM FROM pgevents.connections c
     WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id FOR KEY SHARE;
   PERFORM pgevents.presence_lock_realms(ARRAY[presence_switch.realm]);
@@ -1209,10 +1232,12 @@ BEGIN
          connected_id = CASE WHEN c.is_connected <> p.is_connected THEN id ELSE p.connected_id END
     FROM (SELECT enabled AND EXISTS (SELECT FROM pgevents.connections c
              WHERE c.realm = presence_switch.realm AND c.user_id = presence_switch.user_id) AS is_connected,
-           CASE WHEN enabled THEN greatest(q.active_at, at) WHEN q.active_at > past THEN past ELSE q.active_at END AS active_at
+           CASE WHEN enabled THEN greatest(q.active_at, at) WHEN q.active_at > past THEN past
+                ELSE q.active_at END AS active_at
             FROM pgevents.presence q WHERE q.realm = presence_switch.realm AND q.user_id = presence_switch.user_id) c
    WHERE p.realm = presence_switch.realm AND p.user_id = presence_switch.user_id
-     AND CASE WHEN enabled THEN NOT was_enabled ELSE p.update_id > 0 AND (was_enabled OR p.idle_at > past OR p.is_connected) END;
+     AND CASE WHEN enabled THEN NOT was_enabled
+              ELSE p.update_id > 0 AND (was_enabled OR p.idle_at > past OR p.is_connected) END;
   IF FOUND THEN
     PERFORM pgevents.presence_tell(ARRAY[presence_switch.realm]);
   ELSE
@@ -1251,7 +1276,7 @@ DECLARE
   name      text;
   next_us   bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
     RETURN 500;
   END IF;
   PERFORM pgevents.presence_sweep(1000);
@@ -1259,8 +1284,8 @@ BEGIN
     SELECT r.realm FROM pgevents.presence_realms r
      WHERE r.is_dirty AND r.flushed_at <= clock_timestamp() - window_us * interval '1 microsecond'
   LOOP
-    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name)) AND EXISTS (
-        SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
+    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name))  -- lock "realm"
+       AND EXISTS (SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
       PERFORM pgevents.presence_flush(name);
     END IF;
   END LOOP;
@@ -1274,7 +1299,8 @@ CREATE FUNCTION pgevents.presence_write(reports jsonb, holder bigint, until time
     AS $$
 DECLARE
   at     timestamptz := clock_timestamp();
-  realms text[] := ARRAY(SELECT DISTINCT r.value ->> 'realm' FROM jsonb_array_elements(reports) r WHERE r.value -> 'left' = 'false');
+  realms text[] := ARRAY(SELECT DISTINCT r.value ->> 'realm' FROM jsonb_array_elements(reports) r
+                          WHERE r.value -> 'left' = 'false');
   told   text[];
   total  int;
 BEGIN
@@ -1307,7 +1333,7 @@ DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);
@@ -1318,7 +1344,7 @@ BEGIN
      ORDER BY l.expires_at LIMIT max_rows);
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
-  -- A staged row that others can see has been committed, and so is in the log.
+  -- A staged row that this transaction can see has been committed, so its event is in the log.
   DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
@@ -1328,7 +1354,8 @@ BEGIN
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
   DELETE FROM pgevents.typing_counts WHERE ctid = ANY (ARRAY(
-    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute' LIMIT max_rows FOR UPDATE SKIP LOCKED));
+    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute'
+     LIMIT max_rows FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN total + removed + pgevents.prune_revocations(max_rows);
 END
@@ -1353,7 +1380,8 @@ BEGIN
   DELETE FROM pgevents.log WHERE id > from_id AND id <= last_id;
   GET DIAGNOSTICS removed = ROW_COUNT;
   INSERT INTO pgevents.history AS h (pruned_id, pruned_ts) VALUES (last_id, last_ts)
-    ON CONFLICT (only_row) DO UPDATE SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
+    ON CONFLICT (only_row) DO UPDATE
+      SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
   RETURN removed;
 END
 $$;
@@ -1422,8 +1450,10 @@ BEGIN
   IF channel COLLATE "C" !~ '^[A-Za-z0-9_.:@=+-]+$'
      AND current_setting('pgevents.noticed_channel', true) IS DISTINCT FROM channel THEN
     PERFORM set_config('pgevents.noticed_channel', channel, false);
-    RAISE NOTICE USING MESSAGE = format('Nobody can subscribe to channel %s unless the front-ends have a wider pattern', to_json(channel)),
-      HINT = 'By default a channel has letters, digits and _.:@=+- only (directive pgevents_channel_pattern).';
+    RAISE NOTICE USING
+      MESSAGE = format('Clients cannot subscribe to channel %s: the front-ends'' default pattern rejects the name',
+                       to_json(channel)),
+      HINT = 'Use letters, digits and _.:@=+- only, or set a wider pattern (directive pgevents_channel_pattern).';
   END IF;
 END
 $_$;
@@ -1431,17 +1461,18 @@ CREATE FUNCTION pgevents.revocation_settle(data json) RETURNS json
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  nothing text := pg_advisory_xact_lock(1885824374, 1);
+  nothing text := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
   at      timestamptz := clock_timestamp();
-  who     text := data ->> 'user';
+  revoked text := data ->> 'user';
   settled timestamptz;
 BEGIN
   IF data -> 'before_us' IS NOT NULL THEN
     RETURN data;
   END IF;
-  UPDATE pgevents.revocations r SET before = at, revoked_at = at WHERE r.user_id = who AND r.revoked_at = '-infinity';
-  settled := (SELECT r.before FROM pgevents.revocations r WHERE r.user_id = who);
-  RETURN format('{"user":%s,"before_us":%s}', to_json(who), coalesce(pgevents.revocation_us(settled), 0));
+  UPDATE pgevents.revocations r SET before = at, revoked_at = at
+   WHERE r.user_id = revoked AND r.revoked_at = '-infinity';
+  settled := (SELECT r.before FROM pgevents.revocations r WHERE r.user_id = revoked);
+  RETURN format('{"user":%s,"before_us":%s}', to_json(revoked), coalesce(pgevents.revocation_us(settled), 0));
 END
 $$;
 CREATE FUNCTION pgevents.revocation_us(before timestamp with time zone) RETURNS bigint
@@ -1470,14 +1501,16 @@ DECLARE
 BEGIN
   PERFORM pgevents.check_user(user_id);
   INSERT INTO pgevents.revocations (user_id, before, revoked_at)
-    VALUES (revoke.user_id, coalesce(revoke.before, clock_timestamp()), CASE WHEN revoke.before IS NULL THEN '-infinity' ELSE now() END)
+    VALUES (revoke.user_id, coalesce(revoke.before, clock_timestamp()),
+            CASE WHEN revoke.before IS NULL THEN '-infinity' ELSE now() END)
     ON CONFLICT ON CONSTRAINT revocations_pkey
     DO UPDATE SET before = excluded.before, revoked_at = excluded.revoked_at;
   IF before_us = 0 THEN
     DELETE FROM pgevents.revocations r WHERE r.user_id = revoke.user_id;
   END IF;
-  PERFORM pgevents.publish_control('pgevents.revoked', CASE WHEN before_us IS NULL THEN format('{"user":%s}', to_json(user_id))
-    ELSE format('{"user":%s,"before_us":%s}', to_json(user_id), before_us) END::json);
+  PERFORM pgevents.publish_control('pgevents.revoked',
+    CASE WHEN before_us IS NULL THEN format('{"user":%s}', to_json(user_id))
+         ELSE format('{"user":%s,"before_us":%s}', to_json(user_id), before_us) END::json);
 END
 $$;
 CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
@@ -1489,8 +1522,9 @@ CREATE FUNCTION pgevents.setting_names() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
   SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members',
-    'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl', 'presence_grace',
-    'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait', 'typing_rate']
+    'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl',
+    'presence_grace', 'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait',
+    'typing_rate']
 $$;
 CREATE FUNCTION pgevents.settings_check() RETURNS trigger
     LANGUAGE plpgsql
@@ -1506,14 +1540,15 @@ DECLARE
 BEGIN
   IF NOT coalesce(NEW.name = ANY (pgevents.setting_names()), false) THEN
     RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
-      MESSAGE = format('There is no setting %s', to_json(NEW.name)),
-      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ');
+      MESSAGE = format('Setting %s does not exist', to_json(NEW.name)),
+      HINT = 'The settings are: ' || array_to_string(pgevents.setting_names(), ', ');
   END IF;
   BEGIN
     is_good := CASE wanted
       WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
       WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
-      WHEN 'an interval from 1 millisecond to 7 days' THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
+      WHEN 'an interval from 1 millisecond to 7 days'
+        THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
       ELSE NEW.value = 'off' OR NEW.value ~ '^[1-9][0-9]{0,5}$' OR NEW.value = '1000000' END;
   EXCEPTION WHEN data_exception THEN
     is_good := false;
@@ -1535,8 +1570,9 @@ BEGIN
     PERFORM set_config('pgevents.settings_written', '', true);
   ELSIF current_setting('pgevents.settings_written', true) IS DISTINCT FROM 'yes' THEN
     RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
-      MESSAGE = format('No setting matches: %s', left(current_query(), 200)),
-      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ') || '. One that has no row yet needs an INSERT.';
+      MESSAGE = format('No row of pgevents.settings matches: %s', left(current_query(), 200)),
+      HINT = format('The settings are: %s. Use INSERT for a setting that has no row yet.',
+                    array_to_string(pgevents.setting_names(), ', '));
   END IF;
   RETURN NULL;
 END
@@ -1558,12 +1594,13 @@ BEGIN
   SELECT s.type, s.inner_data, s.ttl, s.unknown INTO split_body.type, split_body.inner_data, ttl, unknown
     FROM pgevents.split_data(object, '{type,data,ttl}') s;
   IF unknown IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Member %s is unknown: a publication has type, data and ttl', unknown));
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST',
+      format('Member %s is unknown: a publication has type, data and ttl', unknown));
   END IF;
   IF ttl IS NULL OR json_typeof(ttl) = 'null' THEN
     RETURN;
   END IF;
-  -- The type numeric raises errors of its own about greater exponents.
+  -- With greater exponents the cast to numeric would raise an error of its own.
   IF json_typeof(ttl) = 'number' AND length(ttl::text) <= 40 AND ttl::text !~ '[eE][+-]?[0-9]{4}' THEN
     seconds := (ttl::text)::numeric;
   END IF;
@@ -1590,7 +1627,8 @@ BEGIN
       'Invalid event data: must be a JSON object with a string member "type"');
   END IF;
   inner_data := data -> 'data';
-  excess := octet_length(data::text) - 9 - octet_length(type_json::text) - coalesce(8 + octet_length(inner_data::text), 0);
+  excess := octet_length(data::text) - 9 - octet_length(type_json::text)
+    - coalesce(8 + octet_length(inner_data::text), 0);
   IF excess > 5 OR (excess = 5 AND strpos(data::text, '"":') > 0) THEN
     unknown := pgevents.json_unknown_member(data, known);
     ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
@@ -1605,7 +1643,7 @@ BEGIN
     type := type_json #>> '{}';
     RETURN;
   END IF;
-  -- Only here, because a block with a handler costs a subtransaction.
+  -- Only types with an escape get here, because a block with a handler costs a subtransaction.
   BEGIN
     type := type_json #>> '{}';
   EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN
@@ -1629,7 +1667,7 @@ DECLARE
   new_id bigint;
 BEGIN
   IF NEW.staged_at IS DISTINCT FROM now() THEN
-    RETURN NULL; -- from a dump: it was published long ago
+    RETURN NULL;  -- the row comes from a restored dump: the event was published before
   ELSIF NOT NEW.last_turn THEN
     INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn, staged_at)
       VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true, now());
@@ -1690,7 +1728,8 @@ DECLARE
   duration interval := (SELECT s.value::interval FROM pgevents.settings s WHERE s.name = timing.name);
 BEGIN
   IF duration IS NULL THEN
-    RAISE no_data_found USING MESSAGE = format('pgevents.settings has no row %L', timing.name);
+    RAISE no_data_found USING MESSAGE = format('pgevents.settings has no row %L', timing.name),
+      HINT = 'Insert the row again; docs/sql.md, section 13, has the defaults.';
   END IF;
   RETURN duration;
 END
@@ -1776,8 +1815,9 @@ BEGIN
     FROM (SELECT e.value #>> '{}' AS id, min(e.ordinality) AS place
             FROM jsonb_array_elements(people || to_jsonb(typing_direct.user_id)) WITH ORDINALITY e GROUP BY 1) first;
   PERFORM pgevents.typing_charge(realm, user_id, array_length(ids, 1));
-  payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}', to_json(op),
-    to_json(typing_direct.user_id), (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
+  payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}',
+    to_json(op), to_json(typing_direct.user_id),
+    (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
   PERFORM pgevents.stage(c.channel, 'typing', payload, expiry)
      FROM (SELECT DISTINCT pgevents.user_channel(typing_direct.realm, i.id) AS channel FROM unnest(ids) i (id)
             CROSS JOIN LATERAL (SELECT FROM pgevents.users u WHERE u.realm = typing_direct.realm AND u.user_id = i.id
@@ -1807,7 +1847,8 @@ BEGIN
   PERFORM pgevents.typing_charge(realm, user_id, 1);
   PERFORM pgevents.stage(pgevents.stream_channel(stream_id), 'typing',
     format('{"op":%s,"message_type":"stream","sender":{"user_id":%s},"stream_id":%s,"topic":%s}',
-      to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json, pgevents.timing('typing_started_expiry'));
+      to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json,
+    pgevents.timing('typing_started_expiry'));
 END
 $$;
 CREATE FUNCTION pgevents.us(ts timestamp with time zone) RETURNS bigint
@@ -1818,7 +1859,8 @@ $$;
 CREATE FUNCTION pgevents.user_channel(realm text, user_id text) RETURNS text
     LANGUAGE sql STABLE
     AS $$
-  SELECT CASE realm WHEN 'main' THEN 'user:' ELSE 'user@' || replace(replace(realm, '=', '=3D'), ':', '=3A') || ':' END || user_id
+  SELECT CASE realm WHEN 'main' THEN 'user:'
+              ELSE 'user@' || replace(replace(realm, '=', '=3D'), ':', '=3A') || ':' END || user_id
 $$;
 CREATE TABLE pgevents.connections (
     realm text NOT NULL COLLATE pg_catalog."C",
@@ -1832,7 +1874,7 @@ CREATE UNLOGGED TABLE pgevents.crash_mark (
     is_set boolean DEFAULT true NOT NULL,
     CONSTRAINT crash_mark_is_set_check CHECK (is_set)
 );
-COMMENT ON TABLE pgevents.crash_mark IS 'One row, which a crash takes away, as it empties every unlogged table';
+COMMENT ON TABLE pgevents.crash_mark IS 'One row, which a crash removes, because it empties every unlogged table';
 CREATE TABLE pgevents.log (
     id bigint NOT NULL,
     channel_id text NOT NULL COLLATE pg_catalog."C",
@@ -1897,13 +1939,13 @@ CREATE TABLE pgevents.presence (
     CONSTRAINT presence_active_at_check CHECK (isfinite(active_at)),
     CONSTRAINT presence_check CHECK ((active_at <= idle_at))
 );
-COMMENT ON TABLE pgevents.presence IS 'When each user was last active, and in contact at all';
+COMMENT ON TABLE pgevents.presence IS 'When each user was last active, and last in contact';
 CREATE TABLE pgevents.presence_holders (
     holder bigint NOT NULL,
     alive_until timestamp with time zone NOT NULL,
     is_gone boolean DEFAULT false NOT NULL
 );
-COMMENT ON TABLE pgevents.presence_holders IS 'Processes that hold connections, each with a lease';
+COMMENT ON TABLE pgevents.presence_holders IS 'Presence sessions: processes that hold connections, each with a lease';
 ALTER TABLE pgevents.presence_holders ALTER COLUMN holder ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgevents.presence_holders_holder_seq
     START WITH 1
@@ -1918,7 +1960,7 @@ CREATE TABLE pgevents.presence_realms (
     flushed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     is_dirty boolean DEFAULT false NOT NULL
 );
-COMMENT ON TABLE pgevents.presence_realms IS 'Up to which update id the changes of a realm have been told';
+COMMENT ON TABLE pgevents.presence_realms IS 'The update id up to which events have reported the changes of a realm';
 CREATE SEQUENCE pgevents.presence_update_seq
     START WITH 1
     INCREMENT BY 1
@@ -1930,7 +1972,7 @@ CREATE TABLE pgevents.revocations (
     before timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone DEFAULT now() NOT NULL
 );
-COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are refused; infinity: until it is lifted';
+COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are rejected; infinity: all tokens, until it is lifted';
 CREATE TABLE pgevents.settings (
     name text NOT NULL,
     value text NOT NULL
@@ -1950,7 +1992,7 @@ CREATE TABLE pgevents.stream_members (
     stream_id text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C"
 );
-COMMENT ON TABLE pgevents.stream_members IS 'Who may write in a stream, filled by the application; may be replaced by a view';
+COMMENT ON TABLE pgevents.stream_members IS 'The users who may write in a stream, filled by the application; may be replaced by a view';
 CREATE TABLE pgevents.streams (
     stream_id text NOT NULL COLLATE pg_catalog."C",
     realm text DEFAULT 'main'::text NOT NULL COLLATE pg_catalog."C",
@@ -1958,14 +2000,14 @@ CREATE TABLE pgevents.streams (
     is_archived boolean DEFAULT false NOT NULL,
     CONSTRAINT streams_names_sane CHECK ((((octet_length(stream_id) >= 1) AND (octet_length(stream_id) <= 255)) AND ((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((stream_id || realm) !~ '[\u0001-\u001f\u007f]'::text)))
 );
-COMMENT ON TABLE pgevents.streams IS 'Conversations, filled by the application; may be replaced by a view';
+COMMENT ON TABLE pgevents.streams IS 'The streams (conversations), filled by the application; may be replaced by a view';
 CREATE UNLOGGED TABLE pgevents.typing_counts (
     realm text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
     since timestamp with time zone NOT NULL,
     events bigint NOT NULL
 );
-COMMENT ON TABLE pgevents.typing_counts IS 'Events of typing by user, while the setting typing_rate is on';
+COMMENT ON TABLE pgevents.typing_counts IS 'Number of typing events by user, while the setting typing_rate is on';
 CREATE TABLE pgevents.users (
     realm text DEFAULT 'main'::text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
@@ -1979,7 +2021,7 @@ CREATE TABLE pgevents.users (
     CONSTRAINT users_joined_at_check CHECK (isfinite(joined_at)),
     CONSTRAINT users_names_sane CHECK ((((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((octet_length(user_id) >= 1) AND (octet_length(user_id) <= 255)) AND ((realm || user_id) !~ '[\u0001-\u001f\u007f]'::text)))
 );
-COMMENT ON TABLE pgevents.users IS 'Who there is, filled by the application; may be replaced by a view';
+COMMENT ON TABLE pgevents.users IS 'The users, filled by the application; may be replaced by a view';
 ALTER TABLE ONLY pgevents.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (realm, user_id, holder);
 ALTER TABLE ONLY pgevents.crash_mark

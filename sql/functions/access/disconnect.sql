@@ -1,6 +1,7 @@
--- pgevents.disconnect(user_id): when the transaction commits, all streams and long polls of this user end, on all servers.
--- Parameters: user_id: as in the tokens (`sub`), or as the web server names him.
--- Returns:    nothing. He may come back at once; what he may no longer have must be refused by then.
+-- pgevents.disconnect(user_id): ends all streams and long polls of a user, on all servers, when the transaction
+-- commits.
+-- Parameters: user_id: as in the tokens (`sub`), or as the web server names the user.
+-- Returns:    nothing. The user may reconnect at once: the application takes away their rights first.
 -- Errors:     PT400.
 -- Tables:     staging (insert).
 CREATE OR REPLACE FUNCTION pgevents.disconnect(user_id text) RETURNS void

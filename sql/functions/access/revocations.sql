@@ -1,10 +1,11 @@
--- pgevents.revocations(): all that is revoked, for the listener when it begins or comes back.
+-- pgevents.revocations(): everything that is revoked, for the listener when it starts or reconnects.
 -- Parameters: none.
--- Returns:    a row per user, in no particular order; before_us: his tokens issued before it are refused, microseconds since the
---             epoch, the greatest bigint: all of them. Who is not among the rows is not revoked (any more).
+-- Returns:    a row for each user with a revocation, in no particular order; before_us: their tokens issued before it
+--             are rejected (microseconds since the epoch; the greatest bigint: all of them). A user without a row is
+--             not revoked (any more).
 -- Errors:     none.
 -- Tables:     revocations (read).
--- PL/pgSQL, as install.sql makes the functions also while it stops at a version that has no such table yet.
+-- PL/pgSQL, because install.sql creates the functions also when it stops at a version without this table.
 CREATE OR REPLACE FUNCTION pgevents.revocations() RETURNS TABLE (user_id text, before_us bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,5 +1,7 @@
--- pgevents.token_revoked(user_id, issued_us): whether a token is refused, for the fallback, which asks for each token that it is shown.
--- Parameters: user_id: whose; issued_us: when it was issued, microseconds since the epoch; 0 or NULL: unknown, counts as old.
+-- pgevents.token_revoked(user_id, issued_us): whether a token is revoked; the fallback asks this for each token that it
+-- receives.
+-- Parameters: user_id: the token's user; issued_us: when it was issued, microseconds since the epoch; 0 or NULL:
+--             unknown, counts as old.
 -- Returns:    boolean, never NULL.
 -- Errors:     none.
 -- Tables:     revocations (read).

@@ -1,6 +1,6 @@
 -- pgevents.head(): the newest id; as a cursor, "from now on".
 -- Parameters: none.
--- Returns:    bigint, 1 when nothing has ever been published.
+-- Returns:    bigint; 1 if no event has ever been published.
 -- Errors:     none.
 -- Tables:     log, history (read).
 CREATE OR REPLACE FUNCTION pgevents.head() RETURNS bigint

@@ -1,11 +1,11 @@
--- pgevents.log_after(after, max_rows): what is new, on all channels, for the listener.
--- Parameters: after: the last id it has; max_rows: at most so many rows (NULL: all).
+-- pgevents.log_after(after, max_rows): reads the new events of all channels, for the listener.
+-- Parameters: after: the last id it has; max_rows: at most this many rows (NULL: all).
 -- Returns:    rows with id > after in order of id. ts_us: microseconds since the epoch; data: the inner JSON, verbatim;
---             ttl_ms: milliseconds the event has still to live (<= 0: none), NULL when it does not expire.
+--             ttl_ms: milliseconds until the event expires (<= 0: it has expired), NULL if it does not expire.
 -- Errors:     none.
 -- Tables:     log (read).
--- Every listener calls it for every commit: planning it anew each time (LANGUAGE sql does, and plpgsql would, because of LIMIT)
--- would cost several times as much as reading. There is only one plan, that by the primary key.
+-- Every listener calls it for every commit: planning it anew each time (LANGUAGE sql does, and plpgsql would, because
+-- of LIMIT) would cost several times as much as reading. Only one plan is possible, that by the primary key.
 CREATE OR REPLACE FUNCTION pgevents.log_after(after bigint, max_rows int)
 RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan

@@ -1,16 +1,18 @@
--- pgevents.prune(max_rows): removes one batch of what is no longer needed; called now and then by the front-ends.
--- Parameters: max_rows: at most so many rows of each kind (staging: ten times as many).
--- Returns:    number of rows removed; 0: nothing is left to do, another session is at it, or this is a standby.
+-- pgevents.prune(max_rows): removes one batch of what is no longer needed; the front-ends call it now and then.
+-- Parameters: max_rows: at most this many rows of each kind (staging: ten times as many).
+-- Returns:    number of rows removed; 0: nothing is left to do, another session is pruning, or this is a standby.
 -- Errors:     none.
--- Tables:     log, staging, idempotency_keys, revocations, typing_counts (delete), history (insert, update), settings (read).
--- Takes row locks only, and waits for none. Staged rows are small change and each event makes two: ten times as many.
+-- Tables:     log, staging, idempotency_keys, revocations, typing_counts (delete), history (insert, update), settings
+--             (read).
+-- Takes row locks only, and waits for none. Staged rows are cheap to remove and each event makes two: hence ten times
+-- as many.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);
@@ -23,7 +25,7 @@ BEGIN
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
 
-  -- A staged row that others can see has been committed, and so is in the log.
+  -- A staged row that this transaction can see has been committed, so its event is in the log.
   DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
@@ -35,7 +37,8 @@ BEGIN
   total := total + removed;
 
   DELETE FROM pgevents.typing_counts WHERE ctid = ANY (ARRAY(
-    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute' LIMIT max_rows FOR UPDATE SKIP LOCKED));
+    SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute'
+     LIMIT max_rows FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN total + removed + pgevents.prune_revocations(max_rows);
 END

@@ -1,8 +1,8 @@
 -- pgevents.status(): what an operator wants to see.
 -- Parameters: none.
--- Returns:    {"version":…,"head":…,"oldest":…,"events":…,"staged":…,"revocations":…}: schema version, newest id, oldest id
---             that may still be there, number of events (an estimate beyond 10,000), rows that prune() will remove from
---             staging (at most 10,000), users whose tokens are refused (at most 100,000).
+-- Returns:    {"version":…,"head":…,"oldest":…,"events":…,"staged":…,"revocations":…}: schema version, newest id,
+--             oldest id that may still be in the log, number of events (an estimate beyond 10,000), rows that prune()
+--             will remove from staging (at most 10,000), users whose tokens are rejected (at most 100,000).
 -- Errors:     none.
 -- Tables:     migrations, log, history, staging, revocations (read).
 -- PL/pgSQL, because a query on an unlogged table cannot even be planned on a standby.

@@ -1,6 +1,7 @@
--- pgevents.holder_close(holder): a process is gone, and its connections with it.
--- Parameters: holder: as holder_open() gave it.
--- Returns:    nothing. After the grace time those of its users who are connected nowhere else are told to be disconnected.
+-- pgevents.holder_close(holder): ends a presence session (holder): the process is gone, and its connections with it.
+-- Parameters: holder: as returned by holder_open().
+-- Returns:    nothing. After the grace period an event reports those of its users as disconnected who have no other
+--             connection.
 -- Errors:     none.
 -- Tables:     presence_holders (update).
 CREATE OR REPLACE FUNCTION pgevents.holder_close(holder bigint) RETURNS void

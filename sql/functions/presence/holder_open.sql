@@ -1,4 +1,5 @@
--- pgevents.holder_open(): a number under which a process reports its connections from now on.
+-- pgevents.holder_open(): opens a presence session (holder): a number under which a process reports its connections
+-- from now on.
 -- Parameters: none.
 -- Returns:    the holder, with a lease, which each presence_contacts() renews.
 -- Errors:     none.

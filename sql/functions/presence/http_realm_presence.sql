@@ -1,5 +1,5 @@
 -- pgevents.http_realm_presence(identity, params): GET /realm/presence.
--- Parameters: identity: {"user":…,"realm":…}; params: there are none.
+-- Parameters: identity: {"user":…,"realm":…}; params: none are known.
 -- Returns:    {"result":"success","msg":""} and presence_part() of the last 14 days, in the older form.
 -- Errors:     PT400, PT401.
 -- Tables:     presence, users, settings (read).

@@ -1,4 +1,4 @@
--- pgevents.http_report_presence(identity, params): POST /users/me/presence; one call a transaction.
+-- pgevents.http_report_presence(identity, params): POST /users/me/presence; one call in each transaction.
 -- Parameters: identity: {"user":…,"realm":…}; params: status, ping_only, new_user_input, slim_presence, last_update_id,
 --             history_limit_days, from a form (strings) or a JSON body.
 -- Returns:    {"result":"success","msg":""}, and without ping_only presence_state().

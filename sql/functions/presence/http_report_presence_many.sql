@@ -1,7 +1,8 @@
--- pgevents.http_report_presence_many(requests): several http_report_presence() in one transaction, for a server with many users.
+-- pgevents.http_report_presence_many(requests): does several http_report_presence() in one transaction, for a server
+-- with many users.
 -- Parameters: requests: [{"identity":…,"params":…},…]
--- Returns:    a row for each request, in their order: answer; or, where it was refused, state (SQLSTATE), message and detail as
---             the error would have had them. A refused request does not concern the others.
+-- Returns:    a row for each request, in their order: answer; or, if the request was rejected, state (SQLSTATE),
+--             message and detail as the error would have had them. A rejected request does not affect the others.
 -- Errors:     none of its own.
 -- Tables:     as http_report_presence().
 CREATE OR REPLACE FUNCTION pgevents.http_report_presence_many(requests jsonb)

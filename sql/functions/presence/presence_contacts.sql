@@ -1,14 +1,17 @@
--- pgevents.presence_contacts(holder, contacts): who is connected through a process, and who is no longer.
--- Parameters: holder: as holder_open() gave it; contacts: [{"realm":…,"user":…},{"realm":…,"user":…,"left":true},…], may be
---             empty: the lease is renewed. Who is said to be there has connected or still is; it counts as an idle report.
---             Of several entries for a user the last says whether he is there.
--- Returns:    a row. report_ms: those who are still connected are to be reported again after so many milliseconds; renew_ms: after
---             so many at most it must be called again, even with nothing to report. No row: this holder is not known (any more),
---             nothing was written. Open a new one and report everybody.
+-- pgevents.presence_contacts(holder, contacts): records which users are connected through a process, and which no
+-- longer are.
+-- Parameters: holder: as returned by holder_open(); contacts:
+--             [{"realm":…,"user":…},{"realm":…,"user":…,"left":true},…], may be empty: the lease is renewed. A user
+--             listed without "left" has connected or is still connected; this counts as an idle report. Of several
+--             entries for a user the last one counts for "left".
+-- Returns:    a row. report_ms: report users who are still connected again after this many milliseconds; renew_ms: call
+--             the function again after this many at most, even with nothing to report. No row: this holder does not
+--             exist (any more), nothing was written. Open a new one and report all users.
 -- Errors:     none of its own.
 -- Tables:     presence_holders (update), settings (read), and as presence_report().
--- The lease is written a few times in its length, not with every batch.
-CREATE OR REPLACE FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb) RETURNS TABLE (report_ms int, renew_ms int)
+-- Writes the lease a few times in its length, not with every batch.
+CREATE OR REPLACE FUNCTION pgevents.presence_contacts(holder bigint, contacts jsonb)
+RETURNS TABLE (report_ms int, renew_ms int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   lease interval := pgevents.timing('presence_lease');

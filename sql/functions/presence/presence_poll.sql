@@ -1,7 +1,9 @@
--- pgevents.presence_poll(identity, seconds): a poll of the fallback, which counts as a connection and as an idle report.
--- Parameters: identity: {"user":…,"realm":…}; without a user nothing happens; seconds: when the next poll is due.
--- Returns:    whether anything was written. Mostly not: the connection lasts a lease longer than it must, so that a user who
---             polls every few seconds costs a write every lease.
+-- pgevents.presence_poll(identity, seconds): records a poll of the fallback, which counts as a connection and as an
+-- idle report.
+-- Parameters: identity: {"user":…,"realm":…}; without a user the function does nothing; seconds: when the next poll is
+--             due.
+-- Returns:    whether anything was written. Usually not: the connection lasts a lease longer than it must, so that a
+--             user who polls every few seconds costs one write in each lease.
 -- Errors:     none of its own.
 -- Tables:     as presence_report().
 CREATE OR REPLACE FUNCTION pgevents.presence_poll(identity jsonb, seconds int) RETURNS boolean

@@ -1,10 +1,11 @@
--- pgevents.presence_tick(): what has to happen without anybody's request: tell what was kept back to be told together, end
--- connections that are over. Every server calls it again and again; one at a time is enough.
+-- pgevents.presence_tick(): does what no request triggers: publishes changes that were held back to share an event, and
+-- ends connections that are over. Every server calls it again and again; one at a time is enough.
 -- Parameters: none.
 -- Returns:    milliseconds until it should be called again, at most 500.
 -- Errors:     none of its own.
 -- Tables:     as presence_sweep(); presence_realms (read).
--- Realms are only tried here, never waited for: the sweep may hold others already. Whoever holds one will tell its changes himself.
+-- Only tries the locks "realm" and never waits for them, because the sweep may hold others already. A transaction that
+-- holds one publishes its changes itself.
 CREATE OR REPLACE FUNCTION pgevents.presence_tick() RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -12,7 +13,7 @@ DECLARE
   name      text;
   next_us   bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
     RETURN 500;
   END IF;
   PERFORM pgevents.presence_sweep(1000);
@@ -20,8 +21,8 @@ BEGIN
     SELECT r.realm FROM pgevents.presence_realms r
      WHERE r.is_dirty AND r.flushed_at <= clock_timestamp() - window_us * interval '1 microsecond'
   LOOP
-    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name)) AND EXISTS (
-        SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
+    IF pg_try_advisory_xact_lock(1885824376, pgevents.presence_realm_key(name))  -- lock "realm"
+       AND EXISTS (SELECT FROM pgevents.presence_realms r WHERE r.realm = name AND r.is_dirty) THEN
       PERFORM pgevents.presence_flush(name);
     END IF;
   END LOOP;

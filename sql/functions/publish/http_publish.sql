@@ -1,11 +1,13 @@
--- pgevents.http_publish(identity, channel, body, idempotency_key): publishes at once; for the front-ends, one call a transaction.
--- Parameters: identity: who (user, realm), NULL when nobody; body: {"type":…,"data":…,"ttl":…}, ttl in seconds, optional;
---             idempotency_key: NULL or empty, or a name of this publication, so that repeating it does nothing.
--- Returns:    {"result":"success","id":N}; for a repeated key the first one's id.
--- Errors:     PT400; PT403 (http_publish_check()); PT422 when the key was used with another body within 24 hours.
+-- pgevents.http_publish(identity, channel, body, idempotency_key): publishes an event at once; for the front-ends, one
+-- call in each transaction.
+-- Parameters: identity: the publisher (user, realm), NULL if anonymous; body: {"type":…,"data":…,"ttl":…}, ttl in
+--             seconds, optional; idempotency_key: NULL or empty, or a name of this publication, so that a repeated
+--             request publishes nothing.
+-- Returns:    {"result":"success","id":N}; for a repeated key the id of the first event.
+-- Errors:     PT400; PT403 (http_publish_check()); PT422 if the key was used with another body within 24 hours.
 -- Tables:     log (insert, through append()), idempotency_keys (read, insert, update).
--- Keys of publishers who are nobody in particular are one space: such a client has to take keys that cannot be guessed.
--- It does not pass through staging: nothing else is in this transaction that the id would have to wait for.
+-- Keys of anonymous publishers share one space: such a client must use keys that cannot be guessed. Bypasses staging:
+-- this transaction has nothing else that the id would have to wait for.
 CREATE OR REPLACE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text)
 RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -26,8 +28,8 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
   END IF;
   IF key IS NOT NULL THEN
-    -- Whoever comes second with a key waits here until the first is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));
+    -- A second request with the same key waits here until the first one's result is visible.
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));  -- lock "idempotency key"
     SELECT * INTO earlier FROM pgevents.idempotency_keys k
      WHERE k.scope = key_scope AND k.created_at > now() - interval '24 hours';
     IF earlier.body_digest <> digest THEN

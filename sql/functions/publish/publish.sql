@@ -1,6 +1,6 @@
 -- pgevents.publish(channel, type, data, ttl): publishes an event when the transaction commits; for applications.
--- Parameters: channel, type: 1 to 255 bytes without control characters; data: any JSON (NULL: null);
---             ttl: how long from now on the event is worth delivering (NULL: until it is pruned).
+-- Parameters: channel, type: 1 to 255 bytes without control characters; data: any JSON (NULL: null); ttl: how long from
+--             now on the event is worth delivering (NULL: until it is pruned).
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     PT400.
 -- Tables:     staging (insert), settings (read).

@@ -1,6 +1,6 @@
--- pgevents.change_settings(realm, user_id, changes): writes what a user has chosen into the directory. An application may
--- replace this function, where its users are a view that cannot be updated.
--- Parameters: realm, user_id: who; changes: {"presence_enabled":false,…}, one to four of the flags of users.
+-- pgevents.change_settings(realm, user_id, changes): writes what a user has chosen into the directory. An application
+-- may replace this function, where its users are a view that cannot be updated.
+-- Parameters: realm, user_id: the user; changes: {"presence_enabled":false,…}, one to four of the flags of users.
 -- Returns:    nothing.
 -- Errors:     none of its own.
 -- Tables:     users (update).

@@ -1,11 +1,13 @@
--- pgevents.channel_kind(realm, channel): whether clients act on what comes from a channel. An application may replace this function:
--- it has to where its presence_channel(), user_channel() or stream_channel() does not put the id as it is into a name.
+-- pgevents.channel_kind(realm, channel): whether clients act on events from a channel. An application may replace this
+-- function, and must do so if its presence_channel(), user_channel() or stream_channel() does not put the id unchanged
+-- into a name.
 -- Parameters: realm: that of the request; channel: any.
--- Returns:    presence, user or stream: the channel is of that kind; NULL: it is none of them.
+-- Returns:    presence, user or stream: the channel is of that kind; NULL: of none.
 -- Errors:     none.
 -- Tables:     those of the application's functions.
--- Each function is asked for made-up ids, whose places in the answer are where ids stand. They are numbers, because a function may
--- take nothing else. Where presence_channel() looks realms up, that of the request is known at least.
+-- Calls each function with made-up ids, whose places in the answer show where ids stand. They are numbers, because a
+-- function may accept nothing else. The realm of the request is tried as well, because a presence_channel() that looks
+-- realms up knows at least that one.
 CREATE OR REPLACE FUNCTION pgevents.channel_kind(realm text, channel text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

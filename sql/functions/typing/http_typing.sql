@@ -1,6 +1,7 @@
--- pgevents.http_typing(identity, params): POST /typing; one call a transaction. Nothing is kept but the events.
--- Parameters: identity: {"user":…,"realm":…}; params: op: start or stop; type: direct, stream or channel; to: a list of user
---             ids (direct); stream_id, topic (the others).
+-- pgevents.http_typing(identity, params): POST /typing; one call in each transaction. Nothing is kept except the
+-- events.
+-- Parameters: identity: {"user":…,"realm":…}; params: op: start or stop; type: direct, stream or channel; to: a list of
+--             user ids (direct); stream_id, topic (the others).
 -- Returns:    {"result":"success","msg":""}
 -- Errors:     PT400, PT401, PT429.
 -- Tables:     users, streams, stream_members, settings (read), staging, typing_counts (insert).
@@ -28,7 +29,8 @@ BEGIN
   IF type = 'direct' THEN
     PERFORM pgevents.typing_direct(caller.realm, caller.user_id, caller.send_private_typing_notifications, op, people);
   ELSE
-    PERFORM pgevents.typing_stream(caller.realm, caller.user_id, caller.send_stream_typing_notifications, op, stream, topic);
+    PERFORM pgevents.typing_stream(caller.realm, caller.user_id, caller.send_stream_typing_notifications, op, stream,
+                                   topic);
   END IF;
   RETURN pgevents.answer(answer);
 END

@@ -1,10 +1,13 @@
--- pgevents.http_settings(identity, params): PATCH /settings: what a user chooses for himself; one call a transaction.
+-- pgevents.http_settings(identity, params): PATCH /settings: what a user chooses for themselves; one call in each
+-- transaction.
 -- Parameters: identity: {"user":…,"realm":…}; params: the four flags of users, any of them, booleans.
 -- Returns:    {"result":"success","msg":""}
 -- Errors:     PT400, PT401.
--- Tables:     users (update, through change_settings()), presence (insert, update), presence_realms (update), staging (insert).
--- One at a time for each user, from before his flags are read: turning presence on and off must not cross.
--- His other pages get an event user_settings with what was given: to those that have registered, the state they got is old.
+-- Tables:     users (update, through change_settings()), presence (insert, update), presence_realms (update), staging
+--             (insert).
+-- Requests of one user run one at a time, from before the flags are read: turning presence on and off must not cross.
+-- The user's other pages get an event user_settings with the flags of the request, because the state from their
+-- registration is outdated.
 CREATE OR REPLACE FUNCTION pgevents.http_settings(identity jsonb, params jsonb) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -13,7 +16,7 @@ DECLARE
   answer  text;
   changes json;
 BEGIN
-  PERFORM pg_advisory_xact_lock(1885824377, hashtext(identity ->> 'user'));
+  PERFORM pg_advisory_xact_lock(1885824377, hashtext(identity ->> 'user'));  -- lock "user settings"
   caller := pgevents.caller(identity);
   answer := pgevents.success(params, flags);
   SELECT json_strip_nulls(row_to_json(f)) INTO changes FROM (SELECT
@@ -27,7 +30,8 @@ BEGIN
   PERFORM pgevents.change_settings(caller.realm, caller.user_id, changes::jsonb);
   PERFORM pgevents.stage(pgevents.user_channel(caller.realm, caller.user_id), 'user_settings', changes);
   IF changes ->> 'presence_enabled' IS NOT NULL AND NOT caller.is_bot THEN
-    PERFORM pgevents.presence_switch(caller.realm, caller.user_id, (changes ->> 'presence_enabled')::boolean, caller.presence_enabled);
+    PERFORM pgevents.presence_switch(caller.realm, caller.user_id, (changes ->> 'presence_enabled')::boolean,
+                                     caller.presence_enabled);
   END IF;
   RETURN pgevents.answer(answer);
 END

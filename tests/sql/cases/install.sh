@@ -55,7 +55,7 @@ it "a role that is no superuser installs, upgrades and owns it; its applications
 # refused DATABASE MESSAGE [OPTION…]: installing as the superuser fails with this message, and has executed nothing of another's
 refused_to_install() {
   if install_schema "$1" "${@:3}" 2>"$work/errors"; then fail "it installed over what is another's"; fi
-  grep -qF "pgevents: $2; refusing to trust it" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -qF "pgevents: $2; nothing was installed" "$work/errors" || fail "$(cat "$work/errors")"
   is "$(q postgres "SELECT rolsuper FROM pg_roles WHERE rolname = '${prefix}_mallory'")" f "a superuser by now"
 }
 
@@ -107,7 +107,7 @@ dedicated_owner() {
   q "$database" "SET ROLE pgevents_publisher; SELECT pgevents.publish('c', 't', '1')" >/dev/null
   is "$(q "$database" "SET ROLE pgevents_server; SELECT count(*) FROM pgevents.fetch('{c}', 0, NULL, 9, 99)")" 2 "rows"
   if install_schema "$database" 2>"$work/errors"; then fail "without -v owner= it installed"; fi
-  grep -q "schema pgevents belongs to $owner, not to .*refusing" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -q "schema pgevents belongs to $owner, not to .*; nothing was installed" "$work/errors" || fail "$(cat "$work/errors")"
   grep -q "with -v owner=$owner" "$work/errors" || fail "no hint: $(cat "$work/errors")"
 }
 it "a superuser installs for a role that cannot log in and has no other rights, which owns everything" dedicated_owner
@@ -220,7 +220,7 @@ newer() {
   q "$database" "INSERT INTO pgevents.migrations (version, name) VALUES (999, 'from the future');
     DROP FUNCTION pgevents.status()"
   if install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
-  grep -q "refusing to install an older version" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -q "the database has a newer version; nothing was installed" "$work/errors" || fail "$(cat "$work/errors")"
   is "$(q "$database" "SELECT count(*) FROM pg_proc WHERE proname = 'status' AND pronamespace = 'pgevents'::regnamespace")" 0 \
     "functions put back"
 }
@@ -291,6 +291,20 @@ files_complete() {
   done
 }
 it "install.sql includes every file, and every function has a file of its own that says what it does" files_complete
+
+# Reads source lines that take an advisory lock; prints NAME|NUMBER|KEY of each, the key as … if it is computed, and every
+# other line as it is.
+lock_of_line() {
+  sed -E -e 's/.*advisory_xact_lock\(([0-9]+), ([0-9]+)\).*  -- lock "([a-z ]+)"$/\3|\1|\2/; t' \
+    -e 's/.*advisory_xact_lock\(([0-9]+), .*\).*  -- lock "([a-z ]+)"$/\2|\1|…/'
+}
+
+locks_named() {
+  diff <(sed -nE 's/^\| `([a-z ]+)` \| `([0-9]+), ([0-9]+|…)` \|.*/\1|\2|\3/p' "$repo/docs/sql.md" | sort -u) \
+    <(grep -rhE '^[^-]*advisory' --include='*.sql' "$repo/sql" | lock_of_line | sort -u) ||
+    fail "the table of advisory locks in docs/sql.md (<) is not that of sql/ (>)"
+}
+it "every advisory lock is named where it is taken, and docs/sql.md lists it" locks_named
 
 # What a role may call lies in sql/functions/*/, what an application may replace in sql/functions/replaceable/, all the rest in
 # sql/functions/*/internal/.

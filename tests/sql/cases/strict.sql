@@ -47,16 +47,16 @@ SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c
 
 -- test: settings are refused by name and by value where they are written
 SELECT pg_temp.refused(format('INSERT INTO pgevents.settings VALUES (%L, %L)', name, value), wanted) FROM (VALUES
-  ('retenton', '2 days', 'There is no setting "retenton"'), ('', '1', 'There is no setting ""'), ('Retention', '1 day', 'There is no setting "Retention"'),
+  ('retenton', '2 days', 'Setting "retenton" does not exist'), ('', '1', 'Setting "" does not exist'), ('Retention', '1 day', 'Setting "Retention" does not exist'),
   ('revocation_retention', '', 'Invalid value "" for the setting "revocation_retention": must be an interval greater than 0')) t (name, value, wanted);
 SELECT pg_temp.refused(format('UPDATE pgevents.settings SET value = %L WHERE name = %L', value, name), format('Invalid value %s for the setting "%s": must be %s', to_json(value), name, wanted))
   FROM (VALUES ('retention', '7 dayz', 'an interval greater than 0'), ('unknown_members', 'off', 'error or warning'), ('reserved_types', 'Error', 'error or warning'),
     ('typing_rate', '0', 'off, or a number of events a minute from 1 to 1000000'), ('typing_rate', '1000001', 'off, or a number of events a minute from 1 to 1000000'),
     ('typing_rate', '1 minute', 'off, or a number of events a minute from 1 to 1000000'), ('presence_grace', '8 days', 'an interval from 1 millisecond to 7 days'),
     ('typing_started_wait', '999999999999 years', 'an interval from 1 millisecond to 7 days')) t (name, value, wanted);
-SELECT pg_temp.refused($$UPDATE pgevents.settings SET name = 'x' WHERE name = 'retention'$$, 'There is no setting "x"');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '2 days' WHERE name = 'retenton'$$, 'PT400', 'No setting matches: ');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '2 days' WHERE name = 'revocation_retention'$$, 'PT400', 'No setting matches: ');
+SELECT pg_temp.refused($$UPDATE pgevents.settings SET name = 'x' WHERE name = 'retention'$$, 'Setting "x" does not exist');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '2 days' WHERE name = 'retenton'$$, 'PT400', 'No row of pgevents.settings matches: ');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '2 days' WHERE name = 'revocation_retention'$$, 'PT400', 'No row of pgevents.settings matches: ');
 INSERT INTO pgevents.settings VALUES ('revocation_retention', '1 day') ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 INSERT INTO pgevents.settings VALUES ('revocation_retention', '2 days') ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 INSERT INTO pgevents.settings VALUES ('typing_rate', '7') ON CONFLICT DO NOTHING;

@@ -1,4 +1,4 @@
--- pgevents.check_user(user_id): refuses what cannot be a user.
+-- pgevents.check_user(user_id): rejects a text that cannot be a user id.
 -- Parameters: user_id: as in tokens (`sub`).
 -- Returns:    nothing.
 -- Errors:     PT400.

@@ -1,10 +1,11 @@
--- pgevents.prune_revocations(max_rows): removes revocations that no token can be concerned by any more.
--- Parameters: max_rows: at most so many.
+-- pgevents.prune_revocations(max_rows): removes revocations that no longer concern any token.
+-- Parameters: max_rows: at most this many.
 -- Returns:    number of rows removed.
 -- Errors:     none.
 -- Tables:     revocations (delete), settings (read).
--- What counts until it is lifted stays, whatever its age. No event: servers may go on refusing tokens that have expired.
--- Rows that an open transaction has changed are passed over, so that pruning waits for nobody.
+-- A revocation that lasts until it is lifted stays, whatever its age. Pruning publishes no event: servers may go on
+-- rejecting tokens that have expired. Rows that an open transaction has changed are skipped, so that pruning never
+-- waits.
 CREATE OR REPLACE FUNCTION pgevents.prune_revocations(max_rows int) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE

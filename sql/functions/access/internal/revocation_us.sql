@@ -1,7 +1,7 @@
--- pgevents.revocation_us(before): the time of a revocation, in the form in which it goes to the front-ends.
+-- pgevents.revocation_us(before): the time of a revocation in the form that the front-ends read.
 -- Parameters: before: any point in time, also an infinite one.
--- Returns:    whole microseconds since the epoch; 0 for the epoch and earlier: nobody's tokens are that old, so nothing is revoked;
---             the greatest bigint from the year 9999 on: until it is lifted.
+-- Returns:    whole microseconds since the epoch; 0 for the epoch and earlier, where nothing is revoked because no
+--             token is that old; the greatest bigint from the year 9999 on: revoked until it is lifted.
 -- Errors:     none.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.revocation_us(before timestamptz) RETURNS bigint

@@ -1,4 +1,4 @@
--- pgevents.epoch(ts): a point in time as clients are told those of users.
+-- pgevents.epoch(ts): a user's point in time in the form that clients get.
 -- Parameters: ts: finite.
 -- Returns:    whole seconds since the epoch, rounded down.
 -- Errors:     none.

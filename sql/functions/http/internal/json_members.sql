@@ -1,6 +1,6 @@
 -- pgevents.json_members(object): the members of a short object, for answer().
 -- Parameters: object: without spaces around it, as row_to_json() makes it.
--- Returns:    what is between its braces.
+-- Returns:    the text between its braces.
 -- Errors:     none.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.json_members(object json) RETURNS text

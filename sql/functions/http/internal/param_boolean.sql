@@ -1,6 +1,6 @@
--- pgevents.param_boolean(params, name): a parameter that is true or false, and nothing that resembles it.
+-- pgevents.param_boolean(params, name): reads a parameter that must be true or false, not something similar.
 -- Parameters: as param_value().
--- Returns:    boolean; NULL when it is absent, or null in a JSON body.
+-- Returns:    boolean; NULL if it is absent, or null in a JSON body.
 -- Errors:     PT400.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.param_boolean(params jsonb, name text) RETURNS boolean

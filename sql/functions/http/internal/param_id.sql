@@ -1,6 +1,6 @@
--- pgevents.param_id(params, name): a parameter that names something: text, or a number in a JSON body.
--- Parameters: params: all of the request; name: which.
--- Returns:    text; NULL when it is absent, or null in a JSON body.
+-- pgevents.param_id(params, name): reads a parameter that identifies something: text, or a number in a JSON body.
+-- Parameters: params: all of the request; name: the parameter's.
+-- Returns:    text; NULL if it is absent, or null in a JSON body.
 -- Errors:     PT400.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.param_id(params jsonb, name text) RETURNS text

@@ -1,6 +1,6 @@
--- pgevents.param_integer(params, name): a parameter that is a whole number.
+-- pgevents.param_integer(params, name): reads a parameter that must be a whole number.
 -- Parameters: as param_value().
--- Returns:    bigint, at most 18 digits; NULL when it is absent, or null in a JSON body.
+-- Returns:    bigint, at most 18 digits; NULL if it is absent, or null in a JSON body.
 -- Errors:     PT400.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.param_integer(params jsonb, name text) RETURNS bigint

@@ -1,6 +1,6 @@
--- pgevents.param_list(params, name): a parameter that is a list.
+-- pgevents.param_list(params, name): reads a parameter that must be a list.
 -- Parameters: as param_value().
--- Returns:    a JSON array; NULL when it is absent, or null in a JSON body.
+-- Returns:    a JSON array; NULL if it is absent, or null in a JSON body.
 -- Errors:     PT400.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.param_list(params jsonb, name text) RETURNS jsonb

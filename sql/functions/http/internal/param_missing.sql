@@ -1,5 +1,5 @@
--- pgevents.param_missing(name): refuses a request that lacks a parameter.
--- Parameters: name: of the parameter.
+-- pgevents.param_missing(name): rejects a request that lacks a parameter.
+-- Parameters: name: the parameter's.
 -- Returns:    never.
 -- Errors:     PT400, code REQUEST_VARIABLE_MISSING, with var_name.
 -- Tables:     none.

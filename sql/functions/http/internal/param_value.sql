@@ -1,7 +1,7 @@
--- pgevents.param_value(params, name): a parameter that is a boolean, a number or a list.
--- Parameters: params: all of the request. From a form every value is a string, which here is parsed as JSON (`true`, `[8,10]`);
---             from a JSON body the value is what it is; name: which.
--- Returns:    the value; NULL when it is absent, or null in a JSON body.
+-- pgevents.param_value(params, name): reads a parameter that is a boolean, a number or a list.
+-- Parameters: params: all of the request; a form has only strings, which are parsed as JSON here (`true`, `[8,10]`),
+--             while a JSON body has the value itself; name: the parameter's.
+-- Returns:    the value; NULL if it is absent, or null in a JSON body.
 -- Errors:     PT400.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.param_value(params jsonb, name text) RETURNS jsonb

@@ -1,4 +1,4 @@
--- pgevents.server_timestamp(): the present time, as clients are told it.
+-- pgevents.server_timestamp(): the present time in the form that clients get.
 -- Parameters: none.
 -- Returns:    seconds since the epoch with a fraction.
 -- Errors:     none.

@@ -1,8 +1,8 @@
--- pgevents.success(params, known): how a good answer begins, which says what of the request was not understood.
--- Parameters: params: all of the request (NULL: none); known: the parameters that there are.
--- Returns:    "result":"success","msg":"", for answer(), with the names of the others as "ignored_parameters_unsupported" if
---             there are any.
--- Errors:     PT400 when params is no JSON object.
+-- pgevents.success(params, known): the first members of a successful answer, with the names of unknown parameters.
+-- Parameters: params: all of the request (NULL: none); known: the parameters that the function knows.
+-- Returns:    "result":"success","msg":"", for answer(), with the names of all other parameters as
+--             "ignored_parameters_unsupported" if there are any.
+-- Errors:     PT400 if params is not a JSON object.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.success(params jsonb, known text[]) RETURNS text
 LANGUAGE plpgsql AS $$

@@ -1,11 +1,13 @@
--- pgevents.check_generation(): begins a new generation of ids if this is not the place where the last one was begun, or if the
--- server has crashed since. It is told by an event on pgevents' own channel, {"after":…}, which has the first id.
--- Parameters: none; the caller holds the lock under which ids are given.
+-- pgevents.check_generation(): begins a new generation of ids if the last one was begun in another place
+-- (generation_place()) or the server has crashed since. An event on pgevents' own channel, {"after":…}, reports it and
+-- has the first id of the generation.
+-- Parameters: none; the caller holds the lock "append".
 -- Returns:    nothing.
 -- Errors:     40001 at REPEATABLE READ and above, if another transaction does the same at the same time.
 -- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history (read).
--- The first one begins with the first event, not with the installation: so a dump can be restored into an empty one.
--- Once for each session: none has given ids before a promotion or outlives a crash, and afterwards nothing changes while it lives.
+-- The first generation begins with the first event, not with the installation, so that a dump can be restored into an
+-- empty log. One check in each session is enough: no session has assigned ids before a promotion or outlives a crash,
+-- and nothing changes later while the session lives.
 CREATE OR REPLACE FUNCTION pgevents.check_generation() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -14,7 +16,7 @@ DECLARE
   head bigint;
   next bigint;
 BEGIN
-  -- Not there while install.sql stops at an earlier version.
+  -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.crash_mark') IS NULL THEN
     RETURN;
   END IF;

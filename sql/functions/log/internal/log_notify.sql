@@ -3,8 +3,9 @@
 -- Returns:    NULL (ignored).
 -- Errors:     none of its own.
 -- Tables:     none.
--- Not with its owner's rights, and named in full: a fixed search_path would cost as much again.
--- The payload is constant: equal notifications of one transaction become one. What is new is read from the log.
+-- Runs with the caller's rights and names everything in full, because a fixed search_path would double its cost. The
+-- payload is constant, so that all notifications of one transaction become one; the listener reads the new events from
+-- the log.
 CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,11 +1,13 @@
--- pgevents.page_start(after, since_us): where a page of fetch() begins.
+-- pgevents.page_start(after, since_us): finds where a page of fetch() begins.
 -- Parameters: as in fetch().
--- Returns:    start_id: events with a greater id belong to the page; head: the newest id; pruned_id: history up to here is gone;
---             gap: NULL, or why the cursor's history is not there ('pruned', 'ahead'); start_id is then pruned_id.
+-- Returns:    start_id: events with a greater id belong to the page; head: the newest id; pruned_id: history up to this
+--             id is gone; gap: NULL, or why the cursor's history is missing ('pruned', 'ahead'); start_id is then
+--             pruned_id.
 -- Errors:     none.
 -- Tables:     log, history, generations (read).
 -- A time becomes an id, because ids are in commit order and times are only as good as the clock. The least id of a
--- hundred rows, not the first row: after the clock was set back, the first row by time need not be the first by id.
+-- hundred rows, not that of the first row: after the clock was set back, the first row by time need not be the first by
+-- id.
 CREATE OR REPLACE FUNCTION pgevents.page_start(after bigint, since_us bigint,
   OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text)
 LANGUAGE plpgsql STABLE AS $$
@@ -13,7 +15,7 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
 BEGIN
-  -- No row: nothing has been pruned.
+  -- Without a row nothing has been pruned.
   SELECT h.pruned_id, h.pruned_ts INTO pruned_id, pruned_ts FROM pgevents.history h;
   pruned_id := coalesce(pruned_id, 1);
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
@@ -24,7 +26,7 @@ BEGIN
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
     start_id := after;
   ELSIF since_us IS NOT NULL THEN
-    -- Up to 2^53 the product is exact; that is the year 2255.
+    -- The product is exact up to 2^53, which is the year 2255.
     since := timestamptz 'epoch' + greatest(0, least(since_us, 9007199254740992)) * interval '1 microsecond';
     gap := CASE WHEN since < pruned_ts THEN 'pruned' END;
     SELECT coalesce(min(first.id) - 1, head) INTO start_id
@@ -32,7 +34,7 @@ BEGIN
   ELSE
     start_id := head;
   END IF;
-  -- Also for the cursor 0: below pruned_id there are only dead index entries.
+  -- Applies to the cursor 0 too: the index has only dead entries below pruned_id.
   start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE pruned_id END;
 END
 $$;

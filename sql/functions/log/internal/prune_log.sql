@@ -1,10 +1,11 @@
 -- pgevents.prune_log(max_rows): removes the oldest events that are past the retention, and records how far.
--- Parameters: max_rows: look at no more than so many.
+-- Parameters: max_rows: look at no more than this many.
 -- Returns:    number of events removed.
 -- Errors:     none.
 -- Tables:     log (delete), history (insert, update), settings (read).
--- From the oldest id upwards only, and only up to the first event that is to be kept, so that one id tells what is gone.
--- The scan starts at the record: below it lie, while a long transaction runs, all the dead entries of earlier rounds.
+-- Prunes from the oldest id upwards and stops at the first event that must be kept, so that one id describes what is
+-- gone. The scan starts at the recorded id: below it lie all the dead entries of earlier rounds while a long
+-- transaction runs.
 CREATE OR REPLACE FUNCTION pgevents.prune_log(max_rows int) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -24,7 +25,8 @@ BEGIN
   DELETE FROM pgevents.log WHERE id > from_id AND id <= last_id;
   GET DIAGNOSTICS removed = ROW_COUNT;
   INSERT INTO pgevents.history AS h (pruned_id, pruned_ts) VALUES (last_id, last_ts)
-    ON CONFLICT (only_row) DO UPDATE SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
+    ON CONFLICT (only_row) DO UPDATE
+      SET pruned_id = excluded.pruned_id, pruned_ts = greatest(h.pruned_ts, excluded.pruned_ts);
   RETURN removed;
 END
 $$;

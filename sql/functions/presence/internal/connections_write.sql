@@ -1,5 +1,6 @@
--- pgevents.connections_write(reports, holder, until): writes who is connected through a holder, and who has left.
--- Parameters: as presence_changes(); the rows of those who are connected are locked.
+-- pgevents.connections_write(reports, holder, until): writes which users are connected through a holder, and which have
+-- left.
+-- Parameters: as presence_changes(); the rows of the connected users are locked.
 -- Returns:    nothing.
 -- Errors:     none of its own.
 -- Tables:     connections (insert, update), presence, users (read).

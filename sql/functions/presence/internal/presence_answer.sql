@@ -1,5 +1,5 @@
 -- pgevents.presence_answer(request): the answer to a report over HTTP that has been written.
--- Parameters: request: as presence_request() returns it.
+-- Parameters: request: as returned by presence_request().
 -- Returns:    the whole answer.
 -- Errors:     none of its own.
 -- Tables:     presence, users (read).

@@ -1,4 +1,4 @@
--- pgevents.presence_disconnect(realms, user_ids): writes who of these users is connected no longer.
+-- pgevents.presence_disconnect(realms, user_ids): writes which of these users are no longer connected.
 -- Parameters: realms, user_ids: arrays of the same length; the users' rows in presence are locked.
 -- Returns:    nothing.
 -- Errors:     none of its own.

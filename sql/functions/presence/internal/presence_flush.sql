@@ -1,11 +1,13 @@
--- pgevents.presence_flush(realm): tells what has changed in a realm since it was told last, in one event of each type.
--- Parameters: realm: which; the transaction holds its lock, and presence_realms has its row.
+-- pgevents.presence_flush(realm): publishes what has changed in a realm since the last flush, in one event of each
+-- type.
+-- Parameters: realm: its lock is held by the transaction, and presence_realms has its row.
 -- Returns:    nothing.
 -- Errors:     none of its own.
 -- Tables:     presence_realms (update), presence, users (read), staging (insert).
--- An event says how things stand, not what happened: nothing can come out of order. Under the lock everything with a smaller
--- update id has been committed, and the event gets its id before the lock is given back; what changes later has a greater update
--- id, and is told by a later event. Who is disconnected is told of everybody: clients must not keep one who was deactivated.
+-- An event reports the state, not what happened, so nothing can arrive out of order. Under the lock "realm" everything
+-- with a smaller update id has been committed, and the event gets its id before the lock is released; later changes
+-- have a greater update id and go into a later event. The list of disconnected users includes users who are no longer
+-- visible: clients must not keep a user who was deactivated.
 CREATE OR REPLACE FUNCTION pgevents.presence_flush(realm text) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -29,18 +31,21 @@ BEGIN
        WHERE greatest(p.times_id, p.connected_id) > told
          AND u.realm = p.realm AND u.user_id = p.user_id AND u.is_active AND NOT u.is_bot OFFSET 0) u ON true
     LEFT JOIN LATERAL (SELECT to_json(p.user_id)::text || ':' || pgevents.presence_slim(
-       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair WHERE u.is_visible) slim ON true
+       pgevents.presence_active_at(p.active_at, p.idle_at, u.joined_at, threshold), p.idle_at) AS pair
+       WHERE u.is_visible) slim ON true
    WHERE p.realm = presence_flush.realm AND p.update_id > told;
   IF news.times IS NOT NULL THEN
     PERFORM pgevents.stage(channel, 'presence',
-      format('{"presences":{%s},"server_timestamp":%s}', news.times, stamp)::json, pgevents.timing('presence_event_ttl'));
+      format('{"presences":{%s},"server_timestamp":%s}', news.times, stamp)::json,
+      pgevents.timing('presence_event_ttl'));
   END IF;
   IF news.connected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.connected', format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.connected',
+      format('{"users":[%s],"server_timestamp":%s}', news.connected, stamp)::json);
   END IF;
   IF news.disconnected IS NOT NULL THEN
-    PERFORM pgevents.stage(channel, 'pgevents.disconnected', format('{"users":[%s],"presences":{%s},"server_timestamp":%s}',
-      news.disconnected, news.last_seen, stamp)::json);
+    PERFORM pgevents.stage(channel, 'pgevents.disconnected',
+      format('{"users":[%s],"presences":{%s},"server_timestamp":%s}', news.disconnected, news.last_seen, stamp)::json);
   END IF;
   UPDATE pgevents.presence_realms r
      SET flushed_id = coalesce(news.last_id, told), flushed_at = clock_timestamp(), is_dirty = false

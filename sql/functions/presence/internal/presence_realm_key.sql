@@ -1,5 +1,5 @@
--- pgevents.presence_realm_key(realm): the number of a realm's lock.
--- Parameters: realm: which.
+-- pgevents.presence_realm_key(realm): the second key of a realm's lock.
+-- Parameters: realm: the realm.
 -- Returns:    0 to 255.
 -- Errors:     none.
 -- Tables:     none.

@@ -1,7 +1,7 @@
--- pgevents.presence_request(identity, params): reads and checks a report over HTTP, and changes nothing.
+-- pgevents.presence_request(identity, params): reads and checks a report over HTTP without changing anything.
 -- Parameters: identity, params: as http_report_presence().
 -- Returns:    {"realm","user","status"} for presence_report(); "ping_only","slim","after","days","share" for
---             presence_answer(), and "answer": what the answer begins with.
+--             presence_answer(), and "answer": the first members of the answer.
 -- Errors:     PT400, PT401.
 -- Tables:     users (read).
 CREATE OR REPLACE FUNCTION pgevents.presence_request(identity jsonb, params jsonb) RETURNS jsonb
@@ -31,7 +31,7 @@ BEGIN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Presence is not supported for bot users.');
   END IF;
   RETURN jsonb_build_object('realm', caller.realm, 'user', caller.user_id, 'status', status, 'ping_only', ping_only,
-    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days, 'share', identity -> 'share_state',
-    'answer', answer);
+    'slim', coalesce(slim, false) OR after IS NOT NULL, 'after', after, 'days', days,
+    'share', identity -> 'share_state', 'answer', answer);
 END
 $$;

@@ -1,6 +1,6 @@
--- pgevents.presence_slack(): by how much the last activity may lie before the last contact, for a user to count as active.
+-- pgevents.presence_slack(): how long before the last contact the last activity may be for a user to count as active.
 -- Parameters: none.
--- Returns:    interval; 70 seconds with the usual timings.
+-- Returns:    interval; 70 seconds with the default timings.
 -- Errors:     as timing().
 -- Tables:     settings (read).
 CREATE OR REPLACE FUNCTION pgevents.presence_slack() RETURNS interval

@@ -1,10 +1,12 @@
--- pgevents.presence_sweep(max_users): ends connections that are over: left for longer than the grace time, or with an ended lease.
--- Parameters: max_users: at most so many.
+-- pgevents.presence_sweep(max_users): ends connections that are over: left for longer than the grace period, or with an
+-- expired lease.
+-- Parameters: max_users: at most this many users.
 -- Returns:    number of connections removed.
 -- Errors:     none of its own.
--- Tables:     connections, presence_holders (update, delete), presence (update), settings (read), presence_realms (update), staging (insert).
--- A user whose row is locked is passed over until the next time: perhaps he is just connecting. Whoever connects while his row
--- is locked here waits, finds himself disconnected, and connects.
+-- Tables:     connections, presence_holders (update, delete), presence (update), settings (read), presence_realms
+--             (update), staging (insert).
+-- Skips a user whose row is locked until the next time: the user may just be connecting. A user who connects while this
+-- function holds their row waits, then finds the state disconnected and is written as connected.
 CREATE OR REPLACE FUNCTION pgevents.presence_sweep(max_users int) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -19,13 +21,14 @@ BEGIN
   SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
     FROM (SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.left_at < left_by
           UNION SELECT c.realm, c.user_id FROM pgevents.connections c WHERE c.until < at
-          UNION SELECT c.realm, c.user_id FROM pgevents.presence_holders h JOIN pgevents.connections c USING (holder) WHERE h.is_gone
+          UNION SELECT c.realm, c.user_id
+                  FROM pgevents.presence_holders h JOIN pgevents.connections c USING (holder) WHERE h.is_gone
           LIMIT max_users) d;
   IF due.realms IS NULL THEN
     DELETE FROM pgevents.presence_holders h WHERE h.is_gone;
     RETURN 0;
   END IF;
-  -- Of those who have a row in presence, the ones that could be locked; and those who have none.
+  -- The users whose row in presence could be locked, and the users without a row.
   SELECT array_agg(d.realm) AS realms, array_agg(d.user_id) AS user_ids INTO due
     FROM unnest(due.realms, due.user_ids) d (realm, user_id)
     LEFT JOIN (SELECT p.realm, p.user_id, true AS is_locked FROM pgevents.presence p

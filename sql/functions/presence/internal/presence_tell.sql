@@ -1,5 +1,6 @@
--- pgevents.presence_tell(realms): sees to it that changes are told: at once when nothing was told lately, otherwise by presence_tick().
--- Parameters: realms: where something has changed that is to be told (NULL: nowhere); the transaction holds their locks.
+-- pgevents.presence_tell(realms): has changes published: at once if the last event of the realm is old enough,
+-- otherwise by presence_tick().
+-- Parameters: realms: with changes to report (NULL: none); the transaction holds their locks.
 -- Returns:    nothing.
 -- Errors:     none of its own.
 -- Tables:     presence_realms (insert, update), staging (insert, through presence_flush()).

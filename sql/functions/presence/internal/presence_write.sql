@@ -1,14 +1,16 @@
--- pgevents.presence_write(reports, holder, until): writes what reports change, and sees to it that it is told.
+-- pgevents.presence_write(reports, holder, until): writes what reports change, and has it published.
 -- Parameters: as presence_changes(); the users' rows are locked.
 -- Returns:    how many rows have been written.
 -- Errors:     none of its own.
 -- Tables:     presence (update), users, connections (read), presence_realms (update), staging (insert).
--- The time is taken under the users' locks, and so is later than anything that was written by those who had them before.
+-- Takes the time under the users' locks, so that it is later than everything written by transactions that held them
+-- before.
 CREATE OR REPLACE FUNCTION pgevents.presence_write(reports jsonb, holder bigint, until timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE
   at     timestamptz := clock_timestamp();
-  realms text[] := ARRAY(SELECT DISTINCT r.value ->> 'realm' FROM jsonb_array_elements(reports) r WHERE r.value -> 'left' = 'false');
+  realms text[] := ARRAY(SELECT DISTINCT r.value ->> 'realm' FROM jsonb_array_elements(reports) r
+                          WHERE r.value -> 'left' = 'false');
   told   text[];
   total  int;
 BEGIN

@@ -1,7 +1,7 @@
--- pgevents.channel_matches(channel, template): whether a channel is made like an example.
--- Parameters: channel: a name; template: the channel of made-up ids, of which each is a number of ten digits that begins with 87
---             (NULL: there is none).
--- Returns:    true where the channel has anything in place of each number; false where template is nothing but a number.
+-- pgevents.channel_matches(channel, template): whether a channel has the form of an example, for channel_kind().
+-- Parameters: channel: a name; template: the channel of made-up ids, each a number of ten digits that begins with 87
+--             (NULL: there is no such channel).
+-- Returns:    true if the channel has any text in place of each number; false if template is nothing but a number.
 -- Errors:     none.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.channel_matches(channel text, template text) RETURNS boolean

@@ -1,6 +1,6 @@
--- pgevents.channel_name(kind, realm, id): what one of the functions that an application may replace says to made-up names.
--- Parameters: kind: presence, user or stream: which function; realm, id: what it is asked.
--- Returns:    its answer; NULL also where it fails, as one may that looks ids up, or takes numbers only.
+-- pgevents.channel_name(kind, realm, id): the answer of one of the replaceable channel functions, for made-up names.
+-- Parameters: kind: which function: presence, user or stream; realm, id: its arguments.
+-- Returns:    its answer; NULL also if it fails, as a function may that looks ids up or takes numbers only.
 -- Errors:     none.
 -- Tables:     those of the application's function.
 CREATE OR REPLACE FUNCTION pgevents.channel_name(kind text, realm text, id text) RETURNS text

@@ -1,7 +1,8 @@
--- pgevents.complain(setting, message): refuses what an application publishes, or only warns of it, as the operator has chosen.
+-- pgevents.complain(setting, message): rejects what an application publishes, or only warns of it, as the operator has
+-- chosen.
 -- Parameters: setting: reserved_types or unknown_members; message: what is wrong.
--- Returns:    nothing, after a WARNING, where the setting is "warning".
--- Errors:     PT400 where it is anything else, or has no row.
+-- Returns:    nothing, after a WARNING, if the setting is "warning".
+-- Errors:     PT400 if the setting is anything else, or has no row.
 -- Tables:     settings (read).
 CREATE OR REPLACE FUNCTION pgevents.complain(setting text, message text) RETURNS void
 LANGUAGE plpgsql AS $$

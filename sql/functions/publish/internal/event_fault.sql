@@ -3,10 +3,10 @@
 -- Returns:    what is wrong with it, for people; NULL: nothing.
 -- Errors:     none.
 -- Tables:     none.
--- Control characters are refused because both names go into lines of an event stream. The front-ends have a narrower pattern.
--- Front-ends act on what they read in reserved channels and types: only pgevents' own functions may write it.
--- The front-ends get times as numbers, which infinity is not.
--- Without SET and SECURITY DEFINER: so the planner inlines it.
+-- Control characters are rejected because both names are written into lines of an event stream. The front-ends have a
+-- narrower pattern. Front-ends act on events in reserved channels and of reserved types: only pgevents' own functions
+-- may write these. The front-ends read times as numbers, so an infinite expiry is rejected. Without SET and SECURITY
+-- DEFINER, so that the planner inlines it.
 CREATE OR REPLACE FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE

@@ -16,7 +16,8 @@ BEGIN
     PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
   END IF;
   IF event.unknown IS NOT NULL THEN
-    PERFORM pgevents.complain('unknown_members', format('Member %s is unknown: an event has type and data', event.unknown));
+    PERFORM pgevents.complain('unknown_members',
+      format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
   INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
     VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());

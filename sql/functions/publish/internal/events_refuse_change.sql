@@ -1,4 +1,4 @@
--- pgevents.events_refuse_change(): INSTEAD OF UPDATE OR DELETE on pgevents.events; what has been published stays.
+-- pgevents.events_refuse_change(): INSTEAD OF UPDATE OR DELETE on pgevents.events; rejects both: published events stay.
 -- Parameters: none.
 -- Returns:    never.
 -- Errors:     PT405.
@@ -8,6 +8,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION 'Events cannot be changed or deleted'
     USING ERRCODE = 'PT405', DETAIL = '{"code":"METHOD_NOT_ALLOWED"}',
-          HINT = 'Publish another event. Old events are removed by pgevents.prune() after the setting "retention".';
+          HINT = 'Publish another event. pgevents.prune() removes events that are older than the setting "retention".';
 END
 $$;

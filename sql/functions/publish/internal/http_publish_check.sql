@@ -1,10 +1,10 @@
--- pgevents.http_publish_check(identity, channel, type): refuses what must not be published over HTTP, by anybody. Every way of publishing
--- over HTTP calls it, before the event is checked as one from SQL is.
--- Parameters: identity: who (realm), NULL when nobody; channel, type: of the event.
+-- pgevents.http_publish_check(identity, channel, type): rejects events that no client may publish over HTTP. Every way
+-- of publishing over HTTP calls it, before the checks that apply to SQL as well.
+-- Parameters: identity: the publisher (realm), NULL if anonymous; channel, type: of the event.
 -- Returns:    nothing.
 -- Errors:     PT400: a type that browsers use themselves; PT403: a channel or type that clients act on.
 -- Tables:     those of channel_kind().
--- Pages take presence, typing and settings for true when they come from the channels that register names.
+-- Pages trust presence, typing and settings that come from the channels in the answer of register.
 CREATE OR REPLACE FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -1,11 +1,11 @@
--- pgevents.is_plain(channel, type, expires_at): whether there is nothing to say against an event: neither event_fault() nor remark()
--- would.
+-- pgevents.is_plain(channel, type, expires_at): whether an event passes without a closer look: neither event_fault()
+-- nor remark() would object.
 -- Parameters: as event_fault().
--- Returns:    true; false or NULL: ask them.
+-- Returns:    true; false or NULL: ask these two.
 -- Errors:     none.
 -- Tables:     none.
--- Asked for every event, and true for most: one regular expression instead of three. The pattern is the front-ends' default.
--- Without SET and SECURITY DEFINER: so the planner inlines it.
+-- Called for every event, and true for most: one regular expression instead of three. The pattern is the front-ends'
+-- default. Without SET and SECURITY DEFINER, so that the planner inlines it.
 CREATE OR REPLACE FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (channel || '/' || type) COLLATE "C" ~ '^[A-Za-z0-9_.:@=+-]+/[A-Za-z0-9_.:@=+-]+$'

@@ -1,10 +1,12 @@
 -- pgevents.json_stand_in(source): an escape that a JSON text does not contain, for json_harmless().
 -- Parameters: source: the text.
--- Returns:    an escaped slash and 16 digits. The only backslash is its first character, so that it cannot overlap with itself.
--- Errors:     PT400 when the text contains both candidates.
+-- Returns:    an escaped slash and 16 digits. Its only backslash is its first character, so that it cannot overlap with
+--             itself.
+-- Errors:     PT400 if the text contains both candidates.
 -- Tables:     none.
--- The candidates come from the text's digest: to write a text that contains even one of them takes some 2^64 attempts. One that is
--- counted up instead can be foreseen: a text that contains the first thousand would be searched a thousand times.
+-- The candidates come from the text's digest: writing a text that contains even one of them takes some 2^64 attempts.
+-- Candidates that are counted up could be foreseen: a text that contains the first thousand would be searched a
+-- thousand times.
 CREATE OR REPLACE FUNCTION pgevents.json_stand_in(source text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- pgevents.json_unknown_member(object, known): the first member of an object that is not among those that there are.
+-- pgevents.json_unknown_member(object, known): the first member of an object that is not in a list of known names.
 -- Parameters: object: a JSON object, as json_harmless() returns it; known: names of members.
--- Returns:    its name, as JSON text of at most 100 characters; NULL: there is none.
+-- Returns:    its name, as JSON text of at most 100 characters; NULL: all members are known.
 -- Errors:     none.
 -- Tables:     none.
 CREATE OR REPLACE FUNCTION pgevents.json_unknown_member(object json, known text[]) RETURNS text

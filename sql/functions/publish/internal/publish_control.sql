@@ -1,9 +1,11 @@
--- pgevents.publish_control(type, data): publishes on pgevents' own channel, to all servers, when the transaction commits.
--- Parameters: type: one of those that core/wire/control.hpp knows; data: what belongs to it.
+-- pgevents.publish_control(type, data): publishes on pgevents' own channel, to all servers, when the transaction
+-- commits.
+-- Parameters: type: one of those in core/wire/control.hpp; data: of that type.
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     none of its own.
 -- Tables:     staging (insert).
--- It does not expire: expired events go without leaving a gap, and then a server that was cut off would not know what it missed.
+-- The event does not expire: expired events leave no gap, so a server that was cut off would not notice that it missed
+-- one.
 CREATE OR REPLACE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

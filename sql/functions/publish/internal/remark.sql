@@ -1,10 +1,11 @@
--- pgevents.remark(channel, type, expires_at): refuses an event that must not be published, and tells an application of one that pages
--- cannot use.
+-- pgevents.remark(channel, type, expires_at): rejects an event that must not be published, and warns the application of
+-- one that pages cannot use.
 -- Parameters: of an event for which is_plain() is not true.
 -- Returns:    nothing.
 -- Errors:     PT400: event_fault(); as complain(), for a type that an EventSource dispatches itself.
 -- Tables:     settings (read).
--- One notice for a channel, not one for each event: an operator may have a wider pattern, and loops publish many.
+-- One notice for a channel, not one for each event: the operator may have set a wider pattern, and a loop may publish
+-- many events.
 CREATE OR REPLACE FUNCTION pgevents.remark(channel text, type text, expires_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -19,8 +20,10 @@ BEGIN
   IF channel COLLATE "C" !~ '^[A-Za-z0-9_.:@=+-]+$'
      AND current_setting('pgevents.noticed_channel', true) IS DISTINCT FROM channel THEN
     PERFORM set_config('pgevents.noticed_channel', channel, false);
-    RAISE NOTICE USING MESSAGE = format('Nobody can subscribe to channel %s unless the front-ends have a wider pattern', to_json(channel)),
-      HINT = 'By default a channel has letters, digits and _.:@=+- only (directive pgevents_channel_pattern).';
+    RAISE NOTICE USING
+      MESSAGE = format('Clients cannot subscribe to channel %s: the front-ends'' default pattern rejects the name',
+                       to_json(channel)),
+      HINT = 'Use letters, digits and _.:@=+- only, or set a wider pattern (directive pgevents_channel_pattern).';
   END IF;
 END
 $$;

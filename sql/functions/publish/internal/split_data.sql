@@ -1,11 +1,14 @@
 -- pgevents.split_data(data, known): takes apart what publishers write, {"type": T, "data": D}.
 -- Parameters: data: that object; D may be absent; known: the members that it may have; if "ttl" is one, it is returned.
--- Returns:    type: T as text; inner_data: D verbatim, null when absent; ttl: its value, NULL when absent; unknown: json_unknown_member().
--- Errors:     PT400 when data is no object with a string "type", or the type cannot be text (\u0000, half a surrogate pair).
+-- Returns:    type: T as text; inner_data: D verbatim, null if absent; ttl: its value, NULL if absent; unknown:
+--             json_unknown_member().
+-- Errors:     PT400 if data is not an object with a string "type", or the type cannot be text (\u0000, half a surrogate
+--             pair).
 -- Tables:     none.
--- To list the names costs as much as all the rest. So they are listed only where the text is longer than type and data by what one
--- more would take, that is `,"":1`, which is no longer than the spaces of json_build_object().
-CREATE OR REPLACE FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text)
+-- Listing the names costs as much as all the rest. So they are listed only if the text is longer than type and data by
+-- what another member would take, that is `,"":1`, which is no longer than the spaces of json_build_object().
+CREATE OR REPLACE FUNCTION pgevents.split_data(data json, known text[],
+  OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   stand_in  text;
@@ -21,7 +24,8 @@ BEGIN
       'Invalid event data: must be a JSON object with a string member "type"');
   END IF;
   inner_data := data -> 'data';
-  excess := octet_length(data::text) - 9 - octet_length(type_json::text) - coalesce(8 + octet_length(inner_data::text), 0);
+  excess := octet_length(data::text) - 9 - octet_length(type_json::text)
+    - coalesce(8 + octet_length(inner_data::text), 0);
   IF excess > 5 OR (excess = 5 AND strpos(data::text, '"":') > 0) THEN
     unknown := pgevents.json_unknown_member(data, known);
     ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
@@ -36,7 +40,7 @@ BEGIN
     type := type_json #>> '{}';
     RETURN;
   END IF;
-  -- Only here, because a block with a handler costs a subtransaction.
+  -- Only types with an escape get here, because a block with a handler costs a subtransaction.
   BEGIN
     type := type_json #>> '{}';
   EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN

@@ -1,5 +1,6 @@
 -- pgevents.stage(channel, type, data, ttl): publishes an event of pgevents' own when the transaction commits.
--- Parameters: as publish(); reserved types are allowed. No channel, or one that is not sane: nothing is published.
+-- Parameters: as publish(); reserved types are allowed. Without a channel, or with a name that is not sane, nothing is
+--             published.
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     none.
 -- Tables:     staging (insert).

@@ -1,4 +1,4 @@
--- pgevents.client_timings(): the timings that clients go by, as they are told them.
+-- pgevents.client_timings(): the timings for clients.
 -- Parameters: none.
 -- Returns:    members for answer(), with the names that Zulip's clients know.
 -- Errors:     as timing().

@@ -1,10 +1,11 @@
--- pgevents.settings_check(): row trigger of pgevents.settings; refuses names that do not exist and values that cannot be read.
+-- pgevents.settings_check(): row trigger of pgevents.settings; rejects names that do not exist and values that cannot
+-- be read.
 -- Parameters: NEW: the row.
 -- Returns:    NEW.
 -- Errors:     PT400, with the name of the setting and what it takes.
 -- Tables:     none.
--- A value that cannot be read would stop pruning, or make every request fail, long after it was written. The rows are counted for
--- settings_found(), in a setting of the session.
+-- A value that cannot be read would stop pruning, or make every request fail, long after it was written. A session
+-- setting records for settings_found() that a row was written.
 CREATE OR REPLACE FUNCTION pgevents.settings_check() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -17,14 +18,15 @@ DECLARE
 BEGIN
   IF NOT coalesce(NEW.name = ANY (pgevents.setting_names()), false) THEN
     RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
-      MESSAGE = format('There is no setting %s', to_json(NEW.name)),
-      HINT = 'Settings are: ' || array_to_string(pgevents.setting_names(), ', ');
+      MESSAGE = format('Setting %s does not exist', to_json(NEW.name)),
+      HINT = 'The settings are: ' || array_to_string(pgevents.setting_names(), ', ');
   END IF;
   BEGIN
     is_good := CASE wanted
       WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
       WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
-      WHEN 'an interval from 1 millisecond to 7 days' THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
+      WHEN 'an interval from 1 millisecond to 7 days'
+        THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
       ELSE NEW.value = 'off' OR NEW.value ~ '^[1-9][0-9]{0,5}$' OR NEW.value = '1000000' END;
   EXCEPTION WHEN data_exception THEN
     is_good := false;

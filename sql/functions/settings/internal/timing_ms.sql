@@ -1,4 +1,4 @@
--- pgevents.timing_ms(name): the same as timing(), as clients are told it.
+-- pgevents.timing_ms(name): reads a duration as timing() does, in the unit that clients get for typing.
 -- Parameters: as timing().
 -- Returns:    whole milliseconds.
 -- Errors:     as timing().

@@ -1,9 +1,10 @@
--- pgevents.typing_charge(realm, user_id, events): counts events of typing, and refuses them beyond the setting typing_rate.
--- Parameters: realm, user_id: who causes them; events: how many.
+-- pgevents.typing_charge(realm, user_id, events): counts typing events, and rejects them beyond the setting
+-- typing_rate.
+-- Parameters: realm, user_id: the user who causes them; events: how many.
 -- Returns:    nothing.
--- Errors:     PT429, code RATE_LIMIT_HIT, with the seconds to wait as "retry-after". Such a request is not counted.
+-- Errors:     PT429, code RATE_LIMIT_HIT, with the seconds to wait as "retry-after". A rejected request is not counted.
 -- Tables:     settings (read), typing_counts (insert, update).
--- A minute begins with the first event after the last one was over. Without the setting nothing is written.
+-- A minute begins with the first event after the last minute ended. Without the setting nothing is written.
 CREATE OR REPLACE FUNCTION pgevents.typing_charge(realm text, user_id text, events int) RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column

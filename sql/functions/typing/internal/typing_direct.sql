@@ -1,11 +1,15 @@
--- pgevents.typing_direct(realm, user_id, may_send, op, people): tells everybody in a conversation that somebody types.
--- Parameters: realm, user_id: who types; may_send: what he has chosen; op: start or stop; people: JSON list of user ids.
+-- pgevents.typing_direct(realm, user_id, may_send, op, people): publishes to all users of a conversation that one of
+-- them is typing.
+-- Parameters: realm, user_id: the user who types; may_send: the user's own setting; op: start or stop; people: JSON
+--             list of user ids.
 -- Returns:    nothing.
 -- Errors:     PT400, PT429.
 -- Tables:     users, settings (read), staging, typing_counts (insert).
--- The sender is one of the recipients, for his other devices. Who is deactivated remains one in name, as in Zulip. At most 100:
--- every recipient's event names them all. OFFSET 0 has each user looked up by the index, as in presence_changes().
-CREATE OR REPLACE FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) RETURNS void
+-- The sender is one of the recipients, for their other devices. A deactivated user stays in the list of recipients but
+-- gets no event, as in Zulip. At most 100 recipients, because the event of each names them all. OFFSET 0 makes the
+-- planner look each user up by the index, as in presence_changes().
+CREATE OR REPLACE FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb)
+RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -35,8 +39,9 @@ BEGIN
     FROM (SELECT e.value #>> '{}' AS id, min(e.ordinality) AS place
             FROM jsonb_array_elements(people || to_jsonb(typing_direct.user_id)) WITH ORDINALITY e GROUP BY 1) first;
   PERFORM pgevents.typing_charge(realm, user_id, array_length(ids, 1));
-  payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}', to_json(op),
-    to_json(typing_direct.user_id), (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
+  payload := format('{"op":%s,"message_type":"direct","sender":{"user_id":%s},"recipients":[%s]}',
+    to_json(op), to_json(typing_direct.user_id),
+    (SELECT string_agg('{"user_id":' || to_json(i.id) || '}', ',') FROM unnest(ids) i (id)));
   PERFORM pgevents.stage(c.channel, 'typing', payload, expiry)
      FROM (SELECT DISTINCT pgevents.user_channel(typing_direct.realm, i.id) AS channel FROM unnest(ids) i (id)
             CROSS JOIN LATERAL (SELECT FROM pgevents.users u WHERE u.realm = typing_direct.realm AND u.user_id = i.id

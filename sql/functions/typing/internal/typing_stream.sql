@@ -1,11 +1,14 @@
--- pgevents.typing_stream(realm, user_id, may_send, op, stream_id, topic): tells a conversation that somebody types.
--- Parameters: realm, user_id: who types; may_send: what he has chosen; op: start or stop; stream_id, topic: where.
+-- pgevents.typing_stream(realm, user_id, may_send, op, stream_id, topic): publishes to a stream that one of its members
+-- is typing.
+-- Parameters: realm, user_id: the user who types; may_send: the user's own setting; op: start or stop; stream_id,
+--             topic: where.
 -- Returns:    nothing.
 -- Errors:     PT400, PT429.
 -- Tables:     streams, stream_members, settings (read), staging, typing_counts (insert).
--- One message whether the stream does not exist or is not the user's: it tells neither. One event, whoever may read it: the cost does not depend on how many do.
-CREATE OR REPLACE FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text)
-RETURNS void
+-- The same message for a stream that does not exist and for one that the user is not a member of, so that it reveals
+-- neither. One event for all readers: the cost does not depend on their number.
+CREATE OR REPLACE FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text,
+  stream_id text, topic text) RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -27,6 +30,7 @@ BEGIN
   PERFORM pgevents.typing_charge(realm, user_id, 1);
   PERFORM pgevents.stage(pgevents.stream_channel(stream_id), 'typing',
     format('{"op":%s,"message_type":"stream","sender":{"user_id":%s},"stream_id":%s,"topic":%s}',
-      to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json, pgevents.timing('typing_started_expiry'));
+      to_json(op), to_json(user_id), to_json(stream_id), to_json(topic))::json,
+    pgevents.timing('typing_started_expiry'));
 END
 $$;

@@ -1,11 +1,11 @@
--- pgevents.caller(identity): who makes a request.
--- Parameters: identity: {"user":…,"realm":…} as token or web server say; the realm is main when it is absent.
--- Returns:    realm and user_id as columns for queries, and what directory_user() says.
--- Errors:     PT401 without a user; PT400 when the directory does not know him.
+-- pgevents.caller(identity): the user who makes a request.
+-- Parameters: identity: {"user":…,"realm":…} from the token or the web server; the realm is main if it is absent.
+-- Returns:    realm and user_id as columns for queries, and the columns of directory_user().
+-- Errors:     PT401 without a user; PT400 if the user is not in the directory.
 -- Tables:     users (read, through directory_user()).
 CREATE OR REPLACE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean,
-  OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean,
-  OUT receives_typing_notifications boolean)
+  OUT presence_enabled boolean, OUT send_private_typing_notifications boolean,
+  OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   known record;

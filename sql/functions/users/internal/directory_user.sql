@@ -1,11 +1,11 @@
--- pgevents.directory_user(realm, user_id): what the directory says of a user.
--- Parameters: realm, user_id: who.
--- Returns:    columns of users; is_known: whether there is such a user, who is active. Where not, the rest is NULL.
+-- pgevents.directory_user(realm, user_id): a user's entry in the directory.
+-- Parameters: realm, user_id: the user.
+-- Returns:    columns of users; is_known: whether an active user of this name exists. If not, the rest is NULL.
 -- Errors:     none.
 -- Tables:     users (read).
 CREATE OR REPLACE FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean,
-  OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean,
-  OUT receives_typing_notifications boolean, OUT joined_at timestamptz)
+  OUT presence_enabled boolean, OUT send_private_typing_notifications boolean,
+  OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   SELECT true, u.is_bot, u.presence_enabled, u.send_private_typing_notifications, u.send_stream_typing_notifications,
