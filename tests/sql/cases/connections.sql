@@ -1,4 +1,4 @@
--- test: who connects is in contact and connected, and both are told
+-- test: a user who connects is in contact and connected, and events report both
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.ok(pg_temp.contact(:h, '10', '11'), 'known');
@@ -8,7 +8,7 @@ SELECT pg_temp.equal((a -> 'presence_connected')::text, '["10", "11"]', 'at regi
 SELECT pg_temp.equal((a -> 'presences' -> '10' ->> 'idle_timestamp'), pgevents.epoch(idle_at)::text, 'in the state')
   FROM pg_temp.ask('register', '12', '{}') a, pgevents.presence p WHERE p.user_id = '10';
 
--- test: the form of the events about connections
+-- test: events about connections have the documented form
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10', '11'), pg_temp.passes('2 s'), pg_temp.leave(:h, '11'), pg_temp.passes('11 s'), pgevents.presence_tick();
@@ -17,14 +17,14 @@ SELECT pg_temp.equal(string_agg(regexp_replace(data::text, '[0-9]{10}\.[0-9]+', 
     pgevents.presence_slim(timestamptz '2020-01-01 00:00Z', p.idle_at) FROM pgevents.presence p WHERE p.user_id = '11')), 'data')
   FROM pgevents.log WHERE type <> 'presence';
 
--- test: contacts are answered with the times after which they are due again
+-- test: presence_contacts() returns the times after which to call it again
 SELECT pg_temp.equal(c::text, '(60000,10000)', 'by default') FROM pgevents.presence_contacts(pgevents.holder_open(), '[]') c;
 UPDATE pgevents.settings SET value = '90 seconds' WHERE name IN ('presence_ping_interval', 'presence_lease');
 SELECT pg_temp.equal(c::text, '(90000,30000)', 'as set') FROM pgevents.presence_contacts(pgevents.holder_open(), NULL) c;
 UPDATE pgevents.settings SET value = '1 millisecond' WHERE name = 'presence_lease';
 SELECT pg_temp.equal(c.renew_ms::text, '1', 'never 0') FROM pgevents.presence_contacts(pgevents.holder_open(), '[]') c;
 
--- test: a holder that is not known, or gone, gets no row, and nothing is written
+-- test: an unknown or closed holder gets no row, and nothing is written
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.ok(NOT pg_temp.contact(h, '10'), 'holder ' || h) FROM unnest(ARRAY[:h + 1, 0, -1]) h;
@@ -39,7 +39,7 @@ SELECT pg_temp.equal(string_agg(user_id, ' '), '10', 'rows') FROM pgevents.prese
 SELECT pgevents.holder_close(:h), pgevents.holder_close(99);
 SELECT pg_temp.ok(pgevents.holder_open() > :h, 'numbers are not used twice');
 
--- test: who leaves is disconnected after the grace time, not before
+-- test: a user who leaves is disconnected after the grace period, not before
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10'), pg_temp.leave(:h, '10');
@@ -55,7 +55,7 @@ SELECT pg_temp.equal((a -> 'presence_connected')::text, '[]', 'at registration')
 SELECT pg_temp.passes('1 h'), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'only once');
 
--- test: who comes back within the grace time, through whatever holder, was never away
+-- test: a user who reconnects within the grace period, through any holder, is not reported as disconnected
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS one, pgevents.holder_open() AS two \gset
 SELECT pg_temp.contact(:one, '10', '11'), pg_temp.passes('2 s');
@@ -77,7 +77,7 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'the poll is still there');
 SELECT pg_temp.passes('1 minute'), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main pgevents.disconnected {"users": ["10"]}', 'events');
 
--- test: of several reports of a user in one batch the last says whether he is there
+-- test: of several reports of a user in one batch the last one decides whether the user left
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pgevents.presence_contacts(:h, '[{"realm":"main","user":"10"},{"realm":"main","user":"10","left":true},{"realm":"main","user":"11","left":true},
@@ -87,7 +87,7 @@ SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'presence:main presence 10
 SELECT pgevents.presence_contacts(:h, '[{"realm":"main","user":"10"},{"realm":"main","user":"10","left":true}]');
 SELECT pg_temp.equal(count(*)::text, '0', 'there and gone') FROM pgevents.connections WHERE left_at IS NULL;
 
--- test: leaving twice, or without having come, changes nothing
+-- test: leaving twice, or without having connected, changes nothing
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.leave(:h, '10', 'nobody', 'bot'), pg_temp.contact(:h, '11'), pg_temp.leave(:h, '11'), pg_temp.passes('6 s');
@@ -95,7 +95,7 @@ SELECT pg_temp.leave(:h, '11'), pg_temp.passes('6 s'), pgevents.presence_tick();
 SELECT pg_temp.equal(count(*)::text, '0', 'connections') FROM pgevents.connections;
 SELECT pg_temp.equal(string_agg(user_id, ' '), '11', 'rows') FROM pgevents.presence;
 
--- test: a connection that lasts is an idle report every ping interval, and else nothing is written
+-- test: a lasting connection counts as an idle report every ping interval, and nothing is written in between
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10'), pg_temp.later();
@@ -113,7 +113,7 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.was_idle('10', '56 seconds'), pg_temp.contact(:h, '10');
 SELECT pg_temp.ok(active_at < now() - interval '30 seconds', 'a connection is no activity') FROM pgevents.presence;
 
--- test: the lease is renewed by contacts, a few times in its length
+-- test: presence_contacts() renews the lease a few times in its length
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 CREATE FUNCTION pg_temp.lease() RETURNS int LANGUAGE sql AS $$ SELECT round(date_part('epoch', alive_until - clock_timestamp())) FROM pgevents.presence_holders $$;
@@ -125,7 +125,7 @@ SELECT pg_temp.equal(pg_temp.lease()::text, '30', 'renewed, with nothing to repo
 SELECT pg_temp.passes('35 s'), pgevents.presence_tick(), pg_temp.contact(:h, '10');
 SELECT pg_temp.equal(pg_temp.lease()::text, '30', 'renewed after its end, within the grace time');
 
--- test: the connections of a holder whose lease has ended are over after the grace time
+-- test: the connections of a holder whose lease has expired end after the grace period
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS dead, pgevents.holder_open() AS live \gset
 SELECT pg_temp.contact(:dead, '10', '11', '12'), pg_temp.leave(:dead, '12'), pg_temp.contact(:live, '11');
@@ -141,7 +141,7 @@ SELECT pg_temp.equal(string_agg(concat_ws(':', user_id, holder), ' '), concat('1
 SELECT pgevents.presence_tick();
 SELECT pg_temp.equal(string_agg(holder::text, ' '), :live::text, 'holders') FROM pgevents.presence_holders;
 
--- test: a process that closes hands over to the next within the grace time, as at a reload
+-- test: a process that closes hands over to the next one within the grace period, as at a reload
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS before, pgevents.holder_open() AS after \gset
 SELECT pg_temp.contact(:before, '10', '11'), pg_temp.passes('2 s');
@@ -149,7 +149,7 @@ SELECT pg_temp.news();
 SELECT pgevents.holder_close(:before), pg_temp.passes('9 s'), pgevents.presence_tick(), pg_temp.contact(:after, '10'), pg_temp.passes('2 s'), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main pgevents.disconnected {"users": ["11"]}', 'who did not come back');
 
--- test: a sweep takes a thousand users at a time
+-- test: a sweep handles a thousand users at a time
 INSERT INTO pgevents.users (user_id) SELECT 'u' || n FROM generate_series(1, 1500) n;
 SELECT pgevents.holder_open() AS h \gset
 SELECT pgevents.presence_contacts(:h, (SELECT jsonb_agg(jsonb_build_object('realm', 'main', 'user', 'u' || n)) FROM generate_series(1, 1500) n));
@@ -171,7 +171,7 @@ SELECT pg_temp.equal(pgevents.presence_tick()::text, '500', 'milliseconds');
 SELECT pg_temp.ok(pg_current_xact_id_if_assigned() IS NULL, 'no transaction id');
 COMMIT;
 
--- test: a poll is a connection that lasts until the next is due, and a grace time and a lease more
+-- test: a poll counts as a connection until the next one is due, plus a grace period and a lease
 SELECT pg_temp.people();
 SELECT pg_temp.ok(pgevents.presence_poll('{"user":"10","realm":"main"}', 5), 'written');
 SELECT pg_temp.equal(concat_ws(' ', realm, user_id, holder, round(date_part('epoch', until - clock_timestamp()))), 'main 10 0 45', 'connection') FROM pgevents.connections;
@@ -197,7 +197,7 @@ SELECT pg_temp.was_idle('10', '56 seconds');
 SELECT pg_temp.ok(pgevents.presence_poll('{"user":"10"}', 5), '56 s');
 SELECT pg_temp.ok(idle_at > now() - interval '30 seconds' AND active_at IS NULL, 'row') FROM pgevents.presence;
 
--- test: polls of nobody, and of those who have no presence, are no connections
+-- test: polls without a user, and of users without presence, are not connections
 SELECT pg_temp.people();
 SELECT pg_temp.ok(NOT pgevents.presence_poll(who, 5), coalesce(who::text, 'NULL'))
   FROM unnest(ARRAY[NULL, '{}', '{"user":""}', '{"user":"nobody"}', '{"user":"bot"}', '{"user":"gone"}', '{"user":"20"}', '{"user":"10","realm":"other"}']::jsonb[]) who;
@@ -206,7 +206,7 @@ SELECT pg_temp.ok(pg_temp.contact(:h, 'nobody', 'bot', 'gone', '20', ''), 'conta
 SELECT pg_temp.equal(concat((SELECT count(*) FROM pgevents.connections), (SELECT count(*) FROM pgevents.presence)), '00', 'rows');
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
--- test: who is deactivated while he is connected is told to be disconnected when he goes
+-- test: a user who is deactivated while connected is reported as disconnected when they leave
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10', '11'), pg_temp.passes('2 s');
@@ -216,7 +216,7 @@ SELECT pg_temp.equal((a -> 'presence_connected')::text, '["11"]', 'at registrati
 SELECT pg_temp.leave(:h, '10'), pg_temp.passes('11 s'), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main pgevents.disconnected {"users": ["10"]}', 'events');
 
--- test: who is gone from the directory is so too
+-- test: a user who is removed from the directory while connected is reported as disconnected when they leave
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.contact(:h, '10'), pg_temp.passes('2 s');
@@ -226,7 +226,7 @@ SELECT pg_temp.contact(:h, '10'), pg_temp.leave(:h, '10'), pg_temp.passes('11 s'
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main pgevents.disconnected {"users": ["10"]}', 'events');
 SELECT pg_temp.equal(count(*)::text, '0', 'connections') FROM pgevents.connections;
 
--- test: of who has presence off no connection is told, until it is on
+-- test: no event reports the connections of a user who has presence off, until it is on
 SELECT pg_temp.people();
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = '10';
 SELECT pgevents.holder_open() AS h \gset
@@ -244,7 +244,7 @@ SELECT pg_temp.later(), pg_temp.leave(:h, '10'), pg_temp.passes('1 h'), pgevents
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'he goes');
 SELECT pg_temp.equal(count(*)::text, '0', 'connections') FROM pgevents.connections;
 
--- test: two realms with the same user ids never hear of each other's connections
+-- test: two realms with the same user ids never get each other's connections
 SELECT pg_temp.people();
 INSERT INTO pgevents.users (realm, user_id) VALUES ('other', '10');
 SELECT pgevents.holder_open() AS h \gset
@@ -256,7 +256,7 @@ SELECT pg_temp.equal(string_agg(channel_id || ' ' || type || ' ' || (data ->> 'u
 SELECT pg_temp.equal(string_agg(realm || (a -> 'presence_connected')::text, ' '), 'main["10"] other["20"]', 'at registration')
   FROM (VALUES ('main', '11'), ('other', '10')) t (realm, who), pg_temp.ask('register', who, '{}', realm) a;
 
--- test: connections change no user's times, and their events share the window with others
+-- test: connections do not change a user's times, and their events share the window with others
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.contact(:h, '10'), pg_temp.contact(:h, '11'), pg_temp.leave(:h, '10'), pg_temp.passes('500 ms');
@@ -267,7 +267,7 @@ SELECT pg_temp.contact(:h, '12'), pg_temp.leave(:h, '12'), pg_temp.passes('11 s'
 SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'presence:main presence 12', 'presence:main pgevents.disconnected {"users": ["10", "12"]}'),
   'who came and went within the window is not said to be there');
 
--- test: contacts of a later state come to nothing but what they say
+-- test: malformed contacts are skipped, and write nothing
 SELECT pg_temp.people();
 SELECT pgevents.holder_open() AS h \gset
 SELECT pg_temp.ok(EXISTS (SELECT FROM pgevents.presence_contacts(:h, contacts)), contacts::text)

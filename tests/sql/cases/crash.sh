@@ -46,7 +46,7 @@ restored() {
   is "$(q "$copy" "SELECT (id > 6) || data::text FROM pgevents.log ORDER BY id DESC LIMIT 1")" 'true{"user":"10","before_us":0}' "the next event"
 }
 if [[ $(pg_dump --version | tr -dc '0-9.' | cut -d. -f1) -ge $(($(q postgres "SHOW server_version_num") / 10000)) ]]; then
-  it "a database restored from a dump has the events and the revocations, and goes on" restored
+  it "a database restored from a dump has the events and the revocations, and continues" restored
 fi
 
 crash() {
@@ -67,5 +67,5 @@ crash() {
     "pgevents.reset t t t t t t end" "who has more"
 }
 if [[ $url == - ]]; then
-  it "after a crash every committed event is there, and the next one is of another generation" crash
+  it "after a crash every committed event is kept, and the next one begins a new generation" crash
 fi

@@ -42,7 +42,7 @@ bound() {
   [[ $(says 11 main register '{}') == *'"channels":["user:11","presence:main"]'*'"presences":{"10":'*'"11":'*'"presence_connected":["11"]'* ]] ||
     fail "registration: $(says 11 main register '{}')"
 }
-it "presence works on users of the application's own tables, as docs/sql.md binds them" bound
+it "presence works for users in the application's own tables, through the views of docs/sql.md" bound
 
 settings_of_ones_own() {
   local database
@@ -55,7 +55,7 @@ settings_of_ones_own() {
   is "$(q "$database" "SELECT preferences FROM accounts WHERE id = 10")" '{"theme": "dark", "presence": true, "sees_typing": false}' "on again"
   is "$(q "$database" "SELECT idle_at > now() - interval '4 minutes' FROM pgevents.presence")" t "presence"
 }
-it "settings are written where the application has them" settings_of_ones_own
+it "settings are written into the application's own tables" settings_of_ones_own
 
 typing_of_ones_own() {
   local database
@@ -69,7 +69,7 @@ typing_of_ones_own() {
   is "$(says 10 main typing '{"op":"start","type":"stream","stream_id":9,"topic":"x"}')" "Invalid channel ID" "in another company's room"
   is "$(q "$database" "SELECT string_agg(channel_id, ' ' ORDER BY id) FROM pgevents.log")" "user:10 user:11 user@acme:20 stream:7" "events"
 }
-it "typing reaches those of the application's own users and rooms" typing_of_ones_own
+it "typing reaches the application's own users and rooms" typing_of_ones_own
 
 instead_of_trigger() {
   local database
@@ -85,7 +85,7 @@ instead_of_trigger() {
   is "$(says 10 main settings '{"presence_enabled":false}')" '{"result":"success","msg":""}' "answer"
   is "$(q "$database" "SELECT preferences ->> 'presence' FROM accounts WHERE id = 10")" false "what was written"
 }
-it "a view with an INSTEAD OF trigger takes the settings as well" instead_of_trigger
+it "a view with an INSTEAD OF trigger accepts settings as well" instead_of_trigger
 
 upgrade_leaves_it() {
   local database
@@ -101,7 +101,7 @@ upgrade_leaves_it() {
   is "$(q "$database" "SELECT preferences ->> 'sees_typing' FROM accounts WHERE id = 10")" false "settings"
   is "$(q "$database" "SELECT has_table_privilege('pgevents_admin', 'pgevents.users', 'SELECT'), has_table_privilege('pgevents_server', 'pgevents.users', 'SELECT')")" "t|f" "rights"
 }
-it "an upgrade leaves the application's views and functions alone" upgrade_leaves_it
+it "an upgrade does not touch the application's views and functions" upgrade_leaves_it
 
 # Blocks that a report reads when the session has made another one before: a view whose users are not found by an index would read
 # them all.

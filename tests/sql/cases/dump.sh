@@ -130,8 +130,8 @@ unprepared() {
 
 if [[ $(pg_dump --version | tr -dc '0-9.' | cut -d. -f1) -ge $(($(q postgres "SHOW server_version_num") / 10000)) ]]; then
   it "staged rows of a dump of an earlier version, whose table lacks a column, are not published" earlier_version
-  it "restored in any usual way, a dump has each event once, and every cursor from before is served or told of its gap" every_way
-  it "the same when it replaces the database that it comes from" in_place
-  it "the same when its data replaces that of the database that it comes from" in_place_data
-  it "a restore of data into a new installation that was not prepared fails loudly, and cursors are told of their gaps" unprepared
+  it "restored in any usual way, a dump has each event once, and every earlier cursor is served or gets a reset" every_way
+  it "the same holds if the dump replaces the database that it comes from" in_place
+  it "the same holds if its data replaces that of the database that it comes from" in_place_data
+  it "restoring data into a new installation without preparation fails with an error, and cursors get resets" unprepared
 fi

@@ -1,4 +1,4 @@
--- test: fetch gives the channels' events after the cursor, in order, and the head as the next cursor
+-- test: fetch returns the channels' events after the cursor, in order, and the head as the next cursor
 SELECT pgevents.publish((ARRAY['a', 'b', 'c'])[1 + n % 3], 't' || n, to_json(n)) FROM generate_series(0, 8) n;
 SELECT pg_temp.equal(string_agg(concat_ws(':', id, channel_id, type, data), ' '),
   '5:a:t3:3 6:b:t4:4 8:a:t6:6 9:b:t7:7 10:end', 'page') FROM pgevents.fetch('{a,b}', 3, NULL, 100, 1000000);
@@ -69,7 +69,7 @@ CREATE TEMP TABLE cost AS SELECT
 SELECT pg_temp.ok(fifty > 1000, 'fifty large events cost many blocks: ' || fifty) FROM cost;
 SELECT pg_temp.ok(one < fifty / 10, 'one costs a fraction: ' || one || ' of ' || fifty) FROM cost;
 
--- test: catching up costs a page, not the table, for recent, quiet, absent and mixed channels
+-- test: catch-up costs a page, not the table, for recent, quiet, absent and mixed channels
 ALTER TABLE pgevents.log DISABLE TRIGGER log_notify;
 INSERT INTO pgevents.log (id, channel_id, ts, type, data)
   SELECT n + 1, CASE WHEN n % 20000 = 7 THEN 'quiet' ELSE 'c' || n % 3 END, now() - interval '1 day' + n * interval '100 ms', 't',
@@ -99,7 +99,7 @@ SELECT pg_temp.cheap('auto');
 SELECT pg_temp.cheap('force_generic_plan');
 SELECT pg_temp.ok(pg_temp.blocks('SELECT count(data::text) FROM pgevents.log') > 3000, 'a scan of the table would cost more');
 
--- test: a cursor below the pruned history is a gap, said first; then comes what is kept
+-- test: a cursor below the pruned history gets a reset first, then the kept events
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(2, 20) n;
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id <= 10;
 SELECT pgevents.prune();
@@ -119,7 +119,7 @@ SELECT pg_temp.equal(string_agg(concat_ws('|', id, channel_id, type, data), ' ')
 SELECT pg_temp.equal(string_agg(id || type, ' '), '1pgevents.reset 2t 2end', 'the largest cursor')
   FROM pgevents.fetch('{a}', 9223372036854775807, NULL, 100, 1000000);
 
--- test: a cursor by time gives what is newer, to the microsecond
+-- test: a cursor by time returns newer events, to the microsecond
 INSERT INTO pgevents.log (id, channel_id, ts, type, data)
   SELECT n, 'a', timestamptz '2030-01-01 00:00:00+00' + n * interval '1 microsecond', 't', '1' FROM generate_series(2, 9) n;
 SELECT pg_temp.equal(string_agg(id || type, ' '), '5t 6t 7t 8t 9t 9end', 'after the fourth') FROM pgevents.fetch('{a}', NULL, 1893456000000004, 100, 1000000);

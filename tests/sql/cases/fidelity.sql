@@ -1,4 +1,4 @@
--- test: inner data is kept to the byte: order of keys, doubled keys, digits, spaces, escapes
+-- test: inner data is kept to the byte: order of keys, repeated keys, digits, spaces, escapes
 INSERT INTO pgevents.events (channel_id, data) VALUES
   ('c', '{"type":"t","data":{"b":1.10e+02,  "a":123456789012345678901234567890, "b":-0.0,"\u0061":"\u00e9\/é"}}');
 SELECT pg_temp.equal(data, '{"b":1.10e+02,  "a":123456789012345678901234567890, "b":-0.0,"\u0061":"\u00e9\/é"}', 'data')
@@ -27,7 +27,7 @@ INSERT INTO pgevents.events (channel_id, data) VALUES
 SELECT pg_temp.equal(string_agg(data, '|'),
   '"\/ \/1~ \/2~\u0000 \/3~\/\/\u0000\/4~\ud800\/"|"\\/\u0000/\\\/\u0000"', 'data') FROM pgevents.log_after(0, 10);
 
--- test: random texts of awkward pieces come back as they were
+-- test: random texts of awkward pieces are returned unchanged
 SELECT setseed(0.42);
 CREATE TEMP TABLE texts AS
   SELECT n, '"' || string_agg((ARRAY['\u0000', '\\', '\/', '\ud83d', '\ude00', '\u0061', 'u0000', '1~', '\"', 'é', '/', '\n', '\uD800\uDC00'])
@@ -53,7 +53,7 @@ SELECT pg_temp.equal(string_agg(octet_length(data)::text, ' '), '1048578 1080000
 SELECT pg_temp.equal(md5(data), md5((SELECT json_agg(md5(n::text)) FROM generate_series(1, 30000) n)::text), 'content')
   FROM pgevents.log_after(2, 1);
 
--- test: the time goes out in exact microseconds
+-- test: times are returned in exact microseconds
 SELECT setseed(0.1);
 INSERT INTO pgevents.log (id, channel_id, ts, type, data)
   SELECT n, 'c', timestamptz 'epoch' + us * interval '1 microsecond', 't', to_json(us)

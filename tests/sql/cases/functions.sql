@@ -1,4 +1,4 @@
--- test: log_after gives all channels in order of id, at most so many
+-- test: log_after returns all channels in order of id, at most max_rows
 SELECT pgevents.publish('c' || n, 't', to_json(n)) FROM generate_series(2, 9) n;
 SELECT pg_temp.equal(string_agg(id || channel_id || data, ' '), '6c66 7c77', 'rows') FROM pgevents.log_after(5, 2);
 SELECT pg_temp.equal(count(*)::text, '8', 'no limit') FROM pgevents.log_after(0, NULL);
@@ -10,7 +10,7 @@ SELECT pgevents.publish('c', 't', '1', interval '10 seconds');
 SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'listener: ' || ttl_ms) FROM pgevents.log_after(0, 1);
 SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'fetch: ' || ttl_ms) FROM pgevents.fetch('{c}', 0, NULL, 1, 1000) WHERE type = 't';
 
--- test: listener_start of an empty log
+-- test: listener_start works on an empty log
 SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'start') FROM pgevents.listener_start(0, 0, 100) s;
 SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'nothing to preload') FROM pgevents.listener_start(0, 0, 0) s;
 SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'NULL as nothing') FROM pgevents.listener_start(NULL, NULL, NULL) s;
@@ -26,7 +26,7 @@ UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id <= 6;
 SELECT pgevents.prune();
 SELECT pg_temp.equal(s::text, '(10,6,6,t)', 'after pruning') FROM pgevents.listener_start(0, 0, 100) s;
 
--- test: listener_start tells when the database is not the one it knew
+-- test: listener_start reports that the database is not the one the listener knew
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
 SELECT pg_temp.equal(s.continuous::text, 'true', 'the same event is there') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us, 9) s;
 SELECT pg_temp.equal(s.continuous::text, 'false', 'another event has its id') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us + 1, 9) s;
@@ -35,7 +35,7 @@ SELECT pg_temp.equal(s.continuous::text, 'true', 'it knew nothing') FROM pgevent
 DELETE FROM pgevents.log WHERE id = 5;
 SELECT pg_temp.equal(s.continuous::text, 'true', 'its event has expired') FROM pgevents.listener_start(5, 1, 9) s;
 
--- test: http_publish gives the id at once
+-- test: http_publish returns the id at once
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t","data":{"a" : 1}}', NULL)::text,
   '{"id": 2, "result": "success"}', 'answer');
 SELECT pg_temp.equal(concat_ws('|', channel_id, type, data, ttl_ms), 'c|t|{"a" : 1}', 'event') FROM pgevents.log_after(0, 10);
@@ -48,7 +48,7 @@ SELECT pgevents.http_publish('{}', 'c', '{"type":"t","data":"\u0000","ttl":1e3}'
 SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":null}', NULL);
 SELECT pg_temp.equal(string_agg(coalesce(ceil(ttl_ms / 1000.0)::text, '-'), ' '), '2 1000 -', 'seconds') FROM pgevents.log_after(0, 10);
 
--- test: http_publish refuses a wrong body
+-- test: http_publish rejects a wrong body
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t"', NULL)$$, 'PT400', 'The body is not valid JSON', '{"code":"BAD_REQUEST"}');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '', NULL)$$, 'PT400', 'The body is not valid JSON');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', repeat('[', 100000), NULL)$$, 'PT400', 'The body is not valid JSON');
@@ -64,7 +64,7 @@ SELECT pg_temp.fails(format($$SELECT pgevents.http_publish('{}', 'c', '{"type":"
     '1e2147483648', '0.0e99999', '1e131072', '1e-16384', '1e00001']) ttl;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 
--- test: the same idempotency key gives the same id and no second event
+-- test: the same idempotency key returns the same id and publishes no second event
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'first');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'again');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"2"}', 'c', '{"type":"t"}', 'k') ->> 'id', '3', 'another user');
@@ -76,7 +76,7 @@ SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '8', 'an empty key is none');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '7', 'events');
 
--- test: an idempotency key with another body is refused
+-- test: an idempotency key with another body is rejected
 SELECT pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{"user":"1"}', 'c', '{"type":"u"}', 'k')$$, 'PT422',
   'Idempotency-Key was already used with another body', '{"code":"UNPROCESSABLE"}');
@@ -94,7 +94,7 @@ UPDATE pgevents.idempotency_keys SET created_at = created_at - interval '25 hour
 SELECT pg_temp.equal(pgevents.prune()::text, '1', 'pruned');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.idempotency_keys)::text, '0', 'keys');
 
--- test: prune removes from the oldest id upwards, in batches, up to the first event to be kept
+-- test: prune removes events from the oldest id upwards, in batches, up to the first one to keep
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 101);
 SELECT pg_temp.equal(pgevents.prune()::text, '200', 'staged rows');
 SELECT pg_temp.equal(pgevents.prune()::text, '0', 'nothing is old');
@@ -117,7 +117,7 @@ SELECT pg_temp.equal(string_agg(id || type, ' '), '10end', 'a client at the head
 SELECT pgevents.publish('c', 't', '1');
 SELECT pg_temp.equal(pgevents.head()::text, '11', 'the next id');
 
--- test: the retention is a setting, and a senseless one is refused
+-- test: the retention is a setting, and an unusable one is rejected
 SELECT pgevents.publish('c', 't', '1');
 UPDATE pgevents.log SET ts = now() - interval '2 hours';
 UPDATE pgevents.settings SET value = '3 hours' WHERE name = 'retention';
@@ -134,7 +134,7 @@ SELECT pgevents.publish('c', 't', '1');
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
 
--- test: status tells what an operator wants to see
+-- test: status returns what an operator wants to see
 SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 8, "revocations": 0}', 'empty');
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;

@@ -1,7 +1,7 @@
 -- Generations: a log at another place than before (restored, promoted) may have lost its last events. Each test has the events 2, 3
 -- and 4 on channel a, and then is elsewhere.
 
--- test: elsewhere ids go on far behind, and who has a cursor in between is told
+-- test: in another place ids continue far behind, and a cursor in between gets a reset
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
 UPDATE pgevents.generations SET place = 'elsewhere';
 RESET pgevents.generation_checked;
@@ -15,7 +15,7 @@ SELECT pg_temp.equal(string_agg(id || type, ' '), '1000000005t 1000000005end', c
   FROM unnest(ARRAY[1000000003, 1000000004]) cursor, pgevents.fetch('{a}', cursor, NULL, 9, 1000) GROUP BY cursor;
 SELECT pg_temp.equal(string_agg(id || type, ' '), '2t 3t 4t 1000000005t 1000000005end', 'everything') FROM pgevents.fetch('{a}', 0, NULL, 9, 1000);
 
--- test: a generation begins once, for all sessions, and again where it was rolled back
+-- test: a generation begins once, for all sessions, and again if it was rolled back
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
 UPDATE pgevents.generations SET place = 'elsewhere';
 RESET pgevents.generation_checked;
@@ -30,7 +30,7 @@ SELECT pgevents.publish('a', 't', '5');
 SELECT pg_temp.equal(count(*)::text || ' ' || max(first_id - after_id), '2 2000000001', 'generations') FROM pgevents.generations;
 SELECT pg_temp.equal(pgevents.head()::text, '2000000007', 'head');
 
--- test: a crash has emptied the mark, and sets it once
+-- test: a crash empties the mark, and the next event sets it once
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
 TRUNCATE pgevents.crash_mark;
 RESET pgevents.generation_checked;
@@ -41,7 +41,7 @@ SELECT pg_temp.equal(string_agg(id || type || (data::json ->> 'reason'), ' ') FI
   FROM pgevents.fetch('{a}', 5, NULL, 9, 1000);
 SELECT pg_temp.equal(string_agg(id || type, ' '), '1000000005t 1000000006t 1000000006end', 'who has all') FROM pgevents.fetch('{a}', 4, NULL, 9, 1000);
 
--- test: a listener begins with the new generation, and knows that it missed something only if it did
+-- test: a listener starts with the new generation, and notices that it missed an event only if it did
 SELECT pgevents.publish('a', 't', to_json(n)) FROM generate_series(1, 3) n;
 SELECT pg_temp.equal(l::text, '(4,1,1,t)', 'before') FROM pgevents.listener_start(0, 0, 100) l;
 UPDATE pgevents.generations SET place = 'elsewhere';

@@ -1,7 +1,7 @@
 -- What clients may send. The front-ends refuse a JSON body with values that jsonb cannot take, and NUL characters anywhere; all else
 -- arrives here. None of it may be an error of the server: what is refused, is refused with PT4xx.
 
--- test: no parameter of a form, whatever its value, makes an error of another kind
+-- test: no parameter of a form, whatever its value, causes an error of another kind
 SELECT pg_temp.people();
 CREATE TEMP TABLE bad AS SELECT v FROM unnest(ARRAY['', ' ', 'null', 'true', 'yes', '1', '-1', '0', '1.5', '1e400', '1e131071', '1e131072', '1e9999999999', '-0', '99999999999999999999999999', 'NaN', 'Infinity',
   '"\u0000"', '"\ud800"', '"\udc00\ud800"', '["\u0000"]', '["\ud800"]', '[1e400]', '[1e131071]', '[[[[]]]]', '[null]', '[true]', '[{}]', '{}', '{"a":1}', '[]', '[,]', '[1', '"', '\', '''', '%', '%s%n', '{"\u0000":1}',
@@ -24,7 +24,7 @@ SELECT pg_temp.ok(count(*) > 1000 AND count(*) = count(answer), 'all of them: ' 
 SELECT pg_temp.ok(count(*) > 100, 'some are answered') FROM answers WHERE answer ~ '^[0-9]+$';
 SELECT pg_temp.equal(string_agg(DISTINCT left(answer, 30), ', '), NULL, 'refusals are short') FROM answers WHERE octet_length(answer) > 250;
 
--- test: no value of a JSON body makes an error of another kind
+-- test: no value of a JSON body causes an error of another kind
 SELECT pg_temp.people();
 CREATE FUNCTION pg_temp.try(what text, params jsonb) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -38,7 +38,7 @@ SELECT pg_temp.ok(pg_temp.try(what, params || jsonb_build_object(p, v)) <> '', c
     ('settings', '{"presence_enabled":true}')) t (what, params), jsonb_object_keys(params) p,
   unnest(ARRAY['null', 'true', '0', '-1', '1.5', '1e300', '-1e-300', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '""', '"x"', '"1"', '[]', '[[]]', '[null,{}]', '{}', '{"a":{"b":[]}}']::jsonb[]) v;
 
--- test: users may be called as oddly as in a token, everywhere
+-- test: users may have any name that a token allows, everywhere
 CREATE TEMP TABLE names AS SELECT n, row_number() OVER () AS place FROM unnest(ARRAY['a"b', 'a\b', 'a''b', '\u0000', '{"a":1}', '[1]', ' ', 'a,b', 'a:b', '@', U&'\00FC\+01F600', '', '0', '-1', '1e3', 'null', 'me',
   repeat(U&'\00FC', 127), repeat('x', 255)]) n WHERE n <> '';
 INSERT INTO pgevents.users (realm, user_id) SELECT realm, n FROM names, unnest(ARRAY['main', 'o:"=']) realm;
@@ -59,7 +59,7 @@ SELECT pg_temp.equal(count(*) || ' ' || count(DISTINCT channel_id), concat(3 * (
   FROM pgevents.log WHERE type = 'typing' AND data ->> 'message_type' IN ('direct', 'stream');
 SELECT pg_temp.equal(min(data -> 'recipients' -> place::int - 1 ->> 'user_id'), n, 'named') FROM names, pgevents.log WHERE type = 'typing' AND data ->> 'message_type' = 'direct' GROUP BY n, place;
 
--- test: names that are no text of at most 255 bytes are not kept in the directory
+-- test: the directory rejects names that are not text of 1 to 255 bytes
 SELECT pg_temp.fails(format('INSERT INTO pgevents.users (realm, user_id) VALUES (%L, %L)', realm, who), state, '')
   FROM (VALUES ('main', '', '23514'), ('', '10', '23514'), ('main', repeat('x', 256), '23514'), ('main', E'a\nb', '23514'), (repeat('x', 256), '10', '23514'), ('main', NULL, '23502'), (E'a\x7f', '1', '23514')) t (realm, who, state);
 SELECT pg_temp.fails($$INSERT INTO pgevents.users (user_id, joined_at) VALUES ('10', 'infinity')$$, '23514', '');

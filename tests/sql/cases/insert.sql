@@ -1,4 +1,4 @@
--- test: one row inserted into the view is one event, with type and inner data apart
+-- test: one row inserted into the view is one event, with type and inner data in columns
 INSERT INTO pgevents.events (channel_id, data)
   VALUES ('cheese', '{"type":"cheese_created","data":{"pieces":92,"cheese_type":"Gruyère"}}');
 SELECT pg_temp.equal(:ROW_COUNT::text, '1', 'the statement reports one row');
@@ -43,17 +43,17 @@ SELECT pg_temp.equal(count(*)::text, '1', 'one event') FROM pgevents.log;
 INSERT INTO pgevents.events (channel_id, data, expires_at) VALUES ('c', '{"type":"t"}', '2100-01-01 00:00:00+00');
 SELECT pg_temp.equal(expires_at::timestamptz(0)::text, timestamptz '2100-01-01 00:00:00+00'::text, 'kept') FROM pgevents.events;
 
--- test: publish() takes type and data apart, and a time to live
+-- test: publish() takes type and data as separate arguments, and a time to live
 SELECT pgevents.publish('c', 't', '{"a":1}');
 SELECT pgevents.publish('c', 't', NULL, ttl => interval '1 hour');
 SELECT pg_temp.equal(string_agg(data::text, ' ' ORDER BY id), '{"a":1} null', 'data') FROM pgevents.log;
 SELECT pg_temp.ok(ttl_ms BETWEEN 3590000 AND 3600000, 'ttl in milliseconds') FROM pgevents.log_after(2, 1);
 
--- test: data that is absent or null is null
+-- test: absent or null data is null
 INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"}'), ('c', '{"type":"t","data":null}');
 SELECT pg_temp.equal(string_agg(data, ' '), 'null null', 'inner data') FROM pgevents.log_after(0, 10);
 
--- test: a wrong event is refused with PT400 and a clear message
+-- test: a wrong event is rejected with PT400 and a clear message
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '[]')$$,
   'PT400', 'must be a JSON object with a string member "type"', '{"code":"BAD_REQUEST"}');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '"type"')$$, 'PT400', 'JSON object');
@@ -87,7 +87,7 @@ SELECT pgevents.publish(repeat('é', 127) || 'x', repeat('€', 85), '1');
 SELECT pgevents.publish('a b,c/d"e\', '{"u2028":"' || chr(8232) || '"}', '1');
 SELECT pg_temp.equal(count(*)::text, '3', 'events') FROM pgevents.log;
 
--- test: id and ts cannot be chosen by the publisher
+-- test: a publisher cannot choose id and ts
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (id, channel_id, data) VALUES (7, 'c', '{"type":"t"}')$$, 'PT400', 'given at COMMIT');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (ts, channel_id, data) VALUES (now(), 'c', '{"type":"t"}')$$, 'PT400', 'given at COMMIT');
 INSERT INTO pgevents.events (id, channel_id, ts, data) VALUES (DEFAULT, 'c', NULL, '{"type":"t"}');
@@ -99,7 +99,7 @@ SELECT pg_temp.fails('UPDATE pgevents.events SET channel_id = ''d''', 'PT405', '
 SELECT pg_temp.fails('DELETE FROM pgevents.events', 'PT405', 'cannot be changed');
 SELECT pg_temp.equal(count(*)::text, '1', 'it is still there') FROM pgevents.events;
 
--- test: a rollback leaves nothing
+-- test: a rollback leaves no event
 BEGIN;
 SELECT pgevents.publish('c', 't', '1');
 ROLLBACK;
@@ -107,7 +107,7 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(
 SELECT pgevents.publish('c', 't', '2');
 SELECT pg_temp.equal(string_agg(id || ':' || data, ' '), '2:2', 'and uses up no id') FROM pgevents.log_after(0, 10);
 
--- test: what a savepoint takes back is not published, the rest is, in order
+-- test: events of a rolled back savepoint are not published, the others are, in order
 BEGIN;
 SELECT pgevents.publish('c', 't', '1');
 SAVEPOINT a;
@@ -123,7 +123,7 @@ SELECT pgevents.publish('c', 't', '5');
 COMMIT;
 SELECT pg_temp.equal(string_agg(data, ' '), '1 2 5', 'events') FROM pgevents.log_after(0, 10);
 
--- test: an exception caught in PL/pgSQL takes its events with it
+-- test: an exception caught in PL/pgSQL removes the events of its block
 DO $$
 BEGIN
   PERFORM pgevents.publish('c', 't', '1');
@@ -158,7 +158,7 @@ INSERT INTO orders VALUES (1);
 COMMIT;
 SELECT pg_temp.equal(string_agg(data, ' ' ORDER BY data), '0 1 2 3 4', 'events') FROM pgevents.log_after(0, 10);
 
--- test: SET CONSTRAINTS IMMEDIATE publishes early, loses nothing and doubles nothing
+-- test: SET CONSTRAINTS IMMEDIATE publishes early, without loss or duplicates
 BEGIN;
 SELECT pgevents.publish('c', 't', '1');
 SET CONSTRAINTS ALL IMMEDIATE;

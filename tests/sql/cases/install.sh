@@ -14,7 +14,7 @@ missing_roles() {
   is "$(q "$database" "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgevents'")" 0 "schemas left behind"
 }
 if ! roles_exist; then
-  it "without CREATEROLE and without the roles, installing says what an administrator has to run" missing_roles
+  it "without CREATEROLE and without the roles, installing names the statements for an administrator" missing_roles
 
   # As an upgrade finds it that comes with a new role.
   missing_role() {
@@ -28,7 +28,7 @@ if ! roles_exist; then
     q "$database" "DROP SCHEMA pgevents CASCADE"
     q postgres "DROP ROLE pgevents_server; DROP ROLE pgevents_publisher; DROP ROLE pgevents_admin"
   }
-  it "with one role missing, installing names that one, and works when it has been made" missing_role
+  it "with one role missing, installing names it, and succeeds when it exists" missing_role
 fi
 
 ordinary_owner() {
@@ -50,7 +50,7 @@ ordinary_owner() {
   PGUSER=${prefix}_admin q "$database" "SELECT pgevents.revoke('10'), pgevents.disconnect('10')" >/dev/null
   is "$(PGUSER=${prefix}_server q "$database" "SELECT pgevents.token_revoked('10', 1), count(*) FROM pgevents.revocations()")" "t|1" "revoked"
 }
-it "a role that is no superuser installs, upgrades and owns it; its applications and servers work" ordinary_owner
+it "a role that is not a superuser installs, upgrades and owns the schema; its applications and servers work" ordinary_owner
 
 # refused DATABASE MESSAGE [OPTION…]: installing as the superuser fails with this message, and has executed nothing of another's
 refused_to_install() {
@@ -92,7 +92,7 @@ planted() {
   refused_to_install "$database" "table pgevents.users belongs to $mallory, not to $PGUSER"
   refused_to_install "$database" "schema pgevents belongs to $PGUSER, not to $mallory" -v owner="$mallory"
 }
-it "a schema that another role owns, or anything in it, is refused before it can do anything, and named" planted
+it "a schema that another role owns, or an object in it, is rejected by name before it can do anything" planted
 
 dedicated_owner() {
   local database owner=${prefix}_dedicated
@@ -224,7 +224,7 @@ newer() {
   is "$(q "$database" "SELECT count(*) FROM pg_proc WHERE proname = 'status' AND pronamespace = 'pgevents'::regnamespace")" 0 \
     "functions put back"
 }
-it "a database of a newer version is refused and left alone" newer
+it "a database of a newer version is rejected and not changed" newer
 
 other_encoding() {
   local database
@@ -232,7 +232,7 @@ other_encoding() {
   if install_schema "$database" 2>"$work/errors"; then fail "it installed"; fi
   grep -q "needs a database with encoding UTF8, this one has LATIN1" "$work/errors" || fail "$(cat "$work/errors")"
 }
-it "a database in another encoding is refused" other_encoding
+it "a database in another encoding is rejected" other_encoding
 
 from_anywhere() {
   local database
@@ -290,7 +290,7 @@ files_complete() {
     done
   done
 }
-it "install.sql includes every file, and every function has a file of its own that says what it does" files_complete
+it "install.sql includes every file, and every function has a file of its own that describes it" files_complete
 
 # Reads source lines that take an advisory lock; prints NAME|NUMBER|KEY of each, the key as … if it is computed, and every
 # other line as it is.
@@ -321,7 +321,7 @@ folders_tell() {
         OR has_function_privilege('pgevents_admin', oid, 'EXECUTE') THEN 'public'
       ELSE 'internal' END FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace")
 }
-it "the folders of sql/functions tell what a role may call" folders_tell
+it "the folders of sql/functions show what a role may call" folders_tell
 
 documented() {
   local database name

@@ -41,7 +41,7 @@ first_contacts() {
   two_reports idle idle COMMIT "t 1"
   two_reports active idle ROLLBACK "t 2"
 }
-it "two first reports of a user at once both succeed, and are one row" first_contacts
+it "two first reports of a user at once both succeed, and make one row" first_contacts
 
 first_connections() {
   local database
@@ -57,7 +57,7 @@ first_connections() {
   is "$(q "$database" "SELECT count(*) FROM pgevents.connections")" 2 "connections"
   is "$(q "$database" "$told")" 'presence 10, pgevents.connected ["10"]' "events"
 }
-it "two first connections of a user at once both count, and are told once" first_connections
+it "two first connections of a user at once both count, and one event reports them" first_connections
 
 others_report() {
   local database
@@ -74,7 +74,7 @@ others_report() {
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM pgevents.presence")" "10 11 12 20" "rows"
 }
-it "a report that stays open delays neither reports that change nothing, nor readers, nor typing, nor other realms" others_report
+it "an open report does not delay reports that change nothing, readers, typing or other realms" others_report
 
 # What goes on in one transaction, and is sent to another meanwhile, which has to wait for it; then the rows.
 meanwhile() {
@@ -107,7 +107,7 @@ switched_off() {
   presence_database database
   meanwhile "$(switches 10 false)" "$(connects "pgevents.holder_open()" 10)" ""
 }
-it "switching presence off while the user reports, for the first time or not, leaves nobody active" switched_off
+it "switching presence off while the user reports, for the first time or not, leaves no user active" switched_off
 
 switched_twice() {
   local database
@@ -118,7 +118,7 @@ switched_twice() {
   meanwhile "$(switches 10 true)" "$(switches 10 true)" "10 0 0 connected"
   is "$(q "$database" "SELECT presence_enabled FROM pgevents.users WHERE user_id = '10'")" t "user"
 }
-it "presence switched on and off at once ends as the last one said" switched_twice
+it "presence switched on and off at once ends as the last request set it" switched_twice
 
 # A connection that was left so long ago that the sweep takes it.
 left_long_ago="UPDATE pgevents.connections SET left_at = now() - interval '1 minute';
@@ -137,7 +137,7 @@ swept_while_connecting() {
   is "$(q "$database" "$told")" 'presence 10, pgevents.connected ["10"]' "events"
   is "$(q "$database" "SELECT count(*) FROM pgevents.connections WHERE left_at IS NULL")" 1 "connections"
 }
-it "a sweep passes over a user who is just connecting again" swept_while_connecting
+it "a sweep skips a user who is just reconnecting" swept_while_connecting
 
 connecting_while_swept() {
   local database told_twice='presence 10, pgevents.connected ["10"], pgevents.disconnected ["10"], pgevents.connected ["10"]'
@@ -151,7 +151,7 @@ connecting_while_swept() {
   meanwhile "SELECT FROM pgevents.presence_tick();" "$(switches 10 true)" "10 0 0"
   is "$(q "$database" "$told")" "presence 10" "events of one whose presence is switched on while his connection is swept"
 }
-it "who connects, or turns presence on, while he is swept waits, and ends as he is" connecting_while_swept
+it "a user who connects, or turns presence on, during a sweep waits and ends in the new state" connecting_while_swept
 
 gone_holder() {
   local database
@@ -174,7 +174,7 @@ gone_holder() {
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM pgevents.connections")" "10 11" "connections of a holder that is back"
 }
-it "a holder is swept or reports, not both" gone_holder
+it "a holder is swept or reports, but not both" gone_holder
 
 one_tick() {
   local database
@@ -183,7 +183,7 @@ one_tick() {
   run_in one "BEGIN; SELECT FROM pgevents.presence_tick();"
   is "$(promptly "$database" "SELECT pgevents.presence_tick()")" 500 "another"
 }
-it "only one session ticks at a time, and nobody waits for it" one_tick
+it "only one session ticks at a time, and others do not wait for it" one_tick
 
 rolled_back() {
   local database
@@ -196,4 +196,4 @@ rolled_back() {
   is "$(q "$database" "SELECT string_agg(concat(k), ' ') FROM pgevents.http_report_presence('{\"user\":\"11\"}', '{\"status\":\"idle\",\"last_update_id\":1}') a,
     json_object_keys(a -> 'presences') k")" 11 "newer than the id of the report that was rolled back"
 }
-it "a report that is rolled back leaves nothing, and nobody out" rolled_back
+it "a report that is rolled back leaves nothing, and disconnects no user" rolled_back

@@ -1,10 +1,10 @@
--- test: in an empty realm there is nobody, and the last update id is -1
+-- test: an empty realm has no presences, and the last update id is -1
 SELECT pg_temp.people();
 SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}\.[0-9]+', 'T'), '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":-1,"presences":{}}', 'realm')
   FROM pgevents.http_realm_presence('{"user":"10","realm":"main"}', '{}') answer;
 SELECT pg_temp.equal(answer ->> 'presence_last_update_id', '-1', 'register') FROM pg_temp.ask('register', '10', '{}') answer;
 
--- test: who reports active for the first time is active, at once and for everybody
+-- test: a user who reports active for the first time is active at once, for all others
 SELECT pg_temp.people();
 SELECT pg_temp.equal(answer #>> '{presences,10,website,status}' , 'active', 'his own answer') FROM pg_temp.report('10', '{"status":"active"}') answer;
 SELECT pg_temp.equal(answer #>> '{presences,10,aggregated,status}' , 'active', 'another''s') FROM pg_temp.ask('realm_presence', '11', NULL) answer;
@@ -46,7 +46,7 @@ SELECT pg_temp.equal(pg_temp.since('10', 2), '10 3', 'grows by an update');
 SELECT pg_temp.equal(pg_temp.since('11', 2), '10 3', 'which the other gets');
 SELECT pg_temp.equal(pg_temp.since('11', 0), '10,11 3', '0 is all, as -1');
 
--- test: an id that this database has never given is answered with everything
+-- test: an id that this database has never drawn is answered with everything
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}');
 SELECT pg_temp.equal(concat_ws(' ', (SELECT string_agg(k, ',') FROM jsonb_object_keys(a -> 'presences') k), a ->> 'presence_last_update_id'), '10,11 2', 'ahead')
@@ -79,13 +79,13 @@ SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'active', 'status') 
 SELECT pg_temp.ok(active_at <= clock_timestamp() AND idle_at >= active_at, 'row') FROM pgevents.presence WHERE user_id = '10';
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10,11', 'event');
 
--- test: one who joined today and has only been idle does not look active
+-- test: a user who joined today and has only been idle does not look active
 SELECT pg_temp.people();
 UPDATE pgevents.users SET joined_at = now() WHERE user_id = '10';
 SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', 'legacy') FROM pg_temp.report('10', '{"status":"idle"}') a;
 SELECT pg_temp.equal(((data #>> '{presences,10,idle_timestamp}')::int - (data #>> '{presences,10,active_timestamp}')::int)::text, '200', 'event') FROM pgevents.log;
 
--- test: nothing is written, locked or told when nothing has changed
+-- test: without a change nothing is written, locked or published
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.news();
@@ -98,7 +98,7 @@ SELECT pg_temp.report('10', '{"status":"idle"}');
 SELECT pg_temp.ok(pg_current_xact_id_if_assigned() IS NULL, 'not even a transaction id');
 COMMIT;
 
--- test: idle is written when the contact is more than 55 seconds old, and is no event
+-- test: idle is written when the contact is more than 55 seconds old, and publishes no event
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.news();
@@ -109,7 +109,7 @@ SELECT pg_temp.ok(update_id = 2 AND idle_at > now() - interval '30 seconds' AND 
 SELECT pg_temp.was_idle('10', '1 hour'), pg_temp.report('10', '{"status":"idle"}'), pg_temp.later(), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
--- test: active is written after 55 seconds, and an event after 130
+-- test: active is written after 55 seconds, and an event published after 130
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.later();
 SELECT pg_temp.news();
@@ -121,7 +121,7 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'no event');
 SELECT pg_temp.was_active('10', '131 seconds'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'event');
 
--- test: of a user who stays active others are told before they take him for idle
+-- test: events report a user who stays active before others would take the user for idle
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.news();
@@ -151,14 +151,14 @@ SELECT pg_temp.equal(b::text, p::text, 'row') FROM before b, pgevents.presence p
 SELECT pg_temp.was_active('10', '5 minutes'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.ok(p.idle_at = b.idle_at AND p.active_at <= now() + interval '1 minute', 'idle stays ahead of active') FROM before b, pgevents.presence p;
 
--- test: timestamps of users are integers, that of the server has a fraction
+-- test: timestamps of users are integers, the server's has a fraction
 SELECT pg_temp.people();
 SELECT pg_temp.ok(bool_and(value ~ '^[0-9]{10}$'), 'users') FROM pg_temp.report('10', '{"status":"active","slim_presence":"true"}') a,
   jsonb_each_text(a #> '{presences,10}');
 SELECT pg_temp.ok(a ->> 'server_timestamp' ~ '^[0-9]{10}\.[0-9]+$', 'server: ' || (a ->> 'server_timestamp')) FROM pg_temp.ask('realm_presence', '10', '{}') a;
 SELECT pg_temp.ok(data::text ~ '^{"presences":{"10":{"active_timestamp":[0-9]{10},"idle_timestamp":[0-9]{10}}},"server_timestamp":[0-9]{10}\.[0-9]+}$', 'event: ' || data) FROM pgevents.log;
 
--- test: a user who was active now or 50 seconds before his last contact is active, three minutes before it idle
+-- test: a user whose last activity is up to 50 seconds before the last contact is active, at three minutes idle
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active","ping_only":true}');
 SELECT pg_temp.equal(a #>> '{presence,website,status}', 'active', 'now') FROM pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
@@ -183,7 +183,7 @@ SELECT pg_temp.equal(regexp_replace(a::text, '[0-9]{10}', 'T', 'g'),
 SELECT pg_temp.equal(a::text, format('{"result":"success","msg":"","presence":{"active_timestamp":%s,"idle_timestamp":%s}}', pgevents.epoch(active_at), pgevents.epoch(idle_at)), 'slim')
   FROM pgevents.presence, pgevents.http_user_presence('{"user":"11"}', '{"user_id":"10","slim_presence":"true"}') a;
 
--- test: asking for a single user says what is wrong
+-- test: a wrong request for a single user names the fault
 SELECT pg_temp.people();
 SELECT pg_temp.report('20', '{"status":"active"}', 'other'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.refused(format($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"user_id":"%s"}')$$, id), wanted)
@@ -194,7 +194,7 @@ SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"
 SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"20","realm":"other"}', '{"user_id":"10"}')$$, 'No such user');
 SELECT pg_temp.ok(pg_temp.ask('user_presence', '10', '{"user_id":10}') ? 'presence', 'the id may be a number');
 
--- test: a report says what is wrong
+-- test: a wrong report names the fault
 SELECT pg_temp.people();
 SELECT pg_temp.refused(format('SELECT pg_temp.report(%L, %L)', '10', params), wanted, coalesce(detail, '{"code":"BAD_REQUEST"}'))
   FROM (VALUES ('{}', 'Missing ''status'' argument', '{"code":"REQUEST_VARIABLE_MISSING","var_name":"status"}'),
@@ -216,7 +216,7 @@ SELECT pg_temp.refused(format('SELECT pg_temp.report(%L, %L)', '10', jsonb_build
 SELECT pg_temp.equal(count(*)::text, '0', 'rows') FROM pgevents.presence;
 SELECT pg_temp.ok(pg_temp.report('10', '{"status":"idle","ping_only":null,"last_update_id":null,"slim_presence":" true "}') ? 'presences', 'null in a body is absent');
 
--- test: who nobody knows is not served, on any path
+-- test: an unknown user is rejected, on every path
 SELECT pg_temp.people();
 SELECT pg_temp.fails(format('SELECT pgevents.http_%s(%L, %L)', path, who, '{"status":"idle","user_id":"10","op":"start","to":"[11]"}'), 'PT401',
     'Authentication required', '{"code":"UNAUTHORIZED"}')
@@ -229,12 +229,12 @@ SELECT pg_temp.refused($$SELECT pg_temp.report('bot', '{"status":"idle"}')$$, 'P
 SELECT pg_temp.equal(count(*)::text, '0', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
--- test: without a realm in the identity it is main
+-- test: the realm is main if the identity has none
 SELECT pg_temp.people();
 SELECT pgevents.http_report_presence(who::jsonb, '{"status":"idle"}') FROM (VALUES ('{"user":"10"}'), ('{"user":"11","realm":null}'), ('{"user":12,"realm":""}')) t (who);
 SELECT pg_temp.equal(string_agg(realm || user_id, ' ' ORDER BY user_id), 'main10 main11 main12', 'rows') FROM pgevents.presence;
 
--- test: ping_only is answered without anybody's presence, and counts
+-- test: ping_only is answered without any presence, and counts as a report
 SELECT pg_temp.people();
 SELECT pg_temp.equal(pgevents.http_report_presence('{"user":"10"}', '{"status":"active","ping_only":"true","new_user_input":"true","last_update_id":"-1"}')::text,
   '{"result":"success","msg":""}', 'answer');
@@ -262,7 +262,7 @@ SELECT pg_temp.equal(string_agg(DISTINCT l.channel_id || ' ' || k, ', '), 'prese
 SELECT pgevents.presence_report('[{"realm":"other","user":"10","status":"active"}]');
 SELECT pg_temp.ok(max(update_id) FILTER (WHERE realm = 'other') > max(update_id) FILTER (WHERE realm = 'main'), 'rows of one id in two realms') FROM pgevents.presence WHERE user_id = '10';
 
--- test: bots and those who are deactivated are left out everywhere
+-- test: bots and deactivated users are left out everywhere
 SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"active"}'), pg_temp.report('12', '{"status":"active"}'), pg_temp.later();
 SELECT pg_temp.news();
@@ -274,7 +274,7 @@ SELECT pg_temp.equal(string_agg(k, ' '), '10', 'register') FROM pg_temp.ask('reg
 SELECT pg_temp.equal(pgevents.presence_report('[{"realm":"main","user":"11"},{"realm":"main","user":"12"},{"realm":"main","user":"nobody"}]')::text, '0', 'reports of them');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'events');
 
--- test: of a user whose presence is off nothing is written or told, and he sees the others
+-- test: with presence off nothing about the user is written or published, and they see the others
 SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"active"}');
 SELECT pg_temp.news();
@@ -286,7 +286,7 @@ SELECT pg_temp.was_idle('11', '1 hour'), pg_temp.report('11', '{"status":"active
 SELECT pg_temp.ok(active_at < now() - interval '59 minutes' AND update_id = 1, 'row') FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
--- test: changes that come together share an event, the first is told at once, the last says how things stand
+-- test: changes at the same time share an event, the first is published at once, the last event has the final state
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"idle"}');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'at once');
@@ -301,7 +301,7 @@ SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 11,12', 'together')
 SELECT pg_temp.later(), pgevents.presence_tick(), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'once');
 
--- test: the tick says when the next event is due
+-- test: the tick returns when the next event is due
 SELECT pg_temp.people();
 UPDATE pgevents.settings SET value = '10 minutes' WHERE name = 'presence_flush_window';
 SELECT pg_temp.equal(pgevents.presence_tick()::text, '500', 'nothing to do');
@@ -310,7 +310,7 @@ SELECT pg_temp.equal(pgevents.presence_tick()::text, '500', 'far away');
 UPDATE pgevents.presence_realms SET flushed_at = clock_timestamp() - interval '9 minutes 59.8 seconds';
 SELECT pg_temp.ok(wait BETWEEN 10 AND 201, 'near: ' || wait) FROM pgevents.presence_tick() wait;
 
--- test: presence events expire after an hour, those about connections do not
+-- test: presence events expire after an hour, events about connections do not
 SELECT pg_temp.people();
 SELECT pgevents.presence_contacts(pgevents.holder_open(), '[{"realm":"main","user":"10"}]');
 SELECT pg_temp.equal(string_agg(type || ' ' || coalesce(round(ttl_ms / 10000.0), -1), ', ' ORDER BY id), 'presence 360, pgevents.connected -1', 'time to live in 10 s') FROM pgevents.log_after(0, 9);
@@ -321,7 +321,7 @@ SELECT pg_temp.equal(pgevents.presence_report('[{"realm":"main","user":"10","sta
 SELECT pg_temp.equal(string_agg(concat_ws(' ', user_id, active_at IS NOT NULL), ', ' ORDER BY user_id), '10 t, 20 f', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(pgevents.presence_report(nothing)::text, '0', 'no reports') FROM unnest(ARRAY['[]', NULL]::jsonb[]) nothing;
 
--- test: many requests in one transaction are answered each for itself, and a faulty one spoils no other
+-- test: many requests in one transaction get an answer each, and a faulty one does not affect the others
 SELECT pg_temp.people();
 SELECT pg_temp.equal(string_agg(concat_ws(' ', (SELECT string_agg(k, ',' ORDER BY k) FROM json_object_keys(answer -> 'presences') k), answer ->> 'msg', state, message, detail), E'\n' ORDER BY n),
   concat_ws(E'\n', '10,11 ', 'PT400 Invalid status: foo {"code":"BAD_REQUEST"}', 'PT401 Authentication required {"code":"UNAUTHORIZED"}', '',
@@ -332,7 +332,7 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', (SELECT string_agg(k, ',' ORDER B
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id), '10 11 20', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(count(*)::text, '0', 'none') FROM pgevents.http_report_presence_many('[]');
 
--- test: what is the same for all of a realm can be asked for apart, and put together is the same answer
+-- test: the shared state of a realm can be asked for separately, and put together gives the same answer
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active","ping_only":"true"}');
 SELECT pg_temp.report('11', '{"status":"active","ping_only":"true"}');

@@ -59,7 +59,7 @@ race() {
     fail "the control with bigserial ids lost nothing: this test proves nothing"
   is "$(q "$database" "SELECT count(*) FROM (SELECT ts < lag(ts) OVER (ORDER BY id) AS back FROM pgevents.log) l WHERE back")" 0 "times out of order"
 }
-it "a reader loses none of the events of 20 publishers, where with bigserial ids it loses some" race
+it "a reader loses none of the events of 20 publishers, but some with bigserial ids" race
 
 # Half of the clients publish and then lock a row, the other half lock it and then publish.
 cat >"$work/publish_first.sql" <<'E2'
@@ -97,7 +97,7 @@ opposite_orders() {
   (($(deadlocks "$database" "pg_advisory_xact_lock(1)") > 0)) ||
     fail "the control, with a lock taken when publishing, had no deadlock: this test proves nothing"
 }
-it "publishing before or after locking a row makes no deadlock, where a lock taken at once does" opposite_orders
+it "publishing before or after locking a row causes no deadlock, but a lock taken at once does" opposite_orders
 
 # A long transaction, publishers, a pruner with a very short retention, and a reader that is now and then too slow.
 prune_race() {
@@ -146,4 +146,4 @@ prune_race() {
   run_in long "SELECT count(*) FROM pgevents.events; COMMIT;"
   is "$(output long)" $'1\n1' "what the long transaction sees, before and after"
 }
-it "pruning beside publishers, a long transaction and slow readers: no error, and never a silent gap" prune_race
+it "pruning beside publishers, a long transaction and slow readers causes no error and no silent gap" prune_race

@@ -1,4 +1,4 @@
--- test: registration answers with all that a page needs, in the documented order and without spaces
+-- test: registration returns all that a page needs, in the documented order and without spaces
 SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"active"}');
 SELECT pgevents.publish('c', 't', '1');
@@ -35,7 +35,7 @@ UPDATE pgevents.settings SET value = '0.5 seconds' WHERE name = 'presence_offlin
 UPDATE pgevents.settings SET value = '1.5 seconds' WHERE name LIKE 'typing_st%';
 SELECT pg_temp.equal(string_agg(a ->> k, ' ' ORDER BY k), '0.5 90 1500 1500 1500', 'timings') FROM pg_temp.ask('register', '10', '{}') a, jsonb_object_keys(a) k WHERE k LIKE 'server\_%\_%s';
 
--- test: senseless timings are refused where they are written
+-- test: unusable timings are rejected when they are written
 SELECT pg_temp.fails(format('UPDATE pgevents.settings SET value = %L WHERE name = %L', v, n), 'PT400', 'must be an interval from 1 millisecond to 7 days')
   FROM unnest(ARRAY['0', '-1 second', '8 days', '999 microseconds']) v, unnest(ARRAY['presence_ping_interval', 'typing_started_wait']) n;
 SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'presence_grace'$$, 'PT400', 'Invalid value "soon" for the setting "presence_grace"');
@@ -43,18 +43,18 @@ UPDATE pgevents.settings SET value = '7 days' WHERE name LIKE 'presence_%';
 UPDATE pgevents.settings SET value = '1 millisecond' WHERE name LIKE 'presence_%' OR name LIKE 'typing_st%';
 SELECT pg_temp.ok(count(*) = 9, 'all of them') FROM pgevents.settings WHERE name LIKE 'presence_%' OR name LIKE 'typing_st%';
 
--- test: a timing that somebody has deleted is named
+-- test: an error names a timing whose row was deleted
 SELECT pg_temp.people();
 DELETE FROM pgevents.settings WHERE name = 'presence_ping_interval';
 SELECT pg_temp.fails($$SELECT pg_temp.report('10', '{"status":"idle"}')$$, 'P0002', 'pgevents.settings has no row ''presence_ping_interval''');
 
--- test: a user's channel is his in his realm only, whatever both are called
+-- test: a user's channel is theirs in their realm only, whatever the names of both
 SELECT pg_temp.equal(pgevents.user_channel(realm, who), wanted, wanted) FROM (VALUES ('main', '10', 'user:10'), ('other', '10', 'user@other:10'), ('main', 'a:b', 'user:a:b'),
   ('a:b', '10', 'user@a=3Ab:10'), ('a=3Ab', '10', 'user@a=3D3Ab:10'), ('a', 'b:10', 'user@a:b:10'), ('Main', '10', 'user@Main:10'), ('main@x', '1', 'user@main@x:1')) t (realm, who, wanted);
 SELECT pg_temp.equal(count(DISTINCT pgevents.user_channel(realm, who))::text, count(*)::text, 'no two are the same')
   FROM unnest(ARRAY['main', 'a', 'a:', 'a:b', 'a=', 'a=3A', 'a=3D', 'a=3Ab', '=', ':', 'user', 'user:1']) realm, unnest(ARRAY['1', ':1', 'b:1', '=3A1', '@a:1', 'b:1:1', '3A:1']) who;
 
--- test: a realm's presence channel is what the grant presence:{realm} stands for
+-- test: a realm's presence channel is the one that the grant presence:{realm} allows
 SELECT pg_temp.equal(pgevents.presence_channel(realm), wanted, wanted) FROM (VALUES ('main', 'presence:main'), ('a:b', 'presence:a=3Ab'),
   ('a=3Ab', 'presence:a=3D3Ab')) t (realm, wanted);
 
@@ -62,7 +62,7 @@ SELECT pg_temp.equal(pgevents.presence_channel(realm), wanted, wanted) FROM (VAL
 SELECT pg_temp.people();
 SELECT pg_temp.equal((a -> 'channels')::text, '["user@other:20", "presence:other"]', 'channels') FROM pg_temp.ask('register', '20', '{}', 'other') a;
 
--- test: an application may name other channels, or none
+-- test: an application may choose other channels, or none
 SELECT pg_temp.people();
 CREATE OR REPLACE FUNCTION pgevents.user_channel(realm text, user_id text) RETURNS text LANGUAGE sql AS $$ SELECT 'u.' || user_id $$;
 CREATE OR REPLACE FUNCTION pgevents.presence_channel(realm text) RETURNS text LANGUAGE sql AS $$ SELECT NULL::text $$;

@@ -40,12 +40,12 @@ revoke_and_lift() {
   two_at_once -infinity "$second" COMMIT "2 after 1 0 2" "$first"
   two_at_once "$second" -infinity COMMIT "nothing after 1 2 0" "$first"
 }
-it "a user is revoked and lifted at once: the one that commits last counts, also where nothing was to lift" revoke_and_lift
+it "a user is revoked and lifted at once: the one that commits last counts, also without a revocation to lift" revoke_and_lift
 revoke_rolled_back() {
   two_at_once "$first" "$second" ROLLBACK "2 after 2"
   two_at_once -infinity "$second" ROLLBACK "2 after 1 2" "$first"
 }
-it "two transactions revoke a user at once and the first is rolled back: the second counts, and no event says otherwise" revoke_rolled_back
+it "two transactions revoke a user at once and the first is rolled back: the second counts, and all events agree" revoke_rolled_back
 
 others_go_on() {
   local database
@@ -60,7 +60,7 @@ others_go_on() {
   is "$(q "$database" "SELECT string_agg(coalesce(data ->> 'user', '-'), ' ' ORDER BY id) FROM
     (SELECT id, CASE type WHEN 't' THEN '{}' ELSE data END AS data FROM pgevents.log) l")" "11 10 - 10 11" "events"
 }
-it "a transaction that revoked a user and stays open delays no other user's revocation, no publisher, no token" others_go_on
+it "an open transaction that revoked a user delays no other revocation, no publisher and no token check" others_go_on
 
 meanwhile() {
   local database issued
@@ -73,7 +73,7 @@ meanwhile() {
   is "$(q "$database" "SELECT pgevents.token_revoked('10', pgevents.us(clock_timestamp()))")" f "one that is issued now"
   is "$(q "$database" "$differences")" "" "differences"
 }
-it "a token that is issued while the revoking transaction is open is refused after its commit" meanwhile
+it "a token that is issued while the revoking transaction is open is rejected after its commit" meanwhile
 
 prune_passes_over() {
   local database
@@ -87,7 +87,7 @@ prune_passes_over() {
   q "$database" "SELECT pgevents.prune()" >/dev/null
   is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" "(2,9223372036854775807)" "left"
 }
-it "pruning passes over what an open transaction has revoked anew, and does not take it afterwards" prune_passes_over
+it "pruning skips a revocation that an open transaction has renewed, and keeps it afterwards" prune_passes_over
 
 serializable_revoke() {
   local database
@@ -100,7 +100,7 @@ serializable_revoke() {
   is "$(q "$database" "$differences")" "" "differences"
   is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" "(10,1)" "revoked"
 }
-it "a repeatable-read transaction that revokes what has changed since is refused by PostgreSQL, with its event" serializable_revoke
+it "PostgreSQL rejects a repeatable-read transaction that revokes a changed row, and its event" serializable_revoke
 
 # The examples of docs/sql.md, section 6, on the tables that they speak of.
 documented_examples() {
@@ -117,7 +117,7 @@ documented_examples() {
   is "$(q "$database" "SELECT pgevents.token_revoked('20', us), pgevents.token_revoked('21', us) FROM pgevents.us(now()) us")" "t|f" "new tokens"
   is "$(q "$database" "SELECT string_agg(data ->> 'user', ' ' ORDER BY id) FROM pgevents.log")" "10 10 20 21 22 10 10 10 20 21" "events"
 }
-it "the examples of docs/sql.md do what is said there" documented_examples
+it "the examples of docs/sql.md work as described" documented_examples
 
 # Few users, many transactions: revoke, revoke for ever and lift, some of them rolled back.
 cat >"$work/revoke.sql" <<'E2'
@@ -169,4 +169,4 @@ revoke_race() {
     SELECT pgevents.publish_control('pgevents.revoked', json_build_object('user', who, 'before_us', 0))") > 0)) ||
     fail "the control, which lifts by deleting only, made no difference: this test proves nothing"
 }
-it "who follows the events and who reads the table know the same of every user at any moment" revoke_race
+it "a client that follows the events and one that reads the table agree on every user at any moment" revoke_race

@@ -1,4 +1,4 @@
--- test: a revoked user's tokens are refused when they were issued before the time, and only then
+-- test: a revoked user's tokens are rejected if they were issued before the time, and only then
 SELECT pgevents.revoke('10', '2026-07-01 12:00:00.000001+00');
 SELECT pg_temp.equal(string_agg(concat_ws(' ', issued, pgevents.token_revoked('10', issued)), ', '),
   '0 t, -1 t, 1782907199999999 t, 1782907200000000 t, 1782907200000001 f, 9000000000000000000 f', 'tokens')
@@ -20,7 +20,7 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', id, channel_id, type, data, ttl_m
     '5 pgevents.control pgevents.disconnect {"user":"a \"b\" \\ ü"}'), 'events') FROM pgevents.log_after(0, 10);
 SELECT pg_temp.equal(count(*)::text, '1', 'disconnect revokes nothing, lifted is gone') FROM pgevents.revocations();
 
--- test: without a time, or with NULL, what was issued before the COMMIT is refused, and what is issued afterwards is not
+-- test: without a time, or with NULL, tokens issued before the COMMIT are rejected, later ones are not
 BEGIN;
 SELECT pgevents.revoke('10'), pgevents.revoke('11', NULL), pgevents.revoke(user_id => '12', before => NULL);
 SELECT pgevents.revoke('13', '-infinity');
@@ -34,7 +34,7 @@ SELECT pg_temp.equal(string_agg(data ->> 'before_us', ' ' ORDER BY l.id), (SELEC
 SELECT pg_temp.ok(bool_and(revoked_at = before), 'dated') FROM pgevents.revocations;
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', pgevents.us(clock_timestamp())), 'newer');
 
--- test: of calls with and without a time in one transaction the last one counts, for the table and at the end of the events
+-- test: of calls with and without a time in one transaction the last one counts, in the table and in the last event
 CREATE FUNCTION pg_temp.calls(VARIADIC times text[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   start bigint := pgevents.us(clock_timestamp());
@@ -57,7 +57,7 @@ SELECT pg_temp.equal(pg_temp.calls(VARIADIC string_to_array(calls, ' ')), wanted
   ('infinity commit', 'ban commit commit'), ('commit -infinity', 'lifted lifted lifted'), ('-infinity commit', 'lifted commit commit'),
   ('2026-07-01 commit', 'time commit commit'), ('commit 2026-07-01', 'time time time')) t (calls, wanted);
 
--- test: the last call for a user counts, also when its time is earlier
+-- test: the last call for a user counts, even if its time is earlier
 SELECT pgevents.revoke('10', 'infinity');
 SELECT pgevents.revoke('10', '2026-07-01 12:00+00');
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', 1782907200000000), 'an earlier time lets newer tokens in again');
@@ -76,7 +76,7 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text, '0', 'ro
 SELECT pgevents.revoke('never revoked', '-infinity');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text, '0', 'rows after lifting nothing');
 
--- test: times outside of what the servers count in are taken to the nearest end
+-- test: times outside the servers' range become the nearest end of it
 SELECT pgevents.revoke('far', '294276-12-31 23:59:59+00');
 SELECT pgevents.revoke('9999', '9999-01-01 00:00+00');
 SELECT pgevents.revoke('9998', '9998-12-31 23:59:59+00');
@@ -89,7 +89,7 @@ SELECT pg_temp.equal(string_agg(data::json ->> 'before_us', ' ' ORDER BY id),
   '9223372036854775807 9223372036854775807 253370764799000000 1 0 0', 'events') FROM pgevents.log_after(0, 10);
 SELECT pg_temp.ok(pgevents.token_revoked('first', 0) AND NOT pgevents.token_revoked('first', 1), 'the earliest time that counts');
 
--- test: a time to come refuses the tokens that are issued until then
+-- test: with a future time tokens issued until then are rejected
 SELECT pgevents.revoke('10', now() + interval '1 hour');
 SELECT pg_temp.ok(pgevents.token_revoked('10', pgevents.us(clock_timestamp())), 'issued now');
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', pgevents.us(now() + interval '61 minutes')), 'issued afterwards');
@@ -104,7 +104,7 @@ SELECT pg_temp.ok(count(*) = 10000 AND bool_and(is_ordered), 'events') FROM (
     FROM pgevents.log_after(0, NULL)) e;
 SELECT pg_temp.equal(pgevents.status() ->> 'revocations', '10000', 'status');
 
--- test: a revocation that is rolled back, or its savepoint, leaves nothing
+-- test: a revocation that is rolled back, also by a savepoint, leaves nothing
 SELECT pgevents.revoke('kept', 'infinity');
 BEGIN;
 SELECT pgevents.revoke('10');
@@ -122,7 +122,7 @@ COMMIT;
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id), '11 kept', 'users') FROM pgevents.revocations();
 SELECT pg_temp.equal(string_agg(data::json ->> 'user', ' ' ORDER BY id), 'kept 11', 'events') FROM pgevents.log_after(0, 10);
 
--- test: what is called in one transaction takes effect at its end, in the order of the calls
+-- test: calls in one transaction take effect at its end, in their order
 BEGIN;
 SELECT pgevents.revoke('10', 'infinity');
 SELECT pgevents.revoke('10', '-infinity');
@@ -152,14 +152,14 @@ UPDATE users SET is_active = true WHERE id = 2;
 RESET ROLE;
 SELECT pg_temp.equal(string_agg(user_id, ' '), '1', 'users') FROM pgevents.revocations();
 
--- test: a user who cannot be one is refused
+-- test: an invalid user id is rejected
 SELECT pg_temp.fails(format('SELECT pgevents.%s', call), 'PT400', 'Invalid user_id: 1 to 255 bytes', '{"code":"BAD_REQUEST"}')
   FROM unnest(ARRAY['revoke(NULL)', 'revoke('''')', 'revoke(E''a\nb'')', 'revoke(E''\x01'')', 'revoke(E''10\x7f'')',
     'revoke(repeat(''x'', 256))', 'revoke(repeat(''é'', 128))', 'revoke(NULL, ''-infinity'')', 'revoke('''', ''infinity'')',
     'disconnect(NULL)', 'disconnect('''')', 'disconnect(E''a\tb'')', 'disconnect(repeat(''x'', 256))']) call;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text || (SELECT count(*) FROM pgevents.log), '00', 'nothing came through');
 
--- test: a user may be called as long and as oddly as in a token
+-- test: a user id may be as long and as odd as in a token
 SELECT pgevents.revoke(name), pgevents.disconnect(name)
   FROM unnest(ARRAY['x', repeat('x', 255), repeat('é', 127), '*', 'a b', 'o''brien', '{user}', 'user:10',
     'pgevents.', 'ünï', '😀', chr(128)]) name;
@@ -172,7 +172,7 @@ SELECT pgevents.revoke(name) FROM unnest(ARRAY[U&'\00E9', 'a']) name;
 SELECT pg_temp.ok(pgevents.token_revoked(U&'\00E9', 0) AND NOT pgevents.token_revoked(U&'e\0301', 0), 'composed or not');
 SELECT pg_temp.ok(pgevents.token_revoked('a', 0) AND NOT pgevents.token_revoked('A', 0) AND NOT pgevents.token_revoked('a ', 0), 'case, space');
 
--- test: nobody but pgevents itself publishes to its channels or with its types
+-- test: only pgevents itself publishes to its channels or with its types
 SELECT pg_temp.fails(format(statement, channel, type), 'PT400', 'reserved', '{"code":"BAD_REQUEST"}')
   FROM (VALUES ('pgevents.control', 't'), ('pgevents.', 't'), ('pgevents.anything', 't'), ('pgevents.control', 'pgevents.revoked'),
     ('c', 'pgevents.revoked'), ('c', 'pgevents.disconnect'), ('c', 'pgevents.')) event (channel, type),
@@ -183,12 +183,12 @@ SELECT pg_temp.fails(format(statement, channel, type), 'PT400', 'reserved', '{"c
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"\u0070gevents.revoked"}')$$, 'PT400', 'reserved');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00', 'nothing came through');
 
--- test: names that only look reserved are not
+-- test: names that only look reserved are allowed
 SELECT pgevents.publish(name, name, '1')
   FROM unnest(ARRAY['pgevents', 'pgevents:control', 'Pgevents.control', 'my.pgevents.control', ' pgevents.x']) name;
 SELECT pg_temp.equal(count(*)::text, '5', 'events') FROM pgevents.log;
 
--- test: what was revoked stays for ever, unless a setting says how long tokens are valid
+-- test: revocations stay for ever, unless a setting limits how long tokens are valid
 SELECT pgevents.revoke('old');
 UPDATE pgevents.revocations SET revoked_at = '2000-01-01', before = '2000-01-01';
 SELECT pgevents.prune();
@@ -197,7 +197,7 @@ INSERT INTO pgevents.settings VALUES ('revocation_retention', '30 days');
 SELECT pg_temp.equal(pgevents.prune()::text, '1', 'removed');
 SELECT pg_temp.equal(count(*)::text, '0', 'with it') FROM pgevents.revocations;
 
--- test: pruning leaves what may still be needed: the recent, the future, the revoked until lifted
+-- test: pruning keeps revocations that may still be needed: recent, future, until lifted
 INSERT INTO pgevents.settings VALUES ('revocation_retention', '1 day');
 INSERT INTO pgevents.revocations (user_id, before, revoked_at) VALUES
   ('settled', now() - interval '2 days', now() - interval '25 hours'),
@@ -219,7 +219,7 @@ SELECT pg_temp.equal(pgevents.prune(4)::text, '4', 'first batch');
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id::int), '1 2 3 4 5 6', 'kept') FROM pgevents.revocations;
 SELECT pg_temp.equal(pgevents.prune(4)::text || pgevents.prune(4) || pgevents.prune(4), '420', 'the others');
 
--- test: a senseless retention of revocations is refused where it is written
+-- test: an unusable retention of revocations is rejected when it is written
 SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', 'soon')$$, 'PT400', 'Invalid value "soon" for the setting "revocation_retention": must be an interval');
 SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '0')$$, 'PT400', 'must be an interval greater than 0');
 SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '-1 day')$$, 'PT400', 'must be an interval greater than 0');

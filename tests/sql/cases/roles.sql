@@ -63,7 +63,7 @@ SELECT pg_temp.fails('SELECT pgevents.' || call, '42501', 'permission denied')
   FROM unnest(ARRAY['presence_switch(''main'', ''10'', true, false)', 'presence_flush(''main'')', 'presence_sweep(10)', 'change_settings(''main'', ''10'', ''{}'')',
     'directory_user(''main'', ''10'')', 'stage(''pgevents.control'', ''t'', ''1'')']) call;
 
--- test: an admin can say who there is, and put users out, and nothing else
+-- test: an admin can fill the directory and put users out, and nothing else
 SET ROLE pgevents_admin;
 SELECT pgevents.revoke('10');
 SELECT pgevents.revoke('11', 'infinity');
@@ -87,7 +87,7 @@ SELECT pg_temp.equal(string_agg(relname, ' ' ORDER BY relname), 'stream_members 
  WHERE relnamespace = 'pgevents'::regnamespace AND relkind IN ('r', 'v', 'S')
    AND EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee = 'pgevents_admin'::regrole);
 
--- test: everybody else can do nothing
+-- test: other roles can do nothing
 SELECT pg_temp.ok(NOT has_schema_privilege('public', 'pgevents', 'USAGE'), 'schema');
 SELECT pg_temp.equal(string_agg(relname, ' '), NULL, 'relations open to PUBLIC') FROM pg_class
  WHERE relnamespace = 'pgevents'::regnamespace AND relkind IN ('r', 'v', 'S')
@@ -101,7 +101,7 @@ SELECT pg_temp.equal(string_agg(proname, ' '), NULL, 'without') FROM pg_proc
    AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false);
 SELECT pg_temp.ok(count(*) >= 13, 'there are some') FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace AND prosecdef;
 
--- test: a publisher cannot slip in functions or tables of its own
+-- test: a publisher cannot make pgevents run functions or tables of its own
 CREATE SCHEMA evil;
 CREATE FUNCTION evil.octet_length(text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
 CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
@@ -120,7 +120,7 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::pg_catalog.text, '2', 
 -- Nor can who writes the log directly.
 INSERT INTO pgevents.log (id, channel_id, ts, type, data) VALUES (10, 'c', now(), 't', '1');
 
--- test: an admin cannot slip in functions or tables of its own
+-- test: an admin cannot make pgevents run functions or tables of its own
 CREATE SCHEMA evil;
 CREATE FUNCTION evil.octet_length(text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
 CREATE FUNCTION evil.format(text, json, bigint) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;

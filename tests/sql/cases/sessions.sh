@@ -16,7 +16,7 @@ long_transaction() {
   is "$(q "$database" "SELECT string_agg(id || data, ' ') FROM pgevents.log_after(0, 10)")" \
     '2"insert" 3"publish" 4"http" 5"long1" 6"long2"' "ids in commit order"
 }
-it "a transaction that published and stays open delays nobody, and gets its ids when it commits" long_transaction
+it "an open transaction that published delays no other publisher, and gets its ids when it commits" long_transaction
 
 # Waiting at COMMIT for a row, in a deferred foreign key (Django makes all of its like that), must not stop other publishers.
 deferred_key() {
@@ -36,7 +36,7 @@ deferred_key() {
   is "$(output child)$(output locker)" "" "errors"
   is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" '"other" "locker" "child"' "events"
 }
-it "a publisher that waits for a row at COMMIT holds up no other publisher, and there is no deadlock" deferred_key
+it "a publisher that waits for a row at COMMIT delays no other publisher, without a deadlock" deferred_key
 
 serializable() {
   local database
@@ -81,7 +81,7 @@ notify_replica() {
   run_in listener "SELECT;"
   is "$(heard listener)" 1 "notifications"
 }
-it "a row that replication puts into the log sends a notification" notify_replica
+it "a row that replication writes into the log sends a notification" notify_replica
 
 publish_in_replica_role() {
   local database
@@ -136,7 +136,7 @@ prepared_transaction() {
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 0 "events"
 }
 if [[ $(q postgres "SHOW max_prepared_transactions") != 0 ]]; then
-  it "PREPARE TRANSACTION of a transaction that published is refused by PostgreSQL, as documented" prepared_transaction
+  it "PostgreSQL rejects PREPARE TRANSACTION of a transaction that published, as documented" prepared_transaction
 fi
 
 same_key() {
@@ -178,7 +178,7 @@ one_prunes() {
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT pgevents.prune()")" 10 "pruned afterwards"
 }
-it "only one session prunes at a time, and nobody waits for it" one_prunes
+it "only one session prunes at a time, and others do not wait for it" one_prunes
 
 in_flight() {
   local database
@@ -189,4 +189,4 @@ in_flight() {
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
-it "pruning leaves the staged events of open transactions alone" in_flight
+it "pruning keeps the staged events of open transactions" in_flight

@@ -1,4 +1,4 @@
--- test: a user changes his own flags, any of them, and his other pages are told what was given
+-- test: a user changes any of their own flags, and their other pages get an event with the changed flags
 SELECT pg_temp.people();
 SELECT pg_temp.equal(pgevents.http_settings('{"user":"10"}', '{"send_stream_typing_notifications":"false","receives_typing_notifications":false}')::text,
   '{"result":"success","msg":""}', 'answer');
@@ -12,14 +12,14 @@ SELECT pg_temp.ask('settings', '10', '{"send_private_typing_notifications":"fals
 SELECT pg_temp.equal(concat_ws(' ', presence_enabled, send_private_typing_notifications, send_stream_typing_notifications, receives_typing_notifications), 't f t f', 'row')
   FROM pgevents.users WHERE user_id = '10';
 
--- test: without a flag nothing happens, and what is unknown is listed
+-- test: without a flag nothing changes, and unknown parameters are listed
 SELECT pg_temp.people();
 SELECT pg_temp.equal(pgevents.http_settings('{"user":"10"}', '{"is_bot":"true","user_id":"11"}')::text,
   '{"result":"success","msg":"","ignored_parameters_unsupported":["is_bot","user_id"]}', 'answer');
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 SELECT pg_temp.equal(string_agg(user_id, ' '), 'bot', 'bots') FROM pgevents.users WHERE is_bot;
 
--- test: flags are booleans, and one that is not changes nothing
+-- test: flags are booleans, and any other value changes nothing
 SELECT pg_temp.people();
 SELECT pg_temp.refused(format('SELECT pgevents.http_settings(%L, %L)', '{"user":"10"}', format('{"presence_enabled":false,"%s":%s}', flag, v)), flag || wanted)
   FROM unnest(ARRAY['send_private_typing_notifications', 'send_stream_typing_notifications', 'receives_typing_notifications']) flag,
@@ -29,7 +29,7 @@ SELECT pg_temp.refused($$SELECT pgevents.http_settings('{"user":"10"}', '[]')$$,
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 SELECT pg_temp.ok(bool_and(presence_enabled), 'users') FROM pgevents.users;
 
--- test: switching presence off moves a recent activity back to where everybody takes it for offline, and tells it
+-- test: switching presence off moves a recent activity back to where all take it for offline, and publishes it
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}'), pg_temp.later(), pgevents.presence_tick(), pg_temp.later();
 SELECT pg_temp.news();
@@ -47,7 +47,7 @@ SELECT pg_temp.ask('settings', who, '{"presence_enabled":"false"}') FROM unnest(
 SELECT pg_temp.equal(string_agg(concat_ws(' ', user_id, round(date_part('epoch', clock_timestamp() - active_at)), round(date_part('epoch', clock_timestamp() - idle_at))), ', ' ORDER BY user_id),
   '10 3600 3600, 11 3600 265, 12 265 265', 'ages') FROM pgevents.presence;
 
--- test: switching presence off leaves an activity that never was
+-- test: switching presence off keeps an activity that never was
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"idle"}'), pg_temp.ask('settings', '10', '{"presence_enabled":"false"}');
 SELECT pg_temp.ok(active_at IS NULL AND round(date_part('epoch', clock_timestamp() - idle_at)) = 265, 'row') FROM pgevents.presence;
@@ -58,7 +58,7 @@ SELECT pg_temp.ask('settings', '10', '{"presence_enabled":"false"}');
 SELECT pg_temp.equal(count(*)::text, '0', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), 'user:10 user_settings {"presence_enabled": false}', 'events');
 
--- test: switching presence on makes a current active row, and tells it
+-- test: switching presence on makes an active row with the present time, and publishes it
 SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"idle"}'), pg_temp.was_idle('11', '1 hour'), pg_temp.later();
 UPDATE pgevents.users SET presence_enabled = false;
@@ -68,7 +68,7 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', user_id, active_at = idle_at, idl
 SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'user:10 user_settings {"presence_enabled": true}', 'presence:main presence 10',
   'user:11 user_settings {"presence_enabled": true}', 'presence:main presence 11'), 'events');
 
--- test: switching presence to what it is moves nothing
+-- test: switching presence to its present value moves nothing
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"idle"}');
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = '11';
@@ -78,7 +78,7 @@ SELECT pg_temp.ask('settings', '10', '{"presence_enabled":true}'), pg_temp.ask('
 SELECT pg_temp.equal((SELECT string_agg(p::text, ' ') FROM pgevents.presence p), (SELECT string_agg(b::text, ' ') FROM before b), 'rows');
 SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'user:10 user_settings {"presence_enabled": true}', 'user:11 user_settings {"presence_enabled": false}'), 'events');
 
--- test: where the application has switched presence off itself, saying so once more puts the times right
+-- test: if the application has switched presence off itself, switching it off again corrects the times
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.later();
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = '10';
@@ -86,7 +86,7 @@ SELECT pg_temp.news();
 SELECT pg_temp.ask('settings', '10', '{"presence_enabled":false}');
 SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'user:10 user_settings {"presence_enabled": false}', 'presence:main presence 10'), 'events');
 
--- test: settings of a user are his realm's
+-- test: a user's settings belong to their realm
 SELECT pg_temp.people();
 INSERT INTO pgevents.users (realm, user_id) VALUES ('other', '10');
 SELECT pg_temp.report('10', '{"status":"active"}', realm) FROM unnest(ARRAY['main', 'other']) realm;
@@ -96,7 +96,7 @@ SELECT pg_temp.equal(string_agg(realm, ' '), 'other', 'users') FROM pgevents.use
 SELECT pg_temp.equal(string_agg(realm, ' '), 'main', 'still active') FROM pgevents.presence WHERE idle_at > now() - interval '1 minute';
 SELECT pg_temp.equal(pg_temp.news(), concat_ws(E'\n', 'user@other:10 user_settings {"presence_enabled": false}', 'presence:other presence 10'), 'events');
 
--- test: a bot has settings, and no presence by them
+-- test: a bot has settings, and gets no presence by them
 SELECT pg_temp.people();
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = 'bot';
 SELECT pg_temp.ask('settings', 'bot', '{"presence_enabled":true,"receives_typing_notifications":false}');

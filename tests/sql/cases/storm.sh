@@ -165,7 +165,7 @@ presence_storm() {
     (SELECT user_id FROM pgevents.presence WHERE is_connected)")" "" "users who are connected, and are not said to be"
   is "$(q "$database" "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")" 0 "deadlocks"
 }
-it "a storm of connections, reports and switches ends with every page knowing the state, nobody who is there said to have gone, no deadlock" \
+it "after a storm of connections, reports and switches every page knows the state, without deadlock or false disconnect" \
   presence_storm
 
 # storm_without SQL TURNED: sets `mistakes`: how often the same goes wrong with something taken away
@@ -194,7 +194,7 @@ storm_controls() {
   goes_wrong "$no_realm_locks" false || fail "without the realms' locks nothing went wrong: the storm proves nothing"
   goes_wrong "SELECT" true || fail "where pages read the state before the cursor nothing went wrong: they prove nothing"
 }
-it "in the same storm without the realms' locks, or with the cursor read after the state, something does go wrong" storm_controls
+it "in the same storm without the realms' locks, or with the cursor read after the state, errors appear" storm_controls
 
 # Reports that take up to 20 ms to commit; one in ten is rolled back.
 cat >"$work/report.sql" <<'E2'
@@ -247,4 +247,4 @@ incremental_reader() {
   q "$database" "$no_realm_locks"
   (($(incremental "$database") > 0)) || fail "the control without the realms' locks missed nothing: this test proves nothing"
 }
-it "an incremental reader misses no row of 20 reporters, where without the realms' locks he misses some" incremental_reader
+it "an incremental reader misses no row of 20 reporters, but some without the realms' locks" incremental_reader

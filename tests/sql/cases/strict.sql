@@ -1,6 +1,6 @@
 -- What is published is taken or refused, never dropped; what is refused; what may cost how much.
 
--- test: a member that an event does not have is refused by its name, in every spelling of the object
+-- test: an unknown member of an event is rejected by its name, in every spelling of the object
 SELECT pg_temp.refused(format('INSERT INTO pgevents.events (channel_id, data) VALUES (''c'', %L)', data), format('Member %s is unknown: an event has type and data', name))
   FROM (VALUES ('{"type":"t","pieces":92}', '"pieces"'), ('{"type":"t","data":1,"pieces":92}', '"pieces"'), ('{"pieces":92,"type":"t"}', '"pieces"'),
     ('{"type":"t","":1}', '""'), ('{"type":"t","data":null,"":1}', '""'), ('{"type":"x","":1}', '""'), ('{ "type" : "t" , "dat" : 1 }', '"dat"'), ('{"type":"t","data":1,"ttl":5}', '"ttl"'),
@@ -9,7 +9,7 @@ SELECT pg_temp.refused(format('INSERT INTO pgevents.events (channel_id, data) VA
     ('{"type" : "t", "data" : "\"\":", "":1}', '""'), (format('{"type":"t","%s":1}', repeat('x', 1000)), '"' || repeat('x', 99))) t (data, name);
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 
--- test: what has only the members of an event is published, in every spelling of the object
+-- test: an event without unknown members is published, in every spelling of the object
 INSERT INTO pgevents.events (channel_id, data) SELECT 'c', data::json
   FROM unnest(ARRAY['{"type":"t"}', '{"type":"t","data":1}', '{"type": "t", "data": 1}', '{"type" : "t", "data" : 1}', E'{\n\t"data" : 1 ,\n\t"type" : "t"\n}',
     '{"t\u0079pe":"t","data":"\u0000"}', '{"type":"\u0074","data":{"":1,"pieces":92}}', '{"type":"t","data":"\"\":1"}', '{"type" : "t", "data" : {"":1}}']) data;
@@ -17,7 +17,7 @@ INSERT INTO pgevents.events (channel_id, data) VALUES ('c', json_build_object('t
   ('c', (SELECT row_to_json(r) FROM (SELECT 't' AS type, 1 AS data) r));
 SELECT pg_temp.equal(count(*)::text || string_agg(DISTINCT type, ' '), '12t', 'events') FROM pgevents.log;
 
--- test: over HTTP a member that an event does not have is refused, whatever the setting
+-- test: over HTTP an unknown member is rejected, whatever the setting
 SELECT pg_temp.refused(format('SELECT pgevents.http_publish(NULL, ''c'', %L, NULL)', body), format('Member %s is unknown: a publication has type, data and ttl', name))
   FROM unnest(ARRAY['error', 'warning']) setting, LATERAL (SELECT set_config('x.y', setting, false)) s,
     (VALUES ('{"type":"t","pieces":92}', '"pieces"'), ('{"type":"t","ttl":5,"tll":6}', '"tll"'), ('{"type":"t","data":"\u0000","TTL":1}', '"TTL"')) t (body, name);
@@ -27,14 +27,14 @@ SELECT pg_temp.refused($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"open"
 SELECT pgevents.http_publish(NULL, 'c', '{"type":"t","data":1,"ttl":5}', NULL);
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'events');
 
--- test: the types that an EventSource uses itself are refused, and others that look like them are not
+-- test: event types that an EventSource uses itself are rejected, similar ones are not
 SELECT pg_temp.refused(format(statement, type), format('Event type ''%s'' is reserved: an EventSource would take it for its own event', type))
   FROM unnest(ARRAY['error', 'open']) type, unnest(ARRAY[$$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"%s"}')$$,
     $$SELECT pgevents.publish('c', '%s', '1')$$, $$SELECT pgevents.http_publish('{"user":"10"}', 'c', '{"type":"%s"}', NULL)$$]) statement;
 SELECT pgevents.publish('c', type, '1') FROM unnest(ARRAY['Error', 'opened', 'message', 'error.x', 'open ', 'close']) type;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '6', 'events');
 
--- test: where the settings say so, both are published with a warning; a setting that is gone counts as error
+-- test: with the settings at warning both are published with a warning; a missing setting counts as error
 SET client_min_messages = error;
 UPDATE pgevents.settings SET value = 'warning' WHERE name IN ('unknown_members', 'reserved_types');
 INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"open","pieces":92}');
@@ -45,7 +45,7 @@ DELETE FROM pgevents.settings;
 SELECT pg_temp.fails($$SELECT pgevents.publish('c', 'error', '1')$$, 'PT400', 'is reserved');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","pieces":92}')$$, 'PT400', 'Member "pieces" is unknown');
 
--- test: settings are refused by name and by value where they are written
+-- test: settings are rejected by name and by value when they are written
 SELECT pg_temp.refused(format('INSERT INTO pgevents.settings VALUES (%L, %L)', name, value), wanted) FROM (VALUES
   ('retenton', '2 days', 'Setting "retenton" does not exist'), ('', '1', 'Setting "" does not exist'), ('Retention', '1 day', 'Setting "Retention" does not exist'),
   ('revocation_retention', '', 'Invalid value "" for the setting "revocation_retention": must be an interval greater than 0')) t (name, value, wanted);
@@ -66,7 +66,7 @@ SELECT pg_temp.equal(string_agg(name || '=' || value, ' ' ORDER BY name), 'reten
 SELECT pg_temp.equal(string_agg(n, ' '), NULL, 'settings that no rule knows or none has') FROM
   (SELECT name AS n FROM pgevents.settings EXCEPT SELECT unnest(pgevents.setting_names())) x;
 
--- test: an application's report of presence is refused where something in it is misspelt
+-- test: an application's report of presence is rejected if a member is misspelt
 SELECT pg_temp.people();
 SELECT pg_temp.refused(format('SELECT pgevents.presence_report(%L)', jsonb_build_array('{"realm":"main","user":"10","status":"active"}'::jsonb, report)), 'Invalid report: ' || report::text)
   FROM unnest(ARRAY['{"user": "10", "realm": "main", "stauts": "active"}', '{"user": "10", "realm": "main", "status": "away"}', '{"user": "10", "status": "idle"}',
@@ -75,7 +75,7 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.presence)::text, '0', 'nothi
 SELECT pgevents.presence_report('[{"realm":"main","user":"10"},{"realm":"main","user":"11","status":"active"},{"realm":"main","user":"12","status":"idle"}]');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.presence)::text, '3', 'the others are');
 
--- test: nothing of a client's own making reaches the channels that clients act on, over HTTP
+-- test: a client cannot publish events over HTTP on channels that clients act on
 SELECT pg_temp.fails(format('SELECT pgevents.http_publish(%L, %L, %L, NULL)', identity, channel, format('{"type":"%s"}', type)), 'PT403', message, '{"code":"FORBIDDEN"}')
   FROM unnest(ARRAY['{"user":"10"}', '{"user":"10","realm":"other"}', NULL]) identity,
     (VALUES ('presence:main', 'Nothing can be published over HTTP on a presence channel'), ('presence:other', 'Nothing can be'), ('presence:a:b=c', 'Nothing can be'),
@@ -89,7 +89,7 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '7', 'others');
 SELECT pgevents.publish('presence:main', 'presence', '{}'), pgevents.publish('user:10', 'typing', '{}');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '9', 'an application is trusted');
 
--- test: the channels that clients act on are those of an application's own functions
+-- test: the channels that clients act on are those of the application's own functions
 CREATE TABLE realms (id int, slug text);
 INSERT INTO realms VALUES (1, 'main'), (2, 'other');
 CREATE OR REPLACE FUNCTION pgevents.presence_channel(realm text) RETURNS text LANGUAGE sql STABLE AS 'SELECT ''p'' || r.id FROM public.realms r WHERE r.slug = realm';
@@ -107,7 +107,7 @@ CREATE OR REPLACE FUNCTION pgevents.channel_kind(realm text, channel text) RETUR
 SELECT pg_temp.fails($$SELECT pgevents.http_publish(NULL, '7', '{"type":"typing"}', NULL)$$, 'PT403', 'on the channel of a stream');
 SELECT pgevents.http_publish(NULL, 'everybody', '{"type":"t"}', NULL);
 
--- test: register names the channels from which a client takes what it acts on, and null where there is no rule
+-- test: register names the channels that a client trusts, and null if a function gives no usable name
 SELECT pg_temp.people();
 SELECT pg_temp.equal(concat_ws(' ', a -> 'user_channel', a -> 'presence_channel', a -> 'stream_channel'), '"user@other:20" "presence:other" "stream:{stream_id}"', 'as they are')
   FROM pg_temp.ask('register', '20', '{}', 'other') a;
@@ -124,12 +124,12 @@ SELECT pg_temp.equal(pg_temp.stream(body), '["user:10"] "user:10" null ' || want
   ('''room-'' || stream_id || ''.x''', '"room-{stream_id}.x"'), ('stream_id', '"{stream_id}"'), ('stream_id || stream_id', 'null'), ('''all''', 'null'), ('NULL::text', 'null'),
   ('''r'' || stream_id::int', 'null'), ('md5(stream_id)', 'null'), ('1/0 || stream_id', 'null')) t (body, wanted);
 
--- test: keys of publishers who are nobody in particular are one space, those of users are their own
+-- test: keys of anonymous publishers share one space, keys of users are their own
 SELECT pg_temp.equal(string_agg(pgevents.http_publish(identity::jsonb, 'c', '{"type":"t"}', 'k') ->> 'id', ' ' ORDER BY n), '2 2 2 3 2 4', 'ids')
   FROM (VALUES (1, NULL), (2, '{}'), (3, NULL), (4, '{"user":"10"}'), (5, '{}'), (6, '{"user":"10","realm":"r"}')) t (n, identity);
 SELECT pg_temp.fails($$SELECT pgevents.http_publish(NULL, 'c', '{"type":"other"}', 'k')$$, 'PT422', 'already used with another body');
 
--- test: what it costs to look into a text grows no faster than the text, whatever is in it
+-- test: the cost of inspecting a text grows no faster than the text, whatever it contains
 CREATE FUNCTION pg_temp.ms(statement text) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE
   start timestamptz := clock_timestamp();

@@ -1,4 +1,4 @@
--- test: typing to somebody reaches him and oneself, in the form that Zulip's clients know
+-- test: typing to a user reaches them and the sender, in the form that Zulip's clients know
 SELECT pg_temp.people();
 SELECT pg_temp.equal(pgevents.http_typing('{"user":"10","realm":"main"}', '{"op":"start","to":"[11]"}')::text, '{"result":"success","msg":""}', 'answer');
 SELECT pg_temp.equal(string_agg(concat_ws(' ', id, channel_id, type, data), E'\n' ORDER BY id), concat_ws(E'\n',
@@ -6,19 +6,19 @@ SELECT pg_temp.equal(string_agg(concat_ws(' ', id, channel_id, type, data), E'\n
   '3 user:11 typing {"op":"start","message_type":"direct","sender":{"user_id":"10"},"recipients":[{"user_id":"11"},{"user_id":"10"}]}'), 'events') FROM pgevents.log;
 SELECT pg_temp.ok(bool_and(ttl_ms BETWEEN 40000 AND 45000), 'they expire after 45 seconds') FROM pgevents.log_after(0, 9);
 
--- test: start and stop, by form and by JSON, with type direct or none
+-- test: start and stop work by form and by JSON, with type direct or none
 SELECT pg_temp.people();
 SELECT pgevents.http_typing('{"user":"10"}', params::jsonb) FROM (VALUES ('{"op":"start","type":"direct","to":"[\"11\"]"}'), ('{"op":"stop","to":["11"]}'),
   ('{"op":"stop","type":"direct","to":[11],"stream_id":"7","topic":"not looked at"}')) t (params);
 SELECT pg_temp.equal(string_agg(data ->> 'op', ' ' ORDER BY id), 'start stop stop', 'ops') FROM pgevents.log WHERE channel_id = 'user:11';
 
--- test: typing to several, with oneself and somebody named twice
+-- test: typing to several users works, with the sender and a user named twice
 SELECT pg_temp.people();
 SELECT pgevents.http_typing('{"user":"10"}', '{"op":"start","to":"[12,10,11,\"12\"]"}');
 SELECT pg_temp.equal(string_agg(channel_id, ' ' ORDER BY id), 'user:10 user:11 user:12', 'channels') FROM pgevents.log;
 SELECT pg_temp.equal(string_agg(DISTINCT data ->> 'recipients', ' '), '[{"user_id":"12"},{"user_id":"10"},{"user_id":"11"}]', 'recipients') FROM pgevents.log;
 
--- test: typing to oneself reaches one's other devices
+-- test: typing to oneself reaches the sender's other devices
 SELECT pg_temp.people();
 SELECT pgevents.http_typing('{"user":"10"}', format('{"op":"%s","to":"[10]"}', op)::jsonb) FROM unnest(ARRAY['start', 'stop']) op;
 SELECT pg_temp.equal(string_agg(channel_id || (data ->> 'op') || (data ->> 'recipients'), ' ' ORDER BY id), 'user:10start[{"user_id":"10"}] user:10stop[{"user_id":"10"}]', 'events') FROM pgevents.log;
@@ -28,14 +28,14 @@ SELECT pg_temp.people();
 SELECT pgevents.http_typing('{"user":"10"}', '{"op":"start","to":"[11,12]"}');
 SELECT pg_temp.equal(count(*) || ' ' || count(DISTINCT xmin::text), '3 1', 'events and transactions') FROM pgevents.log;
 
--- test: who does not want typing notifications gets none, and is still named
+-- test: a user who has typing notifications off gets none, and is still named
 SELECT pg_temp.people();
 UPDATE pgevents.users SET receives_typing_notifications = false WHERE user_id IN ('11', '10');
 SELECT pgevents.http_typing('{"user":"10"}', '{"op":"start","to":"[11,12,\"gone\"]"}');
 SELECT pg_temp.equal(string_agg(channel_id || (data ->> 'recipients'), ' ' ORDER BY id),
   'user:12[{"user_id":"11"},{"user_id":"12"},{"user_id":"gone"},{"user_id":"10"}]', 'events') FROM pgevents.log;
 
--- test: two realms with the same user ids never hear of each other's typing
+-- test: two realms with the same user ids never get each other's typing
 SELECT pg_temp.people();
 INSERT INTO pgevents.users (realm, user_id) VALUES ('other', '10'), ('other', '11'), ('a:b', '10'), ('a:b', '11');
 SELECT pg_temp.ask('typing', '10', '{"op":"start","to":"[11]"}', realm) FROM unnest(ARRAY['main', 'other', 'a:b']) realm;
@@ -69,7 +69,7 @@ SELECT pg_temp.refused(format('SELECT pgevents.http_typing(%L, %L)', '{"user":"1
     ('{"op":"start","to":"[9999999]"}', 'User has disabled typing notifications for direct messages', NULL), ('{"op":"stop","to":"[11]"}', 'User has disabled typing notifications for direct messages', NULL)) t (params, wanted, detail);
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
--- test: a conversation of more than a hundred is refused
+-- test: a conversation of more than a hundred users is rejected
 SELECT pg_temp.people();
 INSERT INTO pgevents.users (user_id) SELECT 'p' || n FROM generate_series(1, 101) n;
 CREATE FUNCTION pg_temp.to_all(n int) RETURNS text LANGUAGE sql AS $$
@@ -79,7 +79,7 @@ SELECT pg_temp.refused(format('SELECT pgevents.http_typing(%L, %L)', '{"user":"1
 SELECT pgevents.http_typing('{"user":"10"}', pg_temp.to_all(100)::jsonb);
 SELECT pg_temp.equal(count(*)::text, '101', 'events') FROM pgevents.log;
 
--- test: a rate bounds the events that a user may cause in a minute, by conversations and streams, and only his
+-- test: a rate limits the events that a user may cause in a minute, for conversations and streams, each user alone
 SELECT pg_temp.people();
 INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
 INSERT INTO pgevents.stream_members VALUES ('7', '10'), ('7', '11');
@@ -142,7 +142,7 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 SELECT pgevents.http_typing('{"user":"10"}', '{"op":"start","to":"[11]"}');
 SELECT pg_temp.ok(pg_temp.news() <> '', 'direct is another choice');
 
--- test: what expires is not replayed, and is no gap
+-- test: an expired event is not replayed, and is not a gap
 SELECT pg_temp.people();
 UPDATE pgevents.settings SET value = '50 milliseconds' WHERE name = 'typing_started_expiry';
 SELECT pgevents.http_typing('{"user":"10"}', '{"op":"start","to":"[11]"}'), pgevents.publish('user:11', 't', '1');
