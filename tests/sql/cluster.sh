@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154 # work, prefix: set by run.sh
-# A private PostgreSQL cluster for the SQL tests; sourced by run.sh. PostgreSQL refuses to run as root: then it runs as user
-# postgres.
+# A private PostgreSQL cluster for the SQL tests; sourced by run.sh. PostgreSQL does not run as root: for root it runs
+# as user postgres.
 
 pg_bin=${PGEVENTS_PG_BIN:-}
 if [[ -z $pg_bin ]]; then
-  # The newest version that is installed.
+  # The newest installed version.
   pg_bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 fi
 [[ -x $pg_bin/initdb ]] || pg_bin=$(dirname -- "$(command -v initdb || echo /usr/bin/initdb)")
@@ -49,7 +49,7 @@ stop_cluster() {
   [[ ! -f $work/data/postmaster.pid ]] || as_postgres pg_ctl -D "$work/data" -m immediate -w -s stop
 }
 
-# Splits a connection string into PG* variables, so that the tests can put other database names beside it.
+# Splits a connection string into PG* variables, so that the tests can use other database names.
 use_server() {
   local host port user
   IFS='|' read -r host port user < <(printf '%s\n' '\echo :HOST|:PORT|:USER' | psql -XAtq -d "$1") || {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # work, prefix, pattern and others: set by run.sh
-# What the SQL tests are written with; sourced by run.sh.
+# Functions for the SQL tests; sourced by run.sh.
 
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
@@ -10,7 +10,7 @@ q() {
   sql -d "$database" -c "$*"
 }
 
-# promptly DATABASE SQL…: the same, but it must not have to wait for another transaction
+# promptly DATABASE SQL…: the same, but fails if it has to wait for another transaction
 promptly() { PGOPTIONS="-c lock_timeout=3s" q "$@"; }
 
 install_schema() {
@@ -28,8 +28,9 @@ make_template() {
 fresh_database() {
   counter=$((counter + 1))
   q postgres "CREATE DATABASE ${prefix}_$counter TEMPLATE ${prefix}_template"
-  # The first generation, as if something had been published: so no test is the first to publish.
-  q "${prefix}_$counter" "INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (1, 0, pgevents.generation_place());
+  # The first generation, as if an event had been published, so that no test is the first publisher.
+  q "${prefix}_$counter" "INSERT INTO pgevents.generations (first_id, after_id, place)
+    VALUES (1, 0, pgevents.generation_place());
     INSERT INTO pgevents.crash_mark DEFAULT VALUES"
   printf -v "$1" %s "${prefix}_$counter"
 }
@@ -57,8 +58,8 @@ it() {
   drop_used
 }
 
-# Drops the databases of the test that has ended, so that a restart of the server need not sync them all. What replication still
-# holds stays until the end.
+# Drops the databases of the test that has ended, so that a restart of the server need not sync them all. Databases that
+# replication still uses stay until the end.
 drop_used() {
   local name
   for name in $(q postgres "SELECT datname FROM pg_database WHERE datname ~ '^${prefix}_[0-9]+$'"); do
@@ -94,9 +95,10 @@ wait_for() {
   done
 }
 
-# is_waiting DATABASE: until one of its sessions waits for a lock
+# is_waiting DATABASE: waits until one of its sessions waits for a lock
 is_waiting() {
-  wait_for "$1" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+  wait_for "$1" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND wait_event_type = 'Lock'"
 }
 
 # --- Tests in SQL: every "-- test: sentence" in a file begins one, which runs in a database of its own.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SQL tests. tests/sql/run.sh [DATABASE_URL|-] [PATTERN]
-# Without a URL (or with -) it makes a private cluster of its own, on a Unix socket only, and removes it afterwards. With a
-# URL it makes and drops databases of its own there (a superuser's rights are needed; the roles pgevents_* stay).
-# PATTERN: run only the tests whose name matches it (extended regular expression). PGEVENTS_PG_BIN: where PostgreSQL's programs are.
+# Without a URL (or with -) it makes a private cluster, on a Unix socket only, and removes it afterwards. With a URL it
+# makes and drops databases of its own there (it needs a superuser's rights; the roles pgevents_* stay).
+# PATTERN: run only the tests whose name matches it (extended regular expression).
+# PGEVENTS_PG_BIN: the directory of PostgreSQL's programs.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -21,7 +22,8 @@ prefix=pgevents_test_$$
 # shellcheck source=tests/sql/lib.sh
 . "$here/lib.sh"
 
-# Nothing here waits that long for a lock, unless nobody gives it back. (statement_timeout does not count during COMMIT.)
+# No test waits that long for a lock, unless the lock is never released. (statement_timeout does not count during
+# COMMIT.)
 export PGOPTIONS="-c lock_timeout=60s"
 
 finish() {
@@ -35,7 +37,7 @@ trap 'exit 130' INT TERM
 
 if [[ $url == - ]]; then start_cluster; else use_server "$url"; fi
 
-# Installing comes first: some of it can only be seen while the roles do not exist.
+# Installing comes first: some of its tests need a cluster without the roles.
 # shellcheck source=tests/sql/cases/install.sh
 . "$here/cases/install.sh"
 make_template

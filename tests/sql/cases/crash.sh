@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
-# A standby, a restored dump, and what a crash of the server leaves. Runs last, because it stops the private cluster.
+# A standby, a restored dump, and a crashed server. Runs last, because it stops the private cluster.
 
 standby() {
   local database
   fresh_database database
   q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 3) n" >/dev/null
-  q "$database" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity'); INSERT INTO pgevents.users (user_id) VALUES ('10');
+  q "$database" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity');
+    INSERT INTO pgevents.users (user_id) VALUES ('10');
     SELECT FROM pgevents.presence_report('[{\"realm\":\"main\",\"user\":\"10\"}]')"
   as_postgres mkdir -m 700 "$work/standby"
   as_postgres pg_basebackup -h "$work" -U postgres -D "$work/standby" -R --checkpoint=fast
@@ -13,37 +14,45 @@ standby() {
   trap 'as_postgres pg_ctl -D "$work/standby" -m immediate -s stop; close_sessions' EXIT
   export PGPORT=5433
   is "$(q "$database" "SELECT pg_is_in_recovery()")" t "it is a standby"
-  is "$(q "$database" "SELECT string_agg(id || type, ' ') FROM pgevents.fetch('{c}', 2, NULL, 9, 999)")" "3t 4t 5end" "fetch"
+  is "$(q "$database" "SELECT string_agg(id || type, ' ') FROM pgevents.fetch('{c}', 2, NULL, 9, 999)")" \
+    "3t 4t 5end" "fetch"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log_after(0, 9)")" 4 "log_after"
   is "$(q "$database" "SELECT s FROM pgevents.listener_start(0, 0, 9) s")" "(5,1,1,t)" "listener_start"
   is "$(q "$database" "SELECT pgevents.status() ->> 'head'")" 5 "status"
   is "$(q "$database" "SELECT pgevents.prune()")" 0 "prune"
   is "$(q "$database" "SELECT pgevents.presence_tick()")" 500 "presence_tick"
   is "$(q "$database" "SELECT string_agg((a -> 'presences' -> '10' IS NOT NULL)::text, ' ') FROM
-    (SELECT '{\"user\":\"10\"}'::jsonb AS who) w, unnest(ARRAY[pgevents.http_register(who, '{}'), pgevents.http_realm_presence(who, '{}')]) a")" \
+    (SELECT '{\"user\":\"10\"}'::jsonb AS who) w, unnest(ARRAY[pgevents.http_register(who, '{}'),
+      pgevents.http_realm_presence(who, '{}')]) a")" \
     "true true" "presence"
-  is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" "(10,9223372036854775807)" "revocations"
+  is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" \
+    "(10,9223372036854775807)" "revocations"
   is "$(q "$database" "SELECT pgevents.token_revoked('10', 1), pgevents.token_revoked('11', 1)")" "t|f" "token_revoked"
 }
 if [[ $url == - && -x $pg_bin/pg_basebackup ]]; then
   it "a physical standby answers everything that only reads" standby
 fi
 
-# What a backup carries: all but the staged rows.
+# A backup has everything except the staged rows.
 restored() {
   local source copy
   fresh_database source
   empty_database copy
-  q "$source" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 3) n; SELECT pgevents.revoke('10', 'infinity')" >/dev/null
-  q "$source" "INSERT INTO pgevents.users (user_id) VALUES ('10'), ('11'); INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
+  q "$source" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 3) n;
+    SELECT pgevents.revoke('10', 'infinity')" >/dev/null
+  q "$source" "INSERT INTO pgevents.users (user_id) VALUES ('10'), ('11');
+    INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
     SELECT FROM pgevents.presence_report('[{\"realm\":\"main\",\"user\":\"10\"}]')"
   pg_dump -d "$source" | psql -Xq -v ON_ERROR_STOP=1 -d "$copy" >/dev/null
-  is "$(q "$copy" "SELECT string_agg(id || type, ' ' ORDER BY id) FROM pgevents.log_after(0, 9)")" "2t 3t 4t 5pgevents.revoked 6presence" "events"
+  is "$(q "$copy" "SELECT string_agg(id || type, ' ' ORDER BY id) FROM pgevents.log_after(0, 9)")" \
+    "2t 3t 4t 5pgevents.revoked 6presence" "events"
   is "$(q "$copy" "SELECT pgevents.token_revoked('10', 1), pgevents.token_revoked('11', 1)")" "t|f" "tokens"
   q "$copy" "SELECT FROM pgevents.presence_report('[{\"realm\":\"main\",\"user\":\"11\"}]')"
-  is "$(q "$copy" "SELECT string_agg(user_id || update_id, ' ' ORDER BY user_id) FROM pgevents.presence")" "101 112" "presence"
+  is "$(q "$copy" "SELECT string_agg(user_id || update_id, ' ' ORDER BY user_id) FROM pgevents.presence")" \
+    "101 112" "presence"
   q "$copy" "SET ROLE pgevents_admin; SELECT pgevents.revoke('10', '-infinity')" >/dev/null
-  is "$(q "$copy" "SELECT (id > 6) || data::text FROM pgevents.log ORDER BY id DESC LIMIT 1")" 'true{"user":"10","before_us":0}' "the next event"
+  is "$(q "$copy" "SELECT (id > 6) || data::text FROM pgevents.log ORDER BY id DESC LIMIT 1")" \
+    'true{"user":"10","before_us":0}' "the next event"
 }
 if [[ $(pg_dump --version | tr -dc '0-9.' | cut -d. -f1) -ge $(($(q postgres "SHOW server_version_num") / 10000)) ]]; then
   it "a database restored from a dump has the events and the revocations, and continues" restored
@@ -57,14 +66,16 @@ crash() {
   run_in open "BEGIN; SELECT pgevents.publish('c', 't', '\"lost\"');"
   as_postgres pg_ctl -D "$work/data" -m immediate -w -s stop
   start_server
-  is "$(q "$database" "SELECT string_agg(id || ':' || data, ' ') FROM pgevents.log_after(0, 9)")" "2:1 3:2 4:3 5:4 6:5" "events"
+  is "$(q "$database" "SELECT string_agg(id || ':' || data, ' ') FROM pgevents.log_after(0, 9)")" \
+    "2:1 3:2 4:3 5:4 6:5" "events"
   is "$(q "$database" "SELECT pgevents.status() ->> 'staged'")" 0 "staged rows"
   q "$database" "SELECT pgevents.publish('c', 't', '6')" >/dev/null
   is "$(q "$database" "SELECT string_agg(type || data, ' ') FROM pgevents.log_after(6, 9)")" \
     'pgevents.generation{"after" : 6} t6' "the next event, in a new generation of ids"
-  is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 6, NULL, 9, 999)")" "t end" "who has all that is here"
+  is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 6, NULL, 9, 999)")" \
+    "t end" "a client that has every event"
   is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 7, NULL, 9, 999)")" \
-    "pgevents.reset t t t t t t end" "who has more"
+    "pgevents.reset t t t t t t end" "a client that has more events"
 }
 if [[ $url == - ]]; then
   it "after a crash every committed event is kept, and the next one begins a new generation" crash

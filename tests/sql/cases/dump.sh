@@ -1,14 +1,16 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
-# Dumps, and each usual way of restoring them, under clients whose cursors are from before.
+# Dumps, and each usual way of restoring them, with clients whose cursors are older.
 
 dump_file=$work/dump.custom
 
-# dump_source: sets $dumped. Events 2 to 21 on channel c, of which 2 to 11 are pruned; staged rows of all of them; then the dump; then five more events
-# (22 to 26), which the dump lacks. Cursors of clients: 5 (pruned), 15 and 21 (all that follows is here), 24 (ahead).
+# dump_source: sets $dumped. Events 2 to 21 on channel c, 2 to 11 pruned; staged rows of all of them; then the dump;
+# then five more events (22 to 26), which the dump lacks. Cursors of clients: 5 (pruned), 15 and 21 (all later events
+# are kept), 24 (ahead).
 dump_source() {
   fresh_database dumped
   q "$dumped" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(2, 21) n" >/dev/null
-  q "$dumped" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity'); INSERT INTO pgevents.users (user_id) VALUES ('10');
+  q "$dumped" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity');
+    INSERT INTO pgevents.users (user_id) VALUES ('10');
     UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
     UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id <= 11; SELECT pgevents.prune_log(100)" >/dev/null
   is "$(q "$dumped" "SELECT count(*) FROM pgevents.staging")" 40 "staged rows in the dump"
@@ -16,39 +18,45 @@ dump_source() {
   q "$dumped" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(22, 26) n" >/dev/null
 }
 
-# What a client with a cursor is told first: reset and reason, or the ids.
+# What a client with a cursor gets first: reset and reason, or the ids.
 told() {
   q "$1" "SELECT string_agg(CASE type WHEN 'pgevents.reset' THEN data::json ->> 'reason' ELSE id::text END, ' ') FROM
     (SELECT * FROM pgevents.fetch('{c}', $2, NULL, 100, 9999) WHERE channel_id IS NOT NULL LIMIT 3) e"
 }
 
 cursors_are_answered() {
-  is "$(told "$1" 5) | $(told "$1" 15) | $(told "$1" 21) | $(told "$1" 24)" "pruned 12 13 | 16 17 18 | $2 | ahead 12 13" "clients, $3"
-  is "$(q "$1" "SELECT string_agg(s.continuous::text, ' ') FROM pgevents.log l, unnest(ARRAY[l.id, l.id + 3]) known, pgevents.listener_start(known, pgevents.us(l.ts), 9) s
+  is "$(told "$1" 5) | $(told "$1" 15) | $(told "$1" 21) | $(told "$1" 24)" \
+    "pruned 12 13 | 16 17 18 | $2 | ahead 12 13" "clients, $3"
+  is "$(q "$1" "SELECT string_agg(s.continuous::text, ' ')
+    FROM pgevents.log l, unnest(ARRAY[l.id, l.id + 3]) known, pgevents.listener_start(known, pgevents.us(l.ts), 9) s
     WHERE l.id = 21")" "true false" "listeners that knew event 21, or 24, $3"
 }
 
-# judge_restored DATABASE SETTING: as soon as it is restored, after install.sql, and when it has grown beyond the lost events.
+# judge_restored DATABASE SETTING: as soon as it is restored, after install.sql, and when it has grown beyond the lost
+# events.
 judge_restored() {
   is "$(q "$1" "SELECT string_agg(id || '=' || data, ' ' ORDER BY id) FROM pgevents.log WHERE channel_id = 'c'")" \
     "12=12 13=13 14=14 15=15 16=16 17=17 18=18 19=19 20=20 21=21" "each event once"
   is "$(told "$1" 5) | $(told "$1" 21) | $(told "$1" 24)" "pruned 12 13 |  | ahead 12 13" "clients at once"
   install_schema "$1" >/dev/null
-  is "$(q "$1" "SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgname IN ('staging_sequence', 'log_notify')")" \
+  is "$(q "$1" "SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger
+    WHERE tgname IN ('staging_sequence', 'log_notify')")" \
     "log_notifyA staging_sequenceA" "triggers"
   is "$(q "$1" "SELECT count(*) FROM pgevents.staging")" 0 "stale rows in staging"
   cursors_are_answered "$1" "" "after install.sql"
   q "$1" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 9) n" >/dev/null
-  is "$(q "$1" "SELECT count(*) FILTER (WHERE id > 1000000000), count(*) FROM pgevents.log WHERE channel_id = 'c'")" "9|19" "events of the new generation, and all"
+  is "$(q "$1" "SELECT count(*) FILTER (WHERE id > 1000000000), count(*) FROM pgevents.log WHERE channel_id = 'c'")" \
+    "9|19" "events of the new generation, and all"
   cursors_are_answered "$1" "$(q "$1" "SELECT string_agg(id::text, ' ' ORDER BY id) FROM
     (SELECT id FROM pgevents.log WHERE channel_id = 'c' AND id > 21 ORDER BY id LIMIT 3) l")" "when it has grown"
-  is "$(q "$1" "SELECT pgevents.token_revoked('10', 1), (SELECT count(*) FROM pgevents.users)")" "t|1" "revocation, directory"
+  is "$(q "$1" "SELECT pgevents.token_revoked('10', 1), (SELECT count(*) FROM pgevents.users)")" \
+    "t|1" "revocation, directory"
   is "$(q "$1" "SELECT value FROM pgevents.settings WHERE name = 'retention'")" "${2:-3 days}" "a setting"
 }
 
 restore() { pg_restore --exit-on-error "$@" "$dump_file"; }
 restore_as_script() { pg_restore -f - "${@:2}" "$dump_file" | psql -Xq -v ON_ERROR_STOP=1 -d "$1" >/dev/null; }
-# What docs/sql.md says to do first where install.sql has run already.
+# The preparation of docs/sql.md for a database where install.sql has run already.
 prepare() {
   install_schema "$1" >/dev/null
   q "$1" "TRUNCATE pgevents.settings, pgevents.migrations"
@@ -123,14 +131,16 @@ unprepared() {
   empty_database copy "TEMPLATE template0"
   install_schema "$copy" >/dev/null
   if pg_restore --data-only -d "$copy" "$dump_file" 2>"$work/errors"; then fail "it succeeded"; fi
-  is "$(sed -n 's/.*violates unique constraint "\(.*\)"/\1/p' "$work/errors" | sort | tr '\n' ' ')" "migrations_pkey settings_pkey " "complaints"
-  # Those who read no error have the new installation's settings, and all else.
+  is "$(sed -n 's/.*violates unique constraint "\(.*\)"/\1/p' "$work/errors" | sort | tr '\n' ' ')" "migrations_pkey settings_pkey " \
+    "complaints"
+  # Despite the error everything else is restored; the settings are those of the new installation.
   judge_restored "$copy" "7 days"
 }
 
 if [[ $(pg_dump --version | tr -dc '0-9.' | cut -d. -f1) -ge $(($(q postgres "SHOW server_version_num") / 10000)) ]]; then
   it "staged rows of a dump of an earlier version, whose table lacks a column, are not published" earlier_version
-  it "restored in any usual way, a dump has each event once, and every earlier cursor is served or gets a reset" every_way
+  it "a dump restored in any usual way has each event once, and every earlier cursor is served or gets a reset" \
+    every_way
   it "the same holds if the dump replaces the database that it comes from" in_place
   it "the same holds if its data replaces that of the database that it comes from" in_place_data
   it "restoring data into a new installation without preparation fails with an error, and cursors get resets" unprepared

@@ -16,9 +16,11 @@ INSERT INTO pgevents.events (channel_id, data) VALUES
   ('c', '{"data":"\\u0000\\\u0000\\\\u0000","type":"t"}'),
   ('c', '{"type":"t\\u0000","data":"\ud800"}');
 SELECT pg_temp.equal(string_agg(type || data, ' '), concat_ws(' ', 't"\u0000"',
-  't{"\u0000":"\ud800","x":"\udc00\uD83D\uDE00\ud83d\ude00"}', 't"\\u0000\\\u0000\\\\u0000"', 't\u0000"\ud800"'), 'data')
+  't{"\u0000":"\ud800","x":"\udc00\uD83D\uDE00\ud83d\ude00"}', 't"\\u0000\\\u0000\\\\u0000"', 't\u0000"\ud800"'),
+  'data')
   FROM pgevents.log_after(0, 10);
-SELECT pg_temp.equal((SELECT data::text FROM pgevents.events WHERE id = 2), '{"type" : "t", "data" : "\u0000"}', 'view');
+SELECT pg_temp.equal((SELECT data::text FROM pgevents.events WHERE id = 2), '{"type" : "t", "data" : "\u0000"}',
+  'view');
 
 -- test: the stand-in for such escapes never shows, even if the text already contains it
 INSERT INTO pgevents.events (channel_id, data) VALUES
@@ -30,7 +32,8 @@ SELECT pg_temp.equal(string_agg(data, '|'),
 -- test: random texts of awkward pieces are returned unchanged
 SELECT setseed(0.42);
 CREATE TEMP TABLE texts AS
-  SELECT n, '"' || string_agg((ARRAY['\u0000', '\\', '\/', '\ud83d', '\ude00', '\u0061', 'u0000', '1~', '\"', 'é', '/', '\n', '\uD800\uDC00'])
+  SELECT n, '"' || string_agg((ARRAY['\u0000', '\\', '\/', '\ud83d', '\ude00', '\u0061', 'u0000', '1~', '\"', 'é', '/',
+  '\n', '\uD800\uDC00'])
     [1 + floor(random() * 13)::int], '' ORDER BY piece) || '"' AS text
     FROM generate_series(1, 2000) n, generate_series(1, 12) piece GROUP BY n;
 INSERT INTO pgevents.events (channel_id, data)
@@ -41,7 +44,8 @@ SELECT pg_temp.ok(count(*) = 2000 AND bool_and(l.data = t.text), 'all equal')
 -- test: every kind of character is kept
 SELECT pgevents.publish('c', 't', to_json(string_agg(chr(n), '' ORDER BY n)))
   FROM generate_series(1, 1114111, 37) n WHERE n NOT BETWEEN 55296 AND 57343;
-INSERT INTO pgevents.events (channel_id, data) SELECT 'c', json_build_object('type', 't', 'data', data) FROM pgevents.log;
+INSERT INTO pgevents.events (channel_id, data) SELECT 'c', json_build_object('type', 't', 'data', data)
+  FROM pgevents.log;
 SELECT pg_temp.ok(count(*) = 2 AND count(DISTINCT data) = 1, 'both ways the same') FROM pgevents.log_after(0, 10);
 SELECT pg_temp.ok(length(data::json #>> '{}') > 30000, 'and not empty') FROM pgevents.log_after(0, 1);
 
@@ -49,7 +53,8 @@ SELECT pg_temp.ok(length(data::json #>> '{}') > 30000, 'and not empty') FROM pge
 SELECT pgevents.publish('c', 't', to_json(repeat('0123456789abcdef', 65536)));
 SELECT pgevents.publish('c', 't', (SELECT json_agg(md5(n::text)) FROM generate_series(1, 30000) n));
 SELECT pgevents.publish('c', 't', '1');
-SELECT pg_temp.equal(string_agg(octet_length(data)::text, ' '), '1048578 1080000 1', 'bytes') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(string_agg(octet_length(data)::text, ' '), '1048578 1080000 1', 'bytes')
+  FROM pgevents.log_after(0, 10);
 SELECT pg_temp.equal(md5(data), md5((SELECT json_agg(md5(n::text)) FROM generate_series(1, 30000) n)::text), 'content')
   FROM pgevents.log_after(2, 1);
 
@@ -58,5 +63,6 @@ SELECT setseed(0.1);
 INSERT INTO pgevents.log (id, channel_id, ts, type, data)
   SELECT n, 'c', timestamptz 'epoch' + us * interval '1 microsecond', 't', to_json(us)
     FROM (SELECT n, (random() * 4.2e15)::bigint AS us FROM generate_series(2, 20000) n) t;
-SELECT pg_temp.equal(count(*) FILTER (WHERE ts_us::text <> data)::text, '0', 'differences') FROM pgevents.log_after(0, NULL);
+SELECT pg_temp.equal(count(*) FILTER (WHERE ts_us::text <> data)::text, '0', 'differences')
+  FROM pgevents.log_after(0, NULL);
 SELECT pg_temp.equal(count(*)::text, '19999', 'rows') FROM pgevents.log_after(0, NULL);

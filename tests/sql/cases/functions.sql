@@ -8,7 +8,8 @@ SELECT pg_temp.ok(bool_and(ttl_ms IS NULL AND ts_us > 1600000000000000), 'times'
 -- test: ttl_ms counts down in milliseconds
 SELECT pgevents.publish('c', 't', '1', interval '10 seconds');
 SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'listener: ' || ttl_ms) FROM pgevents.log_after(0, 1);
-SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'fetch: ' || ttl_ms) FROM pgevents.fetch('{c}', 0, NULL, 1, 1000) WHERE type = 't';
+SELECT pg_temp.ok(ttl_ms BETWEEN 1 AND 10000, 'fetch: ' || ttl_ms) FROM pgevents.fetch('{c}', 0, NULL, 1, 1000)
+  WHERE type = 't';
 
 -- test: listener_start works on an empty log
 SELECT pg_temp.equal(s::text, '(1,1,1,t)', 'start') FROM pgevents.listener_start(0, 0, 100) s;
@@ -28,8 +29,10 @@ SELECT pg_temp.equal(s::text, '(10,6,6,t)', 'after pruning') FROM pgevents.liste
 
 -- test: listener_start reports that the database is not the one the listener knew
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
-SELECT pg_temp.equal(s.continuous::text, 'true', 'the same event is there') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us, 9) s;
-SELECT pg_temp.equal(s.continuous::text, 'false', 'another event has its id') FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us + 1, 9) s;
+SELECT pg_temp.equal(s.continuous::text, 'true', 'the same event is there')
+  FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us, 9) s;
+SELECT pg_temp.equal(s.continuous::text, 'false', 'another event has its id')
+  FROM pgevents.log_after(4, 1) l, pgevents.listener_start(l.id, l.ts_us + 1, 9) s;
 SELECT pg_temp.equal(s.continuous::text, 'false', 'its id is ahead') FROM pgevents.listener_start(11, 1, 9) s;
 SELECT pg_temp.equal(s.continuous::text, 'true', 'it knew nothing') FROM pgevents.listener_start(0, 12345, 9) s;
 DELETE FROM pgevents.log WHERE id = 5;
@@ -38,7 +41,8 @@ SELECT pg_temp.equal(s.continuous::text, 'true', 'its event has expired') FROM p
 -- test: http_publish returns the id at once
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t","data":{"a" : 1}}', NULL)::text,
   '{"id": 2, "result": "success"}', 'answer');
-SELECT pg_temp.equal(concat_ws('|', channel_id, type, data, ttl_ms), 'c|t|{"a" : 1}', 'event') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(concat_ws('|', channel_id, type, data, ttl_ms), 'c|t|{"a" : 1}', 'event')
+  FROM pgevents.log_after(0, 10);
 SELECT pg_temp.equal(pgevents.http_publish(NULL, 'c', '{"type":"t"}', NULL) ->> 'id', '3', 'without identity and data');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.staging)::text, '0', 'staged');
 
@@ -46,21 +50,28 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.staging)::text, '0', 'staged
 SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":1.5}', NULL);
 SELECT pgevents.http_publish('{}', 'c', '{"type":"t","data":"\u0000","ttl":1e3}', NULL);
 SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":null}', NULL);
-SELECT pg_temp.equal(string_agg(coalesce(ceil(ttl_ms / 1000.0)::text, '-'), ' '), '2 1000 -', 'seconds') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(string_agg(coalesce(ceil(ttl_ms / 1000.0)::text, '-'), ' '), '2 1000 -', 'seconds')
+  FROM pgevents.log_after(0, 10);
 
 -- test: http_publish rejects a wrong body
-SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t"', NULL)$$, 'PT400', 'The body is not valid JSON', '{"code":"BAD_REQUEST"}');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t"', NULL)$$, 'PT400',
+  'The body is not valid JSON', '{"code":"BAD_REQUEST"}');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '', NULL)$$, 'PT400', 'The body is not valid JSON');
-SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', repeat('[', 100000), NULL)$$, 'PT400', 'The body is not valid JSON');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', repeat('[', 100000), NULL)$$, 'PT400',
+  'The body is not valid JSON');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '[1]', NULL)$$, 'PT400', 'string member "type"');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', NULL, NULL)$$, 'PT400', 'string member "type"');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"data":1}', NULL)$$, 'PT400', 'string member "type"');
-SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"a\nb"}', NULL)$$, 'PT400', 'Invalid event type');
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"a\nb"}', NULL)$$, 'PT400',
+  'Invalid event type');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', 'c', '{"type":"pgevents.x"}', NULL)$$, 'PT400', 'reserved');
 SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', '', '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', NULL, '{"type":"t"}', NULL)$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails(format($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":%s}', NULL)$$, ttl), 'PT400', 'Invalid ttl', '{"code":"BAD_REQUEST"}')
-  FROM unnest(ARRAY['0', '-1', '"5"', 'true', '[1]', '1e400', '1e-400', '99999999999', repeat('9', 500), '0e999999999', '1e999999999', '1e-999999999',
+SELECT pg_temp.fails($$SELECT pgevents.http_publish('{}', NULL, '{"type":"t"}', NULL)$$, 'PT400',
+  'Invalid channel name');
+SELECT pg_temp.fails(format($$SELECT pgevents.http_publish('{}', 'c', '{"type":"t","ttl":%s}', NULL)$$, ttl), 'PT400',
+  'Invalid ttl', '{"code":"BAD_REQUEST"}')
+  FROM unnest(ARRAY['0', '-1', '"5"', 'true', '[1]', '1e400', '1e-400', '99999999999', repeat('9', 500), '0e999999999',
+  '1e999999999', '1e-999999999',
     '1e2147483648', '0.0e99999', '1e131072', '1e-16384', '1e00001']) ttl;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 
@@ -68,12 +79,17 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'first');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', 'k') ->> 'id', '2', 'again');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"2"}', 'c', '{"type":"t"}', 'k') ->> 'id', '3', 'another user');
-SELECT pg_temp.equal(pgevents.http_publish('{"user":"1","realm":"r"}', 'c', '{"type":"t"}', 'k') ->> 'id', '4', 'another realm');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1","realm":"r"}', 'c', '{"type":"t"}', 'k') ->> 'id', '4',
+  'another realm');
 SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'd', '{"type":"t"}', 'k') ->> 'id', '5', 'another channel');
-SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6', 'a long key');
-SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6', 'a long key again');
-SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '7', 'an empty key is none');
-SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '8', 'an empty key is none');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6',
+  'a long key');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', repeat('long', 5000)) ->> 'id', '6',
+  'a long key again');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '7',
+  'an empty key is none');
+SELECT pg_temp.equal(pgevents.http_publish('{"user":"1"}', 'c', '{"type":"t"}', '') ->> 'id', '8',
+  'an empty key is none');
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '7', 'events');
 
 -- test: an idempotency key with another body is rejected
@@ -100,12 +116,14 @@ SELECT pg_temp.equal(pgevents.prune()::text, '200', 'staged rows');
 SELECT pg_temp.equal(pgevents.prune()::text, '0', 'nothing is old');
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id <= 50 OR id = 70;
 SELECT pg_temp.equal(pgevents.prune(20)::text, '20', 'first batch');
-SELECT pg_temp.equal(pruned_id || ' ' || (pruned_ts < now() - interval '7 days'), '21 true', 'record') FROM pgevents.history;
+SELECT pg_temp.equal(pruned_id || ' ' || (pruned_ts < now() - interval '7 days'), '21 true', 'record')
+  FROM pgevents.history;
 SELECT pg_temp.equal(pgevents.prune(20)::text, '20', 'second batch');
 SELECT pg_temp.equal(pgevents.prune(20)::text, '9', 'third batch');
 SELECT pg_temp.equal(pgevents.prune(20)::text, '0', 'done');
 SELECT pg_temp.equal(pruned_id::text, '50', 'record') FROM pgevents.history;
-SELECT pg_temp.equal(min(id) || '-' || max(id) || ' ' || count(*), '51-101 51', 'kept: also an old one between newer ones') FROM pgevents.log;
+SELECT pg_temp.equal(min(id) || '-' || max(id) || ' ' || count(*), '51-101 51',
+  'kept: also an old one between newer ones') FROM pgevents.log;
 
 -- test: everything can be pruned, and the head stays
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
@@ -113,7 +131,8 @@ UPDATE pgevents.log SET ts = now() - interval '8 days';
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'rows');
 SELECT pg_temp.equal(pgevents.head()::text, '10', 'head');
-SELECT pg_temp.equal(string_agg(id || type, ' '), '10end', 'a client at the head has no gap') FROM pgevents.fetch('{c}', 10, NULL, 10, 1000);
+SELECT pg_temp.equal(string_agg(id || type, ' '), '10end', 'a client at the head has no gap')
+  FROM pgevents.fetch('{c}', 10, NULL, 10, 1000);
 SELECT pgevents.publish('c', 't', '1');
 SELECT pg_temp.equal(pgevents.head()::text, '11', 'the next id');
 
@@ -126,18 +145,24 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'kept');
 UPDATE pgevents.settings SET value = '1 hour' WHERE name = 'retention';
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'pruned');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'retention'$$, 'PT400', 'Invalid value "soon" for the setting "retention": must be an interval greater than 0');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '0' WHERE name = 'retention'$$, 'PT400', 'must be an interval greater than 0');
-SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '-1 day' WHERE name = 'retention'$$, 'PT400', 'must be an interval greater than 0');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = 'soon' WHERE name = 'retention'$$, 'PT400',
+  'Invalid value "soon" for the setting "retention": must be an interval greater than 0');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '0' WHERE name = 'retention'$$, 'PT400',
+  'must be an interval greater than 0');
+SELECT pg_temp.fails($$UPDATE pgevents.settings SET value = '-1 day' WHERE name = 'retention'$$, 'PT400',
+  'must be an interval greater than 0');
 DELETE FROM pgevents.settings;
 SELECT pgevents.publish('c', 't', '1');
 SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
 
 -- test: status returns what an operator wants to see
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 8, "revocations": 0}', 'empty');
+SELECT pg_temp.equal(pgevents.status()::text,
+  '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 8, "revocations": 0}', 'empty');
 SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 8, "revocations": 0}', 'nine events');
+SELECT pg_temp.equal(pgevents.status()::text,
+  '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 8, "revocations": 0}', 'nine events');
 SELECT pgevents.prune();
-SELECT pg_temp.equal(pgevents.status()::text, '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 8, "revocations": 0}', 'pruned');
+SELECT pg_temp.equal(pgevents.status()::text,
+  '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 8, "revocations": 0}', 'pruned');

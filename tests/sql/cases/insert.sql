@@ -19,7 +19,8 @@ SELECT pg_temp.equal((SELECT count(*) FROM events)::text, '1', 'one event');
 INSERT INTO pgevents.events (channel_id, data)
   VALUES ('b', '{"type":"t","data":1}'), ('a', '{"type":"t","data":2}'), ('b', '{"type":"t","data":3}');
 SELECT pg_temp.equal(:ROW_COUNT::text, '3', 'the statement reports three rows');
-SELECT pg_temp.equal(string_agg(id || channel_id || data::text, ' ' ORDER BY id), '2b1 3a2 4b3', 'ids') FROM pgevents.log;
+SELECT pg_temp.equal(string_agg(id || channel_id || data::text, ' ' ORDER BY id), '2b1 3a2 4b3', 'ids')
+  FROM pgevents.log;
 
 -- test: rows selected from a table become events
 INSERT INTO pgevents.events (channel_id, data)
@@ -41,7 +42,8 @@ SELECT pg_temp.equal(count(*)::text, '1', 'one event') FROM pgevents.log;
 
 -- test: an insert through the view may name an expiry
 INSERT INTO pgevents.events (channel_id, data, expires_at) VALUES ('c', '{"type":"t"}', '2100-01-01 00:00:00+00');
-SELECT pg_temp.equal(expires_at::timestamptz(0)::text, timestamptz '2100-01-01 00:00:00+00'::text, 'kept') FROM pgevents.events;
+SELECT pg_temp.equal(expires_at::timestamptz(0)::text, timestamptz '2100-01-01 00:00:00+00'::text, 'kept')
+  FROM pgevents.events;
 
 -- test: publish() takes type and data as separate arguments, and a time to live
 SELECT pgevents.publish('c', 't', '{"a":1}');
@@ -59,27 +61,45 @@ SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '"type"')$$, 'PT400', 'JSON object');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', NULL)$$, 'PT400', 'JSON object');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id) VALUES ('c')$$, 'PT400', 'JSON object');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"data":1}')$$, 'PT400', 'string member "type"');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":1}')$$, 'PT400', 'string member "type"');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":null}')$$, 'PT400', 'string member "type"');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":""}')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\nb"}')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\u0000"}')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\ud800"}')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\u007f"}')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.fails(format($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"%s"}')$$, repeat('é', 128)),
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"data":1}')$$, 'PT400',
+  'string member "type"');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":1}')$$, 'PT400',
+  'string member "type"');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":null}')$$, 'PT400',
+  'string member "type"');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":""}')$$, 'PT400',
+  'Invalid event type');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\nb"}')$$, 'PT400',
+  'Invalid event type');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\u0000"}')$$, 'PT400',
+  'Invalid event type');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\ud800"}')$$, 'PT400',
+  'Invalid event type');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"a\u007f"}')$$, 'PT400',
+  'Invalid event type');
+SELECT pg_temp.fails(format($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"%s"}')$$,
+  repeat('é', 128)),
   'PT400', 'Invalid event type');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"pgevents.reset"}')$$, 'PT400', 'reserved');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (NULL, '{"type":"t"}')$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('', '{"type":"t"}')$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (E'a\tb', '{"type":"t"}')$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (E'a\x7f', '{"type":"t"}')$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (repeat('x', 256), '{"type":"t"}')$$, 'PT400', 'Invalid channel name');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"')$$, '22P02', 'invalid input syntax for type json');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"pgevents.reset"}')$$,
+  'PT400', 'reserved');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (NULL, '{"type":"t"}')$$, 'PT400',
+  'Invalid channel name');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('', '{"type":"t"}')$$, 'PT400',
+  'Invalid channel name');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (E'a\tb', '{"type":"t"}')$$, 'PT400',
+  'Invalid channel name');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (E'a\x7f', '{"type":"t"}')$$, 'PT400',
+  'Invalid channel name');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES (repeat('x', 256), '{"type":"t"}')$$,
+  'PT400', 'Invalid channel name');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"')$$, '22P02',
+  'invalid input syntax for type json');
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data, expires_at) VALUES ('c', '{"type":"t"}', 'infinity')$$, 'PT400', 'expiry');
-SELECT pg_temp.fails($$SELECT pgevents.publish('c', 't', '1', '0 seconds')$$, 'PT400', 'Invalid ttl', '{"code":"BAD_REQUEST"}');
+SELECT pg_temp.fails($$SELECT pgevents.publish('c', 't', '1', '0 seconds')$$, 'PT400', 'Invalid ttl',
+  '{"code":"BAD_REQUEST"}');
 SELECT pg_temp.fails($$SELECT pgevents.publish('c', NULL, '1')$$, 'PT400', 'Invalid event type');
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00', 'nothing came through');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00',
+  'nothing came through');
 
 -- test: names of 1 and of 255 bytes, with any other character, are accepted
 SELECT pgevents.publish('x', 'y', '1');
@@ -88,14 +108,17 @@ SELECT pgevents.publish('a b,c/d"e\', '{"u2028":"' || chr(8232) || '"}', '1');
 SELECT pg_temp.equal(count(*)::text, '3', 'events') FROM pgevents.log;
 
 -- test: a publisher cannot choose id and ts
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (id, channel_id, data) VALUES (7, 'c', '{"type":"t"}')$$, 'PT400', 'given at COMMIT');
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (ts, channel_id, data) VALUES (now(), 'c', '{"type":"t"}')$$, 'PT400', 'given at COMMIT');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (id, channel_id, data) VALUES (7, 'c', '{"type":"t"}')$$, 'PT400',
+  'given at COMMIT');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (ts, channel_id, data) VALUES (now(), 'c', '{"type":"t"}')$$,
+  'PT400', 'given at COMMIT');
 INSERT INTO pgevents.events (id, channel_id, ts, data) VALUES (DEFAULT, 'c', NULL, '{"type":"t"}');
 SELECT pg_temp.equal(count(*)::text, '1', 'NULL and DEFAULT are left out') FROM pgevents.log;
 
 -- test: events can be neither changed nor deleted through the view
 SELECT pgevents.publish('c', 't', '1');
-SELECT pg_temp.fails('UPDATE pgevents.events SET channel_id = ''d''', 'PT405', 'cannot be changed', '{"code":"METHOD_NOT_ALLOWED"}');
+SELECT pg_temp.fails('UPDATE pgevents.events SET channel_id = ''d''', 'PT405', 'cannot be changed',
+  '{"code":"METHOD_NOT_ALLOWED"}');
 SELECT pg_temp.fails('DELETE FROM pgevents.events', 'PT405', 'cannot be changed');
 SELECT pg_temp.equal(count(*)::text, '1', 'it is still there') FROM pgevents.events;
 
@@ -103,7 +126,8 @@ SELECT pg_temp.equal(count(*)::text, '1', 'it is still there') FROM pgevents.eve
 BEGIN;
 SELECT pgevents.publish('c', 't', '1');
 ROLLBACK;
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00', 'rows');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00',
+  'rows');
 SELECT pgevents.publish('c', 't', '2');
 SELECT pg_temp.equal(string_agg(id || ':' || data, ' '), '2:2', 'and uses up no id') FROM pgevents.log_after(0, 10);
 

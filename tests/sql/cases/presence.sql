@@ -1,24 +1,32 @@
 -- test: an empty realm has no presences, and the last update id is -1
 SELECT pg_temp.people();
-SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}\.[0-9]+', 'T'), '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":-1,"presences":{}}', 'realm')
+SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}\.[0-9]+', 'T'),
+  '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":-1,"presences":{}}', 'realm')
   FROM pgevents.http_realm_presence('{"user":"10","realm":"main"}', '{}') answer;
-SELECT pg_temp.equal(answer ->> 'presence_last_update_id', '-1', 'register') FROM pg_temp.ask('register', '10', '{}') answer;
+SELECT pg_temp.equal(answer ->> 'presence_last_update_id', '-1', 'register')
+  FROM pg_temp.ask('register', '10', '{}') answer;
 
 -- test: a user who reports active for the first time is active at once, for all others
 SELECT pg_temp.people();
-SELECT pg_temp.equal(answer #>> '{presences,10,website,status}' , 'active', 'his own answer') FROM pg_temp.report('10', '{"status":"active"}') answer;
-SELECT pg_temp.equal(answer #>> '{presences,10,aggregated,status}' , 'active', 'another''s') FROM pg_temp.ask('realm_presence', '11', NULL) answer;
-SELECT pg_temp.ok(active_at = idle_at AND active_at > now() - interval '1 minute' AND update_id = 1, 'row') FROM pgevents.presence;
+SELECT pg_temp.equal(answer #>> '{presences,10,website,status}' , 'active', 'the user''s own answer')
+  FROM pg_temp.report('10', '{"status":"active"}') answer;
+SELECT pg_temp.equal(answer #>> '{presences,10,aggregated,status}' , 'active', 'another''s')
+  FROM pg_temp.ask('realm_presence', '11', NULL) answer;
+SELECT pg_temp.ok(active_at = idle_at AND active_at > now() - interval '1 minute' AND update_id = 1, 'row')
+  FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'event');
 
 -- test: the answer to a report has the form that Zulip's clients know
 SELECT pg_temp.people();
-SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}(\.[0-9]+)?', 'T', 'g'), '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":1,'
+SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}(\.[0-9]+)?', 'T', 'g'),
+  '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":1,'
   || '"presences":{"10":{"aggregated":{"client":"website","status":"active","timestamp":T},"website":{"client":"website","status":"active","timestamp":T,"pushable":false}}}}', 'legacy')
   FROM pgevents.http_report_presence('{"user":"10"}', '{"status":"active"}') answer;
-SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}(\.[0-9]+)?', 'T', 'g'), '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":1,'
+SELECT pg_temp.equal(regexp_replace(answer::text, '[0-9]{10}(\.[0-9]+)?', 'T', 'g'),
+  '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":1,'
   || '"presences":{"10":{"active_timestamp":T,"idle_timestamp":T}}}', 'slim')
-  FROM unnest(ARRAY['{"status":"active","slim_presence":"true"}', '{"status":"active","slim_presence":true}', '{"status":"active","last_update_id":"-1"}']::jsonb[]) p,
+  FROM unnest(ARRAY['{"status":"active","slim_presence":"true"}', '{"status":"active","slim_presence":true}',
+  '{"status":"active","last_update_id":"-1"}']::jsonb[]) p,
        pgevents.http_report_presence('{"user":"10"}', p) answer;
 
 -- test: a week-old presence is shown, a three-week-old one is not
@@ -34,13 +42,14 @@ SELECT pg_temp.ok(NOT pg_temp.ask('register', '11', '{}') -> 'presences' ? '10',
 -- test: an incremental report returns only what is newer, and keeps the client's id when nothing is
 SELECT pg_temp.people();
 CREATE FUNCTION pg_temp.since(who text, id int) RETURNS text LANGUAGE sql AS $$
-  SELECT concat_ws(' ', (SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(a -> 'presences') k), a ->> 'presence_last_update_id')
+  SELECT concat_ws(' ', (SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(a -> 'presences') k),
+  a ->> 'presence_last_update_id')
     FROM pg_temp.report(who, jsonb_build_object('status', 'active', 'last_update_id', id::text)) a
 $$;
 SELECT pg_temp.equal(pg_temp.since('10', -1), '10 1', 'the first');
 SELECT pg_temp.equal(pg_temp.since('11', -1), '10,11 2', 'all');
 SELECT pg_temp.equal(pg_temp.since('11', 2), '2', 'nothing is newer');
-SELECT pg_temp.equal(pg_temp.since('10', 1), '11 2', 'one is newer');
+SELECT pg_temp.equal(pg_temp.since('10', 1), '11 2', 'one presence is newer');
 SELECT pg_temp.was_idle('10', '56 seconds');
 SELECT pg_temp.equal(pg_temp.since('10', 2), '10 3', 'grows by an update');
 SELECT pg_temp.equal(pg_temp.since('11', 2), '10 3', 'which the other gets');
@@ -49,9 +58,10 @@ SELECT pg_temp.equal(pg_temp.since('11', 0), '10,11 3', '0 is all, as -1');
 -- test: an id that this database has never drawn is answered with everything
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}');
-SELECT pg_temp.equal(concat_ws(' ', (SELECT string_agg(k, ',') FROM jsonb_object_keys(a -> 'presences') k), a ->> 'presence_last_update_id'), '10,11 2', 'ahead')
+SELECT pg_temp.equal(concat_ws(' ', (SELECT string_agg(k, ',') FROM jsonb_object_keys(a -> 'presences') k),
+  a ->> 'presence_last_update_id'), '10,11 2', 'ahead')
   FROM pg_temp.report('10', '{"status":"active","last_update_id":3}') a;
-SELECT pg_temp.equal(a ->> 'presence_last_update_id', '-1', 'ahead, and nobody there')
+SELECT pg_temp.equal(a ->> 'presence_last_update_id', '-1', 'ahead, in an empty realm')
   FROM pg_temp.report('20', '{"status":"active","last_update_id":100,"history_limit_days":0}', 'other') a;
 
 -- test: with an id the age does not matter, without one or below 1 it does
@@ -59,31 +69,42 @@ SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}');
 SELECT pg_temp.was_idle('11', '100 days');
 SELECT pg_temp.equal((SELECT string_agg(k, ',' ORDER BY k) FROM jsonb_object_keys(a -> 'presences') k), wanted, params)
-  FROM (VALUES ('{"last_update_id":"1"}', '11'), ('{"last_update_id":"0"}', '10'), ('{"last_update_id":"-1"}', '10'), ('{}', '10'),
-    ('{"history_limit_days":"50"}', '10'), ('{"history_limit_days":"101"}', '10,11'), ('{"history_limit_days":"0"}', NULL),
-    ('{"history_limit_days":"0","last_update_id":"1"}', NULL), ('{"history_limit_days":"50","last_update_id":"1"}', '11'),
+  FROM (VALUES ('{"last_update_id":"1"}', '11'), ('{"last_update_id":"0"}', '10'), ('{"last_update_id":"-1"}', '10'),
+  ('{}', '10'),
+    ('{"history_limit_days":"50"}', '10'), ('{"history_limit_days":"101"}', '10,11'),
+    ('{"history_limit_days":"0"}', NULL),
+    ('{"history_limit_days":"0","last_update_id":"1"}', NULL),
+    ('{"history_limit_days":"50","last_update_id":"1"}', '11'),
     ('{"history_limit_days":101,"last_update_id":0}', '10,11'), ('{"history_limit_days":999999999999999999}', '10,11'),
     ('{"history_limit_days":-1}', NULL)) t (params, wanted),
   LATERAL pg_temp.report('10', params::jsonb || '{"status":"active"}') a;
-SELECT pg_temp.equal(a ->> 'presence_last_update_id', '-1', 'id without rows') FROM pg_temp.report('10', '{"status":"active","history_limit_days":"0"}') a;
-SELECT pg_temp.equal(a ->> 'presence_last_update_id', '1', 'the client''s') FROM pg_temp.report('10', '{"status":"active","history_limit_days":"0","last_update_id":1}') a;
+SELECT pg_temp.equal(a ->> 'presence_last_update_id', '-1', 'id without rows')
+  FROM pg_temp.report('10', '{"status":"active","history_limit_days":"0"}') a;
+SELECT pg_temp.equal(a ->> 'presence_last_update_id', '1', 'the client''s')
+  FROM pg_temp.report('10', '{"status":"active","history_limit_days":"0","last_update_id":1}') a;
 
 -- test: a first idle report leaves active empty, an active one sets it
 SELECT pg_temp.people();
-SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', 'status') FROM pg_temp.report('10', '{"status":"idle"}') a;
+SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', 'status')
+  FROM pg_temp.report('10', '{"status":"idle"}') a;
 SELECT pg_temp.ok(active_at IS NULL AND idle_at > now() - interval '1 minute', 'row') FROM pgevents.presence;
-SELECT pg_temp.equal(a #>> '{presences,10,active_timestamp}', '1577836800', 'to others: the day he joined') FROM pg_temp.report('11', '{"status":"idle","slim_presence":"true"}') a;
+SELECT pg_temp.equal(a #>> '{presences,10,active_timestamp}', '1577836800', 'for others: the day the user joined')
+  FROM pg_temp.report('11', '{"status":"idle","slim_presence":"true"}') a;
 SELECT pg_temp.news();
 SELECT pg_temp.later();
-SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'active', 'status') FROM pg_temp.report('10', '{"status":"active"}') a;
-SELECT pg_temp.ok(active_at <= clock_timestamp() AND idle_at >= active_at, 'row') FROM pgevents.presence WHERE user_id = '10';
+SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'active', 'status')
+  FROM pg_temp.report('10', '{"status":"active"}') a;
+SELECT pg_temp.ok(active_at <= clock_timestamp() AND idle_at >= active_at, 'row') FROM pgevents.presence
+  WHERE user_id = '10';
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10,11', 'event');
 
 -- test: a user who joined today and has only been idle does not look active
 SELECT pg_temp.people();
 UPDATE pgevents.users SET joined_at = now() WHERE user_id = '10';
-SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', 'legacy') FROM pg_temp.report('10', '{"status":"idle"}') a;
-SELECT pg_temp.equal(((data #>> '{presences,10,idle_timestamp}')::int - (data #>> '{presences,10,active_timestamp}')::int)::text, '200', 'event') FROM pgevents.log;
+SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', 'legacy')
+  FROM pg_temp.report('10', '{"status":"idle"}') a;
+SELECT pg_temp.equal(((data #>> '{presences,10,idle_timestamp}')::int - (data #>> '{presences,10,active_timestamp}')::int)::text,
+  '200', 'event') FROM pgevents.log;
 
 -- test: without a change nothing is written, locked or published
 SELECT pg_temp.people();
@@ -91,7 +112,8 @@ SELECT pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.news();
 CREATE TEMP TABLE before AS SELECT xmin::text AS made, xmax::text AS locked, ctid AS place, * FROM pgevents.presence;
 SELECT pg_temp.report('10', '{"status":"idle"}'), pg_temp.report('10', '{"status":"active"}');
-SELECT pg_temp.equal(b::text, p::text, 'row') FROM before b, (SELECT xmin::text, xmax::text, ctid, * FROM pgevents.presence) p;
+SELECT pg_temp.equal(b::text, p::text, 'row')
+  FROM before b, (SELECT xmin::text, xmax::text, ctid, * FROM pgevents.presence) p;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 BEGIN;
 SELECT pg_temp.report('10', '{"status":"idle"}');
@@ -105,8 +127,10 @@ SELECT pg_temp.news();
 SELECT pg_temp.was_idle('10', '54 seconds'), pg_temp.report('10', '{"status":"idle"}');
 SELECT pg_temp.equal(update_id::text, '1', '54 s') FROM pgevents.presence;
 SELECT pg_temp.was_idle('10', '56 seconds'), pg_temp.report('10', '{"status":"idle"}');
-SELECT pg_temp.ok(update_id = 2 AND idle_at > now() - interval '30 seconds' AND active_at < now() - interval '50 seconds', '56 s') FROM pgevents.presence;
-SELECT pg_temp.was_idle('10', '1 hour'), pg_temp.report('10', '{"status":"idle"}'), pg_temp.later(), pgevents.presence_tick();
+SELECT pg_temp.ok(update_id = 2 AND idle_at > now() - interval '30 seconds'
+  AND active_at < now() - interval '50 seconds', '56 s') FROM pgevents.presence;
+SELECT pg_temp.was_idle('10', '1 hour'), pg_temp.report('10', '{"status":"idle"}'), pg_temp.later(),
+  pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
 -- test: active is written after 55 seconds, and an event published after 130
@@ -116,7 +140,8 @@ SELECT pg_temp.news();
 SELECT pg_temp.was_active('10', '54 seconds'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.equal(update_id::text, '1', '54 s') FROM pgevents.presence;
 SELECT pg_temp.was_active('10', '129 seconds'), pg_temp.report('10', '{"status":"active"}');
-SELECT pg_temp.ok(update_id = 2 AND active_at > now() - interval '30 seconds' AND idle_at >= active_at, '129 s') FROM pgevents.presence;
+SELECT pg_temp.ok(update_id = 2 AND active_at > now() - interval '30 seconds' AND idle_at >= active_at, '129 s')
+  FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'no event');
 SELECT pg_temp.was_active('10', '131 seconds'), pg_temp.report('10', '{"status":"active"}');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'event');
@@ -149,25 +174,33 @@ CREATE TEMP TABLE before AS SELECT * FROM pgevents.presence;
 SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('10', '{"status":"idle"}');
 SELECT pg_temp.equal(b::text, p::text, 'row') FROM before b, pgevents.presence p;
 SELECT pg_temp.was_active('10', '5 minutes'), pg_temp.report('10', '{"status":"active"}');
-SELECT pg_temp.ok(p.idle_at = b.idle_at AND p.active_at <= now() + interval '1 minute', 'idle stays ahead of active') FROM before b, pgevents.presence p;
+SELECT pg_temp.ok(p.idle_at = b.idle_at AND p.active_at <= now() + interval '1 minute', 'idle stays ahead of active')
+  FROM before b, pgevents.presence p;
 
 -- test: timestamps of users are integers, the server's has a fraction
 SELECT pg_temp.people();
-SELECT pg_temp.ok(bool_and(value ~ '^[0-9]{10}$'), 'users') FROM pg_temp.report('10', '{"status":"active","slim_presence":"true"}') a,
+SELECT pg_temp.ok(bool_and(value ~ '^[0-9]{10}$'), 'users')
+  FROM pg_temp.report('10', '{"status":"active","slim_presence":"true"}') a,
   jsonb_each_text(a #> '{presences,10}');
-SELECT pg_temp.ok(a ->> 'server_timestamp' ~ '^[0-9]{10}\.[0-9]+$', 'server: ' || (a ->> 'server_timestamp')) FROM pg_temp.ask('realm_presence', '10', '{}') a;
+SELECT pg_temp.ok(a ->> 'server_timestamp' ~ '^[0-9]{10}\.[0-9]+$', 'server: ' || (a ->> 'server_timestamp'))
+  FROM pg_temp.ask('realm_presence', '10', '{}') a;
 SELECT pg_temp.ok(data::text ~ '^{"presences":{"10":{"active_timestamp":[0-9]{10},"idle_timestamp":[0-9]{10}}},"server_timestamp":[0-9]{10}\.[0-9]+}$', 'event: ' || data) FROM pgevents.log;
 
 -- test: a user whose last activity is up to 50 seconds before the last contact is active, at three minutes idle
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"active","ping_only":true}');
-SELECT pg_temp.equal(a #>> '{presence,website,status}', 'active', 'now') FROM pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
+SELECT pg_temp.equal(a #>> '{presence,website,status}', 'active', 'now')
+  FROM pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
 SELECT pg_temp.was_active('10', '50 seconds');
-SELECT pg_temp.equal(a #>> '{presence,aggregated,status}', 'active', '50 s') FROM pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
-SELECT pg_temp.equal(a #>> '{presence,website,timestamp}', pgevents.epoch(active_at)::text, 'the active time') FROM pgevents.presence, pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
+SELECT pg_temp.equal(a #>> '{presence,aggregated,status}', 'active', '50 s')
+  FROM pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
+SELECT pg_temp.equal(a #>> '{presence,website,timestamp}', pgevents.epoch(active_at)::text, 'the active time')
+  FROM pgevents.presence, pg_temp.ask('user_presence', '11', '{"user_id":"10"}') a;
 SELECT pg_temp.was_active('10', '3 minutes');
-SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', '3 min') FROM pg_temp.ask('realm_presence', '11', '{}') a;
-SELECT pg_temp.equal(a #>> '{presences,10,website,timestamp}', pgevents.epoch(idle_at)::text, 'the idle time') FROM pgevents.presence, pg_temp.ask('realm_presence', '11', '{}') a;
+SELECT pg_temp.equal(a #>> '{presences,10,website,status}', 'idle', '3 min')
+  FROM pg_temp.ask('realm_presence', '11', '{}') a;
+SELECT pg_temp.equal(a #>> '{presences,10,website,timestamp}', pgevents.epoch(idle_at)::text, 'the idle time')
+  FROM pgevents.presence, pg_temp.ask('realm_presence', '11', '{}') a;
 
 -- test: a single user is offline when the threshold has passed, in the aggregate only
 SELECT pg_temp.people();
@@ -180,87 +213,121 @@ SELECT pg_temp.was_idle('10', '201 seconds');
 SELECT pg_temp.equal(regexp_replace(a::text, '[0-9]{10}', 'T', 'g'),
   '{"result":"success","msg":"","presence":{"aggregated":{"status":"offline","timestamp":T},"website":{"status":"active","timestamp":T}}}', '201 s')
   FROM pgevents.http_user_presence('{"user":"11"}', '{"user_id":"10"}') a;
-SELECT pg_temp.equal(a::text, format('{"result":"success","msg":"","presence":{"active_timestamp":%s,"idle_timestamp":%s}}', pgevents.epoch(active_at), pgevents.epoch(idle_at)), 'slim')
+SELECT pg_temp.equal(a::text, format('{"result":"success","msg":"","presence":{"active_timestamp":%s,"idle_timestamp":%s}}',
+    pgevents.epoch(active_at), pgevents.epoch(idle_at)), 'slim')
   FROM pgevents.presence, pgevents.http_user_presence('{"user":"11"}', '{"user_id":"10","slim_presence":"true"}') a;
 
 -- test: a wrong request for a single user names the fault
 SELECT pg_temp.people();
 SELECT pg_temp.report('20', '{"status":"active"}', 'other'), pg_temp.report('10', '{"status":"active"}');
-SELECT pg_temp.refused(format($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"user_id":"%s"}')$$, id), wanted)
+SELECT pg_temp.rejected(format($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"user_id":"%s"}')$$, id), wanted)
   FROM (VALUES ('nobody', 'No such user'), ('gone', 'No such user'), ('20', 'No such user'), ('', 'No such user'),
     ('bot', 'Presence is not supported for bot users.'), ('11', 'No presence data for 11')) t (id, wanted);
-SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"10"}', '{}')$$, 'No such user');
-SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"user_id":"10","slim_presence":"1"}')$$, 'slim_presence is not a boolean');
-SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"20","realm":"other"}', '{"user_id":"10"}')$$, 'No such user');
+SELECT pg_temp.rejected($$SELECT pgevents.http_user_presence('{"user":"10"}', '{}')$$, 'No such user');
+SELECT pg_temp.rejected($$SELECT pgevents.http_user_presence('{"user":"10"}', '{"user_id":"10","slim_presence":"1"}')$$,
+  'slim_presence is not a boolean');
+SELECT pg_temp.rejected($$SELECT pgevents.http_user_presence('{"user":"20","realm":"other"}', '{"user_id":"10"}')$$,
+  'No such user');
 SELECT pg_temp.ok(pg_temp.ask('user_presence', '10', '{"user_id":10}') ? 'presence', 'the id may be a number');
 
 -- test: a wrong report names the fault
 SELECT pg_temp.people();
-SELECT pg_temp.refused(format('SELECT pg_temp.report(%L, %L)', '10', params), wanted, coalesce(detail, '{"code":"BAD_REQUEST"}'))
+SELECT pg_temp.rejected(format('SELECT pg_temp.report(%L, %L)', '10', params), wanted,
+  coalesce(detail, '{"code":"BAD_REQUEST"}'))
   FROM (VALUES ('{}', 'Missing ''status'' argument', '{"code":"REQUEST_VARIABLE_MISSING","var_name":"status"}'),
     ('{"status":null}', 'Missing ''status'' argument', '{"code":"REQUEST_VARIABLE_MISSING","var_name":"status"}'),
-    ('{"status":"foo"}', 'Invalid status: foo', NULL), ('{"status":""}', 'Invalid status: ', NULL), ('{"status":"Active"}', 'Invalid status: Active', NULL),
-    ('{"status":1}', 'status is not a string', NULL), ('[]', 'The parameters must be a JSON object', NULL), ('"x"', 'The parameters must be a JSON object', NULL),
-    ('{"status":"idle","ping_only":"yes"}', 'ping_only is not valid JSON', NULL), ('{"status":"idle","ping_only":""}', 'ping_only is not valid JSON', NULL),
-    ('{"status":"idle","ping_only":"1"}', 'ping_only is not a boolean', NULL), ('{"status":"idle","ping_only":1}', 'ping_only is not a boolean', NULL),
-    ('{"status":"idle","ping_only":"null"}', 'ping_only is not a boolean', NULL), ('{"status":"idle","ping_only":"\"true\""}', 'ping_only is not a boolean', NULL),
-    ('{"status":"idle","new_user_input":"0"}', 'new_user_input is not a boolean', NULL), ('{"status":"idle","new_user_input":"True"}', 'new_user_input is not valid JSON', NULL),
+    ('{"status":"foo"}', 'Invalid status: foo', NULL), ('{"status":""}', 'Invalid status: ', NULL),
+    ('{"status":"Active"}', 'Invalid status: Active', NULL),
+    ('{"status":1}', 'status is not a string', NULL), ('[]', 'The parameters must be a JSON object', NULL),
+    ('"x"', 'The parameters must be a JSON object', NULL),
+    ('{"status":"idle","ping_only":"yes"}', 'ping_only is not valid JSON', NULL),
+    ('{"status":"idle","ping_only":""}', 'ping_only is not valid JSON', NULL),
+    ('{"status":"idle","ping_only":"1"}', 'ping_only is not a boolean', NULL),
+    ('{"status":"idle","ping_only":1}', 'ping_only is not a boolean', NULL),
+    ('{"status":"idle","ping_only":"null"}', 'ping_only is not a boolean', NULL),
+    ('{"status":"idle","ping_only":"\"true\""}', 'ping_only is not a boolean', NULL),
+    ('{"status":"idle","new_user_input":"0"}', 'new_user_input is not a boolean', NULL),
+    ('{"status":"idle","new_user_input":"True"}', 'new_user_input is not valid JSON', NULL),
     ('{"status":"idle","slim_presence":[true]}', 'slim_presence is not a boolean', NULL),
-    ('{"status":"idle","last_update_id":"x"}', 'last_update_id is not valid JSON', NULL), ('{"status":"idle","last_update_id":"1.5"}', 'last_update_id is not an integer', NULL),
-    ('{"status":"idle","last_update_id":"true"}', 'last_update_id is not an integer', NULL), ('{"status":"idle","last_update_id":"1e99999"}', 'last_update_id is not an integer', NULL),
+    ('{"status":"idle","last_update_id":"x"}', 'last_update_id is not valid JSON', NULL),
+    ('{"status":"idle","last_update_id":"1.5"}', 'last_update_id is not an integer', NULL),
+    ('{"status":"idle","last_update_id":"true"}', 'last_update_id is not an integer', NULL),
+    ('{"status":"idle","last_update_id":"1e99999"}', 'last_update_id is not an integer', NULL),
     ('{"status":"idle","last_update_id":"1e9999999"}', 'last_update_id is not valid JSON', NULL),
-    ('{"status":"idle","last_update_id":12345678901234567890}', 'last_update_id is not an integer', NULL), ('{"status":"idle","last_update_id":"\"\\u0000\""}', 'last_update_id is not valid JSON', NULL),
-    ('{"status":"idle","history_limit_days":"[]"}', 'history_limit_days is not an integer', NULL), ('{"status":"idle","history_limit_days":"1 2"}', 'history_limit_days is not valid JSON', NULL),
+    ('{"status":"idle","last_update_id":12345678901234567890}', 'last_update_id is not an integer', NULL),
+    ('{"status":"idle","last_update_id":"\"\\u0000\""}', 'last_update_id is not valid JSON', NULL),
+    ('{"status":"idle","history_limit_days":"[]"}', 'history_limit_days is not an integer', NULL),
+    ('{"status":"idle","history_limit_days":"1 2"}', 'history_limit_days is not valid JSON', NULL),
     ('{"status":"foo","ping_only":"1"}', 'ping_only is not a boolean', NULL)) t (params, wanted, detail);
-SELECT pg_temp.refused(format('SELECT pg_temp.report(%L, %L)', '10', jsonb_build_object('status', 'idle', 'ping_only', repeat('[', 100000))), 'ping_only is not valid JSON');
+SELECT pg_temp.rejected(format('SELECT pg_temp.report(%L, %L)', '10',
+  jsonb_build_object('status', 'idle', 'ping_only', repeat('[', 100000))), 'ping_only is not valid JSON');
 SELECT pg_temp.equal(count(*)::text, '0', 'rows') FROM pgevents.presence;
-SELECT pg_temp.ok(pg_temp.report('10', '{"status":"idle","ping_only":null,"last_update_id":null,"slim_presence":" true "}') ? 'presences', 'null in a body is absent');
+SELECT pg_temp.ok(pg_temp.report('10',
+  '{"status":"idle","ping_only":null,"last_update_id":null,"slim_presence":" true "}') ? 'presences',
+  'null in a body is absent');
 
 -- test: an unknown user is rejected, on every path
 SELECT pg_temp.people();
-SELECT pg_temp.fails(format('SELECT pgevents.http_%s(%L, %L)', path, who, '{"status":"idle","user_id":"10","op":"start","to":"[11]"}'), 'PT401',
+SELECT pg_temp.fails(format('SELECT pgevents.http_%s(%L, %L)', path, who,
+  '{"status":"idle","user_id":"10","op":"start","to":"[11]"}'), 'PT401',
     'Authentication required', '{"code":"UNAUTHORIZED"}')
   FROM unnest(ARRAY['register', 'report_presence', 'user_presence', 'realm_presence', 'typing', 'settings']) path,
        unnest(ARRAY[NULL, '{}', '{"user":""}', '{"user":null,"realm":"main"}']) who;
-SELECT pg_temp.refused(format('SELECT pgevents.http_%s(%L, %L)', path, who, '{"status":"idle","user_id":"10","op":"start","to":"[11]"}'), 'No such user')
+SELECT pg_temp.rejected(format('SELECT pgevents.http_%s(%L, %L)', path, who,
+  '{"status":"idle","user_id":"10","op":"start","to":"[11]"}'), 'No such user')
   FROM unnest(ARRAY['register', 'report_presence', 'user_presence', 'realm_presence', 'typing', 'settings']) path,
-       unnest(ARRAY['{"user":"nobody"}', '{"user":"gone"}', '{"user":"10","realm":"other"}', '{"user":"20"}', '{"user":"10","realm":"main "}']) who;
-SELECT pg_temp.refused($$SELECT pg_temp.report('bot', '{"status":"idle"}')$$, 'Presence is not supported for bot users.');
+       unnest(ARRAY['{"user":"nobody"}', '{"user":"gone"}', '{"user":"10","realm":"other"}', '{"user":"20"}',
+       '{"user":"10","realm":"main "}']) who;
+SELECT pg_temp.rejected($$SELECT pg_temp.report('bot', '{"status":"idle"}')$$,
+  'Presence is not supported for bot users.');
 SELECT pg_temp.equal(count(*)::text, '0', 'rows') FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
 -- test: the realm is main if the identity has none
 SELECT pg_temp.people();
-SELECT pgevents.http_report_presence(who::jsonb, '{"status":"idle"}') FROM (VALUES ('{"user":"10"}'), ('{"user":"11","realm":null}'), ('{"user":12,"realm":""}')) t (who);
-SELECT pg_temp.equal(string_agg(realm || user_id, ' ' ORDER BY user_id), 'main10 main11 main12', 'rows') FROM pgevents.presence;
+SELECT pgevents.http_report_presence(who::jsonb, '{"status":"idle"}')
+  FROM (VALUES ('{"user":"10"}'), ('{"user":"11","realm":null}'), ('{"user":12,"realm":""}')) t (who);
+SELECT pg_temp.equal(string_agg(realm || user_id, ' ' ORDER BY user_id), 'main10 main11 main12', 'rows')
+  FROM pgevents.presence;
 
 -- test: ping_only is answered without any presence, and counts as a report
 SELECT pg_temp.people();
-SELECT pg_temp.equal(pgevents.http_report_presence('{"user":"10"}', '{"status":"active","ping_only":"true","new_user_input":"true","last_update_id":"-1"}')::text,
+SELECT pg_temp.equal(pgevents.http_report_presence('{"user":"10"}',
+  '{"status":"active","ping_only":"true","new_user_input":"true","last_update_id":"-1"}')::text,
   '{"result":"success","msg":""}', 'answer');
 SELECT pg_temp.equal(count(*)::text, '1', 'rows') FROM pgevents.presence;
 SELECT pg_temp.ok(pg_temp.report('10', '{"status":"active","ping_only":"false"}') ? 'presences', 'false');
 
 -- test: unknown parameters succeed and are listed
 SELECT pg_temp.people();
-SELECT pg_temp.equal(pgevents.http_report_presence('{"user":"10"}', '{"status":"idle","ping_only":"true","zeta":1,"Alpha":"x"}')::text,
+SELECT pg_temp.equal(pgevents.http_report_presence('{"user":"10"}',
+  '{"status":"idle","ping_only":"true","zeta":1,"Alpha":"x"}')::text,
   '{"result":"success","msg":"","ignored_parameters_unsupported":["Alpha","zeta"]}', 'report');
-SELECT pg_temp.equal((a -> 'ignored_parameters_unsupported')::text, '["status"]', path) FROM unnest(ARRAY['register', 'realm_presence', 'settings', 'typing', 'user_presence']) path,
-  LATERAL pg_temp.ask(path, '10', '{"status":"x"}'::jsonb || CASE path WHEN 'typing' THEN '{"op":"stop","to":[11]}' WHEN 'user_presence' THEN '{"user_id":"10"}' ELSE '{}' END::jsonb) a;
+SELECT pg_temp.equal((a -> 'ignored_parameters_unsupported')::text, '["status"]', path)
+  FROM unnest(ARRAY['register', 'realm_presence', 'settings', 'typing', 'user_presence']) path,
+  LATERAL pg_temp.ask(path, '10', '{"status":"x"}'::jsonb || CASE path WHEN 'typing' THEN '{"op":"stop","to":[11]}'
+  WHEN 'user_presence' THEN '{"user_id":"10"}' ELSE '{}' END::jsonb) a;
 
 -- test: realms never see each other
 SELECT pg_temp.people();
 INSERT INTO pgevents.users (realm, user_id) VALUES ('other', '10');
-SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}'), pg_temp.report('20', '{"status":"active"}', 'other');
-SELECT pg_temp.equal(string_agg(k, ' ' ORDER BY k), wanted, realm) FROM (VALUES ('main', '10', '10 11'), ('other', '20', '20')) t (realm, who, wanted),
+SELECT pg_temp.report('10', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}'),
+  pg_temp.report('20', '{"status":"active"}', 'other');
+SELECT pg_temp.equal(string_agg(k, ' ' ORDER BY k), wanted, realm)
+  FROM (VALUES ('main', '10', '10 11'), ('other', '20', '20')) t (realm, who, wanted),
   LATERAL unnest(ARRAY[pg_temp.ask('realm_presence', who, '{}', realm), pg_temp.ask('register', who, '{}', realm),
-    pg_temp.report(who, '{"status":"active"}', realm), pg_temp.report(who, '{"status":"active","last_update_id":0}', realm)]) WITH ORDINALITY a (answer, n),
+    pg_temp.report(who, '{"status":"active"}', realm),
+    pg_temp.report(who, '{"status":"active","last_update_id":0}', realm)]) WITH ORDINALITY a (answer, n),
   LATERAL jsonb_object_keys(answer -> 'presences') k GROUP BY realm, wanted, n;
-SELECT pg_temp.equal(a -> 'presences' ->> '20', NULL, 'by id') FROM pg_temp.report('11', '{"status":"active","last_update_id":1}') a;
-SELECT pg_temp.refused($$SELECT pgevents.http_user_presence('{"user":"20","realm":"other"}', '{"user_id":"10"}')$$, 'No presence data for 10');
-SELECT pg_temp.equal(string_agg(DISTINCT l.channel_id || ' ' || k, ', '), 'presence:main 10, presence:other 20', 'events') FROM pgevents.log l, json_object_keys(data -> 'presences') k WHERE k <> '11';
+SELECT pg_temp.equal(a -> 'presences' ->> '20', NULL, 'by id')
+  FROM pg_temp.report('11', '{"status":"active","last_update_id":1}') a;
+SELECT pg_temp.rejected($$SELECT pgevents.http_user_presence('{"user":"20","realm":"other"}', '{"user_id":"10"}')$$,
+  'No presence data for 10');
+SELECT pg_temp.equal(string_agg(DISTINCT l.channel_id || ' ' || k, ', '), 'presence:main 10, presence:other 20',
+  'events') FROM pgevents.log l, json_object_keys(data -> 'presences') k WHERE k <> '11';
 SELECT pgevents.presence_report('[{"realm":"other","user":"10","status":"active"}]');
-SELECT pg_temp.ok(max(update_id) FILTER (WHERE realm = 'other') > max(update_id) FILTER (WHERE realm = 'main'), 'rows of one id in two realms') FROM pgevents.presence WHERE user_id = '10';
+SELECT pg_temp.ok(max(update_id) FILTER (WHERE realm = 'other') > max(update_id) FILTER (WHERE realm = 'main'),
+  'rows of the same id in two realms') FROM pgevents.presence WHERE user_id = '10';
 
 -- test: bots and deactivated users are left out everywhere
 SELECT pg_temp.people();
@@ -268,9 +335,12 @@ SELECT pg_temp.report('11', '{"status":"active"}'), pg_temp.report('12', '{"stat
 SELECT pg_temp.news();
 UPDATE pgevents.users SET is_active = false WHERE user_id = '11';
 UPDATE pgevents.users SET is_bot = true WHERE user_id = '12';
-SELECT pg_temp.equal(string_agg(k, ' '), '10', 'answer') FROM pg_temp.report('10', '{"status":"active"}') a, jsonb_object_keys(a -> 'presences') k;
-SELECT pg_temp.equal(string_agg(k, ' '), NULL, 'incremental') FROM pg_temp.report('10', '{"status":"active","last_update_id":3}') a, jsonb_object_keys(a -> 'presences') k;
-SELECT pg_temp.equal(string_agg(k, ' '), '10', 'register') FROM pg_temp.ask('register', '10', '{}') a, jsonb_object_keys(a -> 'presences') k;
+SELECT pg_temp.equal(string_agg(k, ' '), '10', 'answer') FROM pg_temp.report('10', '{"status":"active"}') a,
+  jsonb_object_keys(a -> 'presences') k;
+SELECT pg_temp.equal(string_agg(k, ' '), NULL, 'incremental')
+  FROM pg_temp.report('10', '{"status":"active","last_update_id":3}') a, jsonb_object_keys(a -> 'presences') k;
+SELECT pg_temp.equal(string_agg(k, ' '), '10', 'register')
+  FROM pg_temp.ask('register', '10', '{}') a, jsonb_object_keys(a -> 'presences') k;
 SELECT pg_temp.equal(pgevents.presence_report('[{"realm":"main","user":"11"},{"realm":"main","user":"12"},{"realm":"main","user":"nobody"}]')::text, '0', 'reports of them');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'events');
 
@@ -279,10 +349,12 @@ SELECT pg_temp.people();
 SELECT pg_temp.report('11', '{"status":"active"}');
 SELECT pg_temp.news();
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = '10';
-SELECT pg_temp.equal(string_agg(k, ' '), '11', 'answer') FROM pg_temp.report('10', '{"status":"active"}') a, jsonb_object_keys(a -> 'presences') k;
+SELECT pg_temp.equal(string_agg(k, ' '), '11', 'answer') FROM pg_temp.report('10', '{"status":"active"}') a,
+  jsonb_object_keys(a -> 'presences') k;
 SELECT pg_temp.equal(string_agg(user_id, ' '), '11', 'rows') FROM pgevents.presence;
 UPDATE pgevents.users SET presence_enabled = false WHERE user_id = '11';
-SELECT pg_temp.was_idle('11', '1 hour'), pg_temp.report('11', '{"status":"active"}'), pg_temp.later(), pgevents.presence_tick();
+SELECT pg_temp.was_idle('11', '1 hour'), pg_temp.report('11', '{"status":"active"}'), pg_temp.later(),
+  pgevents.presence_tick();
 SELECT pg_temp.ok(active_at < now() - interval '59 minutes' AND update_id = 1, 'row') FROM pgevents.presence;
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 
@@ -290,13 +362,15 @@ SELECT pg_temp.equal(pg_temp.news(), NULL, 'events');
 SELECT pg_temp.people();
 SELECT pg_temp.report('10', '{"status":"idle"}');
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 10', 'at once');
-SELECT pg_temp.report('11', '{"status":"idle"}'), pg_temp.report('12', '{"status":"active"}'), pg_temp.report('11', '{"status":"active"}');
+SELECT pg_temp.report('11', '{"status":"idle"}'), pg_temp.report('12', '{"status":"active"}'),
+  pg_temp.report('11', '{"status":"active"}');
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'kept back');
 SELECT pg_temp.ok(pgevents.presence_tick() BETWEEN 10 AND 500, 'not due yet');
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'still kept back');
 SELECT pg_temp.later();
 SELECT pg_temp.equal(pgevents.presence_tick()::text, '500', 'nothing else is due');
-SELECT pg_temp.equal(data #>> '{presences,11,active_timestamp}', pgevents.epoch(active_at)::text, 'the last of two') FROM pgevents.log l, pgevents.presence p WHERE user_id = '11' AND id = 3;
+SELECT pg_temp.equal(data #>> '{presences,11,active_timestamp}', pgevents.epoch(active_at)::text, 'the last of two')
+  FROM pgevents.log l, pgevents.presence p WHERE user_id = '11' AND id = 3;
 SELECT pg_temp.equal(pg_temp.news(), 'presence:main presence 11,12', 'together');
 SELECT pg_temp.later(), pgevents.presence_tick(), pgevents.presence_tick();
 SELECT pg_temp.equal(pg_temp.news(), NULL, 'once');
@@ -313,19 +387,26 @@ SELECT pg_temp.ok(wait BETWEEN 10 AND 201, 'near: ' || wait) FROM pgevents.prese
 -- test: presence events expire after an hour, events about connections do not
 SELECT pg_temp.people();
 SELECT pgevents.presence_contacts(pgevents.holder_open(), '[{"realm":"main","user":"10"}]');
-SELECT pg_temp.equal(string_agg(type || ' ' || coalesce(round(ttl_ms / 10000.0), -1), ', ' ORDER BY id), 'presence 360, pgevents.connected -1', 'time to live in 10 s') FROM pgevents.log_after(0, 9);
+SELECT pg_temp.equal(string_agg(type || ' ' || coalesce(round(ttl_ms / 10000.0), -1), ', ' ORDER BY id),
+  'presence 360, pgevents.connected -1', 'time to live in 10 s') FROM pgevents.log_after(0, 9);
 
 -- test: several reports of one user in a batch count as one, active if any is
 SELECT pg_temp.people();
 SELECT pg_temp.equal(pgevents.presence_report('[{"realm":"main","user":"10","status":"idle"},{"realm":"main","user":"10","status":"active"},{"realm":"main","user":"10"},{"realm":"other","user":"20"}]')::text, '2', 'rows written');
-SELECT pg_temp.equal(string_agg(concat_ws(' ', user_id, active_at IS NOT NULL), ', ' ORDER BY user_id), '10 t, 20 f', 'rows') FROM pgevents.presence;
-SELECT pg_temp.equal(pgevents.presence_report(nothing)::text, '0', 'no reports') FROM unnest(ARRAY['[]', NULL]::jsonb[]) nothing;
+SELECT pg_temp.equal(string_agg(concat_ws(' ', user_id, active_at IS NOT NULL), ', ' ORDER BY user_id), '10 t, 20 f',
+  'rows') FROM pgevents.presence;
+SELECT pg_temp.equal(pgevents.presence_report(nothing)::text, '0', 'no reports')
+  FROM unnest(ARRAY['[]', NULL]::jsonb[]) nothing;
 
 -- test: many requests in one transaction get an answer each, and a faulty one does not affect the others
 SELECT pg_temp.people();
-SELECT pg_temp.equal(string_agg(concat_ws(' ', (SELECT string_agg(k, ',' ORDER BY k) FROM json_object_keys(answer -> 'presences') k), answer ->> 'msg', state, message, detail), E'\n' ORDER BY n),
-  concat_ws(E'\n', '10,11 ', 'PT400 Invalid status: foo {"code":"BAD_REQUEST"}', 'PT401 Authentication required {"code":"UNAUTHORIZED"}', '',
-    'PT400 Missing ''status'' argument {"code": "REQUEST_VARIABLE_MISSING", "var_name": "status"}', '20 ', 'PT400 No such user {"code":"BAD_REQUEST"}'), 'answers')
+SELECT pg_temp.equal(string_agg(concat_ws(' ',
+  (SELECT string_agg(k, ',' ORDER BY k) FROM json_object_keys(answer -> 'presences') k), answer ->> 'msg', state,
+  message, detail), E'\n' ORDER BY n),
+  concat_ws(E'\n', '10,11 ', 'PT400 Invalid status: foo {"code":"BAD_REQUEST"}',
+  'PT401 Authentication required {"code":"UNAUTHORIZED"}', '',
+    'PT400 Missing ''status'' argument {"code": "REQUEST_VARIABLE_MISSING", "var_name": "status"}', '20 ',
+    'PT400 No such user {"code":"BAD_REQUEST"}'), 'answers')
   FROM pgevents.http_report_presence_many('[{"identity":{"user":"10"},"params":{"status":"active"}},{"identity":{"user":"10"},"params":{"status":"foo"}},{"params":{"status":"active"}},
       {"identity":{"user":"11"},"params":{"status":"idle","ping_only":"true"}},{"identity":{"user":"11"},"params":{}},
       {"identity":{"user":"20","realm":"other"},"params":{"status":"active"}},{"identity":{"user":"nobody"},"params":{"status":"active"}}]') WITH ORDINALITY m (answer, state, message, detail, n);
@@ -349,9 +430,12 @@ SELECT pg_temp.ok(apart -> 'presence_state' IS NOT NULL AND apart -> 'presences'
   LATERAL (VALUES
     ('register', pgevents.http_register(shared, '{}'), pgevents.http_register(alone, '{}')),
     ('realm', pgevents.http_realm_presence(shared, '{}'), pgevents.http_realm_presence(alone, '{}')),
-    ('report', pgevents.http_report_presence(shared, '{"status":"active"}'), pgevents.http_report_presence(alone, '{"status":"active"}')),
-    ('report, slim', pgevents.http_report_presence(shared, '{"status":"active","last_update_id":-1,"history_limit_days":3}'),
-      pgevents.http_report_presence(alone, '{"status":"active","last_update_id":-1,"history_limit_days":3}'))) a (name, apart, whole);
+    ('report', pgevents.http_report_presence(shared, '{"status":"active"}'),
+    pgevents.http_report_presence(alone, '{"status":"active"}')),
+    ('report, slim', pgevents.http_report_presence(shared,
+    '{"status":"active","last_update_id":-1,"history_limit_days":3}'),
+      pgevents.http_report_presence(alone, '{"status":"active","last_update_id":-1,"history_limit_days":3}'))) a (name,
+      apart, whole);
 SELECT pg_temp.ok(answer -> 'presence_state' IS NULL, 'complete')
   FROM (VALUES ('{"user":"10","share_state":true}'::jsonb)) i (shared),
   LATERAL unnest(ARRAY[

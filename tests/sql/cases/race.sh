@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
 # Many publishers at once. Every test that looks for a loss also runs where the loss must happen, so that it can fail.
 
-# Transactions of one to three events that sleep up to 20 ms before they end; one in ten is rolled back. Every event goes
-# into the log and into a table with plain bigserial ids; what was committed is known from a third table.
+# Transactions of one to three events that sleep up to 20 ms before they end; one in ten is rolled back. Every event
+# goes into the log and into a table with plain bigserial ids; a third table has the committed events.
 cat >"$work/publish.sql" <<'E2'
 \set events random(1, 3)
 \set pause random(0, 20)
@@ -12,7 +12,8 @@ SELECT nextval('blocks') AS first \gset
 INSERT INTO truth (n) SELECT :first + i FROM generate_series(0, :events - 1) i;
 INSERT INTO control (n) SELECT :first + i FROM generate_series(0, :events - 1) i;
 INSERT INTO pgevents.events (channel_id, data)
-  SELECT 'c' || (:first + i) % 3, json_build_object('type', 't', 'data', :first + i) FROM generate_series(0, :events - 1) i;
+  SELECT 'c' || (:first + i) % 3, json_build_object('type', 't', 'data', :first + i)
+    FROM generate_series(0, :events - 1) i;
 \sleep :pause ms
 \if :fate = 1
 ROLLBACK;
@@ -33,11 +34,14 @@ race() {
       finish timestamptz := clock_timestamp() + seconds * interval '1 second';
     BEGIN
       WHILE clock_timestamp() < finish LOOP
-        INSERT INTO got SELECT 'log', nextval('place'), id, data::bigint FROM pgevents.log_after(last_log, 1000) ORDER BY id;
+        INSERT INTO got SELECT 'log', nextval('place'), id, data::bigint FROM pgevents.log_after(last_log, 1000)
+          ORDER BY id;
         SELECT coalesce(max(id), last_log) INTO last_log FROM got WHERE source = 'log';
-        INSERT INTO got SELECT 'control', nextval('place'), id, n FROM (SELECT * FROM control WHERE id > last_control ORDER BY id) c;
+        INSERT INTO got SELECT 'control', nextval('place'), id, n FROM (SELECT * FROM control WHERE id > last_control
+          ORDER BY id) c;
         SELECT coalesce(max(id), last_control) INTO last_control FROM got WHERE source = 'control';
-        INSERT INTO got SELECT 'fetch', nextval('place'), id, data::bigint FROM pgevents.fetch('{c0,c1}', last_fetch, NULL, 7, 1000000);
+        INSERT INTO got SELECT 'fetch', nextval('place'), id, data::bigint
+          FROM pgevents.fetch('{c0,c1}', last_fetch, NULL, 7, 1000000);
         SELECT id INTO last_fetch FROM got WHERE source = 'fetch' ORDER BY place DESC LIMIT 1;
         COMMIT;
       END LOOP;
@@ -47,17 +51,23 @@ race() {
   publishers=$!
   q "$database" "CALL poll(8)"
   wait "$publishers" || fail "$(tail -n 5 "$work/pgbench.out")"
-  (($(q "$database" "SELECT count(*) FROM truth") > 1000)) || fail "too few events to prove anything: $(cat "$work/pgbench.out")"
-  is "$(q "$database" "SELECT count(*) FROM truth FULL JOIN (SELECT data::text::bigint AS n FROM pgevents.log) l USING (n)
+  (($(q "$database" "SELECT count(*) FROM truth") > 1000)) ||
+    fail "too few events to prove anything: $(cat "$work/pgbench.out")"
+  is "$(q "$database" "SELECT count(*) FROM truth FULL JOIN (SELECT data::text::bigint AS n
+    FROM pgevents.log) l USING (n)
     WHERE truth IS NULL OR l IS NULL")" 0 "events in the log that differ from what was committed"
-  is "$(q "$database" "SELECT count(*) FROM truth LEFT JOIN (SELECT n FROM got WHERE source = 'log') g USING (n) WHERE g IS NULL")" 0 \
+  is "$(q "$database" "SELECT count(*) FROM truth LEFT JOIN (SELECT n FROM got WHERE source = 'log') g USING (n)
+    WHERE g IS NULL")" 0 \
     "events lost by a reader of the log"
   is "$(q "$database" "SELECT count(*) FROM truth LEFT JOIN (SELECT n FROM got WHERE source = 'fetch') g USING (n)
     WHERE n % 3 < 2 AND g IS NULL")" 0 "events lost by a reader with fetch()"
-  is "$(q "$database" "SELECT count(*) - count(DISTINCT (source, n)) FROM got WHERE n IS NOT NULL")" 0 "events read twice"
-  (($(q "$database" "SELECT count(*) FROM truth LEFT JOIN (SELECT n FROM got WHERE source = 'control') g USING (n) WHERE g IS NULL") > 0)) ||
+  is "$(q "$database" "SELECT count(*) - count(DISTINCT (source, n)) FROM got WHERE n IS NOT NULL")" \
+    0 "events read twice"
+  (($(q "$database" "SELECT count(*) FROM truth LEFT JOIN (SELECT n FROM got WHERE source = 'control') g USING (n)
+    WHERE g IS NULL") > 0)) ||
     fail "the control with bigserial ids lost nothing: this test proves nothing"
-  is "$(q "$database" "SELECT count(*) FROM (SELECT ts < lag(ts) OVER (ORDER BY id) AS back FROM pgevents.log) l WHERE back")" 0 "times out of order"
+  is "$(q "$database" "SELECT count(*) FROM (SELECT ts < lag(ts) OVER (ORDER BY id) AS back FROM pgevents.log) l
+    WHERE back")" 0 "times out of order"
 }
 it "a reader loses none of the events of 20 publishers, but some with bigserial ids" race
 
@@ -80,7 +90,8 @@ E2
 # deadlocks DATABASE PUBLISH-EXPRESSION
 deadlocks() {
   sed -i.bak "s/PUBLISH/$2/" "$work/publish_first.sql" "$work/lock_first.sql"
-  pgbench -n -c 8 -j 1 -T 3 -f "$work/publish_first.sql" -f "$work/lock_first.sql" "$1" >"$work/pgbench.out" 2>&1 || true
+  pgbench -n -c 8 -j 1 -T 3 -f "$work/publish_first.sql" -f "$work/lock_first.sql" "$1" \
+    >"$work/pgbench.out" 2>&1 || true
   mv "$work/publish_first.sql.bak" "$work/publish_first.sql"
   mv "$work/lock_first.sql.bak" "$work/lock_first.sql"
   sleep 1 # the counter may lag behind
@@ -90,7 +101,8 @@ deadlocks() {
 opposite_orders() {
   local database
   fresh_database database
-  q "$database" "CREATE TABLE rows (id int PRIMARY KEY, n int); INSERT INTO rows SELECT i, 0 FROM generate_series(1, 3) i"
+  q "$database" "CREATE TABLE rows (id int PRIMARY KEY, n int); INSERT INTO rows SELECT i, 0
+    FROM generate_series(1, 3) i"
   is "$(deadlocks "$database" "pgevents.publish('c', 't', '1')")" 0 "deadlocks"
   (($(q "$database" "SELECT count(*) FROM pgevents.log") > 100)) || fail "too few events: $(cat "$work/pgbench.out")"
   is "$(q "$database" "SELECT sum(n) = (SELECT count(*) FROM pgevents.log) FROM rows")" t "every commit published"
@@ -99,7 +111,7 @@ opposite_orders() {
 }
 it "publishing before or after locking a row causes no deadlock, but a lock taken at once does" opposite_orders
 
-# A long transaction, publishers, a pruner with a very short retention, and a reader that is now and then too slow.
+# A long transaction, publishers, a pruner with a very short retention, and a reader that is sometimes too slow.
 prune_race() {
   local database publishers pruner
   fresh_database database
@@ -135,14 +147,16 @@ prune_race() {
         COMMIT;
         IF random() < 0.05 THEN PERFORM pg_sleep(0.5); END IF;
       END LOOP;
-      IF resets = 0 OR events < 100 THEN INSERT INTO mistakes VALUES (format('only %s resets, %s events', resets, events)); END IF;
+      IF resets = 0 OR events < 100 THEN INSERT INTO mistakes
+        VALUES (format('only %s resets, %s events', resets, events)); END IF;
     END \$\$"
   q "$database" "CALL read()"
   wait "$publishers" || fail "publishers: $(tail -n 5 "$work/pgbench.out")"
   wait "$pruner" || fail "pruner: $(tail -n 5 "$work/prune.out")"
   is "$(q "$database" "SELECT string_agg(what, ', ') FROM mistakes")" "" "mistakes"
   (($(q "$database" "SELECT pruned_id FROM pgevents.history") > 100)) || fail "too little was pruned"
-  is "$(q "$database" "SELECT count(*) = pgevents.head() - (SELECT pruned_id FROM pgevents.history) FROM pgevents.log")" t "what is kept is whole"
+  is "$(q "$database" "SELECT count(*) = pgevents.head() - (SELECT pruned_id FROM pgevents.history)
+    FROM pgevents.log")" t "what is kept is whole"
   run_in long "SELECT count(*) FROM pgevents.events; COMMIT;"
   is "$(output long)" $'1\n1' "what the long transaction sees, before and after"
 }

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
-# Revocations by several transactions at once. The servers follow the events, those that start later read the table: both
-# must say the same of every user.
+# Revocations by several transactions at once. Servers follow the events, and read the table when they start: both must
+# agree about every user.
 
-# What a server knows that has read all events, where it is not what the table says: must be nothing in every snapshot.
+# Where the events and the table disagree: must be nothing in every snapshot.
 differences="SELECT e.user_id, e.before_us AS by_events, r.before_us AS by_table
   FROM (SELECT DISTINCT ON (data ->> 'user') data ->> 'user' AS user_id, (data ->> 'before_us')::bigint AS before_us
           FROM pgevents.log WHERE type = 'pgevents.revoked' ORDER BY data ->> 'user', id DESC) e
   FULL JOIN pgevents.revocations() r USING (user_id)
  WHERE coalesce(e.before_us, 0) <> coalesce(r.before_us, 0)"
 
-# two_at_once FIRST SECOND END WANTED: both for one user; what then is revoked, and the events
+# two_at_once FIRST SECOND END WANTED: both for one user; then what is revoked, and the events
 two_at_once() {
   local database
   fresh_database database
@@ -22,7 +22,8 @@ two_at_once() {
   run_in one "$3;"
   await two
   is "$(output one)$(output two)" "" "errors"
-  is "$(q "$database" "SELECT coalesce((SELECT string_agg(before_us::text, ' ') FROM pgevents.revocations()), 'nothing') || ' after ' ||
+  is "$(q "$database" "SELECT coalesce((SELECT string_agg(before_us::text, ' ')
+    FROM pgevents.revocations()), 'nothing') || ' after ' ||
     string_agg(data ->> 'before_us', ' ' ORDER BY id) FROM pgevents.log")" "$4" "revoked"
   is "$(q "$database" "$differences")" "" "differences"
 }
@@ -40,12 +41,13 @@ revoke_and_lift() {
   two_at_once -infinity "$second" COMMIT "2 after 1 0 2" "$first"
   two_at_once "$second" -infinity COMMIT "nothing after 1 2 0" "$first"
 }
-it "a user is revoked and lifted at once: the one that commits last counts, also without a revocation to lift" revoke_and_lift
+it "a user is revoked and lifted at once: the last commit counts, also without a revocation to lift" revoke_and_lift
 revoke_rolled_back() {
   two_at_once "$first" "$second" ROLLBACK "2 after 2"
   two_at_once -infinity "$second" ROLLBACK "2 after 1 2" "$first"
 }
-it "two transactions revoke a user at once and the first is rolled back: the second counts, and all events agree" revoke_rolled_back
+it "two transactions revoke a user, the first is rolled back: the second counts, and all events agree" \
+  revoke_rolled_back
 
 others_go_on() {
   local database
@@ -54,7 +56,8 @@ others_go_on() {
   run_in one "BEGIN; SELECT FROM pgevents.revoke('10'), pgevents.disconnect('11');"
   promptly "$database" "SELECT FROM pgevents.revoke('11'), pgevents.disconnect('10')"
   promptly "$database" "SELECT pgevents.publish('c', 't', '1')" >/dev/null
-  is "$(promptly "$database" "SELECT pgevents.token_revoked('10', 0), pgevents.token_revoked('11', 0)")" "f|t" "while it is open"
+  is "$(promptly "$database" "SELECT pgevents.token_revoked('10', 0), pgevents.token_revoked('11', 0)")" \
+    "f|t" "while it is open"
   run_in one "COMMIT;"
   is "$(q "$database" "SELECT pgevents.token_revoked('10', 0)")" t "afterwards"
   is "$(q "$database" "SELECT string_agg(coalesce(data ->> 'user', '-'), ' ' ORDER BY id) FROM
@@ -102,20 +105,23 @@ serializable_revoke() {
 }
 it "PostgreSQL rejects a repeatable-read transaction that revokes a changed row, and its event" serializable_revoke
 
-# The examples of docs/sql.md, section 6, on the tables that they speak of.
+# The examples of docs/sql.md, section 6, on the tables that they name.
 documented_examples() {
   local database examples
   examples=$(awk '/^## 6\./ { on = 1 } /^## 7\./ { on = 0 } /^```$/ { code = 0 } on && code; /^```sql$/ { code = 1 }' "$repo/docs/sql.md")
   is "$(grep -o "pgevents.revoke(\|pgevents.disconnect(\|CREATE TRIGGER put_out" <<<"$examples" | sort | uniq -c | tr -s ' \n' ' ')" \
-    " 1 CREATE TRIGGER put_out 1 pgevents.disconnect( 5 pgevents.revoke( " "what is found there"
+    " 1 CREATE TRIGGER put_out 1 pgevents.disconnect( 5 pgevents.revoke( " "the examples found"
   fresh_database database
   q "$database" "CREATE TABLE users (id int, department text, is_active boolean, password_hash text);
     INSERT INTO users SELECT n, 'sales', true, 'x' FROM generate_series(20, 22) n;
     SET ROLE pgevents_admin; SELECT pgevents.revoke(user_id => '10', before => now()); RESET ROLE; $examples" >/dev/null
-  is "$(q "$database" "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM pgevents.revocations()")" "20 21 22" "revoked"
+  is "$(q "$database" "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM pgevents.revocations()")" \
+    "20 21 22" "revoked"
   q "$database" "UPDATE users SET is_active = false WHERE id = 20; UPDATE users SET password_hash = 'y' WHERE id = 21"
-  is "$(q "$database" "SELECT pgevents.token_revoked('20', us), pgevents.token_revoked('21', us) FROM pgevents.us(now()) us")" "t|f" "new tokens"
-  is "$(q "$database" "SELECT string_agg(data ->> 'user', ' ' ORDER BY id) FROM pgevents.log")" "10 10 20 21 22 10 10 10 20 21" "events"
+  is "$(q "$database" "SELECT pgevents.token_revoked('20', us), pgevents.token_revoked('21', us)
+    FROM pgevents.us(now()) us")" "t|f" "new tokens"
+  is "$(q "$database" "SELECT string_agg(data ->> 'user', ' ' ORDER BY id) FROM pgevents.log")" \
+    "10 10 20 21 22 10 10 10 20 21" "events"
 }
 it "the examples of docs/sql.md work as described" documented_examples
 
@@ -138,12 +144,13 @@ COMMIT;
 \endif
 E2
 
-# revoke_storm DATABASE BODY-OF-LIFT: number of snapshots with a difference, while eight clients are at it
+# revoke_storm DATABASE BODY-OF-LIFT: number of snapshots with a difference, while eight clients run
 revoke_storm() {
   local clients
   q "$1" "CREATE OR REPLACE FUNCTION lift(who text) RETURNS void LANGUAGE sql AS \$\$ $2 \$\$;
     CREATE OR REPLACE FUNCTION act(who text, act int, at int) RETURNS void LANGUAGE sql AS \$\$
-      SELECT CASE act WHEN 1 THEN pgevents.revoke(who, to_timestamp(at)) WHEN 2 THEN pgevents.revoke(who, 'infinity') ELSE lift(who) END \$\$;
+      SELECT CASE act WHEN 1 THEN pgevents.revoke(who, to_timestamp(at)) WHEN 2 THEN pgevents.revoke(who, 'infinity')
+        ELSE lift(who) END \$\$;
     CREATE OR REPLACE PROCEDURE compare(INOUT different int) LANGUAGE plpgsql AS \$\$
     DECLARE finish timestamptz := clock_timestamp() + interval '4 seconds';
     BEGIN

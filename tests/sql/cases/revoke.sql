@@ -3,10 +3,11 @@ SELECT pgevents.revoke('10', '2026-07-01 12:00:00.000001+00');
 SELECT pg_temp.equal(string_agg(concat_ws(' ', issued, pgevents.token_revoked('10', issued)), ', '),
   '0 t, -1 t, 1782907199999999 t, 1782907200000000 t, 1782907200000001 f, 9000000000000000000 f', 'tokens')
   FROM unnest(ARRAY[0, -1, 1782907199999999, 1782907200000000, 1782907200000001, 9000000000000000000]) issued;
-SELECT pg_temp.ok(pgevents.token_revoked('10', NULL), 'one that does not say when it was issued');
+SELECT pg_temp.ok(pgevents.token_revoked('10', NULL), 'a token without iat');
 SELECT pg_temp.ok(NOT pgevents.token_revoked('1', 0) AND NOT pgevents.token_revoked('100', 0), 'other users');
 SELECT pg_temp.ok(NOT pgevents.token_revoked('', 0) AND NOT pgevents.token_revoked(NULL, 0), 'no user');
-SELECT pg_temp.equal(string_agg(r::text, ' '), '(10,1782907200000001)', 'what a listener loads') FROM pgevents.revocations() r;
+SELECT pg_temp.equal(string_agg(r::text, ' '), '(10,1782907200000001)', 'what a listener loads')
+  FROM pgevents.revocations() r;
 
 -- test: revoke publishes an event for the servers, in the form that they read, which does not expire
 SELECT pgevents.revoke('10', '2026-07-01 12:00:00.000001+00');
@@ -27,10 +28,12 @@ SELECT pgevents.revoke('13', '-infinity');
 SELECT pg_sleep(0.01);
 SELECT pgevents.us(clock_timestamp()) AS meanwhile \gset
 COMMIT;
-SELECT pg_temp.ok(count(*) = 3 AND bool_and(pgevents.token_revoked(user_id, :meanwhile) AND before_us <= pgevents.us(clock_timestamp())), 'tokens')
+SELECT pg_temp.ok(count(*) = 3
+  AND bool_and(pgevents.token_revoked(user_id, :meanwhile) AND before_us <= pgevents.us(clock_timestamp())), 'tokens')
   FROM pgevents.revocations();
-SELECT pg_temp.equal(string_agg(data ->> 'before_us', ' ' ORDER BY l.id), (SELECT string_agg(r.before_us::text, ' ' ORDER BY r.user_id) FROM pgevents.revocations() r) || ' 0',
-  'the events say what the table says') FROM pgevents.log l;
+SELECT pg_temp.equal(string_agg(data ->> 'before_us', ' ' ORDER BY l.id),
+  (SELECT string_agg(r.before_us::text, ' ' ORDER BY r.user_id) FROM pgevents.revocations() r) || ' 0',
+  'the events agree with the table') FROM pgevents.log l;
 SELECT pg_temp.ok(bool_and(revoked_at = before), 'dated') FROM pgevents.revocations;
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', pgevents.us(clock_timestamp())), 'newer');
 
@@ -47,14 +50,16 @@ BEGIN
   END LOOP;
   SET CONSTRAINTS ALL IMMEDIATE;
   SET CONSTRAINTS ALL DEFERRED;
-  SELECT string_agg(CASE WHEN us = 0 THEN 'lifted' WHEN us = 9223372036854775807 THEN 'ban' WHEN us >= start THEN 'commit' ELSE 'time' END, ' ' ORDER BY id)
+  SELECT string_agg(CASE WHEN us = 0 THEN 'lifted' WHEN us = 9223372036854775807 THEN 'ban' WHEN us >= start
+    THEN 'commit' ELSE 'time' END, ' ' ORDER BY id)
     INTO shown FROM (SELECT l.id, (l.data ->> 'before_us')::bigint AS us FROM pgevents.log l WHERE l.id > head UNION ALL
                      SELECT 9e18, coalesce((SELECT r.before_us FROM pgevents.revocations() r), 0)) e;
   RETURN shown;
 END $$;
 SELECT pg_temp.equal(pg_temp.calls(VARIADIC string_to_array(calls, ' ')), wanted, calls) FROM (VALUES
   ('commit', 'commit commit'), ('commit commit', 'commit commit commit'), ('commit infinity', 'ban ban ban'),
-  ('infinity commit', 'ban commit commit'), ('commit -infinity', 'lifted lifted lifted'), ('-infinity commit', 'lifted commit commit'),
+  ('infinity commit', 'ban commit commit'), ('commit -infinity', 'lifted lifted lifted'),
+  ('-infinity commit', 'lifted commit commit'),
   ('2026-07-01 commit', 'time commit commit'), ('commit 2026-07-01', 'time time time')) t (calls, wanted);
 
 -- test: the last call for a user counts, even if its time is earlier
@@ -62,10 +67,11 @@ SELECT pgevents.revoke('10', 'infinity');
 SELECT pgevents.revoke('10', '2026-07-01 12:00+00');
 SELECT pg_temp.ok(NOT pgevents.token_revoked('10', 1782907200000000), 'an earlier time lets newer tokens in again');
 SELECT pgevents.revoke('10', '2026-07-01 13:00+00');
-SELECT pg_temp.ok(pgevents.token_revoked('10', 1782907200000000), 'a later one does not');
+SELECT pg_temp.ok(pgevents.token_revoked('10', 1782907200000000), 'a later token is not');
 UPDATE pgevents.revocations SET revoked_at = '2020-01-01';
 SELECT pgevents.revoke('10', '2026-07-01 13:00+00');
-SELECT pg_temp.ok(count(*) = 1 AND bool_and(revoked_at > now() - interval '1 minute'), 'one row, dated by the last call') FROM pgevents.revocations;
+SELECT pg_temp.ok(count(*) = 1 AND bool_and(revoked_at > now() - interval '1 minute'),
+  'one row, dated by the last call') FROM pgevents.revocations;
 
 -- test: a ban holds for tokens of every time, until it is lifted
 SELECT pgevents.revoke('10', 'infinity');
@@ -84,10 +90,12 @@ SELECT pgevents.revoke('first', '1970-01-01 00:00:00.000001+00');
 SELECT pgevents.revoke('epoch', '1970-01-01 00:00+00');
 SELECT pgevents.revoke('stone age', '4000-01-01 00:00+00 BC');
 SELECT pg_temp.equal(string_agg(user_id || ' ' || before_us, ', ' ORDER BY user_id COLLATE "C"),
-  '9998 253370764799000000, 9999 9223372036854775807, far 9223372036854775807, first 1', 'kept') FROM pgevents.revocations();
+  '9998 253370764799000000, 9999 9223372036854775807, far 9223372036854775807, first 1', 'kept')
+  FROM pgevents.revocations();
 SELECT pg_temp.equal(string_agg(data::json ->> 'before_us', ' ' ORDER BY id),
   '9223372036854775807 9223372036854775807 253370764799000000 1 0 0', 'events') FROM pgevents.log_after(0, 10);
-SELECT pg_temp.ok(pgevents.token_revoked('first', 0) AND NOT pgevents.token_revoked('first', 1), 'the earliest time that counts');
+SELECT pg_temp.ok(pgevents.token_revoked('first', 0)
+  AND NOT pgevents.token_revoked('first', 1), 'the earliest time that counts');
 
 -- test: with a future time tokens issued until then are rejected
 SELECT pgevents.revoke('10', now() + interval '1 hour');
@@ -98,9 +106,10 @@ SELECT pg_temp.ok(NOT pgevents.token_revoked('10', pgevents.us(now() + interval 
 CREATE TABLE users (id int, banned boolean);
 INSERT INTO users SELECT n, n % 2 = 0 FROM generate_series(1, 20000) n;
 SELECT pgevents.revoke(id::text) FROM users WHERE banned ORDER BY id::text COLLATE "C";
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations())::text, '10000', 'more than there is room for locks');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations())::text, '10000', 'more than the lock table holds');
 SELECT pg_temp.ok(count(*) = 10000 AND bool_and(is_ordered), 'events') FROM (
-  SELECT data::json ->> 'user' COLLATE "C" > lag(data::json ->> 'user' COLLATE "C", 1, '') OVER (ORDER BY id) AS is_ordered
+  SELECT data::json ->> 'user' COLLATE "C" > lag(data::json ->> 'user' COLLATE "C", 1,
+  '') OVER (ORDER BY id) AS is_ordered
     FROM pgevents.log_after(0, NULL)) e;
 SELECT pg_temp.equal(pgevents.status() ->> 'revocations', '10000', 'status');
 
@@ -120,7 +129,8 @@ ROLLBACK TO a;
 SELECT pgevents.revoke('11', 'infinity');
 COMMIT;
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id), '11 kept', 'users') FROM pgevents.revocations();
-SELECT pg_temp.equal(string_agg(data::json ->> 'user', ' ' ORDER BY id), 'kept 11', 'events') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(string_agg(data::json ->> 'user', ' ' ORDER BY id), 'kept 11', 'events')
+  FROM pgevents.log_after(0, 10);
 
 -- test: calls in one transaction take effect at its end, in their order
 BEGIN;
@@ -132,9 +142,11 @@ SELECT pgevents.disconnect('10');
 SELECT pg_temp.equal(count(*)::text, '0', 'before the end') FROM pgevents.log_after(0, 10);
 COMMIT;
 SELECT pg_temp.equal(string_agg(concat_ws(' ', type, data::json ->> 'before_us'), ', ' ORDER BY id),
-  'pgevents.revoked 9223372036854775807, pgevents.revoked 0, t, pgevents.revoked 1782907200000000, pgevents.disconnect', 'events')
+  'pgevents.revoked 9223372036854775807, pgevents.revoked 0, t, pgevents.revoked 1782907200000000, pgevents.disconnect',
+  'events')
   FROM (SELECT id, type, CASE channel_id WHEN 'c' THEN '{}' ELSE data END AS data FROM pgevents.log_after(0, 10)) e;
-SELECT pg_temp.ok(pgevents.token_revoked('10', 1782907199999999) AND NOT pgevents.token_revoked('10', 1782907200000000), 'the last');
+SELECT pg_temp.ok(pgevents.token_revoked('10', 1782907199999999) AND NOT pgevents.token_revoked('10', 1782907200000000),
+  'the last');
 
 -- test: a trigger of the application may revoke, with rights that its users do not have
 CREATE TABLE users (id int PRIMARY KEY, is_active boolean);
@@ -153,35 +165,43 @@ RESET ROLE;
 SELECT pg_temp.equal(string_agg(user_id, ' '), '1', 'users') FROM pgevents.revocations();
 
 -- test: an invalid user id is rejected
-SELECT pg_temp.fails(format('SELECT pgevents.%s', call), 'PT400', 'Invalid user_id: 1 to 255 bytes', '{"code":"BAD_REQUEST"}')
+SELECT pg_temp.fails(format('SELECT pgevents.%s', call), 'PT400', 'Invalid user_id: 1 to 255 bytes',
+  '{"code":"BAD_REQUEST"}')
   FROM unnest(ARRAY['revoke(NULL)', 'revoke('''')', 'revoke(E''a\nb'')', 'revoke(E''\x01'')', 'revoke(E''10\x7f'')',
-    'revoke(repeat(''x'', 256))', 'revoke(repeat(''é'', 128))', 'revoke(NULL, ''-infinity'')', 'revoke('''', ''infinity'')',
+    'revoke(repeat(''x'', 256))', 'revoke(repeat(''é'', 128))', 'revoke(NULL, ''-infinity'')',
+    'revoke('''', ''infinity'')',
     'disconnect(NULL)', 'disconnect('''')', 'disconnect(E''a\tb'')', 'disconnect(repeat(''x'', 256))']) call;
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text || (SELECT count(*) FROM pgevents.log), '00', 'nothing came through');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations)::text || (SELECT count(*) FROM pgevents.log), '00',
+  'nothing came through');
 
 -- test: a user id may be as long and as odd as in a token
 SELECT pgevents.revoke(name), pgevents.disconnect(name)
   FROM unnest(ARRAY['x', repeat('x', 255), repeat('é', 127), '*', 'a b', 'o''brien', '{user}', 'user:10',
     'pgevents.', 'ünï', '😀', chr(128)]) name;
 SELECT pg_temp.ok(count(*) = 12 AND bool_and(pgevents.token_revoked(user_id, 0)), 'users') FROM pgevents.revocations();
-SELECT pg_temp.ok(count(*) = 24 AND bool_and(EXISTS (SELECT FROM pgevents.revocations r WHERE r.user_id = l.data ->> 'user')), 'events')
+SELECT pg_temp.ok(count(*) = 24
+  AND bool_and(EXISTS (SELECT FROM pgevents.revocations r WHERE r.user_id = l.data ->> 'user')), 'events')
   FROM pgevents.log l;
 
 -- test: names are compared as bytes
 SELECT pgevents.revoke(name) FROM unnest(ARRAY[U&'\00E9', 'a']) name;
-SELECT pg_temp.ok(pgevents.token_revoked(U&'\00E9', 0) AND NOT pgevents.token_revoked(U&'e\0301', 0), 'composed or not');
-SELECT pg_temp.ok(pgevents.token_revoked('a', 0) AND NOT pgevents.token_revoked('A', 0) AND NOT pgevents.token_revoked('a ', 0), 'case, space');
+SELECT pg_temp.ok(pgevents.token_revoked(U&'\00E9', 0) AND NOT pgevents.token_revoked(U&'e\0301', 0),
+  'composed or not');
+SELECT pg_temp.ok(pgevents.token_revoked('a', 0) AND NOT pgevents.token_revoked('A', 0)
+  AND NOT pgevents.token_revoked('a ', 0), 'case, space');
 
 -- test: only pgevents itself publishes to its channels or with its types
 SELECT pg_temp.fails(format(statement, channel, type), 'PT400', 'reserved', '{"code":"BAD_REQUEST"}')
-  FROM (VALUES ('pgevents.control', 't'), ('pgevents.', 't'), ('pgevents.anything', 't'), ('pgevents.control', 'pgevents.revoked'),
+  FROM (VALUES ('pgevents.control', 't'), ('pgevents.', 't'), ('pgevents.anything', 't'),
+  ('pgevents.control', 'pgevents.revoked'),
     ('c', 'pgevents.revoked'), ('c', 'pgevents.disconnect'), ('c', 'pgevents.')) event (channel, type),
     unnest(ARRAY[$$INSERT INTO pgevents.events (channel_id, data) VALUES ('%s', '{"type":"%s","data":{"user":"10","before_us":1}}')$$,
       $$SELECT pgevents.publish('%s', '%s', '{"user":"10"}')$$,
       $$SELECT pgevents.http_publish('{"user":"10"}', '%s', '{"type":"%s","data":{"user":"10"}}', NULL)$$,
       $$SELECT pgevents.http_publish('{"user":"10"}', '%s', '{"type":"%s"}', 'key')$$]) statement;
 SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"\u0070gevents.revoked"}')$$, 'PT400', 'reserved');
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00', 'nothing came through');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text || (SELECT count(*) FROM pgevents.staging), '00',
+  'nothing came through');
 
 -- test: names that only look reserved are allowed
 SELECT pgevents.publish(name, name, '1')
@@ -208,18 +228,23 @@ INSERT INTO pgevents.revocations (user_id, before, revoked_at) VALUES
   ('to come', now() + interval '1 hour', now() - interval '9 days'),
   ('banned', 'infinity', now() - interval '9 days');
 SELECT pg_temp.equal(pgevents.prune()::text, '2', 'removed');
-SELECT pg_temp.equal(string_agg(user_id, ', ' ORDER BY user_id), 'banned, recent, said again, to come, was to come', 'kept')
+SELECT pg_temp.equal(string_agg(user_id, ', ' ORDER BY user_id), 'banned, recent, said again, to come, was to come',
+  'kept')
   FROM pgevents.revocations();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '0', 'events');
 
 -- test: revocations are pruned in batches, the oldest first
 INSERT INTO pgevents.settings VALUES ('revocation_retention', '1 day');
-INSERT INTO pgevents.revocations SELECT n, now() - n * interval '1 week', now() - n * interval '1 week' FROM generate_series(1, 10) n;
+INSERT INTO pgevents.revocations SELECT n, now() - n * interval '1 week', now() - n * interval '1 week'
+  FROM generate_series(1, 10) n;
 SELECT pg_temp.equal(pgevents.prune(4)::text, '4', 'first batch');
 SELECT pg_temp.equal(string_agg(user_id, ' ' ORDER BY user_id::int), '1 2 3 4 5 6', 'kept') FROM pgevents.revocations;
 SELECT pg_temp.equal(pgevents.prune(4)::text || pgevents.prune(4) || pgevents.prune(4), '420', 'the others');
 
 -- test: an unusable retention of revocations is rejected when it is written
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', 'soon')$$, 'PT400', 'Invalid value "soon" for the setting "revocation_retention": must be an interval');
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '0')$$, 'PT400', 'must be an interval greater than 0');
-SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '-1 day')$$, 'PT400', 'must be an interval greater than 0');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', 'soon')$$, 'PT400',
+  'Invalid value "soon" for the setting "revocation_retention": must be an interval');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '0')$$, 'PT400',
+  'must be an interval greater than 0');
+SELECT pg_temp.fails($$INSERT INTO pgevents.settings VALUES ('revocation_retention', '-1 day')$$, 'PT400',
+  'must be an interval greater than 0');

@@ -32,9 +32,12 @@ SELECT pg_temp.equal((SELECT count(*) FROM pgevents.revocations())::text, '0', '
 SELECT pg_temp.equal(pgevents.token_revoked('10', 0)::text, 'false', 'token_revoked');
 LISTEN pgevents;
 SELECT pg_temp.fails('SELECT * FROM pgevents.' || name, '42501', 'permission denied')
-  FROM unnest(ARRAY['events', 'log', 'staging', 'history', 'settings', 'idempotency_keys', 'migrations', 'log_id_seq', 'revocations',
-    'users', 'streams', 'stream_members', 'presence', 'presence_realms', 'presence_holders', 'connections', 'presence_update_seq']) name;
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"}')$$, '42501', 'permission denied');
+  FROM unnest(ARRAY['events', 'log', 'staging', 'history', 'settings', 'idempotency_keys', 'migrations', 'log_id_seq',
+  'revocations',
+    'users', 'streams', 'stream_members', 'presence', 'presence_realms', 'presence_holders', 'connections',
+    'presence_update_seq']) name;
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"}')$$, '42501',
+  'permission denied');
 SELECT pg_temp.fails($$INSERT INTO pgevents.users (user_id) VALUES ('10')$$, '42501', 'permission denied');
 SELECT pg_temp.fails($$SELECT pgevents.publish('c', 't', '1')$$, '42501', 'permission denied');
 SELECT pg_temp.fails('SELECT pgevents.' || call, '42501', 'permission denied')
@@ -47,20 +50,27 @@ INSERT INTO pgevents.streams VALUES ('7', 'main', 'general');
 INSERT INTO pgevents.stream_members VALUES ('7', '10');
 SET ROLE pgevents_server;
 SELECT pg_temp.equal(answer ->> 'result', 'success', n::text)
-  FROM unnest(ARRAY[pgevents.http_register('{"user":"10"}', '{}'), pgevents.http_report_presence('{"user":"10"}', '{"status":"active"}'),
-    pgevents.http_user_presence('{"user":"11"}', '{"user_id":"10"}'), pgevents.http_realm_presence('{"user":"10"}', '{}'),
-    pgevents.http_typing('{"user":"10"}', '{"op":"start","to":[11]}'), pgevents.http_typing('{"user":"10"}', '{"op":"start","type":"stream","stream_id":7,"topic":"x"}'),
+  FROM unnest(ARRAY[pgevents.http_register('{"user":"10"}', '{}'),
+  pgevents.http_report_presence('{"user":"10"}', '{"status":"active"}'),
+    pgevents.http_user_presence('{"user":"11"}', '{"user_id":"10"}'),
+    pgevents.http_realm_presence('{"user":"10"}', '{}'),
+    pgevents.http_typing('{"user":"10"}', '{"op":"start","to":[11]}'),
+    pgevents.http_typing('{"user":"10"}', '{"op":"start","type":"stream","stream_id":7,"topic":"x"}'),
     pgevents.http_settings('{"user":"10"}', '{"presence_enabled":false}'),
-    (SELECT answer FROM pgevents.http_report_presence_many('[{"identity":{"user":"11"},"params":{"status":"idle"}}]'))]) WITH ORDINALITY a (answer, n);
-SELECT pg_temp.ok(pgevents.http_presence_state('{"realm":"main","slim":true}') LIKE '%"presences":{%', 'http_presence_state');
+    (SELECT answer FROM pgevents.http_report_presence_many('[{"identity":{"user":"11"},"params":{"status":"idle"}}]'))]) 
+    WITH ORDINALITY a (answer, n);
+SELECT pg_temp.ok(pgevents.http_presence_state('{"realm":"main","slim":true}') LIKE '%"presences":{%',
+  'http_presence_state');
 SELECT pgevents.holder_open() AS h \gset
-SELECT pg_temp.equal(count(*)::text, '1', 'presence_contacts') FROM pgevents.presence_contacts(:h, '[{"realm":"main","user":"10"}]');
+SELECT pg_temp.equal(count(*)::text, '1', 'presence_contacts')
+  FROM pgevents.presence_contacts(:h, '[{"realm":"main","user":"10"}]');
 SELECT pg_temp.ok(pgevents.presence_poll('{"user":"10"}', 5), 'presence_poll');
 SELECT pg_temp.equal(pgevents.presence_report('[{"realm":"main","user":"11"}]')::text, '0', 'presence_report');
 SELECT pg_temp.ok(pgevents.presence_tick() <= 500, 'presence_tick');
 SELECT pgevents.holder_close(:h);
 SELECT pg_temp.fails('SELECT pgevents.' || call, '42501', 'permission denied')
-  FROM unnest(ARRAY['presence_switch(''main'', ''10'', true, false)', 'presence_flush(''main'')', 'presence_sweep(10)', 'change_settings(''main'', ''10'', ''{}'')',
+  FROM unnest(ARRAY['presence_switch(''main'', ''10'', true, false)', 'presence_flush(''main'')', 'presence_sweep(10)',
+  'change_settings(''main'', ''10'', ''{}'')',
     'directory_user(''main'', ''10'')', 'stage(''pgevents.control'', ''t'', ''1'')']) call;
 
 -- test: an admin can fill the directory and put users out, and nothing else
@@ -74,16 +84,20 @@ INSERT INTO pgevents.stream_members VALUES ('7', '10');
 UPDATE pgevents.users SET is_active = false;
 DELETE FROM pgevents.users;
 SELECT pg_temp.fails('SELECT * FROM pgevents.' || name, '42501', 'permission denied')
-  FROM unnest(ARRAY['events', 'log', 'staging', 'history', 'settings', 'idempotency_keys', 'migrations', 'log_id_seq', 'revocations',
+  FROM unnest(ARRAY['events', 'log', 'staging', 'history', 'settings', 'idempotency_keys', 'migrations', 'log_id_seq',
+  'revocations',
     'presence', 'presence_realms', 'presence_holders', 'connections', 'presence_update_seq']) name;
-SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"}')$$, '42501', 'permission denied');
+SELECT pg_temp.fails($$INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t"}')$$, '42501',
+  'permission denied');
 SELECT pg_temp.fails($$INSERT INTO pgevents.revocations VALUES ('10', now())$$, '42501', 'permission denied');
 SELECT pg_temp.fails($$DELETE FROM pgevents.revocations$$, '42501', 'permission denied');
 RESET ROLE;
 SELECT pg_temp.equal(count(*)::text, '3', 'events') FROM pgevents.log;
-SELECT pg_temp.equal(string_agg(proname, ' ' ORDER BY proname), 'disconnect revoke', 'functions that it may execute') FROM pg_proc
+SELECT pg_temp.equal(string_agg(proname, ' ' ORDER BY proname), 'disconnect revoke', 'functions that it may execute')
+  FROM pg_proc
  WHERE pronamespace = 'pgevents'::regnamespace AND has_function_privilege('pgevents_admin', oid, 'EXECUTE');
-SELECT pg_temp.equal(string_agg(relname, ' ' ORDER BY relname), 'stream_members streams users', 'relations that it may touch') FROM pg_class
+SELECT pg_temp.equal(string_agg(relname, ' ' ORDER BY relname), 'stream_members streams users',
+  'relations that it may touch') FROM pg_class
  WHERE relnamespace = 'pgevents'::regnamespace AND relkind IN ('r', 'v', 'S')
    AND EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee = 'pgevents_admin'::regrole);
 
@@ -99,7 +113,8 @@ SELECT pg_temp.equal(string_agg(proname, ' '), NULL, 'functions open to PUBLIC')
 SELECT pg_temp.equal(string_agg(proname, ' '), NULL, 'without') FROM pg_proc
  WHERE pronamespace = 'pgevents'::regnamespace AND prosecdef
    AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false);
-SELECT pg_temp.ok(count(*) >= 13, 'there are some') FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace AND prosecdef;
+SELECT pg_temp.ok(count(*) >= 13, 'there are some') FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace
+  AND prosecdef;
 
 -- test: a publisher cannot make pgevents run functions or tables of its own
 CREATE SCHEMA evil;
@@ -117,7 +132,7 @@ INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","data":
 SELECT pgevents.publish('c', 't', '1');
 RESET ROLE;
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::pg_catalog.text, '2', 'events');
--- Nor can who writes the log directly.
+-- The same for a role that writes the log directly.
 INSERT INTO pgevents.log (id, channel_id, ts, type, data) VALUES (10, 'c', now(), 't', '1');
 
 -- test: an admin cannot make pgevents run functions or tables of its own

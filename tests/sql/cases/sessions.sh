@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
-# What happens between transactions that overlap.
+# Transactions that overlap.
 
 insert_event() { printf "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"t\",\"data\":\"%s\"}');" "$1"; }
 
@@ -11,14 +11,16 @@ long_transaction() {
   promptly "$database" "$(insert_event insert)"
   promptly "$database" "SELECT pgevents.publish('c', 't', '\"publish\"')" >/dev/null
   promptly "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\",\"data\":\"http\"}', 'k')" >/dev/null
-  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" '"insert" "publish" "http"' "while it is open"
+  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" \
+    '"insert" "publish" "http"' "while it is open"
   run_in long "COMMIT;"
   is "$(q "$database" "SELECT string_agg(id || data, ' ') FROM pgevents.log_after(0, 10)")" \
     '2"insert" 3"publish" 4"http" 5"long1" 6"long2"' "ids in commit order"
 }
 it "an open transaction that published delays no other publisher, and gets its ids when it commits" long_transaction
 
-# Waiting at COMMIT for a row, in a deferred foreign key (Django makes all of its like that), must not stop other publishers.
+# A transaction that waits at COMMIT for a row, in a deferred foreign key (Django makes all foreign keys deferred), must
+# not stop other publishers.
 deferred_key() {
   local database
   fresh_database database
@@ -34,7 +36,8 @@ deferred_key() {
   run_in locker "SELECT pgevents.publish('c', 't', '\"locker\"'); COMMIT;"
   await child
   is "$(output child)$(output locker)" "" "errors"
-  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" '"other" "locker" "child"' "events"
+  is "$(q "$database" "SELECT string_agg(data, ' ') FROM pgevents.log_after(0, 10)")" \
+    '"other" "locker" "child"' "events"
 }
 it "a publisher that waits for a row at COMMIT delays no other publisher, without a deadlock" deferred_key
 
@@ -105,19 +108,23 @@ replication() {
   wait_for "$copy" 3 "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'"
   q "$source" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 3) n" >/dev/null
   wait_for "$copy" 4 "SELECT pgevents.head()"
-  is "$(q "$copy" "SELECT string_agg(concat_ws(':', id, data, type), ' ') FROM pgevents.fetch('{c}', 0, NULL, 9, 999)")" \
+  is "$(q "$copy" "SELECT string_agg(concat_ws(':', id, data, type), ' ')
+    FROM pgevents.fetch('{c}', 0, NULL, 9, 999)")" \
     "2:1:t 3:2:t 4:3:t 4:end" "events on the copy"
-  is "$(q "$copy" "SELECT sum(ts_us) FROM pgevents.log_after(0, 9)")" "$(q "$source" "SELECT sum(ts_us) FROM pgevents.log_after(0, 9)")" "times"
+  is "$(q "$copy" "SELECT sum(ts_us) FROM pgevents.log_after(0, 9)")" "$(q "$source" "SELECT sum(ts_us)
+    FROM pgevents.log_after(0, 9)")" "times"
   run_in listener "SELECT;"
   (($(heard listener) >= 1)) || fail "no notification on the copy"
   q "$source" "SELECT pgevents.revoke('10'), pgevents.revoke('11', 'infinity'), pgevents.revoke('9', '-infinity');
     SELECT pgevents.revoke('11')" >/dev/null
   wait_for "$copy" 8 "SELECT pgevents.head()"
   is "$(q "$copy" "SELECT string_agg(r::text, ' ' ORDER BY user_id) FROM pgevents.revocations() r")" \
-    "$(q "$source" "SELECT string_agg(r::text, ' ' ORDER BY user_id) FROM pgevents.revocations() r")" "revocations on the copy"
+    "$(q "$source" "SELECT string_agg(r::text, ' ' ORDER BY user_id)
+      FROM pgevents.revocations() r")" "revocations on the copy"
   is "$(q "$copy" "SELECT pgevents.token_revoked('9', 1), pgevents.token_revoked('10', 1)")" "f|t" "tokens on the copy"
-  # The copy takes over: installing again moves its sequence, which replication does not carry.
-  q "$copy" "ALTER SUBSCRIPTION $source DISABLE; ALTER SUBSCRIPTION $source SET (slot_name = NONE); DROP SUBSCRIPTION $source"
+  # The copy takes over: installing again moves its sequence, which replication does not copy.
+  q "$copy" "ALTER SUBSCRIPTION $source DISABLE; ALTER SUBSCRIPTION $source SET (slot_name = NONE);
+    DROP SUBSCRIPTION $source"
   q "$source" "SELECT pg_drop_replication_slot('$source')" >/dev/null
   install_schema "$copy"
   is "$(q "$copy" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', NULL) ->> 'id'")" 9 "the next id"
@@ -132,7 +139,8 @@ prepared_transaction() {
   if q "$database" "BEGIN; SELECT pgevents.publish('c', 't', '1'); PREPARE TRANSACTION 'x'" >"$work/errors" 2>&1; then
     fail "it was prepared"
   fi
-  grep -q "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY" "$work/errors" || fail "$(cat "$work/errors")"
+  grep -q "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY" "$work/errors" ||
+    fail "$(cat "$work/errors")"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 0 "events"
 }
 if [[ $(q postgres "SHOW max_prepared_transactions") != 0 ]]; then
@@ -147,7 +155,8 @@ same_key() {
   session two "$database"
   run_in one "BEGIN; $publish;"
   send two "$publish;"
-  wait_for "$database" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+  wait_for "$database" 1 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND wait_event = 'advisory'"
   run_in one "$end;"
   await two
   is "$(output one) $(output two)" "$wanted" "ids"
@@ -156,7 +165,8 @@ same_key() {
 same_key_committed() { same_key COMMIT "2 2"; }
 same_key_rolled_back() { same_key ROLLBACK "2 3"; }
 it "two requests at once with the same idempotency key: the second waits and gets the first one's id" same_key_committed
-it "two requests at once with the same idempotency key, the first rolled back: the second publishes" same_key_rolled_back
+it "two requests at once with the same idempotency key, the first rolled back: the second publishes" \
+  same_key_rolled_back
 
 other_key() {
   local database
