@@ -7,7 +7,7 @@ BEGIN
   FOR comment IN
     SELECT c.oid::regclass AS relation, wanted.text
       FROM (VALUES
-        ('revocations', 'Users whose tokens issued before a time are rejected; infinity: all tokens, until it is lifted'),
+        ('revocations', 'Users whose tokens issued before a time are rejected; infinity: all, until it is lifted'),
         ('users', 'The users, filled by the application; may be replaced by a view'),
         ('streams', 'The streams (conversations), filled by the application; may be replaced by a view'),
         ('stream_members', 'The users who may write in a stream, filled by the application; may be replaced by a view'),

@@ -254,8 +254,8 @@ BEGIN
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. Comparing the pair instead of id alone leaves only
-  -- the index on (channel_id, id): by the primary key a quiet channel would cost a scan over the events of all channels.
-  -- So one plan fits every call, and is kept (plan_cache_mode): planning costs more than reading most pages.
+  -- the index on (channel_id, id): by the primary key a quiet channel would cost a scan over all channels' events. One
+  -- plan fits every call, and is kept (plan_cache_mode): planning costs more than reading most pages.
   FOR event IN
     SELECT l.*
       FROM (SELECT DISTINCT c.name COLLATE "C" AS name FROM unnest(channels) AS c (name)) wanted
@@ -1972,7 +1972,7 @@ CREATE TABLE pgevents.revocations (
     before timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone DEFAULT now() NOT NULL
 );
-COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are rejected; infinity: all tokens, until it is lifted';
+COMMENT ON TABLE pgevents.revocations IS 'Users whose tokens issued before a time are rejected; infinity: all, until it is lifted';
 CREATE TABLE pgevents.settings (
     name text NOT NULL,
     value text NOT NULL

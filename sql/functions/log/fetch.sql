@@ -27,8 +27,8 @@ BEGIN
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. Comparing the pair instead of id alone leaves only
-  -- the index on (channel_id, id): by the primary key a quiet channel would cost a scan over the events of all channels.
-  -- So one plan fits every call, and is kept (plan_cache_mode): planning costs more than reading most pages.
+  -- the index on (channel_id, id): by the primary key a quiet channel would cost a scan over all channels' events. One
+  -- plan fits every call, and is kept (plan_cache_mode): planning costs more than reading most pages.
   FOR event IN
     SELECT l.*
       FROM (SELECT DISTINCT c.name COLLATE "C" AS name FROM unnest(channels) AS c (name)) wanted

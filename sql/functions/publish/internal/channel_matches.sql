@@ -1,6 +1,6 @@
 -- pgevents.channel_matches(channel, template): whether a channel has the form of an example, for channel_kind().
 -- Parameters: channel: a name; template: the channel of made-up ids, each a number of ten digits that begins with 87
---             (NULL: there is no such channel).
+--             (NULL: no channel).
 -- Returns:    true if the channel has any text in place of each number; false if template is nothing but a number.
 -- Errors:     none.
 -- Tables:     none.
