@@ -1,11 +1,13 @@
-// The table of the access suite: one row is one request with the one answer that every back-end must give to it, and becomes
-// one test per back-end. A row says, besides `what` it shows:
+// The table of the access suite. One row is one request with the one answer that every back-end must give to it; it
+// becomes one test per back-end. Besides its title (`what`) a row has:
 //   token      its text; where: 'header' (Authorization: Bearer, the default), 'cookie' or 'query' (access_token)
-//   channel    a channel list; method, or transport: 'poll' (the default), 'long-poll', 'stream' or 'publish'; headers, query
-//   over       gives the connection's options for a back-end, if it is not the usual one
+//   channel    a channel list; method; headers; query
+//   transport  'poll' (the default), 'long-poll', 'stream' or 'publish'
+//   over       a function of the back-end that gives the connection's options, if they are not the usual ones
 //   waits      the database is away: an event stream gets nothing but its cursor
-//   status, code, msg, challenge (WWW-Authenticate)   the answer, best spread from one of the outcomes below; answerHeaders:
-//   those about origins that it must have. Of the headers that are watched it has no others.
+//   status, code, msg, challenge (WWW-Authenticate)   the answer, best spread from one of the outcomes below
+//   answerHeaders   the headers about origins that the answer must have
+// An answer must have none of the watched headers besides those that its row implies.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -14,8 +16,8 @@ import { EventStream } from './event_stream.mjs';
 import { pollBody, streamFrame, streamOpening, streamWaiting } from './wire.mjs';
 
 export const kCookie = 'pgevents_token';
-const kShortest = 8; // no part of a token or key of at least this length may be repeated
-const kAnswerTime = 10_000; // an answer that should be an error, but is a stream, does not end
+const kShortest = 8; // tokens, keys and their parts of at least this length must not be repeated
+const kAnswerTime = 10_000; // ms; a stream that should have been an error does not end
 
 // --- outcomes ---
 
@@ -30,9 +32,11 @@ export const kRevoked = unauthorized('The token was revoked', 'TOKEN_REVOKED');
 export const kNotYet = unauthorized('The token is not valid yet');
 export const kOtherService = unauthorized('The token is for another service');
 export const kOtherRealm = unauthorized('The token is for another realm');
-export const needsToken = (channel) => unauthorized(`Authentication required for channel '${channel}'`, 'UNAUTHORIZED', 'Bearer');
-export const refusesChannel = (channel) => ({ status: 403, code: 'FORBIDDEN', msg: `Not authorized for channel '${channel}'` });
-export const kForeign = { status: 403, code: 'FORBIDDEN', msg: 'Not authorized from this origin' };
+export const needsToken = (channel) =>
+  unauthorized(`Authentication required for channel '${channel}'`, 'UNAUTHORIZED', 'Bearer');
+export const rejectsChannel = (channel) =>
+  ({ status: 403, code: 'FORBIDDEN', msg: `Not authorized for channel '${channel}'` });
+export const kForeignOrigin = { status: 403, code: 'FORBIDDEN', msg: 'Not authorized from this origin' };
 export const bad = (msg) => ({ status: 400, code: 'BAD_REQUEST', msg });
 export const kNotFound = { status: 404, code: 'NOT_FOUND', msg: 'Not found' };
 export const kNotAllowed = { status: 405, code: 'METHOD_NOT_ALLOWED', msg: 'Method not allowed' };
@@ -53,10 +57,10 @@ function addToken({ token, where = 'header' }, headers, query) {
   if (where === 'header') headers.Authorization = `Bearer ${token}`;
   else if (where === 'cookie') headers.Cookie = `${kCookie}=${token}`;
   else if (where === 'query') query.set('access_token', token);
-  else throw new Error(`no place for a token: ${where}`);
+  else throw new Error(`unknown place of a token: ${where}`);
 }
 
-// What goes to Backend.send(), and the path.
+// The arguments of Backend.send(): path and options.
 export function requestOf(row) {
   const transport = row.transport ?? 'poll';
   const headers = {};
@@ -81,20 +85,20 @@ export function requestOf(row) {
 
 // --- answers ---
 
-// What a set of rows is held against: the database, for what is in the log (and that a refused publication is not; undefined:
-// it is away), and every secret, of which neither answers nor logs may repeat a part.
+// Checks the answers to rows: against the database (undefined: it is away), for what is in the log and that a rejected
+// publication is not; and against every secret, of which neither answers nor logs may repeat a part.
 export class AccessTable {
   constructor({ database, secrets = [] }) {
     this.database_ = database;
     this.secrets_ = new Set(secrets);
   }
 
-  // Defines a test per row and back-end, and one that looks at the logs after them.
+  // Defines one test per row and back-end, and one test that searches the logs after them.
   define(backends, rows) {
     for (const row of rows) if (row.token) this.secrets_.add(row.token);
     forEach(backends, (backend) => {
       for (const row of rows) test(titleOf(row), () => this.check(backend, row));
-      test('no log holds a token, a part of one or a key', () => this.assertKeepsSecrets(backend.logs()));
+      test('no log contains a token, a part of a token or a key', () => this.assertKeepsSecrets(backend.logs()));
     });
   }
 
@@ -106,12 +110,12 @@ export class AccessTable {
     const before = await this.database_?.head();
     const answer = await backend.send(path, { ...options, ...row.over?.(backend) });
     await this.assertAnswer(answer, row, options.method);
-    if (row.status !== 201) assert.equal(await this.database_?.head(), before, 'something was published');
+    if (row.status !== 201) assert.equal(await this.database_?.head(), before, 'an event was published');
   }
 
   async assertAnswer(answer, row, method) {
     this.assertKeepsSecrets(answer.body + answer.rawHeaders.join('\n'));
-    if (row.code) assertComplaint(answer, row, method);
+    if (row.code) assertErrorAnswer(answer, row, method);
     else await this.assertSuccess_(answer, row, method);
     this.assertHeaders_(answer, row);
   }
@@ -121,7 +125,7 @@ export class AccessTable {
     assert.equal(answer.count(header), 1, answer.rawHeaders.join('\n'));
   }
 
-  // An event stream opens, and brings all that is in its channels.
+  // Expects an event stream that opens and delivers all events of its channels.
   async checkStream_(backend, row, options) {
     const { channel = 'cheese' } = row;
     const rows = await this.rowsOf_(channel);
@@ -132,7 +136,7 @@ export class AccessTable {
     this.assertHeaders_(stream.connection, row);
   }
 
-  // An event stream opens, and brings nothing but a cursor to come back with.
+  // Expects an event stream that opens and sends nothing but a cursor to resume from.
   async checkWaiting_(backend, row, [path, { headers, query }]) {
     const target = `${kBase}${path}?${query}`;
     const stream = new EventStream({ port: backend.port, path: target, headers });
@@ -155,13 +159,15 @@ export class AccessTable {
     else assert.equal(answer.body, pollBody(await this.rowsOf_(row.channel ?? 'cheese')));
   }
 
-  // Exactly the headers that a row tells, or none of the kind.
+  // The answer has exactly the watched headers that its row implies.
   assertHeaders_(answer, row) {
-    const told = { 'www-authenticate': row.challenge, allow: allowOf(row), 'retry-after': retryOf(row), ...row.answerHeaders };
-    for (const name of kWatched) assert.equal(answer.headers[name], told[name], name);
+    const expected = {
+      'www-authenticate': row.challenge, allow: allowOf(row), 'retry-after': retryOf(row), ...row.answerHeaders,
+    };
+    for (const name of kWatched) assert.equal(answer.headers[name], expected[name], name);
   }
 
-  // Neither a token, nor one of its parts, nor a key.
+  // The text contains no token, no part of a token, and no key.
   assertKeepsSecrets(text) {
     for (const secret of this.secrets_) {
       for (const part of [secret, ...secret.split('.')]) {
@@ -171,26 +177,27 @@ export class AccessTable {
   }
 }
 
-// What a stream may end with: where the log is by now.
+// A stream may end with the current position of the log.
 const kLastCursor = /(?<=\n\n)event: pgevents\.cursor\ndata:\nid: [0-9]+\n\n$/;
 
 const titleOf = ({ what, status, msg }) => `${what}: ${status}${msg ? ` ${msg}` : ''}`;
 
 const kWatched = [
   'www-authenticate', 'allow', 'retry-after', 'vary', 'access-control-allow-origin', 'access-control-allow-credentials',
-  'access-control-expose-headers', 'access-control-allow-methods', 'access-control-allow-headers', 'access-control-max-age',
+  'access-control-expose-headers', 'access-control-allow-methods', 'access-control-allow-headers',
+  'access-control-max-age',
 ];
 
 const allowOf = ({ status }) => (status === 405 || status === 204 ? 'GET, HEAD, POST, OPTIONS' : undefined);
 const retryOf = ({ status }) => (status === 503 ? '5' : undefined);
 
-function assertComplaint(answer, { status, code, msg }, method) {
+function assertErrorAnswer(answer, { status, code, msg }, method) {
   if (method !== 'HEAD') return assertError(answer, status, code, msg);
   assert.deepEqual([answer.status, answer.body], [status, '']);
   return assert.equal(answer.headers['content-type'], 'application/json');
 }
 
-// One event on each channel, so that a subscription that is let in has something to bring.
+// Publishes one event on each channel, so that an accepted subscription has something to deliver.
 export async function seed(database, channels) {
   for (const channel of channels) await database.publish(channel, 'made', { of: channel });
 }

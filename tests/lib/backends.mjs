@@ -1,5 +1,5 @@
-// The three back-ends behind one interface, for the conformance suite: the module, the fallback over FastCGI behind an nginx
-// that has no module, and the fallback as plain CGI. What may differ between them is in `kDiffers`, and nowhere else.
+// The three back-ends behind one interface, for the conformance suite: the module, the fallback over FastCGI behind an
+// nginx without the module, and the fallback as plain CGI. `kDiffers` alone lists what may differ between them.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ import { startNginx } from './nginx.mjs';
 import { tempDir } from './scratch.mjs';
 import { parsePollBody } from './wire.mjs';
 
-// Only for the time in which not every back-end is there; all of them must pass.
+// During development a subset may be chosen; in the end all back-ends must pass.
 const kNames = (process.env.PGEVENTS_BACKENDS ?? 'module,fcgi,cgi').split(',');
 
-// A stream that ends at once may be buffered by nginx, so the fallback does not forbid it.
+// The fallback does not forbid nginx to buffer its streams, because they end at once.
 const kDiffers = {
   module: { retry: 2000, longPollReconnectIn: '0', longPollInfo: undefined, streamEnds: false, buffering: 'no' },
   fcgi: { retry: 5000, longPollReconnectIn: '5', longPollInfo: 'fallback', streamEnds: true },
@@ -40,7 +40,7 @@ export class Backend {
     return request({ port: this.port, path: target, ...options });
   }
 
-  // A short poll of a channel list, which must succeed; the events parsed strictly.
+  // A short poll of a channel list, which must succeed; its events are parsed strictly.
   async poll(channels, { cursor, query: parameters = {}, headers = {} } = {}) {
     const all = cursor === undefined ? headers : { ...headers, 'Last-Event-ID': String(cursor) };
     const answer = await this.send(`/events/${channels}`, { query: { flavor: 'poll', ...parameters }, headers: all });
@@ -50,8 +50,9 @@ export class Backend {
     return answer;
   }
 
-  // An event stream up to its `count`-th event (and to its end, where the back-end ends it); the bytes checked strictly.
-  // inParts: more than the fallback sends at once, so that it takes several connections there.
+  // Reads an event stream up to its `count`-th event (and to its end, where the back-end ends it) and checks its bytes
+  // strictly. inParts: the events are more than the fallback sends at once, so that several connections are needed
+  // there.
   async stream(channels, { cursor, count, query: parameters = {}, headers = {}, inParts = false } = {}) {
     const text = query(parameters);
     const path = `${kBase}/events/${channels}${text ? `?${text}` : ''}`;
@@ -74,8 +75,8 @@ export class Backend {
   }
 }
 
-// The module without fastcgi_pass: what it declines is nginx's own 404 page, and fails the test.
-async function startModule({ conninfo, subscribe, publish, words, server, away }) {
+// The module without fastcgi_pass: for a request that it declines nginx answers its own 404 page, which fails the test.
+async function startModule({ conninfo, subscribe, publish, written, server, away }) {
   const granted = { pgevents_subscribe: subscribe, pgevents_publish: publish };
   const grants = Object.entries(granted).filter(([, patterns]) => patterns);
   const lines = grants.map(([name, patterns]) => `${name} ${quoted(patterns)};`);
@@ -87,7 +88,7 @@ async function startModule({ conninfo, subscribe, publish, words, server, away }
         ${typeof server === 'function' ? server(n) : server}
         location ${kBase}/ {
           pgevents main;
-          ${[...lines, ...words.directives].join('\n')}
+          ${[...lines, ...written.directives].join('\n')}
         }
       }`,
   });
@@ -95,33 +96,33 @@ async function startModule({ conninfo, subscribe, publish, words, server, away }
   return { server: nginx, logs: () => nginx.logText() };
 }
 
-async function startFcgi({ conninfo, subscribe, publish, words, server }) {
-  const fallback = await startFallback({ conninfo, args: words.args });
+async function startFcgi({ conninfo, subscribe, publish, written, server }) {
+  const fallback = await startFallback({ conninfo, args: written.args });
   const nginx = await startNginx({
     loadModule: false,
     http: (n) => `
       server {
         listen ${n.listen()};
         ${typeof server === 'function' ? server(n) : server}
-        location ${kBase}/ { ${fallback.nginxLines({ base: kBase, subscribe, publish, params: words.params })} }
+        location ${kBase}/ { ${fallback.nginxLines({ base: kBase, subscribe, publish, params: written.params })} }
       }`,
   });
   return { server: nginx, logs: () => nginx.logText() + fallback.logText() };
 }
 
-async function startCgi({ conninfo, subscribe, publish, words, env }) {
-  const server = await startCgiServer({ conninfo, mount: kBase, subscribe, publish, env: { ...words.env, ...env } });
+async function startCgi({ conninfo, subscribe, publish, written, env }) {
+  const server = await startCgiServer({ conninfo, mount: kBase, subscribe, publish, env: { ...written.env, ...env } });
   return { server, logs: () => server.stderr };
 }
 
 const kStarters = { module: startModule, fcgi: startFcgi, cgi: startCgi };
 
-// --- one wish in the words of each front-end ---
+// --- one option in the syntax of each front-end ---
 
-// A word of nginx's configuration.
+// A word of nginx's configuration, quoted.
 const quoted = (text) => `"${String(text).replaceAll(/["\\]/g, '\\$&')}"`;
 
-// Each wish: what tests call it, and the name of directive, option and variable.
+// Each option: its name in tests, and the common part of directive, command-line option and variable.
 const kLimits = [
   ['maxChannels', 'max_channels'],
   ['channelPattern', 'channel_pattern'],
@@ -145,12 +146,12 @@ const kOfRequest = [
 const variable = (name) => `PGEVENTS_${name.toUpperCase()}`;
 const valueOf = (value) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value));
 
-// [name, value] of what is wished for.
-const given = (list, wishes) =>
-  list.filter(([wish]) => wishes[wish] !== undefined).map(([wish, name]) => [name, valueOf(wishes[wish])]);
+// [name, value] of the options that are set.
+const given = (list, values) =>
+  list.filter(([option]) => values[option] !== undefined).map(([option, name]) => [name, valueOf(values[option])]);
 
-// Writes the key files; [file, 'kid=…', 'alg=…'] for each key.
-function keyWords(keys) {
+// Writes the key files. Gives [file, 'kid=…', 'alg=…'] for each key.
+function keyArguments(keys) {
   const dir = keys.length > 0 ? tempDir('keys') : undefined;
   return keys.map(({ text, kid, alg }, index) => {
     const file = join(dir, `key-${index}`);
@@ -159,11 +160,11 @@ function keyWords(keys) {
   });
 }
 
-function inWords(limits, access) {
+function writeOptions(limits, access) {
   const { keys = [], origins = [] } = access;
   const options = [...given(kLimits, limits), ...given(kAccess, access)];
   const perRequest = given(kOfRequest, access);
-  const files = keyWords(keys);
+  const files = keyArguments(keys);
   const listed = files.length > 0 ? [['jwt_key', files.map((words) => words.join(' ')).join(';')]] : [];
   if (origins.length > 0) listed.push(['allow_origin', origins.join(' ')]);
   return {
@@ -182,19 +183,21 @@ function inWords(limits, access) {
   };
 }
 
-// Starts the back-ends on one database. Each has `server`, which is nginx or the CGI server, and `logs()`, the text of all
-// that was logged for it so far.
-//   subscribe, publish   what the web server grants to every request
+// Starts the back-ends on one database. Each has `server`, which is nginx or the CGI server, and `logs()`, which gives
+// the text that was logged for it so far.
+//   subscribe, publish   the grants of the web server for every request
 //   limits               { maxChannels, channelPattern, maxEventSize, pollInterval (seconds) }
 //   access               { keys: [{ text, kid, alg }], cookie, query: true, audience, issuer, leeway (seconds),
-//                          requireExp: false, anonymous, user, realm, origins: [] }, all of which may be left out; `text` is
-//                          what the key file holds, `user` and `realm` are what the web server says of every request
+//                          requireExp: false, anonymous, user, realm, origins: [] }, all optional; `text` is the content
+//                          of the key file, `user` and `realm` are the web server's identity of every request
 //   server               lines for the server block of nginx (module, fcgi), or a function of the Nginx that gives them
-//   away                 the database is not there yet: nobody waits for it
+//   away                 the database is not there yet, so startBackends() does not wait for it
 //   env                  variables that the web server adds for the CGI program
-export async function startBackends({ database, subscribe = '*', publish = '*', limits = {}, access = {}, server = '', env = {},
-  away = false }) {
-  const options = { conninfo: database.conninfo(), subscribe, publish, server, env, away, words: inWords(limits, access) };
+export async function startBackends({
+  database, subscribe = '*', publish = '*', limits = {}, access = {}, server = '', env = {}, away = false,
+}) {
+  const written = writeOptions(limits, access);
+  const options = { conninfo: database.conninfo(), subscribe, publish, server, env, away, written };
   const backends = [];
   for (const name of kNames) {
     const started = await kStarters[name](options);
@@ -203,7 +206,7 @@ export async function startBackends({ database, subscribe = '*', publish = '*', 
   return backends;
 }
 
-// Defines the same tests for every back-end. atOnce: how many of them run at the same time, for tests that mostly wait.
+// Defines the same tests for every back-end. atOnce: how many of them run concurrently, for tests that mostly wait.
 export function forEach(backends, define, { atOnce = 1 } = {}) {
   for (const backend of backends) describe(`[${backend.name}]`, { concurrency: atOnce }, () => define(backend));
 }

@@ -16,7 +16,7 @@ export async function startBrowser() {
   return browser;
 }
 
-// Where a picture of the documentation goes: with PGEVENTS_UPDATE_SCREENSHOTS=1 into docs/images, otherwise where nobody minds.
+// The path of a screenshot: below docs/images with PGEVENTS_UPDATE_SCREENSHOTS=1, otherwise below tests/out.
 export function pictureFile(name) {
   const file = path.join(kRoot, process.env.PGEVENTS_UPDATE_SCREENSHOTS === '1' ? 'docs/images' : 'tests/out', name);
   fs.mkdirSync(path.dirname(file), { recursive: true });

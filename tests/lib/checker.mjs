@@ -1,13 +1,13 @@
-// The judge of deliveries: knows what was committed (the log) and says of each subscriber what it got wrong. Exactly once,
-// in order, unaltered, nothing foreign.
+// The judge of deliveries: compares what each subscriber received with what was committed (the log). Every event must
+// arrive exactly once, in order and unaltered, and no other event may arrive.
 import assert from 'node:assert/strict';
 
 import { formatTs } from './wire.mjs';
 
 const kShown = 5;
 
-// What a subscriber of `channels` (undefined: all) must have seen: rows of `log` after the cursor `after` (an id) or later
-// than `since_us`, up to the id `until`, with its type filter applied.
+// The rows of `log` that a subscriber of `channels` (undefined: all) must receive: those after the cursor `after` (an
+// id) or later than `since_us`, up to the id `until`, with its type filter applied.
 export function expectedRows(log, { channels, after = 0, since_us, until = Infinity, types, not_types }) {
   return log.filter((row) =>
     (!channels || channels.includes(row.channel_id)) &&
@@ -19,12 +19,14 @@ export function expectedRows(log, { channels, after = 0, since_us, until = Infin
 
 function alterations(event, row) {
   const seen = event.object ?? event; // with envelope=1 the whole event is in `object`
-  const wanted = { type: row.type, data: row.data.replace(/[\r\n]/g, ' '), channel_id: row.channel_id, ts: formatTs(row.ts_us) };
+  const wanted = {
+    type: row.type, data: row.data.replace(/[\r\n]/g, ' '), channel_id: row.channel_id, ts: formatTs(row.ts_us),
+  };
   return Object.keys(wanted).filter((name) => seen[name] !== undefined && seen[name] !== wanted[name]);
 }
 
-// Compares what came (in order of arrival) with the rows that had to come. Gives [{ kind, id, … }], kinds: foreign, duplicate,
-// order, altered, loss; reset events are foreign unless `resets` are allowed.
+// Compares the received events (in order of arrival) with the expected rows. Gives [{ kind, id, … }]; kinds: foreign,
+// duplicate, order, altered, loss. Reset events are foreign unless `resets` are allowed.
 export function judge(received, rows, { resets = false } = {}) {
   const wanted = new Map(rows.map((row) => [row.id, row]));
   const problems = [];
@@ -55,15 +57,17 @@ export function summarise(problems) {
   return lines.join('\n');
 }
 
-// Asserts that a client got exactly `rows`, and that its wire format was never odd.
+// Asserts that a client received exactly `rows` and that its bytes never deviated from the wire format.
 export function assertDelivered(client, rows, options) {
   const problems = judge(client.events, rows, options);
-  assert.equal(summarise(problems), '', `${client.describe()}: ${client.events.length} received, ${rows.length} expected`);
+  const counts = `${client.events.length} received, ${rows.length} expected`;
+  assert.equal(summarise(problems), '', `${client.describe()}: ${counts}`);
   client.assertStrict();
 }
 
-// Is the log itself what the publishers committed? `record` is { committed, rolledBack, unsure }: lists of transactions
-// { publisher, number, events: [{ token, channel, type }] }. Gives problems: missing, twice, ghost, order, torn, altered.
+// Compares the log with what the publishers committed. `record` is { committed, rolledBack, unsure }: lists of
+// transactions { publisher, number, events: [{ token, channel, type }] }. Gives problems: missing, twice, ghost, order,
+// torn, altered.
 export function judgeLog(log, record) {
   const rows = new Map();
   const problems = [];
@@ -97,7 +101,7 @@ function judgeTransaction({ events }, rows) {
   return problems;
 }
 
-// A publisher's transactions follow one another, so their ids do.
+// A publisher's transactions follow one another, so their ids must ascend.
 function judgeOrder(committed, rows) {
   const problems = [];
   const last = new Map();

@@ -1,4 +1,4 @@
-// The judge must find what it is there to find: every fault is planted here once.
+// The judge must find every kind of fault: each one is planted here once.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -12,7 +12,7 @@ const delivered = (...ids) => ids.map((id) => log.find((entry) => entry.id === i
 const kinds = (problems) => problems.map(({ kind, id }) => [kind, id]);
 
 describe('the judge of a subscriber', () => {
-  test('has nothing to say about a perfect delivery', () => {
+  test('reports nothing for a perfect delivery', () => {
     assert.deepEqual(judge(delivered(2, 5, 8, 10), cheese), []);
   });
 
@@ -41,18 +41,18 @@ describe('the judge of a subscriber', () => {
     }
   });
 
-  test('looks into the envelope', () => {
+  test('compares the event inside the envelope', () => {
     const event = { id: 2, type: 'made', data: '{"id":2,…}', object: { ...row(2), data: '{"n":3}' } };
     assert.deepEqual(judge([event], [row(2)]), [{ kind: 'altered', id: 2, fields: ['data'] }]);
   });
 
-  test('takes a reset for foreign unless it was allowed', () => {
+  test('reports a reset as foreign unless resets are allowed', () => {
     const reset = { id: 1, type: 'pgevents.reset', data: '{}' };
     assert.deepEqual(kinds(judge([reset, ...cheese], cheese)), [['foreign', 1]]);
     assert.deepEqual(judge([reset, ...cheese], cheese, { resets: true }), []);
   });
 
-  test('expects by cursor, time, head and type', () => {
+  test('expects the rows that cursor, time, end and type select', () => {
     const ids = (options) => expectedRows(log, options).map(({ id }) => id);
     assert.deepEqual(ids({ channels: ['cheese', 'wine'], after: 3, until: 9 }), [5, 8, 9]);
     assert.deepEqual(ids({ since_us: 5_000_000 }), [8, 9, 10]);
@@ -60,7 +60,7 @@ describe('the judge of a subscriber', () => {
     assert.deepEqual(ids({ channels: ['cheese'], not_types: ['sold'] }), [2, 5, 8]);
   });
 
-  test('fails the test of a client that lost something or saw odd bytes', () => {
+  test('fails the test of a client that lost an event or saw invalid bytes', () => {
     const client = { events: delivered(2, 5, 8), describe: () => 'c', assertStrict: () => {} };
     assert.throws(() => assertDelivered(client, cheese), /1 × loss/);
     client.events = delivered(2, 5, 8, 10);
@@ -71,13 +71,14 @@ describe('the judge of a subscriber', () => {
 });
 
 describe('the judge of the log', () => {
-  const entry = (id, token, more = {}) => ({ id, channel_id: 'c', type: 't', data: JSON.stringify({ token }), ...more });
+  const entry = (id, token, more = {}) =>
+    ({ id, channel_id: 'c', type: 't', data: JSON.stringify({ token }), ...more });
   const transaction = (publisher, number, ...tokens) => ({
     publisher, number, events: tokens.map((token) => ({ token, channel: 'c', type: 't' })) });
   const record = (committed, rolledBack = [], unsure = []) => ({ committed, rolledBack, unsure });
   const found = (...args) => judgeLog(...args).map(({ kind }) => kind);
 
-  test('has nothing to say about an exact log', () => {
+  test('reports nothing for an exact log', () => {
     const committed = [transaction(0, 0, 'a', 'b'), transaction(1, 0, 'c'), transaction(0, 1, 'd')];
     const rows = [entry(2, 'c'), entry(3, 'a'), entry(4, 'b'), entry(5, 'd')];
     assert.deepEqual(found(rows, record(committed, [transaction(2, 0, 'x')], [transaction(2, 1, 'y')])), []);
@@ -90,7 +91,7 @@ describe('the judge of the log', () => {
     assert.deepEqual(found([entry(2, 'a', { channel_id: 'd' })], record(committed)), ['altered']);
   });
 
-  test('finds what was rolled back, and a transaction that is there in part', () => {
+  test('finds an event that was rolled back, and a transaction of which only a part is there', () => {
     assert.deepEqual(found([entry(2, 'x')], record([], [transaction(0, 0, 'x')])), ['ghost']);
     assert.deepEqual(found([entry(2, 'x')], record([], [], [transaction(0, 0, 'x', 'y')])), ['torn']);
   });

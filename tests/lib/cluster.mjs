@@ -1,11 +1,12 @@
-// A private PostgreSQL cluster in a temporary directory: trust authentication on a Unix socket that only this test knows.
-// As root the server runs as user `postgres`. fsync is off unless asked for: the kernel's cache survives killed processes.
+// A private PostgreSQL cluster in a temporary directory, with trust authentication on a Unix socket that only this test
+// knows. As root the server runs as user `postgres`. fsync is off by default: the kernel's cache survives killed
+// processes.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 
-import { Hopeless, waitFor } from './conditions.mjs';
+import { PermanentError, waitFor } from './conditions.mjs';
 import { Database } from './database.mjs';
 import { atEnd } from './lifetime.mjs';
 import { freePort } from './ports.mjs';
@@ -84,7 +85,8 @@ export class Cluster {
     const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     this.child_ = child;
-    await waitFor(() => this.ready_(child), { what: `PostgreSQL ready, see ${this.log}`, timeout: 60_000, interval: 20 });
+    const what = `PostgreSQL ready, see ${this.log}`;
+    await waitFor(() => this.ready_(child), { what, timeout: 60_000, interval: 20 });
   }
 
   async ready_(child) {
@@ -95,18 +97,18 @@ export class Cluster {
       await client.end();
       return true;
     } catch (error) {
-      if (child.exitCode !== null) throw new Hopeless(`postgres ended:\n${fs.readFileSync(this.log)}`, { cause: error });
-      return false;
+      if (child.exitCode === null) return false;
+      throw new PermanentError(`postgres ended:\n${fs.readFileSync(this.log)}`, { cause: error });
     }
   }
 
-  // mode: smart, fast (as a planned restart) or immediate (as a crash of all its processes).
+  // mode: smart, fast (like a planned restart) or immediate (like a crash of all its processes).
   async stop(mode = 'fast') {
     if (!this.child_) return;
     await this.end_(kStopSignal[mode]);
   }
 
-  // The postmaster alone dies; its children notice and follow.
+  // Kills only the postmaster; its children notice and exit.
   async kill9() {
     await this.end_('SIGKILL');
   }
@@ -121,10 +123,11 @@ export class Cluster {
     await this.waitEnded();
   }
 
-  // Until it has been waited for, the next one would take it for running.
+  // An ended server that was not waited for would look like a running one to the next server.
   async waitEnded() {
     const child = this.child_;
-    await waitFor(() => child.exitCode !== null || child.signalCode !== null, { what: 'the end of PostgreSQL', timeout: 60_000 });
+    const ended = () => child.exitCode !== null || child.signalCode !== null;
+    await waitFor(ended, { what: 'the end of PostgreSQL', timeout: 60_000 });
     this.child_ = undefined;
     fs.rmSync(this.pidFile, { force: true }); // a killed server leaves it
   }
@@ -134,7 +137,7 @@ export class Cluster {
     await this.start();
   }
 
-  // Host and port as `pg` takes them.
+  // Host and port in the form that `pg` takes.
   address({ tcp = false } = {}) {
     return { host: tcp ? '127.0.0.1' : this.dir, port: this.port };
   }
@@ -145,21 +148,21 @@ export class Cluster {
     return `host=${host} port=${port} dbname=${database} user=${user}`;
   }
 
-  // A new database with pgevents installed (install: false leaves it empty).
+  // Creates a database with pgevents installed (install: false leaves it empty).
   async createDatabase({ name, install = true } = {}) {
     const database = this.database(name ?? `db${this.databases_.length + 1}`);
     await database.create({ install });
     return database;
   }
 
-  // One that is there already.
+  // A database that already exists.
   database(name) {
     const database = new Database(this, name);
     this.databases_.push(database);
     return database;
   }
 
-  // Another cluster takes this one's place: clients find it at the same address.
+  // Stops the other cluster and takes over its address, so that clients find this one there.
   async takePlaceOf(other) {
     await other.stop('fast');
     this.dir = other.dir;
@@ -173,7 +176,7 @@ export class Cluster {
     return path.join(this.bin_, name);
   }
 
-  // A line before all others of pg_hba.conf.
+  // Inserts a line before all others of pg_hba.conf.
   async allowFirst(line) {
     const file = path.join(this.data, 'pg_hba.conf');
     fs.writeFileSync(file, `${line}\n${fs.readFileSync(file)}`);
@@ -190,7 +193,7 @@ export class Cluster {
   }
 }
 
-// A copy that follows another cluster by streaming replication, until it is promoted.
+// A cluster that copies another one by streaming replication until it is promoted.
 class Standby extends Cluster {
   constructor(primary) {
     super({ tcp: false, fsync: false, settings: {} });
@@ -208,7 +211,7 @@ class Standby extends Cluster {
   }
 }
 
-// It ends with the test file.
+// Starts a standby, which ends with the test file.
 export async function startStandby(primary) {
   const standby = new Standby(primary);
   await standby.initialise();
@@ -217,7 +220,8 @@ export async function startStandby(primary) {
   return standby;
 }
 
-// It ends with the test file. env: for the server; dir: where it is to live, instead of a temporary directory of its own.
+// Starts a cluster, which ends with the test file. env: environment of the server; dir: its directory, instead of a
+// temporary one.
 export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir } = {}) {
   const cluster = new Cluster({ tcp, fsync, settings, env, dir });
   await cluster.initialise();

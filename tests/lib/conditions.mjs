@@ -1,15 +1,15 @@
-// Waiting for conditions instead of sleeping for luck, and other small things that every test needs.
-// Limits are generous: they bound a failure, they are never what a passing test waits for.
+// Waiting for conditions instead of sleeping, and other small things that every test needs. Limits are generous: they
+// bound a failing test, and a passing test never waits for them.
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const kDefaultTimeout = 30_000;
 
 export const sleep = (ms) => delay(ms);
 
-// Says that waiting on is useless: waitFor() passes it on at once.
-export class Hopeless extends Error {}
+// A failure that waiting cannot cure: waitFor() throws it on at once.
+export class PermanentError extends Error {}
 
-// Calls `predicate` (may be async, may throw) until it gives something truthy, and returns that.
+// Calls `predicate` (may be async, may throw) until it gives a truthy value, and returns that value.
 export async function waitFor(predicate, { what = 'condition', timeout = kDefaultTimeout, interval = 10 } = {}) {
   const deadline = Date.now() + timeout;
   let last_error;
@@ -19,7 +19,7 @@ export async function waitFor(predicate, { what = 'condition', timeout = kDefaul
       if (value) return value;
       last_error = undefined;
     } catch (error) {
-      if (error instanceof Hopeless) throw error;
+      if (error instanceof PermanentError) throw error;
       last_error = error;
     }
     if (Date.now() >= deadline) {
@@ -30,7 +30,7 @@ export async function waitFor(predicate, { what = 'condition', timeout = kDefaul
   }
 }
 
-// Gives `promise` at most `timeout` ms.
+// Fails if `promise` does not settle within `timeout` ms.
 export async function within(promise, timeout, what) {
   const abort = new AbortController();
   const limit = delay(timeout, undefined, { signal: abort.signal }).then(() => {

@@ -1,5 +1,5 @@
-// The examples of conf/, started as they stand: nothing is changed but the places that differ on every machine, and each of
-// those must be there, so that an example that was changed does not slip through untested.
+// Starts the examples of conf/ unchanged, apart from the places that differ on every machine. Each of those places must
+// exist, so that a changed example cannot go untested.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -29,7 +29,7 @@ function localise(text, places) {
   }, text);
 }
 
-// What every example has, and what an nginx beside others needs.
+// What every example contains, and what an nginx beside others needs.
 function commonPlaces(dir, database) {
   return {
     'modules/ngx_http_pgevents_module.so': kModule,
@@ -62,7 +62,7 @@ export class RunningExample {
     this.pid = Number(fs.readFileSync(path.join(this.dir, 'nginx.pid'), 'latin1'));
   }
 
-  // Changes the configuration and loads it anew.
+  // Changes the configuration and reloads it.
   reload(places) {
     fs.writeFileSync(this.file, localise(fs.readFileSync(this.file, 'utf8'), places));
     process.kill(this.pid, 'SIGHUP');
@@ -76,7 +76,7 @@ export class RunningExample {
   }
 }
 
-// places: from text to text, as a function of the directory and port of this nginx.
+// places: a function of the directory and port of this nginx that gives replacements, from text to text.
 export async function startText(example, { database, places }) {
   const dir = tempDir('conf');
   const port = await freePort();
@@ -92,16 +92,19 @@ export const startExample = (name, options) => startText(readExample(name), opti
 
 const kPass = 'fastcgi_pass unix:/run/pgevents/fcgi.sock;';
 
-// An example behind TLS. By the module alone, so that nothing is the fallback's work before the module is connected; or, with
-// `module: false`, by the fallback, the module being off.
+// Starts an example behind TLS: with the module alone, so that the fallback cannot serve requests before the module is
+// connected; or, with `module: false`, with the fallback alone and the module off.
 let certificate;
-export async function startSecured(name, { database, fallback, module = true, host = 'app.example.com', places = () => ({}) }) {
+export async function startSecured(name, options) {
+  const { database, fallback, module = true, host = 'app.example.com', places = () => ({}) } = options;
+  const off = () => ({ 'pgevents main;': 'pgevents off;', [kPass]: `fastcgi_pass unix:${fallback.socket};` });
+  const pass = module ? { [kPass]: '' } : off();
   certificate ??= await selfSignedCertificate();
   const running = await startExample(name, {
     database,
     places: async (dir, port) => ({
       ...tlsPlaces(port, certificate, host),
-      ...(module ? { [kPass]: '' } : { 'pgevents main;': 'pgevents off;', [kPass]: `fastcgi_pass unix:${fallback.socket};` }),
+      ...pass,
       ...await places(dir, port),
     }),
   });
@@ -109,7 +112,7 @@ export async function startSecured(name, { database, fallback, module = true, ho
   return running;
 }
 
-// What an example's comments say that the fallback's environment is to be: lines `Environment=…`, as in a unit of systemd.
+// The environment of the fallback that an example's comments describe in lines `Environment=…`, as in a systemd unit.
 export function environmentOf(name, places) {
   const text = localise(readExample(name), places);
   const lines = [...text.matchAll(/^# {3}Environment=("?)(.*)\1$/gm)].map((match) => match[2].replaceAll('\\\\', '\\'));
@@ -117,9 +120,10 @@ export function environmentOf(name, places) {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
-// A module that has just been started says 503 until its first connection to the database stands.
+// A module that has just been started answers 503 until its first connection to the database is established.
 export async function firstAnswer(port, location, options = {}) {
   let answer;
-  await waitFor(async () => (answer = await request({ port, path: location, ...options })).status !== 503, { what: 'the database is there' });
+  const answered = async () => (answer = await request({ port, path: location, ...options })).status !== 503;
+  await waitFor(answered, { what: 'the database is there' });
   return answer;
 }

@@ -1,5 +1,6 @@
-// One database of a test's cluster: pgevents installed by psql as an administrator would, and the ways in for the three
-// parties: administrator, server (what the front-ends may) and publisher (what an application may).
+// One database of a test's cluster, with pgevents installed by psql as an administrator would do it, and connections
+// for the three parties: administrator, server (with the front-ends' rights) and publisher (with an application's
+// rights).
 import path from 'node:path';
 import pg from 'pg';
 
@@ -45,7 +46,7 @@ export class Database {
     await this.query(kLoginRoles);
   }
 
-  // With the connections that others have to it.
+  // Also ends the connections that others have to it.
   async drop() {
     await this.disconnect();
     await this.maintain_(`DROP DATABASE ${this.name} WITH (FORCE)`);
@@ -60,24 +61,24 @@ export class Database {
     return this.cluster.conninfo({ user, database: this.name, tcp });
   }
 
-  // As the administrator; `file`-less, input or arguments as psql takes them.
+  // Runs psql as the administrator, with psql's own arguments and input.
   async psql(args, input) {
     const common = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', this.cluster.dir, '-p', String(this.cluster.port)];
-    const who = ['-U', 'postgres', '-d', this.name];
-    return run(this.cluster.program('psql'), [...common, ...who, ...args], { input });
+    const target = ['-U', 'postgres', '-d', this.name];
+    return run(this.cluster.program('psql'), [...common, ...target, ...args], { input });
   }
 
   pool_(user) {
     let pool = this.pools_.get(user);
     if (!pool) {
       pool = new pg.Pool({ ...this.options_(user), max: 4, allowExitOnIdle: true });
-      pool.on('error', () => {}); // an idle connection of a stopped server; the next query says so itself
+      pool.on('error', () => {}); // an idle connection of a stopped server; the next query fails by itself
       this.pools_.set(user, pool);
     }
     return pool;
   }
 
-  // One statement as the administrator (or `user`); gives its rows.
+  // Runs one statement as the administrator (or `user`). Gives its rows.
   async query(sql, params = [], { user = 'postgres' } = {}) {
     const result = await this.pool_(user).query(sql, params);
     return result.rows;
@@ -89,7 +90,7 @@ export class Database {
     return row && Object.values(row)[0];
   }
 
-  // A connection of its own, for transactions. The caller ends it.
+  // Opens a separate connection, for transactions. The caller ends it.
   async connect(user = kPublisherUser) {
     const client = new pg.Client(this.options_(user));
     client.on('error', () => {});
@@ -97,7 +98,8 @@ export class Database {
     return client;
   }
 
-  // Publishes one event as an application does; `data` is a value, or JSON text given as { json }. Gives its id.
+  // Publishes one event as an application does. `data` is a value, or JSON text given as { json }. Gives the event's
+  // id.
   async publish(channel, type, data, { ttl } = {}) {
     const text = data?.json ?? JSON.stringify(data ?? null);
     const publish = 'SELECT pgevents.publish($1, $2, $3::json, $4::interval)';

@@ -1,4 +1,4 @@
-// The demo as a user starts it: ./run in a run directory and on a port of its own. Stopped at the end of the test file.
+// The demo as a user starts it: ./run with its own run directory and port. It is stopped at the end of the test file.
 import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
@@ -16,12 +16,12 @@ export class Demo {
     this.env = { ...process.env, PGEVENTS_PORT: String(port), PGEVENTS_RUN_DIR: dir, PGEVENTS_DATABASE: '' };
   }
 
-  // `./run …`; gives status, stdout and stderr. The first one in a fresh clone builds.
+  // Runs `./run …`. Gives status, stdout and stderr. The first call in a fresh clone builds.
   run(args, { expect = 0, env = {} } = {}) {
     return run(path.join(kRoot, 'run'), args, { env: { ...this.env, ...env }, expect, timeout: 900_000 });
   }
 
-  // Where its servers keep their files.
+  // The folder of its servers' files.
   get place() {
     const file = path.join(this.dir, 'place');
     return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : this.dir;

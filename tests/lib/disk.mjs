@@ -1,4 +1,4 @@
-// A small disk that can be filled: a tmpfs of its own. Mounting one takes root.
+// A small disk that can be filled: a tmpfs. Mounting it requires root.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -14,7 +14,7 @@ class SmallDisk {
     this.filler_ = path.join(dir, 'filler');
   }
 
-  // Writes until nothing goes any more.
+  // Writes until the disk is full.
   fill() {
     const file = fs.openSync(this.filler_, 'a');
     try {
@@ -31,10 +31,11 @@ class SmallDisk {
   }
 }
 
-// It ends with the test file; nothing where this process may not mount.
+// Mounts a disk that ends with the test file. Gives undefined if this process may not mount.
 export async function mountSmallDisk(megabytes) {
   const dir = tempDir('disk');
-  const { status } = await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0755`, 'tmpfs', dir], { expect: null });
+  const options = `size=${megabytes}m,mode=0755`;
+  const { status } = await run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { expect: null });
   if (status !== 0) return undefined;
   atEnd(() => run('umount', ['--lazy', dir]));
   return new SmallDisk(dir);

@@ -1,24 +1,24 @@
-// A streaming event-stream client. Like a browser it keeps the last event id, honours `retry` and reconnects (when asked);
+// A client of event streams. Like a browser it keeps the last event id, honours `retry` and reconnects (on request);
 // unlike one it records everything: each block with its bytes and time, each connection and how it ended.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import https from 'node:https';
 
-import { Hopeless, kDefaultTimeout, sleep, waitFor } from './conditions.mjs';
+import { kDefaultTimeout, PermanentError, sleep, waitFor } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
 import { StreamParser } from './stream_parser.mjs';
 
-const kRetryWithoutWord = 1000;
+const kDefaultRetry = 1000; // ms
 
 export class EventStream {
-  // port, path: where; cursor: first Last-Event-ID; reconnect: go on after an end, as a browser does;
-  // maxDelay: caps what the server says about waiting (ms); envelope: events carry their whole object;
-  // through: gets the bytes instead of the parser (for an encoded stream).
+  // port, path: the address; cursor: the first Last-Event-ID; reconnect: reconnect after an end, as a browser does;
+  // maxDelay: upper limit of the server's retry times (ms); envelope: events carry their whole object;
+  // through: receives the bytes instead of the parser (for an encoded stream).
   constructor({ port, path, tls = false, headers = {}, cursor, reconnect = false, maxDelay = 5000, envelope = false,
     onEvent = () => {}, through }) {
     this.options_ = { port, path, tls, headers, reconnect, maxDelay, envelope, onEvent, through };
     this.cursor = cursor === undefined ? undefined : String(cursor);
-    this.retry = kRetryWithoutWord;
+    this.retry = kDefaultRetry;
     this.blocks = [];
     this.events = [];
     this.violations = [];
@@ -40,7 +40,7 @@ export class EventStream {
     return this.blocks.find((block) => block.kind === 'opening');
   }
 
-  // Where it begins: the cursor of its first block, which is no opening while the database is away.
+  // The cursor of its first block, which is not an opening block while the database is away.
   get start() {
     return this.blocks.find(({ kind }) => kind === 'opening' || kind === 'waiting')?.id;
   }
@@ -64,7 +64,9 @@ export class EventStream {
     const { port, path, tls, headers, envelope } = this.options_;
     const all = { Accept: 'text/event-stream', ...headers };
     if (this.cursor !== undefined) all['Last-Event-ID'] = this.cursor;
-    const connection = { startedAt: performance.now(), status: undefined, headers: {}, bytes: 0, body: '', how: undefined };
+    const connection = {
+      startedAt: performance.now(), status: undefined, headers: {}, bytes: 0, body: '', how: undefined,
+    };
     this.connections.push(connection);
     const parser = new StreamParser({ onBlock: (block) => this.take_(block), envelope });
     return new Promise((resolve) => {
@@ -108,15 +110,15 @@ export class EventStream {
 
   // --- for tests ---
 
-  // Waits until the opening block has come: from then on every event is this client's.
+  // Waits for the opening block: every event after it must reach this client.
   async opened(timeout = kDefaultTimeout) {
     await waitFor(() => this.opening ?? this.failed_(), { what: () => `stream open, ${this.describe()}`, timeout });
     return this;
   }
 
   failed_() {
-    if (this.connection?.how && !this.options_.reconnect) throw new Hopeless(`the stream is over: ${this.describe()}`);
-    return false;
+    if (!this.connection?.how || this.options_.reconnect) return false;
+    throw new PermanentError(`the stream is over: ${this.describe()}`);
   }
 
   async waitForEvents(count, timeout = kDefaultTimeout) {
@@ -126,7 +128,8 @@ export class EventStream {
   }
 
   async waitForBlock(predicate, timeout = kDefaultTimeout) {
-    return waitFor(() => this.blocks.find(predicate) ?? this.failed_(), { what: () => `a block, ${this.describe()}`, timeout });
+    const what = () => `a block, ${this.describe()}`;
+    return waitFor(() => this.blocks.find(predicate) ?? this.failed_(), { what, timeout });
   }
 
   // Waits until the server has ended the stream (only without reconnect).
@@ -135,7 +138,7 @@ export class EventStream {
     return this.connection;
   }
 
-  // Stops reading from the socket (TCP's window closes), and goes on.
+  // Stops reading from the socket, so that TCP's window closes.
   pause() {
     this.message_.pause();
   }

@@ -1,19 +1,19 @@
-// The fallback program in its two forms: a FastCGI server on a Unix socket, to stand behind nginx, and plain CGI, started
-// once per request by a small HTTP server as a web server would do it (RFC 3875).
+// The fallback program in its two forms: a FastCGI server on a Unix socket behind nginx, and plain CGI, started once
+// per request by a small HTTP server as a web server does it (RFC 3875).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 
-import { Hopeless, waitFor } from './conditions.mjs';
+import { PermanentError, waitFor } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
 import { childrenOf, isAlive, kSanitizerReport, signalIfAlive, waitGone } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 
 export const kFallbackProgram = process.env.PGEVENTS_FCGI ?? path.join(kRoot, 'build', 'release', 'pgevents-fcgi');
 
-// What nginx's own fastcgi_params passes; spelled out, for an nginx without its configuration directory.
+// The parameters of nginx's own fastcgi_params, written out for an nginx without its configuration directory.
 const kFastcgiParams = {
   QUERY_STRING: '$query_string',
   REQUEST_METHOD: '$request_method',
@@ -36,7 +36,8 @@ const kFastcgiParams = {
 };
 
 function assertCleanOutput(text, what) {
-  const bad = text.split('\n').filter((line) => kSanitizerReport.test(line) || /terminate called|core dumped/.test(line));
+  const isBad = (line) => kSanitizerReport.test(line) || /terminate called|core dumped/.test(line);
+  const bad = text.split('\n').filter(isBad);
   assert.deepEqual(bad, [], `output of ${what}`);
 }
 
@@ -65,8 +66,8 @@ export class Fallback {
   }
 
   listening_(failure) {
-    if (failure) throw new Hopeless(`the fallback cannot be started: ${failure.message}`);
-    if (this.child_.exitCode !== null) throw new Hopeless(`the fallback ended at once: ${this.logText()}`);
+    if (failure) throw new PermanentError(`the fallback cannot be started: ${failure.message}`);
+    if (this.child_.exitCode !== null) throw new PermanentError(`the fallback ended at once: ${this.logText()}`);
     return fs.existsSync(this.socket);
   }
 
@@ -79,7 +80,7 @@ export class Fallback {
     return fs.existsSync(this.log) ? fs.readFileSync(this.log, 'utf8') : '';
   }
 
-  // The lines that hand a request of a location over to this fallback; `params` are further parameters of pgevents.
+  // The nginx directives that pass a location's requests to this fallback. `params` are further parameters of pgevents.
   nginxLines({ base, subscribe = '*', publish = '*', params = {} }) {
     const own = { PGEVENTS_BASE: base, PGEVENTS_SUBSCRIBE: subscribe, PGEVENTS_PUBLISH: publish, ...params };
     const all = Object.entries({ ...kFastcgiParams, ...own });
@@ -87,7 +88,7 @@ export class Fallback {
       fastcgi_pass unix:${this.socket};`;
   }
 
-  // Ends it as systemd does, and asserts that it went in good order, with all its processes.
+  // Ends it as systemd does, and asserts that it exited with status 0 and left no process.
   async stop() {
     const pids = [this.pid, ...this.processes()];
     signalIfAlive(this.pid, 'SIGTERM');
@@ -95,7 +96,8 @@ export class Fallback {
     await waitFor(() => this.child_.exitCode !== null || this.child_.signalCode !== null, { what: 'exit status' });
     fs.rmSync(this.pidFile);
     assertCleanOutput(this.logText(), 'the fallback');
-    assert.deepEqual([this.child_.exitCode, this.child_.signalCode], [0, null], `end of the fallback: ${this.logText()}`);
+    const how = [this.child_.exitCode, this.child_.signalCode];
+    assert.deepEqual(how, [0, null], `end of the fallback: ${this.logText()}`);
   }
 
   async stopIfRunning_() {
@@ -136,7 +138,7 @@ function cgiEnvironment(request, { mount, env }) {
   };
 }
 
-// The bytes of a percent-encoded path.
+// Decodes a percent-encoded path into bytes.
 function decodePath(text) {
   const bytes = Buffer.from(text, 'utf8').toString('latin1').replace(/%([0-9a-fA-F]{2})/g, (_, hex) =>
     String.fromCharCode(parseInt(hex, 16)));
@@ -145,7 +147,7 @@ function decodePath(text) {
 
 const isUtf8 = (bytes) => Buffer.from(bytes.toString('utf8')).equals(bytes);
 
-// Starts the program. Values of `env` are text or bytes; bytes that are no UTF-8 get there by way of the shell.
+// Starts the program. Values of `env` are text or bytes; the shell passes bytes that are not UTF-8.
 function launch(env) {
   const entries = Object.entries(env);
   const odd = entries.filter(([, value]) => Buffer.isBuffer(value) && !isUtf8(value));
@@ -180,7 +182,7 @@ export class CgiServer {
     this.stderr = '';
     this.failures = [];
     this.running_ = new Set();
-    // Pipelined requests are executed one after the other, as by web servers; Node would start them all.
+    // Pipelined requests are executed one after the other, as web servers do; Node would start them all at once.
     const last_of = new WeakMap();
     this.server_ = http.createServer((request, response) => {
       const earlier = last_of.get(request.socket) ?? Promise.resolve();
@@ -193,7 +195,7 @@ export class CgiServer {
     this.port = this.server_.address().port;
   }
 
-  // A CGI program gets the body with its length: one that comes in chunks is collected first, as servers do.
+  // A CGI program gets the body's length, so a chunked body is collected first, as web servers do.
   async serve_(request, response) {
     const chunks = [];
     try {
@@ -207,12 +209,12 @@ export class CgiServer {
 
   async execute_(request, body, response) {
     const path_info = decodePath(request.url.split('?')[0].slice(this.options_.mount.length));
-    if (path_info.includes(0)) return response.writeHead(400).end(); // no environment can hold it
+    if (path_info.includes(0)) return response.writeHead(400).end(); // an environment variable cannot contain it
     const env = { ...cgiEnvironment(request, this.options_), PATH_INFO: path_info };
     if (body.length > 0 || request.method === 'POST') env.CONTENT_LENGTH = String(body.length);
     const child = launch(env);
     this.running_.add(child);
-    child.stdin.on('error', () => {}); // the program need not read a body that it refuses
+    child.stdin.on('error', () => {}); // the program need not read a body that it rejects
     child.stdin.end(body);
     child.stderr.on('data', (chunk) => (this.stderr += chunk));
     const output = [];
@@ -238,7 +240,7 @@ export class CgiServer {
   }
 }
 
-// mount: the path of the program, e.g. /rt. It ends with the test file.
+// mount: the path of the program, for example /rt. It ends with the test file.
 export async function startCgiServer({ conninfo, mount = '/rt', subscribe = '*', publish = '*', env = {} }) {
   const server = new CgiServer({ conninfo, mount, subscribe, publish, env });
   await server.start();

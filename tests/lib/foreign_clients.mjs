@@ -1,10 +1,10 @@
-// Event-stream clients of others behind one call, each used as its own documentation says:
+// Event-stream clients of other projects behind one call, each used as its own documentation says:
 //
 //   const client = start(url, { types, onOpen, onEvent });   // onEvent({ type, data, id })
 //   await client.stop();
 //
-// `onEvent` gets what the client dispatches to listeners of `types`, and what it shows to a handler of everything, where
-// it has one. Reconnecting is the library's own business; where it has none, a loop stands here as a page would write it.
+// `onEvent` gets what the client dispatches to listeners of `types`, and what it passes to a handler of all events, if
+// it has one. The library itself reconnects; where it does not, a loop stands here, as a page would contain it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ import readline from 'node:readline';
 import { sleep } from './conditions.mjs';
 import { kRoot } from './scratch.mjs';
 
-// The interface of browsers: a listener for each type, and onmessage. `also`: types that a page must listen to besides.
+// The interface of browsers: a listener for each type, and onmessage. `also`: further types that a page must listen to.
 export function browserLike(EventSource, { also = [], ...options } = {}) {
   return (url, { types, onOpen, onEvent }) => {
     const source = new EventSource(url, options);
@@ -28,8 +28,8 @@ export function browserLike(EventSource, { also = [], ...options } = {}) {
   };
 }
 
-// The same for one that gives up for good when a connection ends before its answer's head, as undici's does: the page makes
-// a new one at the last id (docs/clients.md).
+// The same for a client that gives up for good when a connection ends before its answer's head, as undici's does: the
+// page creates a new one at the last id (docs/clients.md).
 export function renewed(EventSource) {
   return (url, { types, onOpen, onEvent }) => {
     const address = new URL(url);
@@ -54,7 +54,7 @@ export function renewed(EventSource) {
   };
 }
 
-// A function that is called with every event.
+// A client that calls one function with every event.
 export function eventSourceClient({ createEventSource }) {
   return (url, { onOpen, onEvent }) => {
     const onMessage = ({ event, data, id }) => onEvent({ type: event ?? 'message', data, id });
@@ -63,10 +63,10 @@ export function eventSourceClient({ createEventSource }) {
   };
 }
 
-// It takes the end of a stream for the end of all, unless onclose() throws.
+// The client stops at the end of a stream unless onclose() throws.
 export function microsoft({ fetchEventSource }) {
   return (url, { onOpen, onEvent }) => {
-    // All that it needs of a browser.
+    // The parts of a browser that the client needs.
     globalThis.window ??= globalThis;
     globalThis.document ??= { hidden: false, addEventListener: () => {}, removeEventListener: () => {} };
     const abort = new AbortController();
@@ -82,13 +82,13 @@ export function microsoft({ fetchEventSource }) {
       onclose: () => {
         throw new Error('the stream has ended');
       },
-      onerror: () => {}, // again, after the time that the server has said
+      onerror: () => {}, // reconnect after the server's retry time
     });
     return { stop: () => (abort.abort(), finished) };
   };
 }
 
-// Readers of one response; `read` gives its messages. The loop around them keeps the cursor.
+// Libraries that read one response; `read` gives its messages. The loop around them keeps the cursor.
 function readerLoop(read) {
   return (url, { onOpen, onEvent }) => {
     const abort = new AbortController();
@@ -108,7 +108,7 @@ function readerLoop(read) {
             onEvent({ type: message.event, data: message.data, id: `${message.id}` });
           }
         } catch {
-          // as after an end
+          // treated like an end
         }
         await sleep(signal.aborted ? 0 : retry);
       }
@@ -122,7 +122,7 @@ export const azure = ({ createSseStream }) => readerLoop((response) => createSse
 
 export const fetchEventStream = ({ events }) => readerLoop((response, signal) => events(response, signal));
 
-// curl, in the loop that docs/clients.md gives for it.
+// curl, in the loop that docs/clients.md describes.
 export function curl(url, { onOpen, onEvent }) {
   const child = spawn('bash', ['-c', curlLoop(url)], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.on('close', resolve));
@@ -134,19 +134,19 @@ export function curl(url, { onOpen, onEvent }) {
   return { stop: () => (process.kill(-child.pid), ended) };
 }
 
-// The document's script, with the address of the test; it reports each connection.
+// The document's script with the address of the test; it reports each connection.
 function curlLoop(url) {
   const document = fs.readFileSync(path.join(kRoot, 'docs', 'clients.md'), 'utf8');
   const [, text] = /^## curl\n[^]*?\n((?: {4}.*\n)+)/m.exec(document);
   const edit = (before, after, script) => {
-    assert.ok(script.includes(before), `docs/clients.md, curl: no ${before}`);
+    assert.ok(script.includes(before), `docs/clients.md, curl: ${before} not found`);
     return script.replace(before, () => after);
   };
-  const told = edit('case $line in', `case $line in 'event: pgevents.cursor') echo opened ;;`, text);
-  return edit('http://localhost:8080/rt/events/cheese', `'${url}&envelope=1'`, told);
+  const reporting = edit('case $line in', `case $line in 'event: pgevents.cursor') echo opened ;;`, text);
+  return edit('http://localhost:8080/rt/events/cheese', `'${url}&envelope=1'`, reporting);
 }
 
-// A program that writes { open } or an event per line.
+// A program that writes one line per connection ({ open }) and per event.
 export function program(command, args) {
   return (url, { types, onOpen, onEvent }) => {
     const child = spawn(command, [...args, url, ...types], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -160,10 +160,10 @@ export function program(command, args) {
   };
 }
 
-// A page of Chromium; `scripts`: files that it loads; `run`: a function that runs there, with `report(name, value)`.
+// A page in Chromium. `scripts`: files that it loads; `run`: a function that runs there, with `report(name, value)`.
 export function page(browser, { scripts = [], html = '', run }) {
   return (url, { types, onOpen, onEvent }) => {
-    const context = browser.newContext(); // a socket pool of its own: a browser opens six connections to a host
+    const context = browser.newContext(); // with its own socket pool: a browser opens six connections per host
     const ready = context.then(async (its) => {
       const tab = await its.newPage();
       await tab.exposeFunction('report', (name, value) => (name === 'open' ? onOpen() : onEvent(value)));

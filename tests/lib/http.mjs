@@ -1,4 +1,4 @@
-// HTTP as a test needs it: one request with its whole answer (bytes kept), and raw exchanges over a bare socket.
+// HTTP for tests: one request with its whole answer (bytes kept), and raw exchanges over a bare socket.
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -24,16 +24,18 @@ export class Response {
     return JSON.parse(this.body);
   }
 
-  // How often a header stands in the answer.
+  // The number of times that a header occurs in the answer.
   count(name) {
     return this.rawHeaders.filter((entry, i) => i % 2 === 0 && entry.toLowerCase() === name.toLowerCase()).length;
   }
 }
 
-// One request. `target` is { port } or { socketPath }, with { tls: true } for https without verification.
-export async function request({ port, socketPath, tls = false, method = 'GET', path = '/', headers = {}, body, agent,
-  timeout = kTimeout }) {
-  // As bytes and with their length: Node would send the headers as UTF-8 too, and frames no body of a GET or DELETE.
+// Sends one request to a TCP port or a Unix socket; `tls` means https without verification.
+export async function request({
+  port, socketPath, tls = false, method = 'GET', path = '/', headers = {}, body, agent, timeout = kTimeout,
+}) {
+  // Bytes with their length: with text, Node would send the headers as UTF-8 too, and it frames no body of a GET or
+  // DELETE.
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const all = bytes ? { 'Content-Length': bytes.length, ...headers } : headers;
   const options = { host: '127.0.0.1', port, socketPath, method, path, headers: all, agent: agent ?? false };
@@ -50,7 +52,7 @@ export async function request({ port, socketPath, tls = false, method = 'GET', p
   return within(answer, timeout, `${method} ${path}`);
 }
 
-// Sends bytes as they are and collects what comes until the server closes, or `until(bytes so far, socket)` is satisfied.
+// Sends bytes unchanged and collects the answer until the server closes or `until(bytes so far, socket)` is true.
 export async function rawExchange({ port, socketPath }, bytes, { until, timeout = kTimeout } = {}) {
   const socket = socketPath ? net.connect(socketPath) : net.connect(port, '127.0.0.1');
   let received = Buffer.alloc(0);
@@ -71,17 +73,18 @@ export async function rawExchange({ port, socketPath }, bytes, { until, timeout 
   return received;
 }
 
-// Splits what came over one connection into answers: [{ status, version, headers, raw }]. Knows Content-Length, chunked
-// bodies and bodies that end with the connection, which is what servers send.
+// Splits the bytes of one connection into answers: [{ status, version, headers, raw }]. It knows Content-Length,
+// chunked bodies and bodies that end with the connection, which are the forms that servers send.
 export function parseAnswers(bytes, { heads = [] } = {}) {
   const answers = [];
   let rest = bytes;
   while (rest.length > 0) {
     const end = rest.indexOf('\r\n\r\n');
-    if (end < 0) throw new Error(`no end of headers in ${JSON.stringify(rest.toString('latin1').slice(0, 300))}`);
+    const start = () => JSON.stringify(rest.toString('latin1').slice(0, 300));
+    if (end < 0) throw new Error(`end of headers not found in ${start()}`);
     const [first, ...lines] = rest.subarray(0, end).toString('latin1').split('\r\n');
     const match = /^HTTP\/([0-9.]+) ([0-9]{3})( |$)/.exec(first);
-    if (!match) throw new Error(`no status line: ${first}`);
+    if (!match) throw new Error(`invalid status line: ${first}`);
     const headers = Object.fromEntries(lines.map((line) => [
       line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
     const bodiless = heads.includes(answers.length) || match[2] === '204' || match[2] === '304';

@@ -1,5 +1,5 @@
-// One connection on which requests follow each other, for tests about what a connection has been through: HTTP/1.1 in
-// bytes of our own (kept or pipelined, with or without TLS), and HTTP/2. Both have ask(), stream() and close().
+// One connection with several requests in succession, for tests about a connection's history: HTTP/1.1 written byte by
+// byte (kept or pipelined, with or without TLS), and HTTP/2. Both have ask(), stream() and close().
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -9,7 +9,7 @@ import { kDefaultTimeout, waitFor, within } from './conditions.mjs';
 
 const kContinue = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
-// [whole chunks so far, bytes used, whether the last chunk was among them]
+// Gives [content of the complete chunks, bytes used, whether the last chunk was among them].
 function unchunk(bytes) {
   const chunks = [];
   let at = 0;
@@ -28,12 +28,12 @@ function unchunk(bytes) {
 function parseHead(bytes) {
   const [first, ...lines] = bytes.toString('latin1').split('\r\n');
   const match = /^HTTP\/1\.1 ([0-9]{3})( |$)/.exec(first);
-  assert.ok(match, `no status line: ${first.slice(0, 200)}`);
+  assert.ok(match, `invalid status line: ${first.slice(0, 200)}`);
   const field = (line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()];
   return { status: Number(match[1]), headers: Object.fromEntries(lines.map(field)) };
 }
 
-// The first answer in `bytes`, { status, headers, raw, size, whole }; nothing while its head is not there.
+// The first answer in `bytes`, { status, headers, raw, size, whole }; undefined until its head is complete.
 function firstAnswer(bytes, method) {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
@@ -51,13 +51,13 @@ function firstAnswer(bytes, method) {
 }
 
 export class Http1 {
-  // pipelined: what is asked for is written when flush() is called, all at once.
+  // pipelined: flush() writes all requests at once.
   constructor(port, { secure = false, pipelined = false } = {}) {
-    const where = { port, host: '127.0.0.1', rejectUnauthorized: false };
-    this.socket_ = secure ? tls.connect(where) : net.connect(where);
+    const address = { port, host: '127.0.0.1', rejectUnauthorized: false };
+    this.socket_ = secure ? tls.connect(address) : net.connect(address);
     this.socket_.setNoDelay(true);
     this.received_ = Buffer.alloc(0);
-    this.waiting_ = []; // methods of requests that are not answered
+    this.waiting_ = []; // methods of requests without an answer
     this.pipelines = pipelined;
     this.corked_ = pipelined ? [] : undefined;
     this.turn_ = Promise.resolve();
@@ -82,7 +82,7 @@ export class Http1 {
     return Buffer.from(`${method} ${path} HTTP/1.1\r\n${fields.join('')}\r\n`, 'latin1');
   }
 
-  // body: bytes; framing: how they are sent: 'length', 'chunked', 'expect' (behind a 100).
+  // body: bytes; framing: how they are sent: 'length', 'chunked' or 'expect' (after a 100).
   ask({ method = 'GET', path, headers = {}, body, framing = 'length' }) {
     if (body === undefined) {
       this.write_(this.head_(method, path, headers));
@@ -96,8 +96,9 @@ export class Http1 {
       this.write_(this.head_(method, path, { ...headers, 'Content-Length': body.length, Expect: '100-continue' }));
       return this.after_(async () => {
         await this.until_(() => this.received_.length >= kContinue.length, path);
-        // nginx says nothing of it where it refuses at once; the body is sent all the same.
-        const [start, rest] = [this.received_.subarray(0, kContinue.length), this.received_.subarray(kContinue.length)];
+        // If nginx rejects the request at once it sends no 100; the body is sent all the same.
+        const { received_: received } = this;
+        const [start, rest] = [received.subarray(0, kContinue.length), received.subarray(kContinue.length)];
         if (start.equals(kContinue)) this.received_ = rest;
         this.socket_.write(body);
         return this.take_(method, path);
@@ -108,7 +109,7 @@ export class Http1 {
     return this.after_(() => this.take_(method, path));
   }
 
-  // Answers are taken in the order of the questions.
+  // Answers are read in the order of the requests.
   after_(next) {
     this.turn_ = this.turn_.then(next);
     this.turn_.catch(() => {});
@@ -133,7 +134,7 @@ export class Http1 {
     return { ...answer, body: answer.raw.toString() };
   }
 
-  // An answer without an end, once its head is there: { status, headers, bytes(), text(), over() }.
+  // Opens a stream. Gives { status, headers, bytes(), text(), over() } when its head is there.
   stream({ path, headers = {} }) {
     this.write_(this.head_('GET', path, { Accept: 'text/event-stream', ...headers }));
     return this.after_(async () => {
@@ -144,7 +145,7 @@ export class Http1 {
     });
   }
 
-  // Bytes that belong to no answer.
+  // Bytes received beyond the answers read so far.
   get excess() {
     return this.received_.toString('latin1');
   }
@@ -186,7 +187,7 @@ export class Http2 {
     return within(answer, kDefaultTimeout, question.path);
   }
 
-  // A request whose body the client gives up halfway.
+  // A request whose client cancels it in the middle of the body.
   async abandon(question) {
     const stream = this.request_({ ...question, body: undefined, method: 'POST' });
     stream.on('error', () => {});

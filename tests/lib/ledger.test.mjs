@@ -1,4 +1,4 @@
-// The judge of endless runs must find what the other one finds, while it forgets.
+// The judge of endless runs must find what checker.mjs finds, although it drops old rows.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
@@ -7,7 +7,7 @@ import { Ledger, Reader } from './ledger.mjs';
 
 const kNow = Date.now() * 1000;
 
-// A database whose log a test writes.
+// A fake database whose log the test writes.
 class Log {
   constructor() {
     this.rows = [];
@@ -31,7 +31,7 @@ async function started({ resets, types, channels = ['cheese'], after = 1, since_
   const log = new Log();
   const ledger = new Ledger(log, { keep: 20 });
   await ledger.start();
-  const reader = ledger.add(new Reader({ who: 'r', channels, types, resets }));
+  const reader = ledger.add(new Reader({ name: 'r', channels, types, resets }));
   reader.begin({ after, since_us });
   for (const id of [2, 3, 5]) log.add(id);
   log.add(6, { channel_id: 'wine' });
@@ -44,7 +44,7 @@ const found = ({ totals: { lost, twice, other } }) => ({ lost, twice, other });
 const kNothing = { lost: 0, twice: 0, other: 0 };
 
 describe('the ledger', () => {
-  test('has nothing to say about a perfect delivery, whatever comes first: the event or the row', async () => {
+  test('reports nothing for a perfect delivery, whether the event or the row comes first', async () => {
     const { log, ledger, take } = await started();
     take(2, 3, 5, 8);
     await ledger.tick();
@@ -55,7 +55,7 @@ describe('the ledger', () => {
     assert.deepEqual([found(ledger), ledger.totals.delivered, ledger.behind(), ledger.problems], [kNothing, 5, [], []]);
   });
 
-  test('waits for what has not come yet, and says who does', async () => {
+  test('waits for events that may still arrive, and lists the readers that lack them', async () => {
     const { ledger, reader, take } = await started();
     take(2);
     await ledger.tick();
@@ -70,7 +70,7 @@ describe('the ledger', () => {
     assert.match(ledger.problems[0], /lost, r: event 3, 5 came/);
   });
 
-  test('finds one that never comes', async () => {
+  test('finds an event that never arrives', async () => {
     const { log, ledger, take } = await started();
     take(2, 3, 5, 8);
     log.add(9, { ts_us: kNow - 100e6 });
@@ -85,7 +85,7 @@ describe('the ledger', () => {
     assert.deepEqual(found(ledger), { ...kNothing, twice: 2 });
   });
 
-  test('finds a reordering: what was passed over, and what came after all', async () => {
+  test('finds a reordering: the skipped event, and the event that arrives after all', async () => {
     const { ledger, take } = await started();
     take(2, 5, 3, 8);
     await ledger.tick();
@@ -108,20 +108,20 @@ describe('the ledger', () => {
     assert.deepEqual(found(ledger), { ...kNothing, other: 1 });
   });
 
-  test('begins where a reader begins: behind an id, a time, an opening that is still to come', async () => {
+  test('lets a reader begin behind an id, behind a time, or later with its opening', async () => {
     const { log, ledger } = await started({ after: 3 });
-    const late = ledger.add(new Reader({ who: 'late', channels: ['cheese'] }));
-    const timed = ledger.add(new Reader({ who: 'timed', channels: ['cheese'] }));
+    const late = ledger.add(new Reader({ name: 'late', channels: ['cheese'] }));
+    const timed = ledger.add(new Reader({ name: 'timed', channels: ['cheese'] }));
     timed.begin({ since_us: kNow });
     log.add(9, { ts_us: kNow + 1 });
     await ledger.tick();
     late.begin({ after: 8 });
     for (const reader of [late, timed]) reader.took(log.rows.at(-1));
     await ledger.tick();
-    assert.deepEqual([found(ledger), ledger.behind().map(({ who }) => who)], [kNothing, ['r']]);
+    assert.deepEqual([found(ledger), ledger.behind().map(({ name }) => name)], [kNothing, ['r']]);
   });
 
-  test('lets a reset lead on for those who may get one, and for nobody else', async () => {
+  test('accepts a reset only for readers that are allowed to receive one', async () => {
     for (const resets of [true, false]) {
       const { ledger, reader, take } = await started({ resets });
       reader.took({ id: 3, type: 'pgevents.reset', data: '{}' });
@@ -131,14 +131,14 @@ describe('the ledger', () => {
     }
   });
 
-  test('forgets what is old, unless somebody still waits for it', async () => {
+  test('drops old rows unless a reader still waits for them', async () => {
     const { log, ledger, take } = await started();
     for (const id of range(10, 5000)) log.add(id, { ts_us: kNow - 30e6 });
     await ledger.tick();
     assert.equal(ledger.size, 4996);
     take(2, 3, 5, 8, ...range(10, 5000));
     await ledger.tick();
-    assert.deepEqual([found(ledger), ledger.size], [kNothing, 4996]); // in order of the log, and its beginning is new
+    assert.deepEqual([found(ledger), ledger.size], [kNothing, 4996]); // rows leave in log order; the first is new
     log.rows.splice(0);
     const other = new Ledger(log, { keep: 20 });
     for (const id of range(10, 5000)) log.add(id, { ts_us: kNow - 30e6 });
@@ -146,7 +146,7 @@ describe('the ledger', () => {
     assert.equal(other.size, 0);
   });
 
-  test('judges what publishers say they did', async () => {
+  test('compares the log with what publishers recorded', async () => {
     const { log, ledger } = await started();
     log.add(9, { data: '{"token":"a"}' });
     const event = (token) => ({ publisher: 0, number: 0, events: [{ token, channel: 'cheese', type: 'made' }] });

@@ -1,5 +1,5 @@
-// What ends with a test file: servers register here how they are stopped and checked. A test file runs the list after its
-// last test (a failing stop fails the file); a program that is no test calls endAll() itself.
+// Everything that ends with a test file: servers register how they are stopped and checked. A test file runs the list
+// after its last test (a failing stop fails the file); a program that is not a test calls endAll() itself.
 import { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
@@ -23,7 +23,7 @@ export async function endAll() {
   if (errors.length === 1) throw errors[0];
 }
 
-// No file takes nearly as long; one that hangs is to fail by itself.
+// No file takes nearly as long; a hanging one must fail by itself.
 const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000;
 
 function giveUp() {
@@ -31,9 +31,9 @@ function giveUp() {
   process.exit(1);
 }
 
-// Registered while modules load, that is for the whole file; inside a hook it would belong to that hook. The runner takes a file
-// for done as soon as no test is left that it knows: it would end the servers while the file still starts some for tests below.
-// So no test begins before the file has loaded.
+// Hooks are registered while modules load, that is for the whole file; inside a hook they would belong to that hook.
+// The runner considers a file done as soon as no known test is left, and would end the servers while the file still
+// starts some for later tests. Therefore no test begins before the file has loaded.
 if (/\.test\.m?js$/.test(process.argv[1] ?? '')) {
   const loaded = import(pathToFileURL(process.argv[1]));
   loaded.catch(() => {}); // the runner reports it; the hook fails the tests

@@ -1,4 +1,4 @@
-// What ends with a test file ends behind its last test, also where the file still loads when those before have run.
+// What ends with a test file ends after its last test, even if the file still loads when the first tests have run.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,8 +21,8 @@ const kFiles = [
   ['a server between two tests', `test('a', () => say('a')); await load(); say('loaded'); test('b', () => say('b'));`,
     'loaded a b end', 0],
   ['a server behind all tests', `test('a', () => say('a')); await load(); say('loaded');`, 'loaded a end', 0],
-  ['a server that does not start', `test('a', () => say('a')); await load(); say('failed'); throw new Error('no server');`,
-    'failed end', 1],
+  ['a server that does not start',
+    `test('a', () => say('a')); await load(); say('failed'); throw new Error('no server');`, 'failed end', 1],
 ];
 
 for (const [what, body, said, status] of kFiles) {
@@ -31,7 +31,7 @@ for (const [what, body, said, status] of kFiles) {
     const file = path.join(dir, 'file.test.mjs');
     fs.writeFileSync(file, `${kHead}\n${body}\n`);
     const env = { ...process.env };
-    delete env.NODE_TEST_CONTEXT; // this file's, under which that one would report to this one's runner
+    delete env.NODE_TEST_CONTEXT; // with it, the started file would report to this file's runner
     const result = await run('node', [file], { env, expect: status });
     assert.equal(fs.readFileSync(path.join(dir, 'said'), 'utf8').trim(), said);
     if (status !== 0) assert.match(result.stdout, /no server/);

@@ -1,11 +1,11 @@
-// An nginx with the module in front of a database, as most tests of the module want it: one location, some workers, every
-// answer naming the worker that gave it.
+// An nginx with the module in front of a database, as most tests of the module need it: one location, some workers, and
+// a header with the pid of the worker that answered.
 import { EventStream } from './event_stream.mjs';
 import { startNginx } from './nginx.mjs';
 import { Poller } from './poller.mjs';
 import { request } from './http.mjs';
 
-// What stands in a server block. `location` is more for the location /rt/.
+// The content of a server block. `location` adds lines to the location /rt/.
 export function locationText({ location = '', subscribe = '*', publish = '*' } = {}) {
   return `
     add_header X-Worker $pid always;
@@ -35,16 +35,17 @@ export class ModuleServer {
     return request({ port: this.port, path: this.path_(channels, query), ...options });
   }
 
-  // An event stream; wait for its opened() before publishing what it must see.
+  // An event stream; wait for its opened() before publishing what it must receive.
   stream(channels, { query = {}, ...options } = {}) {
-    return new EventStream({ port: this.port, path: this.path_(channels, query), envelope: query.envelope === '1', ...options });
+    const path = this.path_(channels, query);
+    return new EventStream({ port: this.port, path, envelope: query.envelope === '1', ...options });
   }
 
   poller(channels, { query, ...options } = {}) {
     return new Poller({ port: this.port, path: this.path_(channels, query), ...options });
   }
 
-  // A request that is under way: { answer (a promise), done() (is it there?) }.
+  // A request in progress: { answer (a promise), done() (has it been answered?) }.
   pending(channels, options) {
     const state = { answer: this.get(channels, options), over: false, done: () => state.over };
     const mark = () => (state.over = true);
@@ -53,12 +54,13 @@ export class ModuleServer {
   }
 }
 
-// Waits until the module has found its database. The kernel spreads connections over the workers (reuseport); otherwise a
-// lone one might take them all.
-// database: a Database; parameters: of pgevents_database; location, subscribe, publish: see locationText; server, http: more
-// text (server may be a function of the Nginx); the rest as startNginx takes it.
-export async function startModuleServer({ database, workers = 2, ring = '4m', parameters = '', server = '', http = '', location, subscribe,
-  publish, ...options }) {
+// Starts nginx and waits until the module listens to its database. With reuseport the kernel spreads connections over
+// the workers; without it one worker might accept them all. database: a Database; parameters: of pgevents_database;
+// location, subscribe, publish: see locationText; server, http: further text (server may be a function of the Nginx);
+// other options as startNginx() takes them.
+export async function startModuleServer({
+  database, workers = 2, ring = '4m', parameters = '', server = '', http = '', location, subscribe, publish, ...options
+}) {
   const nginx = await startNginx({
     workers,
     ...options,

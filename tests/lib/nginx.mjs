@@ -1,5 +1,5 @@
-// A real nginx with the configuration that a test gives. What every configuration needs (module, log, pid, temporary
-// paths, ports) is added here; stop() is also the check that nothing went wrong inside.
+// A real nginx with the configuration of a test. What every configuration needs (module, log, pid, temporary paths,
+// ports) is added here; stop() also checks the logs for errors.
 //
 //   const nginx = await startNginx({ http: (n) => `server { listen ${n.listen()}; location / { … } }` });
 //   await request({ port: nginx.port, path: '/events/cheese' });
@@ -15,16 +15,16 @@ import { childrenOf, kSanitizerReport, run, waitGone } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 
 const kBinary = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
-export const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build', 'release', 'ngx_http_pgevents_module.so');
+export const kModule = process.env.PGEVENTS_MODULE ?? path.join(kRoot, 'build/release/ngx_http_pgevents_module.so');
 
-// nginx 1.22 has no timer while it waits for more of an answer of which it has just read a full buffer: a worker that leaves
-// would forget such a request. The fallback's pieces, of 8,192 bytes, do not fill these (docs/fallback.md).
+// nginx 1.22 has no timer while it waits for more of an answer after a full buffer: a leaving worker would forget such
+// a request. The fallback's pieces of 8,192 bytes do not fill these buffers (docs/fallback.md).
 const kBuffers = 'fastcgi_buffer_size 15k; fastcgi_buffers 8 15k;';
 
-// What a log must not hold. `worker process N exited on signal` is an [alert]: tests that kill workers allow it.
+// What a log must not contain. `worker process N exited on signal` is an [alert]: tests that kill workers allow it.
 const kForbidden = [/\[(alert|emerg|crit)\]/, /open socket left/, /\(core dumped\)/, kSanitizerReport];
 
-// nginx's own words about a worker that the test itself killed.
+// nginx's line about a worker that the test itself killed.
 export const kKilledWorker = /worker process [0-9]+ exited on signal 9/;
 
 function sanitizerEnvironment(dir) {
@@ -58,12 +58,12 @@ export class Nginx {
   }
 
   reserve_(n) {
-    assert.equal(n, this.ports.length, 'ports are to be used in order');
+    assert.equal(n, this.ports.length, 'ports must be used in order');
     this.ports.push(this.free_ports_.pop());
     return this.ports[n];
   }
 
-  // Writes nginx.conf. `http` is text, or a function of this object that gives it.
+  // Writes nginx.conf. `http` is text, or a function of this object that returns it.
   async configure(http, overrides = {}) {
     while (this.free_ports_.length < 4) this.free_ports_.push(await freePort());
     this.options_ = { ...this.options_, ...overrides };
@@ -94,17 +94,17 @@ ${http}
 `;
   }
 
-  // A fault in the configuration is thrown with nginx's words.
+  // Throws an error with nginx's own text if the configuration is wrong.
   async start() {
     await run(this.binary_, ['-p', this.dir, '-c', this.conf, '-e', this.errorLog], { env: this.env_ });
     this.running_ = true;
     await this.waitWorkers();
   }
 
-  // nginx -t: [true or false, what it says].
+  // Runs nginx -t. Gives [is the configuration valid?, nginx's text].
   async test() {
     const args = ['-t', '-p', this.dir, '-c', this.conf, '-e', this.errorLog];
-    // nginx -t ends without freeing its first pool: that is no leak to report.
+    // nginx -t exits without freeing its first pool, which is not a leak to report.
     const env = { ...this.env_, ASAN_OPTIONS: `${this.env_.ASAN_OPTIONS}:detect_leaks=0` };
     const { status, stderr } = await run(this.binary_, args, { env, expect: null });
     return [status === 0, stderr];
@@ -114,7 +114,7 @@ ${http}
     return Number(fs.readFileSync(this.pidFile, 'latin1').trim());
   }
 
-  // Pids of the master's children: workers, old workers on their way out included.
+  // Pids of the master's children: workers, including leaving ones.
   workers() {
     return childrenOf(this.master());
   }
@@ -124,12 +124,13 @@ ${http}
     return waitFor(() => this.workers().length >= count && this.workers(), { what: `${count} nginx workers` });
   }
 
-  // Until the module serves these databases (their listeners have caught up): before that it answers 503, or leaves requests to
-  // the fallback.
+  // Waits until the module serves these databases (their listeners have caught up): before that it answers 503 or
+  // leaves requests to the fallback.
   async waitListening(...databases) {
     for (const name of databases.length > 0 ? databases : ['main']) {
       const line = `pgevents: listening to "${name}"`;
-      await waitFor(() => this.logText().includes(line), { what: () => `${line}; log: ${this.logText().slice(-2000)}` });
+      const what = () => `${line}; log: ${this.logText().slice(-2000)}`;
+      await waitFor(() => this.logText().includes(line), { what });
     }
   }
 
@@ -139,12 +140,12 @@ ${http}
 
   // Kills one process of this nginx.
   kill(pid, signal = 'SIGKILL') {
-    assert.ok([this.master(), ...this.workers()].includes(pid), `${pid} is no process of this nginx`);
+    assert.ok([this.master(), ...this.workers()].includes(pid), `process ${pid} does not belong to this nginx`);
     process.kill(pid, signal);
   }
 
-  // Loads the configuration anew (given as for configure(), or the file as it is) and waits for the new workers.
-  // Old ones may still be going: wait for `waitGone(old)`. Gives the pids of the old workers.
+  // Reloads the configuration (given as for configure(), or the file as it is) and waits for the new workers. Old ones
+  // may still be running: wait for `waitGone(old)`. Gives the pids of the old workers.
   async reload(http, overrides) {
     if (http !== undefined) await this.configure(http, overrides);
     const old = this.workers();
@@ -163,7 +164,7 @@ ${http}
     return fs.existsSync(this.errorLog) ? fs.readFileSync(this.errorLog, 'utf8') : '';
   }
 
-  // Every worker that ever ran, by the log.
+  // Every worker that ever ran, according to the log.
   allWorkersEver() {
     return [...this.logText().matchAll(/start worker process ([0-9]+)/g)].map((match) => Number(match[1]));
   }
@@ -184,7 +185,7 @@ ${http}
     this.running_ = false;
   }
 
-  // As when its machine goes down: master and workers are killed at once.
+  // Kills master and workers at once, as when the machine goes down.
   async crash() {
     const pids = [this.master(), ...this.workers()];
     for (const pid of pids) process.kill(pid, 'SIGKILL');
@@ -193,7 +194,8 @@ ${http}
     this.running_ = false;
   }
 
-  // Ends nginx (SIGQUIT unless told) and asserts that its log is clean but for `allow`ed lines and no process is left.
+  // Ends nginx (by default with SIGQUIT) and asserts that its log is clean except for `allow`ed lines and no process is
+  // left.
   async stop({ allow = [], signal = 'SIGQUIT' } = {}) {
     if (this.running_) await this.end_(signal, 30_000);
     await waitGone(this.allWorkersEver(), 'workers of the whole run', 10_000);
@@ -215,7 +217,7 @@ ${http}
   }
 }
 
-// Starts nginx; it is stopped after the test file if the test does not do so itself.
+// Starts nginx. It is stopped after the test file unless the test stops it itself.
 export async function startNginx({
   http, workers = 2, loadModule = true, modules = [], main = '', events = '', binary, env = {}, allow = [],
 }) {

@@ -1,5 +1,5 @@
-// JSON texts that once broke some server or client, and event types that are allowed though odd. Not one may be changed on
-// its way, but for CR and LF between JSON tokens, which become spaces.
+// JSON texts that once broke some server or client, and unusual but allowed event types. Delivery must not change any
+// of them, except that CR and LF between JSON tokens become spaces.
 const kBackslash = '\\';
 const escaped = (hex) => `${kBackslash}u${hex}`;
 const megabyte = 1 << 20;
@@ -26,7 +26,8 @@ export const kPayloads = {
   'letters that need no escape, escaped': `"${escaped('0041')}${escaped('00e9')}"`,
   'backslashes and quotes': `"${kBackslash.repeat(6)}${kBackslash}"${kBackslash.repeat(2)}"`,
   'brackets in a string': `"}]}],{\\"id\\":1"`,
-  'text that looks like a frame': `"x${kBackslash}n${kBackslash}nevent: evil${kBackslash}ndata: 1${kBackslash}nid: 1${kBackslash}n${kBackslash}n"`,
+  'text that looks like a frame':
+    `"x${kBackslash}n${kBackslash}nevent: evil${kBackslash}ndata: 1${kBackslash}nid: 1${kBackslash}n${kBackslash}n"`,
   'text that looks like a field': '"data: x id: 5 retry: 1 : comment"',
   'leading spaces in a string': '"  two spaces"',
   'two bytes of UTF-8': '"Gruyère ß ñ \u0080"',
@@ -59,7 +60,7 @@ export const kOddTypes = {
   'letters with marks': 'käse',
   'an emoji': '🧀',
   'a line separator': 'a\u2028b\u2029c',
-  'a C1 control, which ends no line': 'a\u0085b',
+  'a C1 control, which does not end a line': 'a\u0085b',
   'a byte order mark': '\ufeffa',
   'a comma': 'a,b',
   'angle brackets': '<b>&amp;',

@@ -1,5 +1,5 @@
-// The polling client: the loop of the 2014 event-forwarder's browser code. Asks, takes the array, waits as long as
-// X-PS-Reconnect-In says, asks again with its cursor. Serves for long polls and short polls alike.
+// The polling client, with the loop of the 2014 event-forwarder's browser code: it polls, takes the array, waits for
+// the time in X-PS-Reconnect-In, and polls again with its cursor. It works for long polls and short polls alike.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import https from 'node:https';
@@ -10,9 +10,12 @@ import { atEnd } from './lifetime.mjs';
 import { parsePollBody } from './wire.mjs';
 
 export class Poller {
-  // cursorIn: 'header' sends Last-Event-ID, 'query' the parameter last_event_id; maxDelay caps the wait between polls (ms).
-  constructor({ port, path, tls = false, headers = {}, cursor, flavor = 'long-poll', cursorIn = 'header', maxDelay = 5000,
-    onEvent = () => {} }) {
+  // cursorIn: 'header' sends Last-Event-ID, 'query' the parameter last_event_id; maxDelay caps the wait between polls
+  // (ms).
+  constructor({
+    port, path, tls = false, headers = {}, cursor, flavor = 'long-poll', cursorIn = 'header', maxDelay = 5000,
+    onEvent = () => {},
+  }) {
     this.options_ = { port, path, tls, headers, flavor, cursorIn, maxDelay, onEvent };
     this.cursor = cursor === undefined ? undefined : String(cursor);
     this.events = [];
@@ -34,7 +37,7 @@ export class Poller {
     this.agent_.destroy();
   }
 
-  // One poll; gives how long to wait before the next (ms).
+  // Polls once. Gives the time to wait before the next poll (ms).
   async pollOnce_() {
     const { port, tls, headers } = this.options_;
     try {
@@ -77,9 +80,10 @@ export class Poller {
     else this.cursor = next;
   }
 
-  // Waits for the first answer: from then on the cursor is an id and every later event is this client's.
+  // Waits for the first answer: from then on the cursor is an id, and every later event must reach this client.
   async opened(timeout = kDefaultTimeout) {
-    await waitFor(() => this.answers.some((answer) => answer.status === 200), { what: () => `an answer, ${this.describe()}`, timeout });
+    const answered = () => this.answers.some((answer) => answer.status === 200);
+    await waitFor(answered, { what: () => `an answer, ${this.describe()}`, timeout });
     return this;
   }
 
@@ -91,7 +95,8 @@ export class Poller {
 
   describe() {
     const last = this.answers.at(-1);
-    return `${this.options_.path} cursor ${this.cursor}, ${this.answers.length} answers, last ${last?.status} ${last?.body?.slice(0, 100)}`;
+    const count = `${this.answers.length} answers, last ${last?.status} ${last?.body?.slice(0, 100)}`;
+    return `${this.options_.path} cursor ${this.cursor}, ${count}`;
   }
 
   async close() {

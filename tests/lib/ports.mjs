@@ -1,5 +1,6 @@
-// TCP ports for the servers of a test. A port belongs to one test process until that process ends, and none is among those
-// that the kernel gives to outgoing connections: thousands of clients of another suite would take it before the server does.
+// TCP ports for the servers of a test. A port belongs to one test process until that process ends. None of them is one
+// that the kernel gives to outgoing connections: with thousands of clients in another suite, such a port is often taken
+// before the server listens on it.
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -12,7 +13,7 @@ const kRangeFile = '/proc/sys/net/ipv4/ip_local_port_range';
 const kLast = Math.min(32_767, Number(fs.readFileSync(kRangeFile, 'utf8').split(/\s+/)[0]) - 1);
 const kFolder = path.join(os.tmpdir(), `pgevents-test-ports.${process.getuid()}`);
 
-// The file that says which process has the port.
+// The file that names the process which has the port.
 export const fileOf = (port) => path.join(kFolder, String(port));
 
 const reserved = new Set();
@@ -35,7 +36,7 @@ export function reserve(port) {
   return false;
 }
 
-// An empty file is one that its process is just writing.
+// The file is empty while its process is writing it.
 function isAbandoned(port) {
   try {
     const owner = Number(fs.readFileSync(fileOf(port), 'utf8'));

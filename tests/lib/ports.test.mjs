@@ -25,7 +25,7 @@ describe('freePort', () => {
     assert.ok(Math.max(...ports) < first, `${Math.max(...ports)} is below ${first}`);
   });
 
-  test('gives a port to one process at a time, and again when that process has ended', async () => {
+  test('gives a port to one process at a time, and to another one after that process ended', async () => {
     const mine = [];
     for (let i = 0; i < kCount; i++) mine.push(await freePort());
     const others = await portsOfAnotherProcess();
@@ -34,7 +34,7 @@ describe('freePort', () => {
     assert.deepEqual(others.filter((port) => fs.existsSync(fileOf(port))), []);
   });
 
-  test('takes over what a killed process has left', async () => {
+  test('takes over the port of a killed process', async () => {
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e',
       `${kScript}\nprocess.kill(process.pid, 'SIGKILL');`], { timeout: 60_000, expect: null });
     const [left] = stdout.trim().split('\n').map(Number);

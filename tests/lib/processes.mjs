@@ -1,10 +1,10 @@
-// Programs that tests start: one-shot commands, servers, and what the kernel says about processes.
+// Programs that tests start: one-shot commands and servers; and what the kernel reports about processes.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 
 import { waitFor } from './conditions.mjs';
 
-// Runs a command to its end. `expect` is the wanted exit status (null: any).
+// Runs a command to its end. `expect` is the expected exit status (null: any).
 export async function run(command, args, { input, env, cwd, expect = 0, timeout = 120_000 } = {}) {
   const child = spawn(command, args, { env: env ?? process.env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   const limit = setTimeout(() => child.kill('SIGKILL'), timeout);
@@ -31,7 +31,7 @@ export async function run(command, args, { input, env, cwd, expect = 0, timeout 
   return result;
 }
 
-// [pid, ppid, state] of a process, or undefined when it is gone.
+// { pid, ppid, state } of a process, or undefined when it is gone.
 export function processState(pid) {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -42,7 +42,7 @@ export function processState(pid) {
   }
 }
 
-// A zombie holds no socket and no memory: for the tests it is gone.
+// A zombie has no socket and no memory, so tests count it as gone.
 export function isAlive(pid) {
   const process_state = processState(pid);
   return process_state !== undefined && process_state.state !== 'Z';
@@ -65,7 +65,7 @@ export async function waitGone(pids, what, timeout = 30_000) {
   });
 }
 
-// Sends a signal; a process that is gone already is no error.
+// Sends a signal; a process that is already gone is not an error.
 export function signalIfAlive(pid, signal) {
   try {
     process.kill(pid, signal);
@@ -76,7 +76,7 @@ export function signalIfAlive(pid, signal) {
   }
 }
 
-// Resident memory in KiB; `Rss`, `Pss`, `Private_Dirty` and the like, from smaps_rollup.
+// Resident memory in KiB: `Rss`, `Pss`, `Private_Dirty` or another field of smaps_rollup.
 export function memoryOf(pid, field = 'Rss') {
   const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
   return Number(new RegExp(`^${field}: +([0-9]+) kB`, 'm').exec(text)[1]);
@@ -94,18 +94,18 @@ export function cpuSecondsOf(pid) {
   return user + system;
 }
 
-// The same of a server with all its processes, those that have ended meanwhile included.
+// The same for a server with all its processes, including those that have ended meanwhile.
 export function cpuSecondsOfServer(pid) {
   const all = [pid, ...childrenOf(pid)].flatMap((one) => {
     try {
       return cpuTimesOf(one);
     } catch {
-      return []; // it has just ended: the next look finds its time with its parent
+      return []; // it has just ended: its parent's times include it from now on
     }
   });
   return all.reduce((sum, seconds) => sum + seconds, 0);
 }
 
-// What leads in a log to a sanitizer's report.
+// The beginning of a sanitizer's report in a log.
 export const kSanitizerReport =
   /==[0-9]+==ERROR|AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer/;

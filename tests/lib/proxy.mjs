@@ -1,4 +1,4 @@
-// The network between the front-ends and their database, as a TCP proxy that can be made worse.
+// The network between the front-ends and their database: a TCP proxy with faults.
 import net from 'node:net';
 
 import { sleep } from './conditions.mjs';
@@ -10,7 +10,7 @@ export class Proxy {
     this.pairs_ = new Set();
     this.delay_ = 0;
     this.refusing_ = false;
-    this.tried = 0; // connections, those that were refused among them
+    this.tried = 0; // connections, including rejected ones
     this.server_ = net.createServer((inner) => this.join_(inner));
   }
 
@@ -64,8 +64,8 @@ export class Proxy {
     this.delay_ = 0;
   }
 
-  // Keeps every connection of now open and lets nothing pass any more, in either direction; those that come later are not
-  // concerned. Gives how many there were.
+  // Keeps every current connection open and forwards nothing more in either direction; later connections are not
+  // affected. Gives the number of frozen connections.
   freeze() {
     for (const pair of this.pairs_) pair.frozen = true;
     return this.pairs_.size;
@@ -77,7 +77,7 @@ export class Proxy {
   }
 }
 
-// A way to `port`; it ends with the test file.
+// Starts a proxy to `port`, which ends with the test file.
 export async function startProxy(port) {
   const proxy = new Proxy(port);
   await proxy.listen();

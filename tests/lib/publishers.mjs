@@ -1,9 +1,9 @@
-// Applications at work: concurrent transactions that publish, sleep, roll back now and then, and keep a record of what they
+// Publishing applications: concurrent transactions that publish, sleep, sometimes roll back, and record what they
 // committed, so that the log itself can be judged. They survive a database that goes away.
 import { sleep } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
 
-// A small seeded generator (mulberry32), so that a failing run can be had again.
+// A small seeded generator (mulberry32), so that a failing run can be repeated.
 export function randomSource(seed) {
   let state = seed >>> 0;
   return () => {
@@ -18,13 +18,16 @@ export function randomSource(seed) {
 const kInsert = 'INSERT INTO pgevents.events (channel_id, data) VALUES ($1, $2::json)';
 const kPublish = 'SELECT pgevents.publish($1, $2, $3::json)';
 
-const kLate = 1000; // ms; what a database's absence cost beyond that is not made up for
+const kLate = 1000; // ms; a longer delay, for example while the database is away, is not made up for
 
 export class Publishers {
-  // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions. With a
-  // rate (events a second, of all together) they keep to a timetable instead of pausing, and take the channels in turn.
-  constructor(database, { count = 4, channels = ['cheese'], types = ['cheese_created', 'cheese_sold'], perTransaction = [1, 5],
-    sleepMs = [0, 50], pauseMs = [0, 5], rate, rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9 } = {}) {
+  // sleepMs: between the statements of a transaction; pauseMs: between transactions; rollbacks: share of transactions.
+  // With a rate (events a second, of all together) they keep to a timetable instead of pausing, and take the channels
+  // in turn.
+  constructor(database, {
+    count = 4, channels = ['cheese'], types = ['cheese_created', 'cheese_sold'], perTransaction = [1, 5],
+    sleepMs = [0, 50], pauseMs = [0, 5], rate, rollbacks = 0.1, padding = 0, seed = Date.now() % 1e9,
+  } = {}) {
     this.database_ = database;
     const events = ((perTransaction[0] + perTransaction[1]) / 2) * (1 - rollbacks);
     const interval = rate && (1000 * events * count) / rate;
@@ -43,7 +46,7 @@ export class Publishers {
     return this.record.committed.reduce((sum, { events }) => sum + events.length, 0);
   }
 
-  // Lets every transaction come to its end.
+  // Lets every transaction end. Gives the record.
   async stop() {
     this.stopping_ = true;
     await Promise.all(this.running_);
@@ -99,7 +102,7 @@ export class Publishers {
     await this.commit_(client, transaction);
   }
 
-  // A connection lost during COMMIT leaves open whether it took place; the log will tell.
+  // If the connection is lost during COMMIT, only the log shows whether the transaction was committed.
   async commit_(client, transaction) {
     try {
       await client.query('COMMIT');

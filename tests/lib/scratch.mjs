@@ -1,5 +1,6 @@
-// Temporary directories of a test process. They go away with it; when a test failed, their logs and configurations are kept
-// under tests/out/<test file>/ first. Servers that still run when the process ends are ended by watchdog.sh.
+// Temporary directories of a test process. They are removed when it exits; after a failed test their logs and
+// configurations are first copied to tests/out/<test file>/. watchdog.sh ends servers that still run when the process
+// exits.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,7 +14,7 @@ const kKeptBytes = 4 << 20;
 
 const directories = new Set();
 
-// A new directory with a short path (Unix sockets allow 107 bytes).
+// Creates a directory with a short path (a Unix socket's path has at most 107 bytes).
 export function tempDir(name = 't') {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), `pgev-${name}-`));
   fs.chmodSync(dir, 0o755);
@@ -49,7 +50,7 @@ function keepLogs(dir) {
   visit(dir, target);
 }
 
-// A directory with a pid file belongs to a server that still runs: that is left to the watchdog.
+// A directory with a pid file belongs to a running server: the watchdog removes it.
 function cleanUp(exit_code) {
   for (const dir of directories) {
     try {

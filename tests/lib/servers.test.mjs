@@ -1,4 +1,4 @@
-// The harness itself: clusters and nginx start, restart, die and leave nothing behind, and stop() sees what it must see.
+// The harness itself: clusters and nginx start, restart, crash and leave nothing behind, and stop() finds faults.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -34,7 +34,7 @@ describe('a cluster', () => {
   });
 });
 
-describe('a test process that ends in disorder', () => {
+describe('a test process that ends without cleaning up', () => {
   const script = `
     const { startCluster } = await import('${pathToFileURL(`${kRoot}/tests/lib/cluster.mjs`)}');
     const { startNginx } = await import('${pathToFileURL(`${kRoot}/tests/lib/nginx.mjs`)}');
@@ -46,7 +46,8 @@ describe('a test process that ends in disorder', () => {
 
   for (const how of ['SIGKILL', 'SIGTERM', 'throw']) {
     test(`(${how}) leaves no server and no directory`, async () => {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', script, how], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const args = ['--input-type=module', '-e', script, how];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
       let text = '';
       child.stdout.on('data', (chunk) => (text += chunk));
       await waitFor(() => text.includes('\n'), { what: 'servers of the child' });
@@ -61,7 +62,7 @@ describe('a test process that ends in disorder', () => {
 describe('an nginx', () => {
   const http = (word) => (n) => `server { listen ${n.listen()}; location / { return 200 "${word}"; } }`;
 
-  test('answers, reloads with another configuration, and stops with nobody left', async () => {
+  test('answers, reloads with another configuration, and stops without leaving a process', async () => {
     const nginx = await startNginx({ ...plain, http: http('one') });
     assert.equal((await request({ port: nginx.port })).body, 'one');
     const old = await nginx.reload(http('two'));
@@ -73,11 +74,11 @@ describe('an nginx', () => {
     assert.deepEqual(last.filter(isAlive), []);
   });
 
-  test('says what is wrong with a configuration', async () => {
+  test('reports the error in a configuration', async () => {
     await assert.rejects(startNginx({ ...plain, http: 'nonsense on;' }), /unknown directive "nonsense"/);
   });
 
-  test('replaces a killed worker, which stop() takes for a fault unless it is allowed', async () => {
+  test('replaces a killed worker, which stop() reports as a fault unless it is allowed', async () => {
     const nginx = await startNginx({ ...plain, http: http('one') });
     const [victim] = nginx.workers();
     nginx.kill(victim);
@@ -86,7 +87,7 @@ describe('an nginx', () => {
     nginx.assertCleanLog([kKilledWorker]);
   });
 
-  test('is blamed for an open socket, an alert and a sanitizer report', async () => {
+  test('fails for an open socket, an alert and a sanitizer report in its log', async () => {
     const nginx = await startNginx({ ...plain, http: http('one') });
     await nginx.stop();
     for (const line of ['[alert] 1#1: x', '[notice] open socket left in', '==12==ERROR: AddressSanitizer: heap-use']) {
@@ -112,7 +113,7 @@ describe('the HTTP tools', () => {
     assert.throws(() => parseAnswers(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi')), /cut/);
   });
 
-  test('talk raw', async () => {
+  test('exchange raw bytes', async () => {
     const nginx = await startNginx({ ...plain, http: (n) => `server { listen ${n.listen()}; return 204; }` });
     const bytes = await rawExchange({ port: nginx.port }, 'GET / HTTP/1.0\r\n\r\n');
     assert.equal(parseAnswers(bytes)[0].status, 204);
@@ -120,7 +121,7 @@ describe('the HTTP tools', () => {
 });
 
 describe('the event stream client', () => {
-  test('reconnects with its cursor after the retry that it was told', async () => {
+  test('reconnects with its cursor after the server\'s retry time', async () => {
     const nginx = await startNginx({
       ...plain,
       http: (n) => `map $http_last_event_id $from { default 5; 7 7; }

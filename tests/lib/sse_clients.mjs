@@ -1,5 +1,5 @@
-// Five event-stream clients from npm, each with a parser of its own, behind one call: read `url` until `count` events have
-// come, and give them as { type, data, id }.
+// Five event-stream clients from npm, each with its own parser, behind one call: it reads `url` until `count` events
+// have arrived, and gives them as { type, data, id }.
 import { EventSource } from 'eventsource';
 import * as fetchEventStreamModule from 'fetch-event-stream';
 import * as launchdarkly from 'launchdarkly-eventsource';
@@ -17,11 +17,12 @@ function reader(start) {
     let client;
     const all = new Promise((resolve) => {
       const onEvent = (event) => {
-        if (event.type === 'pgevents.cursor' || !event.data) return; // a handler of everything gets these too
+        if (event.type === 'pgevents.cursor' || !event.data) return; // a handler of all events gets these too
         if (events.length < count) events.push(event);
         if (events.length === count) resolve();
       };
-      client = start(url, { types: [...new Set(types)].filter((type) => type !== 'message'), onOpen: () => {}, onEvent });
+      const listened = [...new Set(types)].filter((type) => type !== 'message');
+      client = start(url, { types: listened, onOpen: () => {}, onEvent });
     });
     try {
       await within(all, kLimit, `${count} events, ${events.length} so far`);
@@ -32,7 +33,7 @@ function reader(start) {
   };
 }
 
-// Where a client departs from the standard, what it makes of a field's value.
+// How a client changes a field's value where it deviates from the standard.
 export const kQuirks = {
   'fetch-event-stream': (value) => value.trimStart(),
   '@microsoft/fetch-event-source': (value) => value.replace(/^\ufeff/, ''),

@@ -1,17 +1,17 @@
-// A strict reader of the event stream that pgevents sends. It knows the few blocks that the protocol allows and notes
-// everything else as a violation: stray fields, several data lines, carriage returns, bad UTF-8, ids that go back.
+// A strict reader of the event stream that pgevents sends. It knows the few blocks that the protocol allows and reports
+// everything else as a violation: unknown fields, several data lines, carriage returns, invalid UTF-8, descending ids.
 import { parseEventObject } from './wire.mjs';
 
 const kRetry = /^retry: ([0-9]+)$/;
 const kId = /^id: ([0-9]+|rt-[0-9]+(?:\.[0-9]{6})?)$/;
 const kEvent = /^event: ([^\n]*)$/;
 const kData = /^data: ([^\n]*)$/;
-// What gives a cursor without an event of a channel.
+// The lines that carry a cursor without an event of a channel.
 const kCursor = [/^event: pgevents\.cursor()$/, /^data:()$/, kId];
 const kWaiting = /^: (waiting for the database)$/;
 const kBlankLine = Buffer.from('\n\n');
 
-// A cursor is a number, or where it is a time the text.
+// A cursor is a number, or text if it is a time.
 const idOf = (text) => (text.startsWith('rt-') ? text : Number(text));
 
 const kShapes = [
@@ -31,12 +31,12 @@ function readBlock(text) {
     const matches = patterns.map((pattern, i) => pattern.exec(lines[i]));
     if (matches.every(Boolean)) return { kind, ...fields(matches.map((match) => match[1])) };
   }
-  return { kind: 'odd' };
+  return { kind: 'unknown' };
 }
 
 export class StreamParser {
-  // onBlock gets { kind, at (ms), raw (Buffer), … }; kinds: opening, waiting (the opening follows when the database is there),
-  // closing, event, cursor, heartbeat, odd.
+  // onBlock gets { kind, at (ms), raw (Buffer), … }; kinds: opening, waiting (the opening follows when the database is
+  // there), closing, event, cursor, heartbeat, unknown.
   constructor({ onBlock = () => {}, envelope = false } = {}) {
     this.onBlock_ = onBlock;
     this.envelope_ = envelope;
@@ -51,7 +51,7 @@ export class StreamParser {
   }
 
   push(chunk) {
-    // Joining only when a blank line may have come keeps a large event from being copied per chunk.
+    // Chunks are joined only when a blank line may have arrived, so that a large event is not copied per chunk.
     this.pending_.push(chunk);
     this.pending_bytes_ += chunk.length;
     if (!chunk.includes(0x0a)) return;
@@ -66,9 +66,10 @@ export class StreamParser {
     this.pending_bytes_ = bytes.length;
   }
 
-  // The stream has ended; a `clean` end leaves nothing behind.
+  // The stream has ended; a `clean` end must not be in the middle of a block.
   end({ clean = true } = {}) {
-    if (clean && this.pending_bytes_ > 0) this.blame_(`the stream ends in the middle of a block`, Buffer.concat(this.pending_));
+    if (!clean || this.pending_bytes_ === 0) return;
+    this.blame_('the stream ends in the middle of a block', Buffer.concat(this.pending_));
   }
 
   take_(raw) {
@@ -80,7 +81,7 @@ export class StreamParser {
     }
     if (raw.includes(0x0d) || raw.includes(0)) this.blame_('CR or NUL', raw);
     const block = { ...readBlock(text), at: performance.now(), raw };
-    // The closing block may carry the cursor, and then looks like an opening.
+    // The closing block may carry the cursor; then it looks like an opening.
     if (block.kind === 'opening' && this.opened_) block.kind = 'closing';
     this.check_(block);
     this.count_++;
@@ -88,11 +89,13 @@ export class StreamParser {
   }
 
   check_(block) {
-    if (block.kind === 'odd') this.blame_('no block of the protocol', block.raw);
+    if (block.kind === 'unknown') this.blame_('not a block of the protocol', block.raw);
     const first = this.count_ === 0;
-    if (block.kind === 'waiting' ? !first : first && block.kind !== 'opening') this.blame_('an opening first, and only there', block.raw);
+    const misplaced = block.kind === 'waiting' ? !first : first && block.kind !== 'opening';
+    if (misplaced) this.blame_('the opening must be first, and only there', block.raw);
     this.opened_ ||= block.kind === 'opening';
-    if (block.kind === 'event' && block.type !== 'pgevents.expired' && !this.opened_) this.blame_('an event before the opening', block.raw);
+    const is_early = block.kind === 'event' && block.type !== 'pgevents.expired' && !this.opened_;
+    if (is_early) this.blame_('an event before the opening', block.raw);
     if (this.closed_) this.blame_('a block after the closing one', block.raw);
     this.closed_ = block.kind === 'closing' || block.type === 'pgevents.expired';
     this.checkId_(block);
@@ -101,8 +104,8 @@ export class StreamParser {
 
   checkId_(block) {
     if (typeof block.id !== 'number') return;
-    // An event's id is new; a cursor may repeat, also that of the last word to an expired stream. A reset may lead anywhere,
-    // and says so.
+    // An event's id must be new; a cursor may repeat, also the one of the last event of an expired stream. A reset may
+    // lead to any id and reports it.
     const is_new = block.kind === 'event' && block.type !== 'pgevents.expired';
     const fits = is_new ? block.id > this.id_ : block.id >= this.id_;
     if (!fits && block.type !== 'pgevents.reset') this.blame_(`id after ${this.id_}`, block.raw);
@@ -113,8 +116,8 @@ export class StreamParser {
     try {
       if (this.envelope_) {
         block.object = parseEventObject(block.data);
-        if (block.object.id !== block.id) this.blame_('another id inside', block.raw);
-        if (block.object.type !== block.type) this.blame_('another type inside', block.raw);
+        if (block.object.id !== block.id) this.blame_('another id in the envelope', block.raw);
+        if (block.object.type !== block.type) this.blame_('another type in the envelope', block.raw);
       } else {
         JSON.parse(block.data);
       }

@@ -1,9 +1,11 @@
-// The strict reader accepts exactly the protocol, at every way of cutting the bytes, and blames everything else.
+// The strict reader accepts exactly the protocol, wherever the bytes are cut, and reports everything else.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { StreamParser } from './stream_parser.mjs';
-import { eventObject, formatTs, parseEventObject, parsePollBody, pollBody, streamCursor, streamOpening } from './wire.mjs';
+import {
+  eventObject, formatTs, parseEventObject, parsePollBody, pollBody, streamCursor, streamOpening,
+} from './wire.mjs';
 
 const opening = streamOpening(2000, 5);
 const event = 'event: cheese_created\ndata: {"name":"Gruyère\u2028"}\nid: 7\n\n';
@@ -22,13 +24,14 @@ describe('the strict stream reader', () => {
   test('reads every kind of block', () => {
     const { blocks, violations } = parse(`${opening}${event}:\n\n:\n${streamCursor(8)}${streamCursor(9)}retry: 40\n\n`);
     assert.deepEqual(violations, []);
-    assert.deepEqual(blocks.map(({ kind }) => kind), ['opening', 'event', 'heartbeat', 'heartbeat', 'cursor', 'closing']);
+    const kinds = ['opening', 'event', 'heartbeat', 'heartbeat', 'cursor', 'closing'];
+    assert.deepEqual(blocks.map(({ kind }) => kind), kinds);
     assert.deepEqual(blocks.map(({ id }) => id), [5, 7, undefined, 8, 9, undefined]);
     assert.equal(blocks[1].data, '{"name":"Gruyère\u2028"}');
     assert.equal(blocks[5].retry, 40);
   });
 
-  test('takes a later retry for the closing block, with or without the cursor', () => {
+  test('reads a later retry as the closing block, with or without the cursor', () => {
     for (const closing of ['retry: 40\n\n', streamOpening(40, 8)]) {
       const { blocks, violations } = parse(opening + event + closing);
       assert.deepEqual(violations, []);
@@ -37,16 +40,19 @@ describe('the strict stream reader', () => {
     assert.match(parse(opening + streamOpening(40, 4)).violations[0], /id after 5/);
   });
 
-  test('reads a stream that waits before it is opened, or ends', () => {
+  test('reads a stream that waits, and then opens or ends', () => {
     const waiting = ': waiting for the database\nretry: 4711\nevent: pgevents.cursor\ndata:\nid: rt-1406125522\n\n';
     const { blocks, violations } = parse(`${waiting}:\n\n${opening}${event}`);
     assert.deepEqual(violations, []);
-    assert.deepEqual(blocks.map(({ kind, id }) => [kind, id]), [['waiting', 'rt-1406125522'], ['heartbeat', undefined], ['opening', 5], ['event', 7]]);
+    assert.deepEqual(blocks.map(({ kind, id }) => [kind, id]),
+      [['waiting', 'rt-1406125522'], ['heartbeat', undefined], ['opening', 5], ['event', 7]]);
     const end = 'event: pgevents.expired\ndata: {"reason":"revoked"}\nid: rt-1406125522\n\n';
-    for (const rest of ['', ':\n\n', end, 'event: pgevents.cursor\ndata:\nid: rt-1406125522\n\nretry: 40\n\n']) assert.deepEqual(parse(waiting + rest).violations, []);
+    for (const rest of ['', ':\n\n', end, 'event: pgevents.cursor\ndata:\nid: rt-1406125522\n\nretry: 40\n\n']) {
+      assert.deepEqual(parse(waiting + rest).violations, []);
+    }
   });
 
-  test('does not mind where the bytes are cut', () => {
+  test('reads the same blocks wherever the bytes are cut', () => {
     const whole = parse(opening + event);
     for (let cut = 1; cut < opening.length + event.length; cut++) {
       const { blocks, violations } = parse(opening + event, { cut });
@@ -55,57 +61,61 @@ describe('the strict stream reader', () => {
     }
   });
 
+  const waiting = ': waiting for the database\nretry: 40\nevent: pgevents.cursor\ndata:\nid: 5\n\n';
   const faults = {
     'a missing opening': event,
     'two openings': opening + opening + event,
-    'waiting behind the opening': `${opening}: waiting for the database\nretry: 40\nevent: pgevents.cursor\ndata:\nid: 5\n\n`,
-    'an event while it waits': `: waiting for the database\nretry: 40\nevent: pgevents.cursor\ndata:\nid: 5\n\n${event}`,
+    'waiting behind the opening': `${opening}${waiting}`,
+    'an event while it waits': `${waiting}${event}`,
     'two data lines': `${opening}event: a\ndata: 1\ndata: 2\nid: 6\n\n`,
     'a missing id': `${opening}event: a\ndata: 1\n\n`,
     'a foreign field': `${opening}event: a\nfoo: b\ndata: 1\nid: 6\n\n`,
     'a comment with text': `${opening}: hello\n\n`,
     'carriage returns': `${opening}event: a\r\ndata: 1\r\nid: 6\n\n`,
-    'data that is no JSON': `${opening}event: a\ndata: {\nid: 6\n\n`,
-    'an id that stands still': `${opening}${event}${event}`,
-    'an id that goes back': `${opening}event: a\ndata: 1\nid: 4\n\n`,
-    'a cursor that goes back': opening + streamCursor(4),
-    'a cursor that many clients ignore, for it is no event': `${opening}id: 6\n\n`,
+    'data that is not JSON': `${opening}event: a\ndata: {\nid: 6\n\n`,
+    'a repeated id': `${opening}${event}${event}`,
+    'a descending id': `${opening}event: a\ndata: 1\nid: 4\n\n`,
+    'a descending cursor': opening + streamCursor(4),
+    'a bare id, which many clients ignore because it is not an event': `${opening}id: 6\n\n`,
     'a cursor with data': `${opening}event: pgevents.cursor\ndata: \nid: 6\n\n`,
     'an event after the closing block': `${opening}retry: 1\n\n${event}`,
     'an end in the middle': `${opening}event: a\ndata: 1\n`,
     'an end after two thirds of a block': `${opening}event: a\nda`,
   };
   for (const [name, text] of Object.entries(faults)) {
-    test(`blames ${name}`, () => assert.notDeepEqual(parse(text).violations, []));
+    test(`reports ${name}`, () => assert.notDeepEqual(parse(text).violations, []));
   }
 
-  test('blames invalid UTF-8', () => {
+  test('reports invalid UTF-8', () => {
     const parser = new StreamParser();
     parser.push(Buffer.from(opening));
     parser.push(Buffer.from([...Buffer.from('event: a\ndata: "'), 0xff, ...Buffer.from('"\nid: 6\n\n')]));
     assert.match(parser.violations[0], /UTF-8/);
   });
 
-  test('lets a reset lead back', () => {
+  test('lets a reset lead to an earlier id', () => {
     const reset = 'event: pgevents.reset\ndata: {"reason":"ahead","oldest":2,"head":3}\nid: 1\n\n';
     assert.deepEqual(parse(opening + reset).violations, []);
   });
 
-  test('looks into envelopes', () => {
+  test('checks the event inside an envelope', () => {
     const row = { id: 7, channel_id: 'c', ts_us: 1, type: 'a', data: '[1]' };
     const frame = (object) => `${opening}event: a\ndata: ${object}\nid: 7\n\n`;
     const { blocks, violations } = parse(frame(eventObject(row)), { envelope: true });
     assert.deepEqual(violations, []);
     assert.equal(blocks[1].object.data, '[1]');
     assert.match(parse(frame(eventObject({ ...row, id: 8 })), { envelope: true }).violations[0], /another id/);
-    assert.match(parse(frame('{"id":7}'), { envelope: true }).violations[0], /no event object/);
+    assert.match(parse(frame('{"id":7}'), { envelope: true }).violations[0], /not an event object/);
   });
 });
 
 describe('the wire format', () => {
-  const row = { id: 434, channel_id: 'cheese', ts_us: 1406125522481000, type: 'cheese_created', data: '{"a": "}],",\n"b":[1, {"c":"\\"}"}]}' };
+  const row = {
+    id: 434, channel_id: 'cheese', ts_us: 1406125522481000, type: 'cheese_created',
+    data: '{"a": "}],",\n"b":[1, {"c":"\\"}"}]}',
+  };
 
-  test('is the one of the protocol', () => {
+  test('is the format of the protocol', () => {
     assert.equal(
       eventObject({ ...row, data: '{"pieces":92}' }),
       '{"id":434,"channel_id":"cheese","ts":1406125522.481000,"data":{"type":"cheese_created","data":{"pieces":92}}}',
@@ -122,11 +132,13 @@ describe('the wire format', () => {
     assert.deepEqual(parsePollBody('[]'), []);
   });
 
-  test('has no second spelling', () => {
+  test('has exactly one spelling', () => {
     const good = eventObject({ ...row, data: '1' });
     for (const bad of [`${good} `, good.replace(':', ': '), good.replace('.481000', '.481'), `${good}}`]) {
       assert.throws(() => parseEventObject(bad), Error, bad);
     }
-    for (const bad of ['', '[', `[${good},]`, `${good}`, `[${good}${good}]`]) assert.throws(() => parsePollBody(bad), Error, bad);
+    for (const bad of ['', '[', `[${good},]`, `${good}`, `[${good}${good}]`]) {
+      assert.throws(() => parsePollBody(bad), Error, bad);
+    }
   });
 });

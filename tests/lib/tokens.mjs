@@ -1,5 +1,5 @@
-// JSON Web Tokens as an application would make them, by node:crypto alone, and the keys for them in every form that key
-// files may have.
+// JSON Web Tokens as an application makes them, with node:crypto alone, and their keys in every form that key files may
+// have.
 //
 //   const key = rsaKey();
 //   fs.writeFileSync(file, key.pem);            // or JSON.stringify({ keys: [key.jwk('k1')] })
@@ -21,21 +21,25 @@ export function secretKey(alg = 'HS256', secret = crypto.randomBytes(48).toStrin
 
 function pairKey(alg, { publicKey, privateKey }) {
   const pem = publicKey.export({ type: 'spki', format: 'pem' });
-  return { alg, privateKey, pem, text: pem, jwk: (kid) => ({ ...publicKey.export({ format: 'jwk' }), alg, ...(kid && { kid }) }) };
+  const jwk = (kid) => ({ ...publicKey.export({ format: 'jwk' }), alg, ...(kid && { kid }) });
+  return { alg, privateKey, pem, text: pem, jwk };
 }
 
-export const rsaKey = (alg = 'RS256', modulusLength = 2048) => pairKey(alg, crypto.generateKeyPairSync('rsa', { modulusLength }));
+export const rsaKey = (alg = 'RS256', modulusLength = 2048) =>
+  pairKey(alg, crypto.generateKeyPairSync('rsa', { modulusLength }));
 
-export const ecKey = (alg = 'ES256') => pairKey(alg, crypto.generateKeyPairSync('ec', { namedCurve: kCurve[alg] }));
+export const ecKey = (alg = 'ES256') =>
+  pairKey(alg, crypto.generateKeyPairSync('ec', { namedCurve: kCurve[alg] }));
 
 // The signature of `text` by `key` under `alg` (RFC 7518, section 3.1).
 export function signature(text, key, alg = key.alg) {
   const hash = kHash[alg.slice(2)];
   if (alg.startsWith('HS')) return crypto.createHmac(hash, key.secret ?? key.pem).update(text).digest();
-  return crypto.sign(hash, Buffer.from(text), { key: key.privateKey, ...(alg.startsWith('ES') && { dsaEncoding: 'ieee-p1363' }) });
+  const encoding = alg.startsWith('ES') && { dsaEncoding: 'ieee-p1363' };
+  return crypto.sign(hash, Buffer.from(text), { key: key.privateKey, ...encoding });
 }
 
-// claims: an object, or text that is to stand there as it is; header: more or other members of the header.
+// claims: an object, or text that is used as it is; header: further or other members of the header.
 export function signToken(claims, { key, alg = key.alg, kid, header = {} }) {
   const text = `${encode({ alg, typ: 'JWT', ...(kid && { kid }), ...header })}.${encode(claims)}`;
   return `${text}.${signature(text, key, alg).toString('base64url')}`;

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Ends what a test process left behind, however that process ended. scratch.mjs starts one per process and writes the
-# temporary directories to its input, one a line; the input ends with the process. A server's pid file lies in its directory.
+# Ends the servers that a test process left behind, however that process ended. scratch.mjs starts one watchdog per
+# process and writes the temporary directories to its input, one a line; the input ends with the process. A server's pid
+# file is in its directory.
 trap '' INT TERM HUP
 
-# owned PID DIR: is that process (still) the server of this directory?
+# owned PID DIR: succeeds if that process is (still) the server of this directory.
 owned() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF "$2"; }
 
-# PostgreSQL's TERM would wait for its clients; the others take TERM as "at once".
+# On TERM PostgreSQL would wait for its clients; the others end at once.
 stop() {
   case $3 in
     */postgres.pid) kill -QUIT "$1" ;;

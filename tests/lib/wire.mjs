@@ -1,5 +1,5 @@
-// The wire format, written down a second time from docs/protocol.md, independently of the C++ code: what a row of the
-// log must look like to a poll and to an event stream, and strict readers that accept nothing else.
+// The wire format, written a second time from docs/protocol.md, independently of the C++ code: how a row of the log
+// appears in a poll and on an event stream, and strict readers that accept nothing else.
 
 export function formatTs(ts_us) {
   const digits = String(ts_us).padStart(7, '0');
@@ -25,14 +25,14 @@ export const streamCursor = (cursor) => `event: pgevents.cursor\ndata:\nid: ${cu
 
 export const streamOpening = (retry, cursor) => `retry: ${retry}\n${streamCursor(cursor)}`;
 
-// What a stream gets first while the database is away; gives retry and cursor.
+// The first block of a stream while the database is away. Gives retry and cursor.
 const kWaiting = /^: waiting for the database\nretry: ([0-9]+)\nevent: pgevents\.cursor\ndata:\nid: ([^\n]+)\n\n$/;
 export const streamWaiting = (text) => {
   const [, retry, cursor] = kWaiting.exec(text) ?? [];
   return { retry: Number(retry), cursor };
 };
 
-// The end of the JSON value that starts at `from`: strings skipped, brackets counted.
+// The end of the JSON value that starts at `from`: skips strings, counts brackets.
 function valueEnd(text, from) {
   let depth = 0;
   let in_string = false;
@@ -56,22 +56,22 @@ const kObject = new RegExp(
     '"data":\\{"type":("(?:[^"\\\\]|\\\\.)*"),"data":',
 );
 
-// One event object, as { id, channel_id, ts (text), type, data (JSON text) }; throws at any deviation.
+// Parses one event object, as { id, channel_id, ts (text), type, data (JSON text) }; throws at any deviation.
 export function parseEventObject(text) {
   const match = kObject.exec(text);
-  if (!match) throw new Error(`no event object: ${text.slice(0, 300)}`);
+  if (!match) throw new Error(`not an event object: ${text.slice(0, 300)}`);
   const end = valueEnd(text, match[0].length);
-  if (text.slice(end) !== '}}') throw new Error(`odd end of an event object: ${text.slice(end, end + 100)}`);
+  if (text.slice(end) !== '}}') throw new Error(`invalid end of an event object: ${text.slice(end, end + 100)}`);
   const data = text.slice(match[0].length, end);
   JSON.parse(data);
   const [, id, channel, ts, type] = match;
   return { id: JSON.parse(id), channel_id: JSON.parse(channel), ts, type: JSON.parse(type), data };
 }
 
-// A poll's body, as parsed objects; throws at any deviation.
+// Parses the body of a poll; throws at any deviation.
 export function parsePollBody(text) {
   if (text === '[]') return [];
-  if (text[0] !== '[' || text.at(-1) !== ']') throw new Error(`no array: ${text.slice(0, 200)}`);
+  if (text[0] !== '[' || text.at(-1) !== ']') throw new Error(`not an array: ${text.slice(0, 200)}`);
   const events = [];
   for (let at = 1; at < text.length;) {
     const end = valueEnd(text, at);

@@ -1,9 +1,9 @@
-// The users of a realm, and what they ask for over HTTP: registration, presence, typing, settings. A test takes a realm of its
-// own, so that what goes on in others is neither in its answers nor among its events.
+// The users of a realm and their requests over HTTP: registration, presence, typing, settings. Each test takes its own
+// realm, so that other realms affect neither its answers nor its events.
 //
-//   const backends = await startWithPeople({ database });
+//   const backends = await startWithUsers({ database });
 //   const realm = await newRealm(database, '10', '11', { user_id: 'bot', is_bot: true });
-//   await realm.person(backend, '10').report({ status: 'active' });
+//   await realm.user(backend, '10').report({ status: 'active' });
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -15,23 +15,26 @@ import { tempDir } from './scratch.mjs';
 import { inSeconds, secretKey, signToken } from './tokens.mjs';
 
 export const kKey = secretKey();
-// The key in a file of its own, for servers that startBackends() does not start.
+// Writes the key to a file, for servers that startBackends() does not start.
 export function keyFile() {
   const file = join(tempDir('key'), 'jwt.key');
   fs.writeFileSync(file, kKey.text);
   return file;
 }
 
-const bearer = (claims) => ({ Authorization: `Bearer ${signToken({ exp: inSeconds(3600), ...claims }, { key: kKey })}` });
+const bearer = (claims) => {
+  const token = signToken({ exp: inSeconds(3600), ...claims }, { key: kKey });
+  return { Authorization: `Bearer ${token}` };
+};
 
-// One without a name, who hears everything.
-export const kNobody = bearer({ pgevents: { subscribe: ['*'] } });
+// A token without a user that may subscribe to all channels.
+export const kNoUser = bearer({ pgevents: { subscribe: ['*'] } });
 
-// Back-ends that accept tokens by kKey; presence may be heard by those of its realm, streams by everybody.
-export async function startWithPeople({ access = { keys: [{ text: kKey.text }] }, ...options }) {
+// Back-ends that accept tokens signed with kKey. Users may subscribe to their realm's presence and to all streams.
+export async function startWithUsers({ access = { keys: [{ text: kKey.text }] }, ...options }) {
   const backends = await startBackends({ subscribe: 'presence:{realm} stream:*', publish: '', access, ...options });
-  // The module accepts no token before it has read which ones were revoked.
-  const isReady = async (backend) => (await backend.send('/realm/presence', { headers: kNobody })).status !== 503;
+  // The module accepts no token before it has read the revocations.
+  const isReady = async (backend) => (await backend.send('/realm/presence', { headers: kNoUser })).status !== 503;
   for (const backend of backends) await waitFor(() => isReady(backend), { what: `${backend.name} ready` });
   return backends;
 }
@@ -46,8 +49,8 @@ const encode = {
     new URLSearchParams(Object.entries(params).map(([name, value]) => [name, formValue(value)])).toString(),
 };
 
-export class Person {
-  // backend: whatever has send(path, options), as Backend.
+export class RealmUser {
+  // backend: any object with send(path, options), such as a Backend.
   constructor(backend, realm, id) {
     this.backend_ = backend;
     this.id = id;
@@ -88,8 +91,9 @@ export class Person {
   }
 }
 
-// A server that is no Backend, as something to send requests through.
-export const serverAt = (port, base) => ({ send: (path, options) => request({ port, path: `${base}${path}`, ...options }) });
+// Wraps a server that is not a Backend, so that a RealmUser can send requests to it.
+export const serverAt = (port, base) =>
+  ({ send: (path, options) => request({ port, path: `${base}${path}`, ...options }) });
 
 const kUsual = {
   user_id: undefined, is_active: true, is_bot: false, presence_enabled: true, send_private_typing_notifications: true,
@@ -116,8 +120,8 @@ export class Realm {
     return bearer({ sub: id, ...(this.name !== 'main' && { realm: this.name }) });
   }
 
-  person(backend, id) {
-    return new Person(backend, this, id);
+  user(backend, id) {
+    return new RealmUser(backend, this, id);
   }
 
   // users: ids, or rows of the directory.
@@ -125,20 +129,22 @@ export class Realm {
     const rows = users.map((user) => (typeof user === 'string' ? { user_id: user } : user));
     const value = (row, column) => row[column] ?? kUsual[column];
     const columns = Object.keys(kUsual);
+    const arrays = columns.map((_, n) => `$${n + 2}::${kTypes[n]}[]`);
     await this.database.query(
-      `INSERT INTO pgevents.users (realm, ${columns}) SELECT $1, * FROM unnest(${columns.map((_, n) => `$${n + 2}::${kTypes[n]}[]`)})`,
+      `INSERT INTO pgevents.users (realm, ${columns}) SELECT $1, * FROM unnest(${arrays})`,
       [this.name, ...columns.map((column) => rows.map((row) => value(row, column)))],
     );
   }
 
   async addStream(stream_id, { name = `stream ${stream_id}`, members = [], is_archived = false } = {}) {
-    await this.database.query('INSERT INTO pgevents.streams (stream_id, realm, name, is_archived) VALUES ($1, $2, $3, $4)',
-      [stream_id, this.name, name, is_archived]);
-    await this.database.query('INSERT INTO pgevents.stream_members SELECT $1, unnest($2::text[])', [stream_id, members]);
+    const insert = 'INSERT INTO pgevents.streams (stream_id, realm, name, is_archived) VALUES ($1, $2, $3, $4)';
+    await this.database.query(insert, [stream_id, this.name, name, is_archived]);
+    const insertMembers = 'INSERT INTO pgevents.stream_members SELECT $1, unnest($2::text[])';
+    await this.database.query(insertMembers, [stream_id, members]);
   }
 
-  // What is stored of a user: { active, idle: seconds since 1970 with a fraction, active NULL if he never was; update_id, … }, or
-  // undefined. `version` changes with every write.
+  // The stored presence of a user: { active, idle: seconds since 1970 with a fraction, active NULL if the user never
+  // was; update_id, … }, or undefined. `version` changes with every write.
   async row(id) {
     const [row] = await this.database.query(
       `SELECT date_part('epoch', active_at) AS active, date_part('epoch', idle_at) AS idle, update_id, is_connected,
@@ -147,12 +153,12 @@ export class Realm {
     return row;
   }
 
-  // As if the user had been active and in contact so many seconds ago (active NULL: never).
+  // Sets the times as if the user had been active and in contact this many seconds ago (active NULL: never).
   async setTimes(id, { active, idle = active }) {
     const ago = (n) => `clock_timestamp() - $${n}::float8 * interval '1 second'`;
     const written = await this.database.query(
-      `UPDATE pgevents.presence SET active_at = ${ago(3)}, idle_at = ${ago(4)} WHERE realm = $1 AND user_id = $2 RETURNING 1`,
-      [this.name, id, active, idle]);
+      `UPDATE pgevents.presence SET active_at = ${ago(3)}, idle_at = ${ago(4)}
+        WHERE realm = $1 AND user_id = $2 RETURNING 1`, [this.name, id, active, idle]);
     assert.equal(written.length, 1);
   }
 
@@ -161,12 +167,12 @@ export class Realm {
     return this.database.log({ after, channels: [this.channel] });
   }
 
-  // From now on; see News.
-  async news(backend) {
-    return new News(this, backend, await this.database.head());
+  // Observes the presence events from now on.
+  async observer(backend) {
+    return new PresenceObserver(this, backend, await this.database.head());
   }
 
-  // Somebody new, whose first report is an event in any case.
+  // Adds a user, whose first report always publishes an event.
   async newcomer() {
     const id = `newcomer-${++this.markers_}`;
     await this.add(id);
@@ -174,11 +180,11 @@ export class Realm {
   }
 }
 
-// What a bot hears of presence in a realm through one back-end: his own coming and going is not told. (One without a name would
-// do as well, but CGI programs do not see to it that he is told in time.)
+// The subscriber of presence events. It is a bot, because a bot's own presence publishes no event. (A token without a
+// user would do as well, but CGI programs do not make sure that it receives events in time.)
 const kListener = { user_id: 'listener', is_bot: true };
 
-export class News {
+export class PresenceObserver {
   constructor(realm, backend, cursor) {
     Object.assign(this, { realm_: realm, backend_: backend, cursor_: cursor, events_: [] });
     this.headers_ = realm.headersOf(kListener.user_id);
@@ -190,28 +196,29 @@ export class News {
     this.events_.push(...answer.events.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) })));
   }
 
-  // Polls until `predicate` holds of all events that have not been taken; takes and gives them.
+  // Polls until `predicate` is true for all events that have not been taken; then takes and gives them.
   async until(predicate, options = {}) {
-    const hears = async () => {
+    const satisfied = async () => {
       await this.poll_();
       return predicate(this.events_);
     };
-    await waitFor(hears, { what: () => `news, so far ${JSON.stringify(this.events_)}`, interval: 20, ...options });
+    const what = () => `presence events, so far ${JSON.stringify(this.events_)}`;
+    await waitFor(satisfied, { what, interval: 20, ...options });
     return this.events_.splice(0);
   }
 
-  // Waits for an event of the type that is about the user, and takes all up to now.
+  // Waits for an event of this type about the user, and takes all events up to now.
   about(id, type, options) {
     return this.until((events) => events.some((event) => event.type === type && isAbout(event, id)), options);
   }
 
-  // Everything that is told of what has happened up to now, as [type, user ids] each; a newcomer's report, told last, ends it.
+  // All events up to now, as [type, user ids] each; they end with the report of a new user, which is published last.
   async all() {
     const id = await this.realm_.newcomer();
-    await this.realm_.person(this.backend_, id).report({ status: 'active', ping_only: true });
+    await this.realm_.user(this.backend_, id).report({ status: 'active', ping_only: true });
     const events = await this.about(id, 'presence');
-    const told = events.map((event) => [event.type, namesIn(event).filter((name) => name !== id)]);
-    return told.filter(([, names]) => names.length > 0);
+    const reported = events.map((event) => [event.type, namesIn(event).filter((name) => name !== id)]);
+    return reported.filter(([, names]) => names.length > 0);
   }
 }
 
@@ -232,7 +239,7 @@ export async function setTimings(database, timings) {
   }
 }
 
-// The answer of a call that went well, parsed.
+// Asserts that a call succeeded. Gives the parsed answer.
 export function assertSuccess(answer) {
   assert.equal(answer.status, 200, answer.body);
   assert.equal(answer.headers['content-type'], 'application/json');
