@@ -1,10 +1,10 @@
-// Where a token may stand and which one counts, and what each way of asking is answered with: method × transport × token.
+// The places of a token, which of several counts, and the answer to every kind of request: method × transport × token.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
 
 import {
-  AccessTable, bad, kCookie, kExpired, kGood, kInvalid, kNotAllowed, kNotFound, needsToken, refusesChannel, seed,
+  AccessTable, bad, kCookie, kExpired, kGood, kInvalid, kNotAllowed, kNotFound, needsToken, rejectsChannel, seed,
 } from '../lib/access_table.mjs';
 import { forEach, kBase, startBackends } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
@@ -15,7 +15,8 @@ import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
 const database = await (await sharedCluster()).createDatabase();
 const key = secretKey();
 const keys = [{ text: key.text }];
-const start = (access) => startBackends({ database, subscribe: '', publish: '', access: { keys, anonymous: 'public', ...access } });
+const start = (access) =>
+  startBackends({ database, subscribe: '', publish: '', access: { keys, anonymous: 'public', ...access } });
 const backends = await start({ cookie: kCookie, query: true });
 const headerOnly = await start({});
 await seed(database, ['cheese', 'public']);
@@ -26,7 +27,7 @@ const useless = sign({});
 const expired = sign({ exp: 1 });
 const forged = sign({ pgevents: { subscribe: ['*'], publish: ['*'] } }, secretKey());
 
-// --- where ---
+// --- places ---
 
 const bearer = (text) => ({ Authorization: text });
 const cookie = (text) => ({ Cookie: text });
@@ -48,7 +49,8 @@ const places = [
   { what: 'a token without a scheme', headers: bearer(good), ...needsToken('cheese') },
   { what: 'a scheme that begins like Bearer', headers: bearer(`BearerX ${good}`), ...needsToken('cheese') },
   { what: 'an empty Authorization', headers: bearer(''), ...needsToken('cheese') },
-  { what: 'a token in a header of another name', headers: { 'X-Authorization': `Bearer ${good}`, Token: good }, ...needsToken('cheese') },
+  { what: 'a token in a header of another name', headers: { 'X-Authorization': `Bearer ${good}`, Token: good },
+    ...needsToken('cheese') },
   { what: 'the cookie', token: good, where: 'cookie', ...kGood },
   { what: 'the cookie among others', headers: cookie(`a=1; ${kCookie}=${good}; b=2`), ...kGood },
   { what: 'cookies without spaces', headers: cookie(`a=1;${kCookie}=${good};b=2`), ...kGood },
@@ -59,25 +61,29 @@ const places = [
   { what: 'an empty cookie', headers: cookie(`${kCookie}=`), ...needsToken('cheese') },
   { what: 'an empty cookie between quotes', headers: cookie(`${kCookie}=""`), ...needsToken('cheese') },
   { what: 'an empty cookie before a good one', headers: cookie(`${kCookie}=; ${kCookie}=${good}`), ...kGood },
-  { what: 'a cookie whose name ends alike', headers: cookie(`x${kCookie}=${good}`), ...needsToken('cheese') },
-  { what: 'a cookie whose name begins alike', headers: cookie(`${kCookie}2=${good}`), ...needsToken('cheese') },
-  { what: 'a cookie in other letters', headers: cookie(`${kCookie.toUpperCase()}=${good}`), ...needsToken('cheese') },
+  { what: 'a cookie whose name has a prefix', headers: cookie(`x${kCookie}=${good}`), ...needsToken('cheese') },
+  { what: 'a cookie whose name has a suffix', headers: cookie(`${kCookie}2=${good}`), ...needsToken('cheese') },
+  { what: 'a cookie in another case', headers: cookie(`${kCookie.toUpperCase()}=${good}`), ...needsToken('cheese') },
   { what: 'the name as another cookie\'s value', headers: cookie(`a=${kCookie}=${good}`), ...needsToken('cheese') },
   { what: 'the name without a value', headers: cookie(`${kCookie}; a=${good}`), ...needsToken('cheese') },
   { what: 'a percent-encoded cookie', headers: cookie(`${kCookie}=${good.replaceAll('.', '%2E')}`), ...kInvalid },
   { what: 'the query', token: good, where: 'query', ...kGood },
-  { what: 'the query, percent-encoded', rawQuery: `flavor=poll&last_event_id=0&access%5ftoken=${good.replaceAll('.', '%2e')}`, ...kGood },
-  { what: 'two in the query', rawQuery: poll(`access_token=${good}&access_token=${forged}`), ...bad("Parameter 'access_token' is given twice") },
+  { what: 'the query, percent-encoded', ...kGood,
+    rawQuery: `flavor=poll&last_event_id=0&access%5ftoken=${good.replaceAll('.', '%2e')}` },
+  { what: 'two in the query', rawQuery: poll(`access_token=${good}&access_token=${forged}`),
+    ...bad("Parameter 'access_token' is given twice") },
   { what: 'a bad one in the query, percent-encoded', rawQuery: poll(`%61ccess%5Ftoken=${forged}`), ...kInvalid },
   { what: 'an expired one in the query', rawQuery: poll(`a=1&access_token=${expired}&b=2`), ...kExpired },
-  { what: 'nothing in the query', rawQuery: poll('access_token='), ...kInvalid },
-  { what: 'the query\'s name in other letters', rawQuery: poll(`Access_Token=${good}`), ...needsToken('cheese') },
-  { what: 'a query of another name', rawQuery: poll(`token=${good}&jwt=${good}&${kCookie}=${good}`), ...needsToken('cheese') },
+  { what: 'an empty one in the query', rawQuery: poll('access_token='), ...kInvalid },
+  { what: 'the query\'s name in another case', rawQuery: poll(`Access_Token=${good}`), ...needsToken('cheese') },
+  { what: 'a query of another name', rawQuery: poll(`token=${good}&jwt=${good}&${kCookie}=${good}`),
+    ...needsToken('cheese') },
   { what: 'a token in the body', transport: 'publish', channel: 'orders', body: `{"type":"made","access_token":"${good}"}`,
     ...needsToken('orders') },
   { what: 'a token in a form', transport: 'publish', channel: 'orders', body: `type=made&access_token=${good}`,
     headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, ...needsToken('orders') },
-  { what: 'an identity in the body', transport: 'publish', channel: 'orders', body: '{"type":"made","user":"10","publish":["*"]}',
+  { what: 'an identity in the body', transport: 'publish', channel: 'orders',
+    body: '{"type":"made","user":"10","publish":["*"]}',
     ...needsToken('orders') },
 ];
 
@@ -85,7 +91,7 @@ function poll(query) {
   return `flavor=poll&last_event_id=0&${query}`;
 }
 
-// --- which of several ---
+// --- precedence ---
 
 const both = (what, header, query, inCookie, outcome) => ({
   what,
@@ -103,28 +109,31 @@ const precedence = [
   both('a bad query before a good cookie', undefined, forged, good, kInvalid),
   both('an empty Bearer before a good cookie', 'Bearer', undefined, good, kInvalid),
   both('an expired header before a good cookie', `Bearer ${expired}`, undefined, good, kExpired),
-  both('Basic leaves it to the cookie', 'Basic YW5uYTpzZWNyZXQ=', undefined, good, kGood),
-  both('Basic leaves it to the query', 'Basic YW5uYTpzZWNyZXQ=', good, undefined, kGood),
+  both('Basic with a good cookie', 'Basic YW5uYTpzZWNyZXQ=', undefined, good, kGood),
+  both('Basic with a good query', 'Basic YW5uYTpzZWNyZXQ=', good, undefined, kGood),
 ];
 
 const notAllowed = [
   { what: 'the query where it is not allowed', token: good, where: 'query', ...needsToken('cheese') },
-  { what: 'a bad token in the query where it is not allowed', token: forged, where: 'query', channel: 'public', ...kGood },
+  { what: 'a bad token in the query where it is not allowed', token: forged, where: 'query', channel: 'public',
+    ...kGood },
   { what: 'a cookie where none is configured', token: good, where: 'cookie', ...needsToken('cheese') },
   { what: 'a bad cookie where none is configured', token: forged, where: 'cookie', channel: 'public', ...kGood },
   { what: 'a cookie without a name', headers: cookie(`=${good}`), ...needsToken('cheese') },
-  { what: 'the header where nothing else is allowed', token: good, ...kGood },
+  { what: 'the header where only it is allowed', token: good, ...kGood },
 ];
 
 // --- method × transport × token ---
 
-const tokens = { 'a good token': good, 'a token that does not grant it': useless, 'an expired token': expired, 'a forged token': forged,
-  'no token': undefined };
+const tokens = {
+  'a good token': good, 'a token that does not grant it': useless, 'an expired token': expired,
+  'a forged token': forged, 'no token': undefined,
+};
 const inEachWay = (ways) => Object.entries(ways).flatMap(([what, { request, outcomes }]) =>
   Object.entries(tokens).map(([whose, token], i) => ({ what: `${what}, ${whose}`, token, ...request, ...outcomes[i] })));
 
-const reading = [kGood, refusesChannel('cheese'), kExpired, kInvalid, needsToken('cheese')];
-const publishing = [{ status: 201 }, refusesChannel('orders'), kExpired, kInvalid, needsToken('orders')];
+const reading = [kGood, rejectsChannel('cheese'), kExpired, kInvalid, needsToken('cheese')];
+const publishing = [{ status: 201 }, rejectsChannel('orders'), kExpired, kInvalid, needsToken('orders')];
 const same = (outcome) => Array(5).fill(outcome);
 const badCursor = bad('Invalid Last-Event-ID');
 const ways = inEachWay({
@@ -138,7 +147,8 @@ const ways = inEachWay({
   'POST of nonsense': { request: { transport: 'publish', channel: 'orders', body: '{' },
     outcomes: [bad('The body is not valid JSON'), ...publishing.slice(1)] },
   'an anonymous channel': { request: { channel: 'public' }, outcomes: [kGood, kGood, kExpired, kInvalid, kGood] },
-  'an anonymous stream': { request: { channel: 'public', transport: 'stream' }, outcomes: [kGood, kGood, kExpired, kInvalid, kGood] },
+  'an anonymous stream': { request: { channel: 'public', transport: 'stream' },
+    outcomes: [kGood, kGood, kExpired, kInvalid, kGood] },
   'a bad cursor': { request: { query: { last_event_id: 'x' } }, outcomes: [badCursor, ...reading.slice(1)] },
   'a bad channel name': { request: { channel: 'che%20ese' },
     outcomes: [0, 1, 2, 3, 4].map((i) => [2, 3].includes(i) ? reading[i] : bad("Invalid channel name 'che ese'")) },
@@ -151,18 +161,20 @@ const ways = inEachWay({
 
 // Each place with each transport.
 const placesByTransport = ['header', 'cookie', 'query'].flatMap((where) => [
-  ...['poll', 'long-poll', 'stream'].map((transport) => ({ what: `${where}, ${transport}`, token: good, where, transport, ...kGood })),
+  ...['poll', 'long-poll', 'stream'].map((transport) => (
+    { what: `${where}, ${transport}`, token: good, where, transport, ...kGood })),
   { what: `${where}, HEAD`, token: good, where, method: 'HEAD', ...kGood },
-  ...['poll', 'long-poll', 'stream'].map((transport) => ({ what: `${where}, ${transport}, expired`, token: expired, where, transport,
-    ...kExpired })),
+  ...['poll', 'long-poll', 'stream'].map((transport) => (
+    { what: `${where}, ${transport}, expired`, token: expired, where, transport, ...kExpired })),
   // A cookie alone does not publish: a page of any origin can make a browser send it.
   { what: `${where}, publish`, token: good, where, transport: 'publish', channel: 'orders', status: 201,
     headers: where === 'cookie' ? { 'Sec-Fetch-Site': 'same-origin' } : {} },
 ]);
 
-// A browser sends one line, some clients and proxies several.
+// Browsers send one Cookie line, some clients and proxies several.
 const twoCookieLines = (first, second) => [
-  `GET ${kBase}/events/cheese?flavor=poll&last_event_id=0 HTTP/1.1`, 'Host: localhost', `Cookie: ${first}`, `Cookie: ${second}`,
+  `GET ${kBase}/events/cheese?flavor=poll&last_event_id=0 HTTP/1.1`,
+  'Host: localhost', `Cookie: ${first}`, `Cookie: ${second}`,
   'Connection: close', '', '',
 ].join('\r\n');
 
@@ -170,7 +182,7 @@ const table = new AccessTable({ database, secrets: [key.secret, good, useless, e
 table.define(backends, [...places, ...precedence, ...ways, ...placesByTransport]);
 table.define(headerOnly, notAllowed);
 
-// A publication of which the last byte comes only when `over` says that the token is no longer good.
+// Publishes, and sends the last byte only when `over` resolves, that is when the token is no longer valid.
 async function publishSlowly(backend, token, over) {
   const body = '{"type":"made"}';
   const options = {
@@ -187,7 +199,7 @@ async function publishSlowly(backend, token, over) {
 }
 
 forEach(backends, (backend) => {
-  test('a token that expires while a publication comes: 401, and nothing is published', async () => {
+  test('rejects a publication whose token expires before its last byte, and publishes nothing', async () => {
     const before = await database.head();
     const exp = Date.now() / 1000 + 2;
     const short = sign({ exp, pgevents: { publish: ['orders'] } });

@@ -1,5 +1,5 @@
-// Requests about presence, typing and settings while the database is away: 503 with word of when to come back; what is wrong
-// with a request is told as ever; and when the database is back they are served again.
+// Requests for presence, typing and settings while the database is away get 503 with Retry-After; errors in a request
+// are reported as usual; and once the database is back the requests succeed again.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -33,10 +33,11 @@ forEach(backends, (backend) => {
     for (const [method, path, body] of kCalls) statuses.push((await send(method, path, body)).status);
     return statuses;
   };
-  const served = () => waitFor(async () => (await everyStatus()).every((status) => status === 200), { what: 'service' });
+  const served = () => waitFor(async () => (await everyStatus()).every((status) => status === 200),
+    { what: 'service' });
 
   for (const how of ['fast', 'immediate']) {
-    test(`after a stop (${how}) all of them say when to come back, and come back themselves`, async () => {
+    test(`answers every call with 503 and Retry-After after a stop (${how}), and with 200 after the start`, async () => {
       await served();
       await cluster.stop(how);
       await waitFor(async () => (await send('GET', '/realm/presence')).status === 503, { what: '503' });
@@ -48,7 +49,7 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('what is wrong with a request is said without the database', async () => {
+  test('reports errors in a request without the database', async () => {
     await cluster.stop();
     assertError(await send('POST', '/typing', '['), 400, 'BAD_REQUEST', 'The body is not valid JSON');
     assertError(await send('GET', '/typing'), 405, 'METHOD_NOT_ALLOWED', 'Method not allowed');
@@ -58,12 +59,13 @@ forEach(backends, (backend) => {
     await served();
   });
 
-  test('a connection that the database has closed meanwhile is noticed in time', async () => {
+  test('replaces a connection that the database has closed', async () => {
     await served();
     for (const [method, path, body] of kCalls) {
-      const gone = await database.value(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'test_server' AND datname = current_database()");
-      if (backend.name === 'fcgi') assert.ok(gone > 0, 'nothing was cut');
+      const gone = await database.value(`
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE usename = 'test_server' AND datname = current_database()`);
+      if (backend.name === 'fcgi') assert.ok(gone > 0, 'no connection was terminated');
       const answer = await waitFor(async () => {
         const got = await send(method, path, body);
         return got.status !== 503 && got;

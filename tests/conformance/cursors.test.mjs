@@ -1,4 +1,4 @@
-// Where a subscriber stands: ids, 0, times, "from now on", and every spelling that is refused.
+// Cursors: ids, 0, times, "from now on", and every spelling that is rejected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -10,7 +10,7 @@ import { formatTs } from '../lib/wire.mjs';
 const database = await (await sharedCluster()).createDatabase();
 const backends = await startBackends({ database });
 
-// Three events in a channel of their own, one in another, so that the head is not the channel's last event.
+// Publishes three events in a new channel and one in another, so that the head is not the channel's last event.
 async function threeEvents() {
   const channel = newChannel();
   const ids = [];
@@ -23,14 +23,14 @@ async function threeEvents() {
 const idsOf = (answer) => answer.events.map((event) => event.id);
 
 forEach(backends, (backend) => {
-  test('an id gives what came after it, and the head as the next cursor', async () => {
+  test('after an id it delivers the later events, and the head as the next cursor', async () => {
     const { channel, ids } = await threeEvents();
     const answer = await backend.poll(channel, { cursor: ids[0] });
     assert.deepEqual(idsOf(answer), ids.slice(1));
     assert.equal(answer.cursor, String(await database.head()));
   });
 
-  test('the id of the last event gives nothing, and a cursor that is good for the next poll', async () => {
+  test('after the id of the last event it delivers nothing, and a cursor for the next poll', async () => {
     const { channel, ids } = await threeEvents();
     const answer = await backend.poll(channel, { cursor: ids[2] });
     assert.equal(answer.body, '[]');
@@ -38,12 +38,12 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: answer.cursor })), [next]);
   });
 
-  test('0 gives all that is kept', async () => {
+  test('after 0 it delivers all kept events', async () => {
     const { channel, ids } = await threeEvents();
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: 0 })), ids);
   });
 
-  test('no cursor means from now on', async () => {
+  test('without a cursor it delivers events from now on', async () => {
     const { channel } = await threeEvents();
     const answer = await backend.poll(channel);
     assert.equal(answer.body, '[]');
@@ -52,7 +52,7 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: answer.cursor })), [next]);
   });
 
-  test('an empty cursor, in the header or in the query, is no cursor', async () => {
+  test('treats an empty cursor, in the header or in the query, as none', async () => {
     const { channel, ids } = await threeEvents();
     assert.equal((await backend.poll(channel, { cursor: '' })).body, '[]');
     assert.equal((await backend.poll(channel, { query: { last_event_id: '' } })).body, '[]');
@@ -60,14 +60,14 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsOf(answer), [ids[2]]);
   });
 
-  test('a time gives what came later than it', async () => {
+  test('after a time it delivers later events', async () => {
     const { channel, ids, times } = await threeEvents();
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: `rt-${formatTs(times[0])}` })), ids.slice(1));
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: `rt-${formatTs(times[0] - 1)}` })), ids);
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: `rt-${formatTs(times[2])}` })), []);
   });
 
-  test('a time may be whole seconds, or have more digits than the clock', async () => {
+  test('accepts a time in whole seconds, or with more digits than the clock', async () => {
     const { channel, ids, times } = await threeEvents();
     const seconds = Math.floor(times[0] / 1e6);
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: `rt-${seconds - 1}` })), ids);
@@ -77,29 +77,31 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsOf(await backend.poll(channel, { cursor: `rt-${seconds + 3600}` })), []);
   });
 
-  test('a time becomes an id with the first answer, also an empty one', async () => {
+  test('replaces a time by an id in the first answer, even an empty one', async () => {
     const { channel, times } = await threeEvents();
     const answer = await backend.poll(channel, { cursor: `rt-${formatTs(times[2])}` });
     assert.equal(answer.cursor, String(await database.head()));
   });
 
-  test('the header wins over the query', async () => {
+  test('the header takes precedence over the query', async () => {
     const { channel, ids } = await threeEvents();
     const answer = await backend.poll(channel, { cursor: ids[1], query: { last_event_id: '0' } });
     assert.deepEqual(idsOf(answer), [ids[2]]);
   });
 
   for (const name of ['last_event_id', 'lastEventId', 'lastEventID']) {
-    test(`the query may say ${name}`, async () => {
+    test(`accepts ${name} in the query`, async () => {
       const { channel, ids } = await threeEvents();
       assert.deepEqual(idsOf(await backend.poll(channel, { query: { [name]: ids[1] } })), [ids[2]]);
     });
   }
 
-  const odd = ['abc', '-1', '+1', '1.5', '1e3', '0x10', '12abc', '1,2', '9223372036854775808', '9'.repeat(300), '１',
-    'rt-', 'rt-x', 'rt--1', 'rt-+1', 'rt-1.', 'rt-.5', 'rt-1.2.3', 'rt-1e5', 'RT-1', 'rt-99999999999999', 'rt-1 ', "1'--"];
-  for (const cursor of odd) {
-    test(`${cursor.slice(0, 24)} is no cursor`, async () => {
+  const invalid = [
+    'abc', '-1', '+1', '1.5', '1e3', '0x10', '12abc', '1,2', '9223372036854775808', '9'.repeat(300), '１',
+    'rt-', 'rt-x', 'rt--1', 'rt-+1', 'rt-1.', 'rt-.5', 'rt-1.2.3', 'rt-1e5', 'RT-1', 'rt-99999999999999', 'rt-1 ', "1'--",
+  ];
+  for (const cursor of invalid) {
+    test(`rejects the cursor ${cursor.slice(0, 24)}`, async () => {
       for (const headers of [{}, { Accept: 'text/event-stream' }]) {
         const answer = await backend.send(`/events/${newChannel()}`, { query: { last_event_id: cursor }, headers });
         assertError(answer, 400, 'BAD_REQUEST', 'Invalid Last-Event-ID');
@@ -107,7 +109,7 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('a bad header is refused although the query is good', async () => {
+  test('rejects an invalid header although the query is valid', async () => {
     const headers = { 'Last-Event-ID': 'abc' };
     const answer = await backend.send('/events/cheese', { query: { flavor: 'poll', last_event_id: '0' }, headers });
     assertError(answer, 400, 'BAD_REQUEST', 'Invalid Last-Event-ID');
@@ -127,7 +129,7 @@ forEach(backends, (backend) => {
   test('an event stream without a cursor opens with the head', async () => {
     const { channel } = await threeEvents();
     const head = await database.head();
-    // The module may hear of the newest events a moment later; then they follow, and nothing is lost.
+    // The module may receive the newest events a moment later; then they follow, and none is lost.
     await waitFor(async () => {
       const stream = await backend.stream(channel, { count: 0 });
       assert.ok(stream.opening.id <= head);
@@ -135,7 +137,7 @@ forEach(backends, (backend) => {
     }, { what: `a stream that opens with ${head}` });
   });
 
-  test('the cursor that a stream leaves behind loses nothing', async () => {
+  test('resumes without loss from the last cursor of a stream', async () => {
     const { channel, ids } = await threeEvents();
     const stream = await backend.stream(channel, { cursor: ids[0], count: 2 });
     const next = await database.publish(channel, 'made', null);
@@ -144,7 +146,7 @@ forEach(backends, (backend) => {
   });
 });
 
-test('a client may change the back-end at every request', async () => {
+test('a client may use another back-end for every request', async () => {
   const { channel, ids } = await threeEvents();
   let { cursor } = await backends[0].poll(channel, { cursor: ids[2] });
   const sent = [];

@@ -1,5 +1,5 @@
-// The database goes away and comes back: 503 with word of when to try again, but for event streams, which have no error that a
-// browser survives; errors of the client's own are told as ever, and a cursor from before loses nothing.
+// While the database is away, requests get 503 with Retry-After, except for event streams, because browsers do not
+// reconnect after an error. Errors in a request are reported as usual, and an earlier cursor loses nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -18,10 +18,10 @@ function assertAway(answer) {
   assert.equal(answer.headers['retry-after'], '5');
 }
 
-// How much longer than usual a client may be told to stay away.
+// The factor by which a retry time may exceed the usual one.
 const kSpread = { module: 5, fcgi: 3, cgi: 3 };
 
-// A stream is answered with a cursor to come back with, and ends where the back-end holds nothing; gives the cursor.
+// Asserts that a stream gets a cursor to resume from, and ends if the back-end holds no streams. Gives the cursor.
 async function assertStreamWaits(backend, channel, cursor) {
   const stream = new EventStream({ port: backend.port, path: `${kBase}/events/${channel}`, cursor });
   await stream.waitForBlock(({ kind }) => kind === 'waiting');
@@ -31,8 +31,8 @@ async function assertStreamWaits(backend, channel, cursor) {
   const { status, headers } = stream.connection;
   assert.deepEqual([status, headers['content-type'], headers['cache-control']], [200, 'text/event-stream', 'no-store']);
   const { retry, cursor: id } = streamWaiting(stream.text());
-  const usual = backend.differs.retry;
-  assert.ok(retry >= usual && retry <= kSpread[backend.name] * usual, `retry ${retry}`);
+  const shortest = backend.differs.retry;
+  assert.ok(retry >= shortest && retry <= kSpread[backend.name] * shortest, `retry ${retry}`);
   return id;
 }
 
@@ -43,17 +43,18 @@ forEach(backends, (backend) => {
   const isBack = async () => (await get('cheese', { flavor: 'poll', last_event_id: '0' })).status === 200;
 
   for (const how of ['fast', 'immediate']) {
-    test(`away after a stop (${how}): 503 for polls and for publishing, streams wait, then service again`, async () => {
+    test(`answers 503 after a stop (${how}), lets streams wait, and serves again after the start`, async () => {
       const channel = newChannel();
       const { cursor } = await backend.poll(channel);
       const before = await database.publish(channel, 'made', 1);
       await cluster.stop(how);
-      await waitFor(async () => (await get(channel, { flavor: 'poll', last_event_id: cursor })).status === 503, { what: '503' });
+      const isAway = async () => (await get(channel, { flavor: 'poll', last_event_id: cursor })).status === 503;
+      await waitFor(isAway, { what: '503' });
       assertAway(await get(channel, { flavor: 'poll' }));
       assertAway(await get(channel, { flavor: 'poll', last_event_id: cursor }));
       assertAway(await get(channel, {}, { 'Last-Event-ID': cursor }));
       assertAway(await get(channel, { last_event_id: 'rt-1' }));
-      for (const [asked, told] of kStarts) assert.equal(await assertStreamWaits(backend, channel, asked), told);
+      for (const [given, expected] of kStarts) assert.equal(await assertStreamWaits(backend, channel, given), expected);
       const arrived = Date.now() / 1000;
       const start = await assertStreamWaits(backend, channel);
       assert.match(start, /^rt-[0-9]+$/);
@@ -74,7 +75,7 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('what is wrong with a request is said without the database', async () => {
+  test('reports errors in a request without the database', async () => {
     await cluster.stop();
     assertError(await get('a%20b'), 400, 'BAD_REQUEST', "Invalid channel name 'a b'");
     assertError(await get('a', { last_event_id: 'x' }), 400, 'BAD_REQUEST', 'Invalid Last-Event-ID');
@@ -84,7 +85,7 @@ forEach(backends, (backend) => {
     await waitFor(isBack, { what: 'service again' });
   });
 
-  test('HEAD says 503 without a body, of a stream too', async () => {
+  test('answers HEAD with 503 without a body, also for a stream', async () => {
     await cluster.stop();
     const head = (query) => backend.send('/events/a', { method: 'HEAD', query });
     await waitFor(async () => (await head()).status === 503, { what: '503' });

@@ -1,16 +1,16 @@
-// Early data may have been recorded and sent again by somebody else (RFC 8470): what would change anything is refused
-// with 425, but for a publication with an Idempotency-Key. `Early-Data` is what a proxy with TLS adds; any value means
-// the same.
+// An attacker may record early data and send it again (RFC 8470): requests that would change anything are rejected with
+// 425, except for a publication with an Idempotency-Key. A proxy that ends TLS adds `Early-Data`; every value means the
+// same.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertError, forEach, newChannel } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
-import { kKey, newRealm, startWithPeople } from '../lib/people.mjs';
+import { kKey, newRealm, startWithUsers } from '../lib/realm.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 const access = { keys: [{ text: kKey.text }], anonymous: '*' };
-const backends = await startWithPeople({ database, publish: '*', access });
+const backends = await startWithUsers({ database, publish: '*', access });
 
 const early = { 'Early-Data': '1' };
 
@@ -23,7 +23,7 @@ const kCalls = [
   ['PATCH', '/settings', { presence_enabled: false }],
 ];
 
-const assertRefused = (answer) => assertError(answer, 425, 'TOO_EARLY',
+const assertTooEarly = (answer) => assertError(answer, 425, 'TOO_EARLY',
   'Not accepted as early data; send it again after the TLS handshake');
 
 forEach(backends, (backend) => {
@@ -33,26 +33,26 @@ forEach(backends, (backend) => {
   };
   const newUsers = () => newRealm(database, '10', '11');
 
-  test('what changes anything is refused, whoever asks, and changes nothing', async () => {
+  test('rejects requests that would change anything, before it checks the token, and changes nothing', async () => {
     const realm = await newUsers();
     const channels = ['other', realm.channel, realm.userChannel('10'), realm.userChannel('11')];
     for (const [method, path, body] of kCalls) {
-      assertRefused(await send(realm, method, path, body, early));
-      assertRefused(await send(realm, method, path, body, { ...early, Authorization: 'Bearer x' }));
+      assertTooEarly(await send(realm, method, path, body, early));
+      assertTooEarly(await send(realm, method, path, body, { ...early, Authorization: 'Bearer x' }));
     }
-    assertRefused(await send(realm, 'POST', '/typing', {}, { ...early, 'Idempotency-Key': 'k' }));
+    assertTooEarly(await send(realm, 'POST', '/typing', {}, { ...early, 'Idempotency-Key': 'k' }));
     assert.deepEqual(await database.log({ channels }), []);
     assert.equal(await realm.row('10'), undefined);
   });
 
-  test('a value that is none counts as 1', async () => {
+  test('treats any other value as 1', async () => {
     const realm = await newUsers();
     for (const value of ['0', '?1', '1, 1', 'x']) {
-      assertRefused(await send(realm, 'POST', '/events/other', { type: 'made' }, { 'Early-Data': value }));
+      assertTooEarly(await send(realm, 'POST', '/events/other', { type: 'made' }, { 'Early-Data': value }));
     }
   });
 
-  test('a publication with an Idempotency-Key is stored, once', async () => {
+  test('stores a publication with an Idempotency-Key once', async () => {
     const [realm, channel] = [await newUsers(), newChannel()];
     const headers = { ...early, 'Idempotency-Key': `key of ${channel}` };
     const answers = [];
@@ -63,11 +63,13 @@ forEach(backends, (backend) => {
     assert.equal((await database.log({ channels: [channel] })).length, 1);
   });
 
-  test('what reads is answered, and wrong requests are told what is wrong', async () => {
+  test('answers requests that only read, and reports unknown paths and methods', async () => {
     const [realm, channel] = [await newUsers(), newChannel()];
     const statuses = [];
-    const requests = [['GET', `/events/${channel}?flavor=poll`], ['HEAD', `/events/${channel}`], ['OPTIONS', '/typing'],
-      ['GET', '/realm/presence'], ['POST', '/nothing'], ['PUT', '/typing']];
+    const requests = [
+      ['GET', `/events/${channel}?flavor=poll`], ['HEAD', `/events/${channel}`], ['OPTIONS', '/typing'],
+      ['GET', '/realm/presence'], ['POST', '/nothing'], ['PUT', '/typing'],
+    ];
     for (const [method, path] of requests) {
       statuses.push((await send(realm, method, path, undefined, early)).status);
     }

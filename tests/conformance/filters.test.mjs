@@ -1,4 +1,4 @@
-// Only some event types, or all but some; and several channels at once.
+// Filters by event type, and several channels at once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -20,7 +20,7 @@ const typesOf = (answer) => answer.events.map((event) => event.type);
 forEach(backends, (backend) => {
   const poll = (channel, query) => backend.poll(channel, { cursor: 0, query });
 
-  test('types= lets only these through', async () => {
+  test('types= delivers only these types', async () => {
     const channel = newChannel();
     await publishTypes(channel, 'made', 'typing', 'sold', 'made');
     assert.deepEqual(typesOf(await poll(channel, { types: 'made' })), ['made', 'made']);
@@ -28,37 +28,40 @@ forEach(backends, (backend) => {
     assert.deepEqual(typesOf(await poll(channel, { types: 'mad' })), []);
   });
 
-  test('a filter that leaves out much: the answer has a cursor further on, and there is more', async () => {
+  test('with a filter that skips many events, polls advance the cursor and ask for the next poll at once', async () => {
     const channel = newChannel();
-    await database.query(`SELECT count(pgevents.publish($1, 'made', to_json(repeat('x', 300)))) FROM generate_series(1, 25000)`, [channel]);
+    const publishMany = `
+      SELECT count(pgevents.publish($1, 'made', to_json(repeat('x', 300)))) FROM generate_series(1, 25000)`;
+    await database.query(publishMany, [channel]);
     const wanted = await database.publish(channel, 'wanted', 1);
-    // The ring is not being filled any more: a poll would read along with it, which costs the database nothing.
+    // From here on the ring is complete: before, a poll could read events from it while it fills, at no cost to the
+    // database.
     await backend.stream(channel, { cursor: wanted - 1, count: 1 });
     const answers = [];
     for (let cursor = 0; answers.flatMap(typesOf).length === 0; cursor = Number(answers.at(-1).cursor)) {
-      assert.ok(answers.length < 40, 'it comes to an end');
+      assert.ok(answers.length < 40, 'too many polls');
       answers.push(await backend.poll(channel, { cursor, query: { types: 'wanted' } }));
       if (typesOf(answers.at(-1)).length === 0) assert.equal(answers.at(-1).headers['x-ps-reconnect-in'], '0');
     }
-    assert.ok(answers.length > 1, 'no request reads it all');
+    assert.ok(answers.length > 1, 'one request read all events');
     assert.deepEqual(answers.at(-1).events.map(({ id }) => id), [wanted]);
     await database.query("DELETE FROM pgevents.log WHERE channel_id = $1", [channel]);
   });
 
-  test('not_types= keeps these back', async () => {
+  test('not_types= skips these types', async () => {
     const channel = newChannel();
     await publishTypes(channel, 'made', 'typing', 'sold');
     assert.deepEqual(typesOf(await poll(channel, { not_types: 'typing' })), ['made', 'sold']);
     assert.deepEqual(typesOf(await poll(channel, { not_types: 'typing,made,sold' })), []);
   });
 
-  test('an empty list is no filter', async () => {
+  test('treats an empty list as no filter', async () => {
     const channel = newChannel();
     await publishTypes(channel, 'made', 'sold');
     assert.deepEqual(typesOf(await poll(channel, { types: '', not_types: '' })), ['made', 'sold']);
   });
 
-  test('the cursor moves past what is kept back', async () => {
+  test('moves the cursor past skipped events', async () => {
     const channel = newChannel();
     const ids = await publishTypes(channel, 'made', 'typing', 'typing');
     const answer = await poll(channel, { not_types: 'typing' });
@@ -66,7 +69,7 @@ forEach(backends, (backend) => {
     assert.equal(answer.cursor, String(ids[2]));
   });
 
-  test('a filter holds for event streams', async () => {
+  test('applies a filter to event streams', async () => {
     const channel = newChannel();
     const ids = await publishTypes(channel, 'typing', 'made', 'typing', 'sold');
     const stream = await backend.stream(channel, { cursor: 0, count: 2, query: { not_types: 'typing' } });
@@ -75,20 +78,22 @@ forEach(backends, (backend) => {
     assert.deepEqual(only.events.map(({ id }) => id), [ids[3]]);
   });
 
-  test('types are compared whole, percent-decoded, also odd ones', async () => {
+  test('compares whole types after percent-decoding, including unusual ones', async () => {
     const channel = newChannel();
     await publishTypes(channel, 'à la crème', 'a', 'a b');
     assert.deepEqual(typesOf(await poll(channel, { types: 'à la crème' })), ['à la crème']);
     assert.deepEqual(typesOf(await poll(channel, { not_types: 'a b' })), ['à la crème', 'a']);
   });
 
-  test('both filters at once are refused', async () => {
+  test('rejects both filters at once', async () => {
     const answer = await backend.send('/events/cheese', { query: { types: 'a', not_types: 'b' } });
     assertError(answer, 400, 'BAD_REQUEST', 'Give either types or not_types');
   });
 
-  for (const [what, list] of [['an empty name', 'a,,b'], ['a control character', 'a\nb'], ['a name of 256 bytes', 'x'.repeat(256)]]) {
-    test(`a filter with ${what} is refused`, async () => {
+  const invalid = [['an empty name', 'a,,b'], ['a control character', 'a\nb'],
+    ['a name of 256 bytes', 'x'.repeat(256)]];
+  for (const [what, list] of invalid) {
+    test(`rejects a filter with ${what}`, async () => {
       for (const name of ['types', 'not_types']) {
         const answer = await backend.send('/events/cheese', { query: { [name]: list } });
         assertError(answer, 400, 'BAD_REQUEST', 'Invalid event type');
@@ -96,7 +101,7 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('64 types can be named, 65 not', async () => {
+  test('accepts 64 types and rejects 65', async () => {
     const channel = newChannel();
     await publishTypes(channel, 't64', 't65');
     const list = (count) => Array.from({ length: count }, (_, i) => `t${i + 1}`).join();
@@ -105,7 +110,7 @@ forEach(backends, (backend) => {
     assertError(answer, 400, 'BAD_REQUEST', 'Too many event types (at most 64)');
   });
 
-  test('several channels come as one sequence in commit order', async () => {
+  test('delivers several channels as one sequence in commit order', async () => {
     const [a, b, c] = [newChannel(), newChannel(), newChannel()];
     for (const channel of [b, a, c, a, b, b, a, c]) await database.publish(channel, 'made', null);
     const rows = await database.log({ channels: [a, b] });
@@ -115,7 +120,7 @@ forEach(backends, (backend) => {
     assert.deepEqual(stream.events.map(({ object }) => object.channel_id), rows.map((row) => row.channel_id));
   });
 
-  test('one cursor holds for all channels of a list', async () => {
+  test('uses one cursor for all channels of a list', async () => {
     const [a, b] = [newChannel(), newChannel()];
     const ids = [];
     for (const channel of [a, b, a, b]) ids.push(await database.publish(channel, 'made', null));

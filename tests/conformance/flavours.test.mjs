@@ -1,4 +1,4 @@
-// The three ways of asking (poll, long poll, event stream), how one is chosen, and the headers of each answer.
+// The three transports (poll, long poll, event stream): how a request chooses one, and the headers of each answer.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -21,14 +21,15 @@ const typeOf = (answer) => answer.headers['content-type'];
 forEach(backends, (backend) => {
   const send = (channel, query, headers = {}) => backend.send(`/events/${channel}`, { query, headers });
 
-  // An answer's type tells the flavour; streams of the module are left as soon as they are open.
+  // Opens a stream, reads one event and closes it. Gives the answer's headers.
   async function opensStream(channel, query, headers) {
     const parameters = { last_event_id: '0', ...query };
-    const stream = await backend.stream(channel, { query: parameters, headers: { Accept: '*/*', ...headers }, count: 1 });
+    const stream = await backend.stream(channel,
+      { query: parameters, headers: { Accept: '*/*', ...headers }, count: 1 });
     return stream.connection.headers;
   }
 
-  test('a poll is answered at once, with an array and word of when to come back', async () => {
+  test('answers a poll at once, with an array and the time until the next poll', async () => {
     const { channel, row, query } = await oneEvent();
     const answer = await send(channel, { ...query, flavor: 'poll' });
     assert.equal(answer.status, 200);
@@ -40,7 +41,7 @@ forEach(backends, (backend) => {
     assert.equal(answer.headers['last-event-id'], String(row.id));
   });
 
-  test('a long poll with something to say is answered at once', async () => {
+  test('answers a long poll with events at once', async () => {
     const { channel, row, query } = await oneEvent();
     for (const asked of [query, { ...query, flavor: 'long-poll' }]) {
       const answer = await send(channel, asked);
@@ -53,7 +54,7 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('a long poll with timeout=0 is answered at once, with nothing', async () => {
+  test('answers a long poll with timeout=0 at once, without events', async () => {
     const { channel } = await oneEvent();
     const answer = await send(channel, { timeout: '0' });
     assert.deepEqual([answer.status, answer.body], [200, '[]']);
@@ -61,13 +62,13 @@ forEach(backends, (backend) => {
   });
 
   for (const header of ['X-PS-Reconnect-In', 'Last-Event-ID', 'Cache-Control', 'Content-Type']) {
-    test(`${header} stands in an answer once`, async () => {
+    test(`an answer has ${header} once`, async () => {
       const { channel, query } = await oneEvent();
       assert.equal((await send(channel, { ...query, flavor: 'poll' })).count(header), 1);
     });
   }
 
-  test('an event stream has its type and is not to be kept or buffered', async () => {
+  test('an event stream has its type, and must not be cached or buffered', async () => {
     const { channel } = await oneEvent();
     const headers = await opensStream(channel, {}, { Accept: 'text/event-stream' });
     assert.equal(headers['content-type'], 'text/event-stream');
@@ -76,30 +77,34 @@ forEach(backends, (backend) => {
     assert.equal(headers['x-accel-buffering'], backend.differs.buffering);
   });
 
-  test('an event stream says first when to come back', async () => {
+  test('an event stream begins with the retry time', async () => {
     const { channel, id } = await oneEvent();
     const stream = await backend.stream(channel, { cursor: 0, count: 1 });
     assert.equal(stream.blocks[0].raw.toString(), streamOpening(backend.differs.retry, 0));
     assert.equal(stream.blocks[1].raw.toString(), `event: made\ndata: {"n":1}\nid: ${id}\n\n`);
   });
 
-  test('the stream is chosen by Accept in all its spellings, by the query, or by a header', async () => {
+  test('chooses a stream by Accept in all its spellings, by the query, or by a header', async () => {
     const { channel } = await oneEvent();
-    for (const accept of ['text/event-stream', 'Text/Event-Stream', 'text/html, text/event-stream;q=0.9', 'text/event-stream; x=1']) {
+    const spellings = [
+      'text/event-stream', 'Text/Event-Stream', 'text/html, text/event-stream;q=0.9', 'text/event-stream; x=1',
+    ];
+    for (const accept of spellings) {
       await opensStream(channel, {}, { Accept: accept });
     }
     await opensStream(channel, { flavor: 'eventsource' }, {});
     await opensStream(channel, {}, { Flavor: 'eventsource' });
   });
 
-  test('without any of these it is a long poll', async () => {
+  test('chooses a long poll otherwise', async () => {
     const { channel, query } = await oneEvent();
-    for (const headers of [{}, { Accept: '*/*' }, { Accept: 'text/html' }, { Accept: 'text/event-streams' }, { Accept: '' }]) {
+    for (const accept of [undefined, '*/*', 'text/html', 'text/event-streams', '']) {
+      const headers = accept === undefined ? {} : { Accept: accept };
       assert.equal(typeOf(await send(channel, query, headers)), 'application/json');
     }
   });
 
-  test('a flavour said outright wins over Accept', async () => {
+  test('an explicit flavour takes precedence over Accept', async () => {
     const { channel, query } = await oneEvent();
     const accept = { Accept: 'text/event-stream' };
     assert.equal(typeOf(await send(channel, { ...query, flavor: 'poll' }, accept)), 'application/json');
@@ -108,25 +113,25 @@ forEach(backends, (backend) => {
   });
 
   for (const flavor of ['websocket', 'Poll', 'long_poll', 'eventsource2']) {
-    test(`${flavor} is no flavour`, async () => {
+    test(`rejects the flavour ${flavor}`, async () => {
       const msg = `Unknown flavor '${flavor}'`;
       assertError(await send('cheese', { flavor }), 400, 'BAD_REQUEST', msg);
       assertError(await send('cheese', {}, { Flavor: flavor }), 400, 'BAD_REQUEST', msg);
     });
   }
 
-  test('an empty flavour is none', async () => {
+  test('treats an empty flavour as none', async () => {
     const { channel, query } = await oneEvent();
     assert.equal(typeOf(await send(channel, { ...query, flavor: '' })), 'application/json');
   });
 
-  test('a flavour of great length is refused without being repeated, one of odd characters stays JSON', async () => {
+  test('rejects a very long flavour without repeating it, and escapes special characters in the error', async () => {
     assertError(await send('cheese', { flavor: 'x'.repeat(300) }), 400, 'BAD_REQUEST', 'Unknown flavor');
     const quoted = await backend.send('/events/cheese', { query: 'flavor=%22%5c%0a%3c' });
     assertError(quoted, 400, 'BAD_REQUEST', `Unknown flavor '"\\\n<'`);
   });
 
-  test('HEAD answers as a poll does, without a body', async () => {
+  test('answers HEAD like a poll, without a body', async () => {
     const { channel, query } = await oneEvent();
     for (const headers of [{}, { Accept: 'text/event-stream' }]) {
       const answer = await backend.send(`/events/${channel}`, { method: 'HEAD', query, headers });
@@ -137,18 +142,18 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('HEAD with a bad cursor has the status of the error', async () => {
+  test('answers HEAD with an invalid cursor with the status of the error', async () => {
     const answer = await backend.send('/events/cheese', { method: 'HEAD', query: { last_event_id: 'x' } });
     assert.deepEqual([answer.status, answer.body], [400, '']);
   });
 
-  test('envelope=1 carries the whole event in a stream', async () => {
+  test('envelope=1 sends the whole event in a stream', async () => {
     const { channel, id, row } = await oneEvent();
     const stream = await backend.stream(channel, { cursor: 0, count: 1, query: { envelope: '1' } });
     assert.equal(stream.events[0].raw.toString(), `event: made\ndata: ${eventObject(row)}\nid: ${id}\n\n`);
   });
 
-  test('envelope=0 or empty does not', async () => {
+  test('envelope=0 or empty sends only the data', async () => {
     const { channel } = await oneEvent();
     for (const envelope of ['0', '']) {
       const stream = await backend.stream(channel, { cursor: 0, count: 1, query: { envelope } });
@@ -156,36 +161,36 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('envelope makes no difference to a poll', async () => {
+  test('envelope has no effect on a poll', async () => {
     const { channel, row, query } = await oneEvent();
     assert.equal((await send(channel, { ...query, flavor: 'poll', envelope: '1' })).body, pollBody([row]));
   });
 
   for (const envelope of ['2', 'true', '-1', '01']) {
-    test(`envelope=${envelope} is refused`, async () => {
+    test(`rejects envelope=${envelope}`, async () => {
       assertError(await send('cheese', { envelope }), 400, 'BAD_REQUEST', 'Invalid envelope (0 or 1)');
     });
   }
 
   for (const timeout of ['-1', 'abc', 'inf', 'nan', '1s', '1e3', '0x1', ' 1', '1..5']) {
-    test(`timeout=${timeout} is refused`, async () => {
+    test(`rejects timeout=${timeout}`, async () => {
       assertError(await send('cheese', { timeout }), 400, 'BAD_REQUEST', 'Invalid timeout');
     });
   }
 
   for (const timeout of ['0', '0.001', '25', '99999999999', '9'.repeat(400), '']) {
-    test(`timeout=${timeout.slice(0, 12)} is accepted`, async () => {
+    test(`accepts timeout=${timeout.slice(0, 12)}`, async () => {
       const { channel, row, query } = await oneEvent();
       assert.equal((await send(channel, { ...query, timeout })).body, pollBody([row]));
     });
   }
 
-  test('unknown parameters are ignored', async () => {
+  test('ignores unknown parameters', async () => {
     const { channel, row, query } = await oneEvent();
     assert.equal((await send(channel, { ...query, _: '1406125522481', foo: 'bar' })).body, pollBody([row]));
   });
 
-  test('a query with broken percent-encoding or UTF-8 is refused', async () => {
+  test('rejects a query with invalid percent-encoding or UTF-8', async () => {
     for (const query of ['flavor=poll&x=%', 'flavor=poll&x=%4', 'flavor=poll&x=%zz', 'flavor=%ff%fe']) {
       const answer = await backend.send('/events/cheese', { query });
       assertError(answer, 400, 'BAD_REQUEST', 'Invalid encoding in the query');

@@ -1,16 +1,16 @@
-// Headers that mean something to HTTP, and to nginx's own filters, and that must mean nothing to what is live:
-// conditions, ranges, expectations, codings, upgrades, other methods. Every answer is as if they had not been sent, and
-// what was published was published.
+// Headers with a meaning in HTTP and in nginx's own filters that must have no effect on live answers: conditions,
+// ranges, expectations, codings, upgrades, other methods. Every answer is the same as without them, and a publication
+// is stored.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { forEach, newChannel } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
-import { kKey, newRealm, startWithPeople } from '../lib/people.mjs';
+import { kKey, newRealm, startWithUsers } from '../lib/realm.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 const access = { keys: [{ text: kKey.text }], anonymous: '*' };
-const backends = await startWithPeople({ database, publish: '*', access });
+const backends = await startWithUsers({ database, publish: '*', access });
 
 const kPast = 'Thu, 01 Jan 1970 00:00:01 GMT';
 const kFuture = 'Fri, 01 Jan 2100 00:00:00 GMT';
@@ -36,7 +36,10 @@ const kHeaders = [
   { 'Accept-Charset': 'utf-16' },
   { 'Accept-Language': 'xx' },
   { Upgrade: 'h2c', Connection: 'Upgrade', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' },
-  { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZQ==' },
+  {
+    Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZQ==',
+  },
   { 'X-HTTP-Method-Override': 'DELETE', 'X-HTTP-Method': 'DELETE', 'X-Method-Override': 'DELETE' },
   { 'X-HTTP-Method-Override': 'GET' },
   { 'X-HTTP-Method-Override': 'POST' },
@@ -53,23 +56,23 @@ const kHeaders = [
   { Via: '1.1 proxy', 'X-Forwarded-Host': 'other', Forwarded: 'host=other' },
 ];
 
-// What of an answer must not depend on the headers.
+// Headers of an answer that may differ, and headers that it must never have.
 const kVaries = /^(date|connection|keep-alive|last-event-id)$/;
 const kNever = ['accept-ranges', 'content-range', 'etag', 'last-modified', 'content-encoding', 'upgrade'];
 
-function essence({ status, headers, body }) {
+function comparable({ status, headers, body }) {
   const kept = Object.entries(headers).filter(([name]) => !kVaries.test(name));
   return { status, headers: Object.fromEntries(kept), body };
 }
 
 function assertSame(answer, plain) {
-  assert.deepEqual(essence(answer), essence(plain));
+  assert.deepEqual(comparable(answer), comparable(plain));
   assert.deepEqual(kNever.filter((name) => name in answer.headers), []);
 }
 
 const titled = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join(', ');
 
-// All headers of the table, some at a time; what went wrong is told of all of them.
+// Runs `check` with all headers of the table, six at a time, and reports all problems together.
 async function withEach(check) {
   const problems = [];
   const left = [...kHeaders.entries()];
@@ -90,24 +93,24 @@ const kReads = {
   'a long poll': [`/events/${channel}`, { last_event_id: '0' }],
   'HEAD': [`/events/${channel}`, { flavor: 'poll', last_event_id: '0' }, 'HEAD'],
   'OPTIONS': [`/events/${channel}`, {}, 'OPTIONS'],
-  'a bad cursor': [`/events/${channel}`, { last_event_id: 'x' }],
-  'a wrong path': ['/nothing', {}],
-  'a wrong method': ['/settings', {}, 'DELETE'],
+  'an invalid cursor': [`/events/${channel}`, { last_event_id: 'x' }],
+  'an unknown path': ['/nothing', {}],
+  'an unknown method': ['/settings', {}, 'DELETE'],
 };
 
-// A process for each request, and a server in front that acts on none of these headers: a sample will do.
-const kReadsOfCgi = ['a poll', 'a wrong method'];
+// CGI starts a process per request, and the server in front ignores these headers: a sample is enough.
+const kReadsOfCgi = ['a poll', 'an unknown method'];
 
 forEach(backends, (backend) => {
   for (const [what, [path, query, method = 'GET']] of Object.entries(kReads)) {
     if (backend.name === 'cgi' && !kReadsOfCgi.includes(what)) continue;
-    test(`${what} is answered as without`, async () => {
+    test(`${what}: the headers change nothing`, async () => {
       const plain = await backend.send(path, { query, method });
       await withEach(async (headers) => assertSame(await backend.send(path, { query, method, headers }), plain));
     });
   }
 
-  test('an event stream has status 200 and each byte', async () => {
+  test('an event stream: status 200 and the same bytes', async () => {
     const ask = (headers) => backend.stream(channel, { cursor: 0, count: 3, headers });
     const bytes = (stream) => stream.events.map(({ raw }) => raw.toString());
     const plain = await ask({});
@@ -119,7 +122,7 @@ forEach(backends, (backend) => {
     });
   });
 
-  test('what is published is published once, and the answer says so', async () => {
+  test('a publication is stored once, and its answer is 201', async () => {
     const target = newChannel();
     await withEach(async (headers, n) => {
       const answer = await backend.publish(target, { type: 'made', data: n }, { headers });
@@ -130,9 +133,9 @@ forEach(backends, (backend) => {
     assert.deepEqual(rows.map(({ data }) => Number(data)).sort((a, b) => a - b), [...kHeaders.keys()]);
   });
 
-  test('calls are done once, and the answer says so', async () => {
+  test('calls take effect once, and their answers are 200', async () => {
     const realm = await newRealm(database, '10', '11');
-    const anna = realm.person(backend, '10');
+    const anna = realm.user(backend, '10');
     await withEach(async (headers) => {
       const answers = [
         await anna.type({ op: 'start', to: ['11'] }, { headers }), await anna.report({ status: 'idle' }, { headers }),
@@ -144,7 +147,7 @@ forEach(backends, (backend) => {
     assert.equal(rows.filter(({ type }) => type === 'typing').length, kHeaders.length);
   });
 
-  test('a refused publication is refused as without, and stores nothing', async () => {
+  test('a rejected publication gets the same error, and stores nothing', async () => {
     const target = newChannel();
     const plain = await backend.publish(target, '{');
     await withEach(async (headers) => assertSame(await backend.publish(target, '{', { headers }), plain));

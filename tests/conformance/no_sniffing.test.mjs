@@ -1,4 +1,4 @@
-// What every answer of ours carries, whatever it is and whoever gives it.
+// A header that every answer has, of every kind and from every back-end.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -32,7 +32,7 @@ const kAnswers = [
 ];
 
 forEach(backends, (backend) => {
-  test('every answer forbids browsers to guess its type, once', async () => {
+  test('every answer forbids browsers to guess its type', async () => {
     await backend.publish('c', { type: 'made' });
     for (const [what, status, type, path, options] of kAnswers) {
       const answer = await backend.send(path, options);
@@ -42,8 +42,9 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('so does an event stream', async () => {
-    const stream = await backend.stream('c', { cursor: 0, count: (await database.log({ channels: ['c'] })).length });
+  test('an event stream forbids browsers to guess its type', async () => {
+    const { length: count } = await database.log({ channels: ['c'] });
+    const stream = await backend.stream('c', { cursor: 0, count });
     assert.equal(stream.connections[0].headers['x-content-type-options'], 'nosniff');
   });
 });

@@ -1,5 +1,5 @@
-// Numbers at every border, in every parameter of every request: whatever a client writes is answered with success or a 4xx, the
-// same by all back-ends; and what is kept as data is kept to the letter.
+// Boundary values of numbers in every parameter of every request: the answer is success or 4xx, the same from all
+// back-ends; numbers in event data are stored unchanged.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
@@ -16,15 +16,17 @@ await database.query(`
 const backends = await startBackends({ database, access: { user: '10' } });
 
 const many = (digit, count) => String(digit).repeat(count);
-// Well-formed in JSON, all of them.
+// All of them are well-formed JSON.
 const kNumbers = [
   '0', '-0', '-0.0', '0.0', '1', '-1', '1.0', '1e0', '1E+2', '0.001', '0.0009', '1.5',
   '2147483647', '2147483648', '-2147483649', '9007199254740991', '9007199254740993', '999999999999999999',
   '1000000000000000000', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '-9223372036854775809',
   '18446744073709551616', '253402300799', '253402300800', '3153600000', '3153600001', '3.1536e9', '0.1e-1',
-  '1e17', '1e18', '1e19', '1e22', '1e38', '1e131', '1e308', '1.7976931348623157e308', '1.8e308', '1e309', '-1e309', '1e400', '1e-400',
+  '1e17', '1e18', '1e19', '1e22', '1e38', '1e131', '1e308', '1.7976931348623157e308', '1.8e308', '1e309', '-1e309',
+  '1e400', '1e-400',
   '-1e-400', '5e-324', '1e-323', '2e-324', '0e999999999', '0e-999999999', '1e999999999', '1e-999999999', '1e2147483648',
-  '1e-2147483649', '1e99999999999999999999', '0.0e99999', '1e131071', '1e131072', '1e-16383', '1e-16384', '1e1000000',
+  '1e-2147483649', '1e99999999999999999999', '0.0e99999', '1e131071', '1e131072', '1e-16383', '1e-16384',
+  '1e1000000',
   many(9, 39), many(9, 41), many(9, 309), many(9, 1000), many(9, 4000), `0.${many(0, 1000)}1`, `1.${many(9, 3000)}`,
   `1e${many(0, 500)}1`, `-${many(1, 2000)}`, `0.${many(3, 37)}`, `0.${many(3, 39)}`,
 ];
@@ -33,7 +35,7 @@ const kJson = { 'Content-Type': 'application/json' };
 const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const form = (fields) => new URLSearchParams(fields).toString();
 
-// Members and fields of bodies, `$` in place of the number: [method, path, JSON].
+// Bodies, with `$` in place of the number: [method, path, JSON].
 const kBodies = [
   ['POST', '/events/n', '{"type":"t","ttl":$}'],
   ['POST', '/events/n', '{"type":$}'],
@@ -58,7 +60,7 @@ const kBodies = [
 ];
 const kQueries = ['timeout', 'last_event_id', 'lastEventId', 'types', 'not_types', 'envelope', 'flavor', '_'];
 
-// A form's fields hold the text of their JSON.
+// In a form each field contains the text of its JSON value.
 function asForm(json) {
   const mark = '"$"';
   const fields = JSON.parse(json.replace('$', mark));
@@ -68,13 +70,14 @@ function asForm(json) {
   })));
 }
 
-// [what, number → request]
+// [title, a function of the number that gives the request]
 const kRequests = [
   ...kBodies.flatMap(([method, path, json]) => [
     [`${method} ${path} ${json}`, (n) => [path, { method, headers: kJson, body: json.replace('$', n) }]],
     [`${method} ${path} ${json} as a form`, (n) => [path, { method, headers: kForm, body: asForm(json)(n) }]],
   ]),
-  ...kQueries.map((name) => [`GET ?${name}=`, (n) => ['/events/n', { query: form(name === 'flavor' ? { flavor: n } : { flavor: 'poll', [name]: n }) }]]),
+  ...kQueries.map((name) => [`GET ?${name}=`,
+    (n) => ['/events/n', { query: form(name === 'flavor' ? { flavor: n } : { flavor: 'poll', [name]: n }) }]]),
   ['GET ?last_event_id=rt-', (n) => ['/events/n', { query: form({ flavor: 'poll', last_event_id: `rt-${n}` }) }]],
   ['GET Last-Event-ID', (n) => ['/events/n', { query: 'flavor=poll', headers: { 'Last-Event-ID': n } }]],
   ['GET Last-Event-ID rt-', (n) => ['/events/n', { query: 'flavor=poll', headers: { 'Last-Event-ID': `rt-${n}` } }]],
@@ -89,21 +92,22 @@ const [module, ...others] = backends;
 const agents = new Map(backends.map((backend) => [backend, new http.Agent({ keepAlive: true })]));
 const ask = (backend, [path, options]) => backend.send(path, { ...options, agent: agents.get(backend) });
 
-// The answers of the back-ends to one request, which must be alike. A CGI program is started for each request, and is the same
-// program as the FastCGI server: it gets few of them.
+// Sends one request to the back-ends and compares the answers. CGI starts a process per request and is the same program
+// as the FastCGI server, so it gets only a few of them.
 async function check(number, index, make) {
   const asked = [module, ...others.filter(({ name }) => name === 'fcgi' || index % 37 === 7)];
   const answers = await Promise.all(asked.map((backend) => ask(backend, make(number))));
   const shown = `${number.slice(0, 60)} (${number.length} characters)`;
   for (const [i, answer] of answers.entries()) {
     assert.ok(answer.status < 500, `${asked[i].name}: ${shown}: ${answer.status} ${answer.body}`);
-    assert.equal(answer.status, answers[0].status, `${asked[i].name}: ${shown}: ${answer.body}, not ${answers[0].body}`);
+    assert.equal(answer.status, answers[0].status,
+      `${asked[i].name}: ${shown}: ${answer.body}, not ${answers[0].body}`);
     if (answer.status >= 400) assert.equal(answer.body, answers[0].body, `${asked[i].name}: ${shown}`);
   }
 }
 
 for (const [what, make] of kRequests) {
-  test(`${what}: no number is a fault of the server`, async () => {
+  test(`${what}: no number causes a server error`, async () => {
     const rest = [...kNumbers.entries()];
     const work = async () => {
       for (let next = rest.pop(); next; next = rest.pop()) await check(next[1], next[0], make);
@@ -112,7 +116,7 @@ for (const [what, make] of kRequests) {
   });
 }
 
-test('in data every number is kept to the letter', async () => {
+test('stores every number in event data unchanged', async () => {
   for (const backend of [module, ...others.filter(({ name }) => name === 'fcgi')]) {
     const channel = newChannel();
     const after = await database.head();
@@ -129,4 +133,4 @@ test('in data every number is kept to the letter', async () => {
   }
 });
 
-test('the connections end', () => agents.forEach((agent) => agent.destroy()));
+test('the connections close', () => agents.forEach((agent) => agent.destroy()));

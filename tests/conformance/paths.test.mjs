@@ -1,5 +1,5 @@
-// The path as the client encodes it: names are split first and decoded then, once; and what the web server rules about the
-// decoded path holds for all that is read.
+// The path as the client encodes it: names are split first and then decoded, once; and the web server's rules for the
+// decoded path hold for everything that is read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -16,7 +16,7 @@ for (const channel of ['room', '7', 'room/7', 'a', 'b', 'a,b', 'a%2Cb', 'c', 'se
   ids[channel] = await database.publish(channel, 'made', channel);
 }
 
-// An operator who allows `/`, `,` and `%` in names; whatever begins with `secret` is not for the web server's clients.
+// The operator allows `/`, `,` and `%` in names, and the web server denies all names that begin with `secret`.
 const rules = `
   location ~ ^/rt/events/secret { return 403; }
   location /old/ { rewrite ^/old/(.*)$ /rt/events/$1 last; }`;
@@ -27,7 +27,7 @@ const usual = await startBackends({ database, access: { user: '10' } });
 const get = (backend, path) => request({ port: backend.port, path: `${path}?flavor=poll&last_event_id=0` });
 const channelsOf = (answer) => answer.json().map(({ channel_id }) => channel_id);
 
-// [path, channels, what only nginx resolves: a plain CGI server's path is taken as it is]
+// [path, channels, true: only nginx resolves it, because a plain CGI server passes the path unchanged]
 const kRead = [
   ['/rt/events/room/7', ['room']],
   ['/rt/events/room%2F7', ['room/7']],
@@ -46,13 +46,13 @@ const kRead = [
   ['//rt//events//room%2F7', ['room/7'], true],
   ['/rt/x/../events/./room%2F7', ['room/7'], true],
   ['/rt/x/%2e%2e/events/%2E/room%2F7', ['room/7'], true],
-  // A rewritten path is all that there is: its separators separate.
+  // A rewritten path is the only one there is, so its separators separate.
   ['/old/room%2F7', ['room'], true],
   ['/old/a%2Cb', ['a', 'b'], true],
 ];
 
-// [path, status, msg; none: the web server's own page]
-const kRefused = [
+// [path, status, msg (none: the web server's own page)]
+const kRejected = [
   ['/rt/events/secret', 403],
   ['/rt/events/%73ecret', 403],
   ['/rt/events/secret%2F1', 403],
@@ -86,8 +86,8 @@ forEach(wide, (backend) => {
     });
   }
 
-  for (const [path, status, msg] of backend.name === 'cgi' ? [] : kRefused) {
-    test(`${path} is refused with ${status}${msg ? '' : ' by the web server'}`, async () => {
+  for (const [path, status, msg] of backend.name === 'cgi' ? [] : kRejected) {
+    test(`${path} is rejected with ${status}${msg ? '' : ' by the web server'}`, async () => {
       const answer = await get(backend, path);
       if (msg) return assertError(answer, status, status === 404 ? 'NOT_FOUND' : 'BAD_REQUEST', msg);
       assert.deepEqual([answer.status, answer.headers['content-type']], [status, 'text/html']);
@@ -101,7 +101,7 @@ forEach(wide, (backend) => {
     assert.equal(row.channel_id, 'room/9');
   });
 
-  test("a user's id in the path may hold an encoded slash", async () => {
+  test('accepts an encoded slash in a user\'s id in the path', async () => {
     const answer = await backend.send('/users/a%2Fb/presence');
     assert.equal(answer.status, 200, answer.body);
   });
@@ -109,7 +109,7 @@ forEach(wide, (backend) => {
 
 forEach(usual, (backend) => {
   for (const [path, name] of [['room%2F7', 'room/7'], ['a%2Cb', 'a,b'], ['a,b%2Fc', 'b/c'], ['a%252Cb', 'a%2Cb']]) {
-    test(`the usual pattern refuses ${path} and names it`, async () => {
+    test(`the default pattern rejects ${path} and names it`, async () => {
       assertError(await get(backend, `/rt/events/${path}`), 400, 'BAD_REQUEST', `Invalid channel name '${name}'`);
     });
   }

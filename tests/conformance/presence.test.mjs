@@ -1,42 +1,43 @@
-// Presence: what reports write, and what is answered. Times lie in the past because the test has moved them there in the table.
+// Presence: what reports store, and their answers. Times lie in the past because the test moves them there in the
+// table.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { forEach } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
 import { range } from '../lib/conditions.mjs';
-import { assertSuccess, newRealm, startWithPeople, withoutTimes } from '../lib/people.mjs';
+import { assertSuccess, newRealm, startWithUsers, withoutTimes } from '../lib/realm.mjs';
 
 const kMinute = 60;
 const kHour = 60 * kMinute;
 const kDay = 24 * kHour;
 
 const database = await (await sharedCluster()).createDatabase();
-const backends = await startWithPeople({ database });
+const backends = await startWithUsers({ database });
 
 const now = () => Date.now() / 1000;
-// What is told in whole seconds, and was taken a moment ago.
+// For times in whole seconds that were taken a moment ago.
 const assertRecent = (seconds, ago = 0) =>
-  assert.ok(Math.abs(now() - ago - seconds) < 10, `${seconds}, now ${now()}, wanted ${ago} s ago`);
+  assert.ok(Math.abs(now() - ago - seconds) < 10, `${seconds}, now ${now()}, expected ${ago} s ago`);
 
-const reported = async (person, params) => assertSuccess(await person.report({ status: 'active', ...params }));
-const slim = (person, params) => reported(person, { slim_presence: true, ...params });
+const reported = async (user, params) => assertSuccess(await user.report({ status: 'active', ...params }));
+const slim = (user, params) => reported(user, { slim_presence: true, ...params });
 const idsIn = ({ presences }) => Object.keys(presences).sort();
 
 forEach(backends, (backend) => {
   const realmOf = async (...users) => {
     const realm = await newRealm(database, ...users);
-    return [realm, ...users.map((user) => realm.person(backend, user.user_id ?? user))];
+    return [realm, ...users.map((user) => realm.user(backend, user.user_id ?? user))];
   };
 
-  test('in an empty realm nobody is present, and the last update id is -1', async () => {
+  test('in an empty realm no user is present, and the last update id is -1', async () => {
     const [, anna] = await realmOf('10');
-    const nobody = '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":-1,"presences":{}}';
-    assert.equal(withoutTimes((await anna.realmPresence()).body), nobody);
-    assert.equal(withoutTimes((await anna.report({ status: 'idle', history_limit_days: 0 })).body), nobody);
+    const empty = '{"result":"success","msg":"","server_timestamp":T,"presence_last_update_id":-1,"presences":{}}';
+    assert.equal(withoutTimes((await anna.realmPresence()).body), empty);
+    assert.equal(withoutTimes((await anna.report({ status: 'idle', history_limit_days: 0 })).body), empty);
   });
 
-  test('the first report makes a user active, for himself and for others', async () => {
+  test('the first report makes a user active in all answers', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     const { presences } = await slim(anna);
     assertRecent(presences['10'].active_timestamp);
@@ -47,7 +48,7 @@ forEach(backends, (backend) => {
     assert.equal(active, idle);
   });
 
-  test('the answer has the form that Zulip\'s clients know', async () => {
+  test('the answer has the form that Zulip\'s clients expect', async () => {
     const [realm, anna] = await realmOf('10');
     const answer = await anna.report({ status: 'active' });
     const { update_id } = await realm.row('10');
@@ -58,7 +59,7 @@ forEach(backends, (backend) => {
     assert.equal(withoutTimes((await anna.realmPresence()).body), withoutTimes(answer.body));
   });
 
-  test('with slim_presence, and with last_update_id, it is a pair of times', async () => {
+  test('with slim_presence, and with last_update_id, presence is a pair of times', async () => {
     const [realm, anna] = await realmOf('10');
     for (const wish of [{ slim_presence: true }, { last_update_id: -1 }, { last_update_id: 0, slim_presence: false }]) {
       const answer = await anna.report({ status: 'active', ...wish });
@@ -69,7 +70,7 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('times are whole seconds, only the server\'s has a fraction', async () => {
+  test('times are whole seconds, except for the server\'s, which has a fraction', async () => {
     const [, anna] = await realmOf('10');
     const { body } = await anna.report({ status: 'active', slim_presence: true });
     assert.match(body, /"10":\{"active_timestamp":[0-9]{10},"idle_timestamp":[0-9]{10}\}/);
@@ -79,7 +80,7 @@ forEach(backends, (backend) => {
     assert.match(legacy, /"aggregated":\{"client":"website","status":"active","timestamp":[0-9]{10}\}/);
   });
 
-  test('a ping is answered with nothing but success, and counts', async () => {
+  test('a ping gets only the result, and counts as a report', async () => {
     const [realm, anna] = await realmOf('10');
     const answer = await anna.report({ status: 'active', ping_only: true });
     assert.deepEqual([answer.status, answer.body], [200, '{"result":"success","msg":""}']);
@@ -87,7 +88,7 @@ forEach(backends, (backend) => {
     assert.ok(idsIn(await slim(anna, { ping_only: false })).includes('10'));
   });
 
-  test('who was only idle has no active time, until he is active', async () => {
+  test('a user who was only idle has no active time until an active report', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     const first = await slim(anna, { status: 'idle' });
     const stored = await realm.row('10');
@@ -95,7 +96,8 @@ forEach(backends, (backend) => {
     assertRecent(stored.idle);
     const { active_timestamp, idle_timestamp } = first.presences['10'];
     assertRecent(idle_timestamp);
-    assert.ok(Number.isInteger(active_timestamp) && active_timestamp <= idle_timestamp - 200, 'he does not look active');
+    assert.ok(Number.isInteger(active_timestamp) && active_timestamp <= idle_timestamp - 200,
+      'the user does not appear active');
     assert.equal(assertSuccess(await otto.presenceOf('10')).presence.website.status, 'idle');
     const second = await slim(anna);
     assertRecent(second.presences['10'].active_timestamp);
@@ -103,16 +105,16 @@ forEach(backends, (backend) => {
     assert.equal(assertSuccess(await otto.presenceOf('10')).presence.website.status, 'active');
   });
 
-  test('two first contacts at once, and more, all succeed', async () => {
+  test('concurrent first reports all succeed', async () => {
     const [realm, anna] = await realmOf('10');
     const answers = await Promise.all(range(1, 8).map((n) => slim(anna, { status: n % 2 ? 'active' : 'idle' })));
     for (const { presences } of answers) assert.ok(presences['10']);
     assert.notEqual((await realm.row('10')).active, null);
   });
 
-  // --- what is written ---
+  // --- what is stored ---
 
-  test('a repeated report writes nothing, and gives no new update id', async () => {
+  test('a repeated report stores nothing, and gives no new update id', async () => {
     const [realm, anna] = await realmOf('10');
     for (const status of ['idle', 'active']) {
       const first = await slim(anna, { status });
@@ -124,7 +126,7 @@ forEach(backends, (backend) => {
     }
   });
 
-  // [what was reported, times before (seconds ago; null: never), times after: 'same' or 'now']
+  // [reported status, times before (seconds ago; null: never), times after: 'same' or 'now']
   const writes = [
     ['idle', { active: 54, idle: 54 }, { active: 'same', idle: 'same' }],
     ['idle', { active: 57, idle: 57 }, { active: 'same', idle: 'now' }],
@@ -140,7 +142,7 @@ forEach(backends, (backend) => {
   ];
   for (const [status, before, after] of writes) {
     const times = `active ${before.active} s and in contact ${before.idle} s ago`;
-    test(`${status}, having been ${times}: active ${after.active}, idle ${after.idle}`, async () => {
+    test(`a report of ${status} by a user who was ${times}: active ${after.active}, idle ${after.idle}`, async () => {
       const [realm, anna] = await realmOf('10');
       await slim(anna);
       await realm.setTimes('10', before);
@@ -169,7 +171,7 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('who was active after his last contact stays in order: contact is never older than activity', async () => {
+  test('the contact of a user is never older than the activity', async () => {
     const [realm, anna] = await realmOf('10');
     await slim(anna);
     await realm.setTimes('10', { active: 100, idle: 20 });
@@ -179,9 +181,9 @@ forEach(backends, (backend) => {
     assert.ok(idle >= active);
   });
 
-  // --- which rows are answered ---
+  // --- which rows an answer contains ---
 
-  test('a week-old presence is shown, a three-week-old one is not', async () => {
+  test('an answer contains a presence of a week ago, but not of three weeks ago', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     await slim(anna);
     const shown = async () =>
@@ -193,7 +195,7 @@ forEach(backends, (backend) => {
     assert.deepEqual(await shown(), [false, false, false]);
   });
 
-  test('history_limit_days says how far back: of somebody 100 days ago, 50 shows nothing, 101 him, 0 nobody at all', async () => {
+  test('history_limit_days limits the age: a presence of 100 days ago is in the answer for 101 days only', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     await slim(anna);
     await realm.setTimes('10', { active: 100 * kDay });
@@ -205,7 +207,7 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('with an update id the age of a presence does not matter', async () => {
+  test('with an update id the age of a presence has no effect', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     const { presence_last_update_id: id } = await slim(otto);
     await slim(anna);
@@ -215,10 +217,10 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsIn(await reported(otto, { last_update_id: id, history_limit_days: 0 })), []);
   });
 
-  test('an incremental report brings what is newer, and the greatest id of that', async () => {
+  test('an incremental report gets the newer presences, and their greatest id', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
-    const since = async (person, last_update_id) => {
-      const answer = await reported(person, { last_update_id });
+    const since = async (user, last_update_id) => {
+      const answer = await reported(user, { last_update_id });
       return [idsIn(answer).join(), answer.presence_last_update_id];
     };
     const idOf = async (user) => (await realm.row(user)).update_id;
@@ -226,28 +228,29 @@ forEach(backends, (backend) => {
     assert.deepEqual(first, ['10', await idOf('10')]);
     const second = await since(otto, -1);
     assert.deepEqual(second, ['10,11', await idOf('11')]);
-    assert.deepEqual(await since(otto, second[1]), ['', second[1]], 'nothing is newer: the client\'s own id');
+    assert.deepEqual(await since(otto, second[1]), ['', second[1]], 'if nothing is newer, the client\'s own id');
     assert.deepEqual(await since(anna, first[1]), ['11', second[1]]);
     await realm.setTimes('10', { active: kMinute });
     const third = await since(anna, second[1]);
-    assert.deepEqual(third, ['10', await idOf('10')], 'one\'s own row is among it');
+    assert.deepEqual(third, ['10', await idOf('10')], 'the user\'s own row is included');
     assert.ok(third[1] > second[1] && second[1] > first[1]);
     assert.deepEqual(await since(otto, second[1]), third);
   });
 
-  test('the id is that of what is shown, in the older form as well', async () => {
+  test('the id is that of the presences in the answer, in the older form as well', async () => {
     const [realm, anna, otto] = await realmOf('10', '11');
     await slim(anna);
     const { update_id } = await realm.row('10');
     assert.equal(assertSuccess(await otto.realmPresence()).presence_last_update_id, update_id);
     assert.equal((await reported(otto)).presence_last_update_id, (await realm.row('11')).update_id);
     assert.equal((await reported(otto, { history_limit_days: 0 })).presence_last_update_id, -1);
-    assert.equal((await reported(otto, { history_limit_days: 0, last_update_id: update_id })).presence_last_update_id, update_id);
+    const { presence_last_update_id: id } = await reported(otto, { history_limit_days: 0, last_update_id: update_id });
+    assert.equal(id, update_id);
   });
 
-  test('bots and inactive users are left out', async () => {
+  test('answers omit bots and inactive users', async () => {
     const [realm, anna, otto, robot] = await realmOf('10', '11', '12');
-    for (const person of [anna, otto, robot]) await slim(person);
+    for (const user of [anna, otto, robot]) await slim(user);
     const change = `UPDATE pgevents.users SET is_active = user_id <> '11', is_bot = user_id = '12' WHERE realm = $1`;
     await database.query(change, [realm.name]);
     const { update_id } = await realm.row('10');
@@ -259,15 +262,16 @@ forEach(backends, (backend) => {
     assert.deepEqual(idsIn(assertSuccess(await anna.register())), ['10']);
   });
 
-  // --- the older form's status ---
+  // --- the status in the older form ---
 
   const statuses = [
-    ['who is active now is active', { active: 0 }, 'active', 0],
-    ['who was active 50 s ago and is in contact is active, since then', { active: 50, idle: 0 }, 'active', 50],
-    ['who was active 3 min ago and is in contact is idle, since the contact', { active: 3 * kMinute, idle: 0 }, 'idle', 0],
-    ['who was active 65 s before his last contact is active', { active: 100, idle: 35 }, 'active', 100],
-    ['who was active 75 s before his last contact is idle', { active: 100, idle: 25 }, 'idle', 25],
-    ['who was never active is idle', { active: null, idle: 20 }, 'idle', 20],
+    ['a user who is active now is active', { active: 0 }, 'active', 0],
+    ['a user who was active 50 s ago and is in contact is active since then', { active: 50, idle: 0 }, 'active', 50],
+    ['a user who was active 3 min ago and is in contact is idle since the contact',
+      { active: 3 * kMinute, idle: 0 }, 'idle', 0],
+    ['a user who was active 65 s before the last contact is active', { active: 100, idle: 35 }, 'active', 100],
+    ['a user who was active 75 s before the last contact is idle', { active: 100, idle: 25 }, 'idle', 25],
+    ['a user who was never active is idle', { active: null, idle: 20 }, 'idle', 20],
   ];
   for (const [what, times, status, ago] of statuses) {
     test(`in the older form, ${what}`, async () => {

@@ -1,26 +1,30 @@
-// Requests about presence: what is refused and in which words, how parameters are written, the presence of a single user.
+// Requests for presence: which are rejected and with which message, how parameters are written, and the presence of a
+// single user.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertError, forEach } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
-import { assertSuccess, kEncodings, kKey, kNobody, newRealm, Realm, startWithPeople, withoutTimes } from '../lib/people.mjs';
+import {
+  assertSuccess, kEncodings, kKey, kNoUser, newRealm, Realm, startWithUsers, withoutTimes,
+} from '../lib/realm.mjs';
 import { inSeconds, signToken } from '../lib/tokens.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
-const backends = await startWithPeople({ database });
+const backends = await startWithUsers({ database });
 const main = new Realm(database, 'main');
 await main.add('10');
 
 const bad = (msg) => [400, 'BAD_REQUEST', msg];
 
 function assertMissing(answer, name) {
-  const body = `{"result":"error","code":"REQUEST_VARIABLE_MISSING","msg":"Missing '${name}' argument","var_name":"${name}"}`;
+  const msg = `Missing '${name}' argument`;
+  const body = `{"result":"error","code":"REQUEST_VARIABLE_MISSING","msg":"${msg}","var_name":"${name}"}`;
   assert.deepEqual([answer.status, answer.body], [400, body]);
 }
 
-// [parameters, the complaint]; parameters that are texts are those of a form.
-const refused = [
+// [parameters, message]; text values are the text of a form.
+const rejected = [
   [{ status: 'foo' }, 'Invalid status: foo'],
   [{ status: '' }, 'Invalid status: '],
   [{ status: 'offline' }, 'Invalid status: offline'],
@@ -48,10 +52,11 @@ const refused = [
 
 forEach(backends, (backend) => {
   for (const encoding of kEncodings) {
-    test(`by ${encoding}: what is wrong is refused in these words, and nothing is written`, async () => {
+    test(`as ${encoding}: rejects invalid parameters with these messages, and stores nothing`, async () => {
       const realm = await newRealm(database, '10');
-      const anna = realm.person(backend, '10');
-      await Promise.all(refused.map(async ([params, msg]) => assertError(await anna.report(params, { encoding }), ...bad(msg))));
+      const anna = realm.user(backend, '10');
+      await Promise.all(rejected.map(async ([params, msg]) =>
+        assertError(await anna.report(params, { encoding }), ...bad(msg))));
       assertMissing(await anna.report({}, { encoding }), 'status');
       assertMissing(await anna.report({ ping_only: true }, { encoding }), 'status');
       assertMissing(await anna.report({ ping_only: true, Status: 'active' }, { encoding }), 'status');
@@ -59,18 +64,21 @@ forEach(backends, (backend) => {
       assert.deepEqual(await realm.log(), []);
     });
 
-    test(`by ${encoding}: all parameters together`, async () => {
+    test(`as ${encoding}: accepts all parameters together`, async () => {
       const realm = await newRealm(database, '10');
-      const params = { status: 'active', ping_only: false, new_user_input: true, slim_presence: true, last_update_id: -1,
-        history_limit_days: 14 };
-      const answer = await realm.person(backend, '10').report(params, { encoding });
+      const params = {
+        status: 'active', ping_only: false, new_user_input: true, slim_presence: true, last_update_id: -1,
+        history_limit_days: 14,
+      };
+      const answer = await realm.user(backend, '10').report(params, { encoding });
       assert.deepEqual(Object.keys(assertSuccess(answer).presences), ['10']);
     });
 
-    test(`by ${encoding}: what there is no parameter for is ignored, and named`, async () => {
+    test(`as ${encoding}: ignores unknown parameters, and names them`, async () => {
       const realm = await newRealm(database, '10', '11');
-      const anna = realm.person(backend, '10');
-      const params = { status: 'active', ping_only: true, zoo: 'x', 'a"b': '1', user_id: '11', realm: 'main', user: '11' };
+      const anna = realm.user(backend, '10');
+      const ignored = { zoo: 'x', 'a"b': '1', user_id: '11', realm: 'main', user: '11' };
+      const params = { status: 'active', ping_only: true, ...ignored };
       assert.equal((await anna.report(params, { encoding })).body,
         '{"result":"success","msg":"","ignored_parameters_unsupported":["a\\"b","realm","user","user_id","zoo"]}');
       assert.notEqual(await realm.row('10'), undefined);
@@ -78,57 +86,62 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('a status that is no text is refused', async () => {
-    const anna = (await newRealm(database, '10')).person(backend, '10');
-    for (const status of [1, true, ['active'], { a: 1 }]) assertError(await anna.report({ status }), ...bad('status is not a string'));
+  test('rejects a status that is not a string', async () => {
+    const anna = (await newRealm(database, '10')).user(backend, '10');
+    for (const status of [1, true, ['active'], { a: 1 }]) {
+      assertError(await anna.report({ status }), ...bad('status is not a string'));
+    }
     assertMissing(await anna.report({ status: null }), 'status');
   });
 
-  test('null in a JSON body is the same as nothing', async () => {
-    const anna = (await newRealm(database, '10')).person(backend, '10');
-    const params = { status: 'active', ping_only: null, new_user_input: null, slim_presence: null, last_update_id: null,
-      history_limit_days: null };
+  test('treats null in a JSON body as a missing parameter', async () => {
+    const anna = (await newRealm(database, '10')).user(backend, '10');
+    const params = {
+      status: 'active', ping_only: null, new_user_input: null, slim_presence: null, last_update_id: null,
+      history_limit_days: null,
+    };
     assert.equal(assertSuccess(await anna.report(params)).presences['10'].website.status, 'active');
   });
 
-  test('the reader\'s requests name unknown parameters too', async () => {
-    const anna = (await newRealm(database, '10')).person(backend, '10');
+  test('names unknown parameters of reading requests too', async () => {
+    const anna = (await newRealm(database, '10')).user(backend, '10');
     await anna.report({ status: 'active' });
-    for (const answer of [await anna.realmPresence({ x: '1' }), await anna.presenceOf('me', { x: '1', status: 'active' })]) {
+    const query = { x: '1', status: 'active' };
+    for (const answer of [await anna.realmPresence({ x: '1' }), await anna.presenceOf('me', query)]) {
       assert.ok(assertSuccess(answer).ignored_parameters_unsupported.includes('x'));
     }
   });
 
-  // --- who asks ---
+  // --- the user of a request ---
 
   const requests = {
-    'POST /register': (person) => person.register(),
-    'POST /users/me/presence': (person) => person.report({ status: 'active' }),
-    'GET /users/10/presence': (person) => person.presenceOf('10'),
-    'GET /users/me/presence': (person) => person.presenceOf('me'),
-    'GET /realm/presence': (person) => person.realmPresence(),
-    'POST /typing': (person) => person.type({ op: 'start', to: ['10'] }),
-    'PATCH /settings': (person) => person.choose({ presence_enabled: true }),
+    'POST /register': (user) => user.register(),
+    'POST /users/me/presence': (user) => user.report({ status: 'active' }),
+    'GET /users/10/presence': (user) => user.presenceOf('10'),
+    'GET /users/me/presence': (user) => user.presenceOf('me'),
+    'GET /realm/presence': (user) => user.realmPresence(),
+    'POST /typing': (user) => user.type({ op: 'start', to: ['10'] }),
+    'PATCH /settings': (user) => user.choose({ presence_enabled: true }),
   };
   for (const [what, ask] of Object.entries(requests)) {
-    test(`${what}: who has no name, or a bad token, is refused`, async () => {
-      const person = main.person(backend, '10');
-      for (const headers of [{}, kNobody]) {
-        person.headers = headers;
-        const answer = await ask(person);
+    test(`${what}: rejects a request without a user or with an invalid token`, async () => {
+      const user = main.user(backend, '10');
+      for (const headers of [{}, kNoUser]) {
+        user.headers = headers;
+        const answer = await ask(user);
         assertError(answer, 401, 'UNAUTHORIZED', 'Authentication required');
         assert.equal(answer.headers['www-authenticate'], 'Bearer');
       }
-      person.headers = { Authorization: `Bearer ${signToken({ sub: '10', exp: 1 }, { key: kKey })}` };
-      assertError(await ask(person), 401, 'TOKEN_EXPIRED', 'The token has expired');
-      person.headers = { Authorization: `Bearer ${signToken({ sub: '10', exp: inSeconds(60) }, { key: kKey })}x` };
-      assertError(await ask(person), 401, 'UNAUTHORIZED', 'Invalid token');
+      user.headers = { Authorization: `Bearer ${signToken({ sub: '10', exp: 1 }, { key: kKey })}` };
+      assertError(await ask(user), 401, 'TOKEN_EXPIRED', 'The token has expired');
+      user.headers = { Authorization: `Bearer ${signToken({ sub: '10', exp: inSeconds(60) }, { key: kKey })}x` };
+      assertError(await ask(user), 401, 'UNAUTHORIZED', 'Invalid token');
     });
 
-    test(`${what}: whom the directory does not know, or no longer, is refused`, async () => {
+    test(`${what}: rejects unknown and inactive users`, async () => {
       const realm = await newRealm(database, '10', { user_id: 'gone', is_active: false });
       for (const id of ['nobody', 'gone', ' 10', '10 ', '']) {
-        const answer = await ask(realm.person(backend, id));
+        const answer = await ask(realm.user(backend, id));
         if (id === '') assertError(answer, 401, 'UNAUTHORIZED', 'Invalid token');
         else assertError(answer, ...bad('No such user'));
       }
@@ -137,7 +150,7 @@ forEach(backends, (backend) => {
 
   test('a bot has no presence', async () => {
     const realm = await newRealm(database, { user_id: 'robot', is_bot: true }, '10');
-    const robot = realm.person(backend, 'robot');
+    const robot = realm.user(backend, 'robot');
     assertError(await robot.report({ status: 'active' }), ...bad('Presence is not supported for bot users.'));
     assert.equal(await realm.row('robot'), undefined);
     assertSuccess(await robot.realmPresence());
@@ -156,19 +169,21 @@ forEach(backends, (backend) => {
     ['1%30%0a', 'No such user'],
     [encodeURIComponent("'; DROP TABLE pgevents.users; --"), 'No such user'],
   ];
-  test('the presence of somebody who has none is refused', async () => {
-    const realm = await newRealm(database, '10', { user_id: 'robot', is_bot: true }, { user_id: 'gone', is_active: false });
-    const anna = realm.person(backend, '10');
+  test('rejects a request for a user without presence', async () => {
+    const realm = await newRealm(database, '10', { user_id: 'robot', is_bot: true },
+      { user_id: 'gone', is_active: false });
+    const anna = realm.user(backend, '10');
     for (const [id, msg] of single) assertError(await anna.presenceOf(id), ...bad(msg));
   });
 
-  test('one user\'s presence, in the older form, and as a pair of times', async () => {
+  test('gives one user\'s presence in the older form, and as a pair of times', async () => {
     const realm = await newRealm(database, '10', 'ünï@ex.com');
-    await realm.person(backend, 'ünï@ex.com').report({ status: 'active' });
-    const anna = realm.person(backend, '10');
+    await realm.user(backend, 'ünï@ex.com').report({ status: 'active' });
+    const anna = realm.user(backend, '10');
     const path = encodeURIComponent('ünï@ex.com');
     const pair = '{"result":"success","msg":"","presence":{"active_timestamp":T,"idle_timestamp":T}}';
-    const older = '{"result":"success","msg":"","presence":{"aggregated":{"status":"active","timestamp":T},"website":{"status":"active","timestamp":T}}}';
+    const website = '"status":"active","timestamp":T';
+    const older = `{"result":"success","msg":"","presence":{"aggregated":{${website}},"website":{${website}}}}`;
     assert.equal(withoutTimes((await anna.presenceOf(path)).body), older);
     assert.equal(withoutTimes((await anna.presenceOf(path, { slim_presence: 'false' })).body), older);
     assert.equal(withoutTimes((await anna.presenceOf(path, { slim_presence: 'true' })).body), pair);
@@ -176,7 +191,7 @@ forEach(backends, (backend) => {
     assertError(await anna.presenceOf(path, { slim_presence: 'x' }), ...bad('slim_presence is not valid JSON'));
   });
 
-  // [times of the user (seconds ago), status of the whole, of the website]
+  // [times of the user (seconds ago), aggregated status, status of the website]
   const ages = [
     [{ active: 195 }, 'active', 'active'],
     [{ active: 202 }, 'offline', 'active'],
@@ -186,21 +201,23 @@ forEach(backends, (backend) => {
     [{ active: 30 * 24 * 3600 }, 'offline', 'active'],
   ];
   for (const [times, aggregated, website] of ages) {
-    test(`one who was active ${times.active} s and in contact ${times.idle ?? times.active} s ago is ${aggregated}`, async () => {
+    const contact = times.idle ?? times.active;
+    test(`a user who was active ${times.active} s and in contact ${contact} s ago is ${aggregated}`, async () => {
       const realm = await newRealm(database, '10', '11');
-      await realm.person(backend, '11').report({ status: 'active' });
+      await realm.user(backend, '11').report({ status: 'active' });
       await realm.setTimes('11', times);
-      const { presence } = assertSuccess(await realm.person(backend, '10').presenceOf('11'));
+      const { presence } = assertSuccess(await realm.user(backend, '10').presenceOf('11'));
       assert.deepEqual([presence.aggregated.status, presence.website.status], [aggregated, website]);
       assert.equal(presence.aggregated.timestamp, presence.website.timestamp);
-      const slim = assertSuccess(await realm.person(backend, '10').presenceOf('11', { slim_presence: 'true' })).presence;
+      const query = { slim_presence: 'true' };
+      const slim = assertSuccess(await realm.user(backend, '10').presenceOf('11', query)).presence;
       assert.equal(slim.idle_timestamp, Math.floor((await realm.row('11')).idle));
     });
   }
 
-  test('HEAD says what GET would, without saying it', async () => {
+  test('answers HEAD like GET, without the body', async () => {
     const realm = await newRealm(database, '10');
-    const anna = realm.person(backend, '10');
+    const anna = realm.user(backend, '10');
     await anna.report({ status: 'active' });
     for (const path of ['/realm/presence', '/users/me/presence']) {
       const answer = await backend.send(path, { method: 'HEAD', headers: anna.headers });

@@ -1,4 +1,4 @@
-// POST: an event comes in over HTTP, is checked, and stands in the log exactly as it was sent.
+// POST publishes an event: it is checked, and the log contains it exactly as it was sent.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
@@ -15,7 +15,7 @@ const rowsOf = (channel) => database.log({ channels: [channel] });
 const kForm = { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } };
 
 forEach(backends, (backend) => {
-  // Publishes, expects success, and gives the row.
+  // Publishes an event that must be accepted. Gives its row of the log.
   async function published(body, options) {
     const channel = newChannel();
     const answer = await backend.publish(channel, body, options);
@@ -26,32 +26,32 @@ forEach(backends, (backend) => {
     return { ...rows[0], answer };
   }
 
-  async function refused(body, status, code, msg, options) {
+  async function rejected(body, status, code, msg, options) {
     const channel = newChannel();
     assertError(await backend.publish(channel, body, options), status, code, msg);
     assert.deepEqual(await rowsOf(channel), []);
   }
 
-  const bad = (body, msg, options) => refused(body, 400, 'BAD_REQUEST', msg, options);
+  const bad = (body, msg, options) => rejected(body, 400, 'BAD_REQUEST', msg, options);
 
-  test('an event is stored, and its id is the answer', async () => {
+  test('stores an event and answers with its id', async () => {
     const { type, data, answer } = await published({ type: 'cheese_created', data: { pieces: 92 } });
     assert.deepEqual([type, data], ['cheese_created', '{"pieces":92}']);
     assert.equal(answer.headers['content-type'], 'application/json');
     assert.equal(answer.headers['cache-control'], 'no-store');
   });
 
-  test('the data is kept to the letter', async () => {
+  test('keeps the data unchanged', async () => {
     const data = '{ "b" : 1.50, "a" : [1e2 , 12345678901234567890], "b" : "\\u0000\\ud83d\\ude00é" }';
     assert.equal((await published(`{"ttl":null, "data":${data},"type":"made"}`)).data, data);
   });
 
-  test('data is null when there is none', async () => {
+  test('stores null if there is no data', async () => {
     assert.equal((await published('{"type":"made"}')).data, 'null');
     assert.equal((await published('{"type":"made","data":null}')).data, 'null');
   });
 
-  test('a member that is unknown, misspelt perhaps, is refused and named', async () => {
+  test('rejects an unknown member, and names it', async () => {
     const unknown = (what, name) => `${what} '${name}' is unknown: a publication has type, data and ttl`;
     await bad('{"type":"t","pieces":92}', unknown('Member', 'pieces'));
     await bad('{"type":"made","data":1,"user":"root","channel":"x"}', unknown('Member', 'user'));
@@ -59,7 +59,7 @@ forEach(backends, (backend) => {
     await bad('type=made&dta=1', unknown('Field', 'dta'), kForm);
   });
 
-  test('types that an EventSource has for its own events are refused', async () => {
+  test('rejects types that an EventSource uses for its own events', async () => {
     const reserved = (type) => `Event type '${type}' is reserved: an EventSource would take it for its own event`;
     for (const type of ['error', 'open']) {
       await bad({ type }, reserved(type));
@@ -68,12 +68,12 @@ forEach(backends, (backend) => {
     assert.equal((await published({ type: 'message' })).type, 'message');
   });
 
-  test('a form has 64 fields at most, and what is behind them is not looked at', async () => {
+  test('accepts at most 64 form fields, and does not read the others', async () => {
     await bad('a&'.repeat(64), "Field 'a' is unknown: a publication has type, data and ttl", kForm);
     await bad('a&'.repeat(100_000), 'Too many parameters in the form (at most 64)', kForm);
   });
 
-  test('no content type means JSON; parameters and case of it do not matter', async () => {
+  test('reads a body without a content type as JSON; parameters and case of the type have no effect', async () => {
     const channel = newChannel();
     const plain = await backend.send(`/events/${channel}`, { method: 'POST', body: '{"type":"made"}' });
     assert.equal(plain.status, 201);
@@ -82,39 +82,41 @@ forEach(backends, (backend) => {
     }
   });
 
-  test('a form is taken as well', async () => {
+  test('accepts a form', async () => {
     const form = new URLSearchParams({ type: 'made', data: '{"a": "ä & ö = ü+"}' }).toString();
     const { type, data } = await published(form, kForm);
     assert.deepEqual([type, data], ['made', '{"a": "ä & ö = ü+"}']);
     assert.equal((await published('type=made', kForm)).data, 'null');
   });
 
-  test('the id is higher than that of every event before', async () => {
+  test('gives the event a higher id than every earlier event', async () => {
     const before = await database.head();
     assert.ok((await published({ type: 'made' })).id > before);
   });
 
-  test('the event is there for everybody when the answer is', async () => {
+  test('delivers the event from every back-end as soon as it is answered', async () => {
     const channel = newChannel();
     const { cursor } = await backend.poll(channel);
     await backend.publish(channel, { type: 'made', data: 7 });
     for (const other of backends) assert.equal((await other.poll(channel, { cursor })).events[0].data, '7');
   });
 
-  test('an event with a ttl goes when its time is up', async () => {
+  test('deletes an event with a ttl when it has expired', async () => {
     const channel = newChannel();
     assert.equal((await backend.publish(channel, { type: 'typing', data: 1, ttl: 1.5 })).status, 201);
     assert.equal((await backend.poll(channel, { cursor: 0 })).events.length, 1);
-    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]', { what: 'expiry', interval: 50 });
+    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]',
+      { what: 'expiry', interval: 50 });
   });
 
-  test('the ttl may come in a form', async () => {
+  test('accepts a ttl in a form', async () => {
     const channel = newChannel();
     await backend.publish(channel, 'type=typing&ttl=0.3', kForm);
-    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]', { what: 'expiry', interval: 50 });
+    await waitFor(async () => (await backend.poll(channel, { cursor: 0 })).body === '[]',
+      { what: 'expiry', interval: 50 });
   });
 
-  test('the same Idempotency-Key again gives the same id and no second event', async () => {
+  test('answers a repeated Idempotency-Key with the same id, and stores no second event', async () => {
     const channel = newChannel();
     const options = { headers: { 'Idempotency-Key': `key-${channel}` } };
     const first = await backend.publish(channel, { type: 'made', data: 1 }, options);
@@ -126,16 +128,17 @@ forEach(backends, (backend) => {
     assert.equal((await rowsOf(channel)).length, 1);
   });
 
-  test('the same key at the same moment makes one event', async () => {
+  test('stores one event for concurrent requests with the same key', async () => {
     const channel = newChannel();
     const options = { headers: { 'Idempotency-Key': 'at-once' } };
-    const answers = await Promise.all(Array.from({ length: 4 }, () => backend.publish(channel, { type: 'made' }, options)));
+    const publish = () => backend.publish(channel, { type: 'made' }, options);
+    const answers = await Promise.all(Array.from({ length: 4 }, publish));
     assert.deepEqual(answers.map(({ status }) => status), [201, 201, 201, 201]);
     assert.equal(new Set(answers.map(({ body }) => body)).size, 1);
     assert.equal((await rowsOf(channel)).length, 1);
   });
 
-  test('the same key with another body is refused', async () => {
+  test('rejects the same key with another body', async () => {
     const channel = newChannel();
     const options = { headers: { 'Idempotency-Key': 'k' } };
     await backend.publish(channel, { type: 'made', data: 1 }, options);
@@ -144,13 +147,13 @@ forEach(backends, (backend) => {
     assert.equal((await rowsOf(channel)).length, 1);
   });
 
-  test('a key belongs to its channel', async () => {
+  test('a key is valid for one channel', async () => {
     const options = { headers: { 'Idempotency-Key': `shared-${newChannel()}` } };
     const [a, b] = [await published({ type: 'made' }, options), await published({ type: 'made' }, options)];
     assert.notEqual(a.id, b.id);
   });
 
-  test('a key of 255 bytes is good, of 256 or with odd bytes not', async () => {
+  test('accepts a key of 255 bytes, and rejects one of 256 or with invalid bytes', async () => {
     const withKey = (key) => ({ headers: { 'Idempotency-Key': key } });
     await published({ type: 'made' }, withKey('k'.repeat(255)));
     await bad({ type: 'made' }, 'Invalid Idempotency-Key', withKey('k'.repeat(256)));
@@ -161,26 +164,30 @@ forEach(backends, (backend) => {
   const types = [
     ['missing', '{"data":1}'], ['null', '{"type":null}'], ['a number', '{"type":1}'], ['an object', '{"type":{}}'],
     ['empty', '{"type":""}'], ['256 bytes long', JSON.stringify({ type: 'x'.repeat(256) })],
-    ['with a line feed', '{"type":"a\\nb"}'], ['with a carriage return', '{"type":"a\\rb"}'], ['with a NUL', '{"type":"a\\u0000b"}'],
+    ['with a line feed', '{"type":"a\\nb"}'], ['with a carriage return', '{"type":"a\\rb"}'],
+    ['with a NUL', '{"type":"a\\u0000b"}'],
     ['with a space', '{"type":"a b"}'], ['with a letter outside the pattern', '{"type":"käse"}'],
     ['with half a surrogate pair', '{"type":"\\ud800"}'], ['an injected line', '{"type":"a\\ndata: x\\n\\nid: 99"}'],
   ];
-  for (const [what, body] of types) test(`a type that is ${what} is refused`, () => bad(body, 'Invalid event type'));
+  for (const [what, body] of types) test(`rejects a type that is ${what}`, () => bad(body, 'Invalid event type'));
 
-  test('a type of 255 bytes is good', async () => {
+  test('accepts a type of 255 bytes', async () => {
     assert.equal((await published({ type: 'x'.repeat(255) })).type.length, 255);
   });
 
-  test('types of pgevents itself are reserved', async () => {
+  test('rejects the reserved types of pgevents', async () => {
     await bad({ type: 'pgevents.reset' }, "Event types that start with 'pgevents.' are reserved");
   });
 
-  for (const body of ['', '{', 'nonsense', '{"type":"made",}', '{"type":"made"} x', '{"type":\'made\'}', '{"type":"a\tb"}',
-    '{"type":"made","data":01}', '{"type":"made","data":NaN}', '\ufeff{"type":"made"}']) {
-    test(`${JSON.stringify(body)} is no JSON`, () => bad(body, 'The body is not valid JSON'));
+  const invalid = [
+    '', '{', 'nonsense', '{"type":"made",}', '{"type":"made"} x', '{"type":\'made\'}', '{"type":"a\tb"}',
+    '{"type":"made","data":01}', '{"type":"made","data":NaN}', '\ufeff{"type":"made"}',
+  ];
+  for (const body of invalid) {
+    test(`rejects ${JSON.stringify(body)}, which is not JSON`, () => bad(body, 'The body is not valid JSON'));
   }
 
-  test('bytes that are no UTF-8 are no JSON', async () => {
+  test('rejects bytes that are not UTF-8', async () => {
     for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82]]) {
       const body = Buffer.concat([Buffer.from('{"type":"made","data":"'), Buffer.from(bytes), Buffer.from('"}')]);
       await bad(body, 'The body is not valid JSON');
@@ -188,34 +195,34 @@ forEach(backends, (backend) => {
   });
 
   for (const body of ['[]', '"made"', '1', 'null']) {
-    test(`${body} is no object`, () => bad(body, 'The body must be a JSON object'));
+    test(`rejects ${body}, which is not an object`, () => bad(body, 'The body must be a JSON object'));
   }
 
-  test('brackets without end are refused, and the server lives', async () => {
+  test('rejects unclosed brackets, and goes on', async () => {
     const deep = `{"type":"made","data":${'['.repeat(200_000)}`;
     const answer = await backend.publish(newChannel(), deep);
     assert.equal(answer.status, 400);
     await published({ type: 'made' });
   });
 
-  test('a member that is given twice is refused', async () => {
+  test('rejects a member that is given twice', async () => {
     await bad('{"type":"made","type":"sold"}', "Member 'type' is given twice");
     await bad('{"type":"made","data":1,"data":2}', "Member 'data' is given twice");
     await bad('type=made&type=sold', "Field 'type' is given twice", kForm);
   });
 
   for (const ttl of ['"5"', 'true', '[]', '{}']) {
-    test(`ttl ${ttl} is refused`, () => bad(`{"type":"made","ttl":${ttl}}`, 'Invalid ttl'));
+    test(`rejects the ttl ${ttl}`, () => bad(`{"type":"made","ttl":${ttl}}`, 'Invalid ttl'));
   }
 
   for (const ttl of ['-1', '1e300', '-1e300']) {
-    test(`ttl ${ttl} is refused`, async () => {
+    test(`rejects the ttl ${ttl}`, async () => {
       const answer = await backend.publish(newChannel(), `{"type":"made","ttl":${ttl}}`);
       assert.deepEqual([answer.status, answer.json().code], [400, 'BAD_REQUEST']);
     });
   }
 
-  test('a form with bad JSON, bad ttl or bad encoding is refused', async () => {
+  test('rejects a form with invalid JSON, ttl or encoding', async () => {
     await bad('type=made&data=nonsense', "Field 'data' is not valid JSON", kForm);
     await bad('type=made&data=1,%22ttl%22:5', "Field 'data' is not valid JSON", kForm);
     await bad('type=made&ttl=soon', 'Invalid ttl', kForm);
@@ -225,57 +232,59 @@ forEach(backends, (backend) => {
   });
 
   for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/jsonx', 'application/xml']) {
-    test(`${type} is not taken`, async () => {
+    test(`rejects the content type ${type}`, async () => {
       const msg = 'Publish application/json or application/x-www-form-urlencoded';
-      await refused('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, { headers: { 'Content-Type': type } });
+      await rejected('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, { headers: { 'Content-Type': type } });
     });
   }
 
-  test('a compressed body is not taken', async () => {
+  test('rejects a compressed body', async () => {
     const headers = (encoding) => ({ headers: { 'Content-Encoding': encoding } });
     const msg = "Send the body without Content-Encoding 'gzip'";
-    await refused(zlib.gzipSync('{"type":"made"}'), 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
-    await refused('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
+    await rejected(zlib.gzipSync('{"type":"made"}'), 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
+    await rejected('{"type":"made"}', 415, 'UNSUPPORTED_MEDIA_TYPE', msg, headers('gzip'));
     assert.equal((await backend.publish(newChannel(), { type: 'made' }, headers('identity'))).status, 201);
   });
 
-  test('a megabyte of data is taken, more than two are not', async () => {
+  test('accepts a megabyte of data, and rejects a body of more than two', async () => {
     const text = 'x'.repeat(1 << 20);
     assert.equal((await published({ type: 'made', data: text })).data, JSON.stringify(text));
     const max = 2 * 1024 * 1024;
     const body = (size) => `{"type":"made","data":"${'x'.repeat(size - 25)}"}`;
     assert.equal(body(max).length, max);
     assert.equal((await published(body(max))).data.length, max - 23);
-    await refused(body(max + 1), 413, 'PAYLOAD_TOO_LARGE', `The body is larger than ${max} bytes`);
+    await rejected(body(max + 1), 413, 'PAYLOAD_TOO_LARGE', `The body is larger than ${max} bytes`);
   });
 
-  test('a body may come in chunks', async () => {
+  test('accepts a chunked body', async () => {
     const channel = newChannel();
-    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
+    const head = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close`;
+    const text = `${head}\r\n\r\n` +
       '8\r\n{"type":\r\n7\r\n"made"}\r\n0\r\n\r\n';
     const [answer] = parseAnswers(await rawExchange({ port: backend.port }, text));
     assert.equal(answer.status, 201, answer.raw.toString());
     assert.equal((await rowsOf(channel)).length, 1);
   });
 
-  test('too many chunks are too large as well', async () => {
+  test('rejects a chunked body that is too large', async () => {
     const channel = newChannel();
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
-    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
-      `${chunk.repeat(40)}0\r\n\r\n`;
+    const head = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close`;
+    const text = `${head}\r\n\r\n${chunk.repeat(40)}0\r\n\r\n`;
     const [answer] = parseAnswers(await rawExchange({ port: backend.port }, text));
     assert.equal(answer.status, 413, answer.raw.toString());
   });
 
-  test('Expect: 100-continue is answered', async () => {
+  test('answers Expect: 100-continue', async () => {
     const channel = newChannel();
     const body = '{"type":"made"}';
-    const text = `POST /rt/events/${channel} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+    const fields = `Host: x\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\nConnection: close`;
+    const text = `POST /rt/events/${channel} HTTP/1.1\r\n${fields}\r\n\r\n`;
     const bytes = (await rawExchange({ port: backend.port }, text + body)).toString();
     assert.match(bytes, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 201 /);
   });
 
-  test('exactly one channel is published to, and no wait id', async () => {
+  test('requires exactly one channel, and no wait id', async () => {
     const body = { type: 'made' };
     assertError(await backend.publish('a,b', body), 400, 'BAD_REQUEST', 'Publish to exactly one channel');
     assertError(await backend.publish('', body), 400, 'BAD_REQUEST', 'No channel given');

@@ -1,4 +1,5 @@
-// What cannot be published over HTTP by anybody: what pages act on, and what a browser's EventSource takes for its own.
+// Events that no client can publish over HTTP: those that pages act on, and those that an EventSource takes for its
+// own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -9,10 +10,12 @@ const database = await (await sharedCluster()).createDatabase();
 const backends = await startBackends({ database });
 
 const presence = [403, 'FORBIDDEN', 'Nothing can be published over HTTP on a presence channel'];
-const actedOn = (type, kind) => [403, 'FORBIDDEN', `Events of type '${type}' cannot be published over HTTP on the channel of a ${kind}`];
-const dispatched = (type) => [400, 'BAD_REQUEST', `Event type '${type}' is reserved: an EventSource would take it for its own event`];
+const actedOn = (type, kind) =>
+  [403, 'FORBIDDEN', `Events of type '${type}' cannot be published over HTTP on the channel of a ${kind}`];
+const dispatched = (type) =>
+  [400, 'BAD_REQUEST', `Event type '${type}' is reserved: an EventSource would take it for its own event`];
 
-// [channel, type, what it is answered; nothing: it is published]
+// [channel, type, the error; none: the event is published]
 const kRules = [
   ['presence:main', 'presence', presence],
   ['presence:other', 'cheese_created', presence],
@@ -24,7 +27,7 @@ const kRules = [
   ['stream:7', 'typing', actedOn('typing', 'stream')],
   ['stream:7', 'presence', actedOn('presence', 'stream')],
   ['stream:7', 'message'],
-  ['cheese', 'presence'], // nothing acts on it there
+  ['cheese', 'presence'], // no page acts on it there
   ['cheese', 'error', dispatched('error')],
   ['cheese', 'open', dispatched('open')],
   ['cheese', 'message'],
@@ -32,7 +35,7 @@ const kRules = [
 
 forEach(backends, (backend) => {
   for (const [channel, type, wanted] of kRules) {
-    test(`${type} on ${channel} is ${wanted ? `refused with ${wanted[0]}` : 'published'}`, async () => {
+    test(`${type} on ${channel} is ${wanted ? `rejected with ${wanted[0]}` : 'published'}`, async () => {
       const head = await database.head();
       const answer = await backend.publish(channel, { type, data: { user: '10' } });
       if (wanted) assertError(answer, ...wanted);

@@ -1,4 +1,4 @@
-// What a client is answered when the database refuses a statement, SQLSTATE by SQLSTATE; and how often the statement was made.
+// The answer to a client when the database rejects a statement, for each SQLSTATE, and the number of attempts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -8,7 +8,8 @@ import { sharedCluster } from '../lib/cluster.mjs';
 const database = await (await sharedCluster()).createDatabase();
 const backends = await startBackends({ database, access: { user: '10' } });
 
-// GET /users/<SQLSTATE>/presence raises it, with text that clients must not see; `once:<SQLSTATE>` only the first time of two.
+// GET /users/<SQLSTATE>/presence raises that error, with text that clients must not see; `once:<SQLSTATE>` raises it
+// only the first time.
 await database.query(`
   CREATE SEQUENCE pgevents.tries;
   CREATE OR REPLACE FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) RETURNS json
@@ -36,8 +37,14 @@ await database.query(`
 
 const kConflicts = ['40000', '40001', '40P01'];
 const kSessions = ['25006', '26000', '42P05', '0A000', '25P02'];
-const kUnavailable = ['40003', '08006', '53000', '53100', '53200', '53300', '55006', '55P03', '57014', '57P01', '57P05', '58000', '58030', '25P03'];
-const kInternal = ['22P02', '23505', '40002', '42501', '42883', '42P01', 'P0001', '54001', 'XX000', 'XX001', 'F0000', '2F000', 'PT200', 'PT999'];
+const kUnavailable = [
+  '40003', '08006', '53000', '53100', '53200', '53300', '55006', '55P03', '57014', '57P01', '57P05', '58000', '58030',
+  '25P03',
+];
+const kInternal = [
+  '22P02', '23505', '40002', '42501', '42883', '42P01', 'P0001', '54001', 'XX000', 'XX001', 'F0000', '2F000', 'PT200',
+  'PT999',
+];
 const kRows = [
   ...kConflicts.map((state) => [state, 503, 2]),
   ...kSessions.map((state) => [state, 503, 2]),
@@ -59,14 +66,14 @@ forEach(backends, (backend) => {
       if (status === 503) assertError(answer, 503, 'SERVICE_UNAVAILABLE', 'The database is not available');
       if (status === 500) assertError(answer, 500, 'INTERNAL', 'Internal error');
       assert.equal(answer.headers['retry-after'], status === 503 ? '5' : undefined);
-      // The fallback tries another session only where its own was an older one.
+      // The fallback tries another session only if its own is not new.
       const least = kSessions.includes(state) && backend.name !== 'module' ? 1 : wanted;
       assert.ok([least, wanted].includes(await tries()), `${await tries()} times`);
     });
   }
 
   for (const state of [...kConflicts, ...(backend.name === 'module' ? kSessions : [])]) {
-    test(`${state} once: the next try counts, also of publishing`, async () => {
+    test(`after ${state} once, the second attempt succeeds, for calls and publications`, async () => {
       await reset();
       const answer = await presence(backend, `once:${state}`);
       assert.deepEqual([answer.status, answer.body, await tries()], [200, '{"result":"success","msg":""}', 2]);
@@ -77,17 +84,19 @@ forEach(backends, (backend) => {
     });
   }
 
-  test('what the database says is one line in the log', () => {
+  test('a message of the database is one line in the log', () => {
     const lines = backend.logs().split('\n');
-    assert.ok(lines.some((line) => /PostgreSQL says: .*careful 2026.* forged as well/.test(line)), 'the warning is there');
-    assert.ok(lines.some((line) => /secret.*forged \\x1b\[31m/.test(line)), 'the text is there');
+    assert.ok(lines.some((line) => /PostgreSQL says: .*careful 2026.* forged as well/.test(line)),
+      'the warning is missing');
+    assert.ok(lines.some((line) => /secret.*forged \\x1b\[31m/.test(line)), 'the text is missing');
     assert.deepEqual(lines.filter((line) => line.startsWith('2026/01/01') || line.includes('\x1b')), []);
   });
 });
 
-test('own sessions are READ COMMITTED, whatever is usual in the database', async () => {
+test('sessions are READ COMMITTED, whatever the database\'s default is', async () => {
   await database.query(`ALTER DATABASE ${database.name} SET default_transaction_isolation = 'serializable'`);
-  await database.query(`CREATE OR REPLACE FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) RETURNS json
+  await database.query(`
+    CREATE OR REPLACE FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) RETURNS json
     LANGUAGE sql AS $$ SELECT to_json(current_setting('transaction_isolation')) $$`);
   const fresh = await startBackends({ database, access: { user: '10' } });
   for (const backend of fresh) assert.equal((await presence(backend, '11')).body, '"read committed"', backend.name);

@@ -1,4 +1,4 @@
-// HTTP below the protocol: versions, kept and closed connections, pipelining, cut and slow requests.
+// HTTP below the protocol: versions, kept and closed connections, pipelining, incomplete and slow requests.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -22,14 +22,14 @@ const kStream = `/rt/events/${channel}?flavor=eventsource&last_event_id=0`;
 forEach(backends, (backend) => {
   const raw = (text, options) => rawExchange({ port: backend.port }, text, options);
 
-  test('HTTP/1.0 gets its poll, unchunked, and the end of the connection', async () => {
+  test('answers a poll over HTTP/1.0 unchunked, and closes the connection', async () => {
     const [answer, ...more] = parseAnswers(await raw(`GET ${kPoll} HTTP/1.0\r\n\r\n`));
     assert.deepEqual([answer.status, answer.raw.toString(), more.length], [200, pollBody(rows), 0]);
     assert.equal(answer.headers['transfer-encoding'], undefined);
     assert.notEqual(answer.headers.connection, 'keep-alive');
   });
 
-  test('HTTP/1.0 gets its event stream, unchunked', async () => {
+  test('answers an event stream over HTTP/1.0 unchunked', async () => {
     const wanted = streamOpening(backend.differs.retry, 0) + rows.map((row) => streamFrame(row)).join('');
     const bytes = await raw(`GET ${kStream} HTTP/1.0\r\n\r\n`, { until: (so_far) => so_far.includes(wanted) });
     const [answer] = parseAnswers(bytes);
@@ -37,19 +37,21 @@ forEach(backends, (backend) => {
     assert.ok(answer.raw.toString().startsWith(wanted));
   });
 
-  test('HTTP/1.0 may ask for a kept connection', async () => {
+  test('keeps an HTTP/1.0 connection on request', async () => {
     const once = `GET ${kPoll} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`;
     const bytes = await raw(once, { until: (so_far) => so_far.includes(pollBody(rows)) });
     const [answer] = parseAnswers(bytes);
     assert.equal(answer.status, 200);
-    if (answer.headers.connection === 'keep-alive') assert.equal(answer.headers['content-length'], String(answer.raw.length));
+    if (answer.headers.connection !== 'keep-alive') return;
+    assert.equal(answer.headers['content-length'], String(answer.raw.length));
   });
 
-  test('a kept connection serves request after request', async () => {
+  test('serves one request after the other on a kept connection', async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     const ports = new Set();
     agent.on('free', (socket) => ports.add(socket.localPort));
-    const ask = (options = {}) => backend.send(`/events/${channel}`, { query: { flavor: 'poll', last_event_id: '0' }, agent, ...options });
+    const query = { flavor: 'poll', last_event_id: '0' };
+    const ask = (options = {}) => backend.send(`/events/${channel}`, { query, agent, ...options });
     for (const method of ['GET', 'HEAD', 'GET', 'OPTIONS', 'GET', 'DELETE', 'GET']) {
       const answer = await ask({ method });
       if (method === 'GET') assert.equal(answer.body, pollBody(rows));
@@ -61,13 +63,13 @@ forEach(backends, (backend) => {
     agent.destroy();
   });
 
-  test('Connection: close is heeded', async () => {
+  test('closes the connection after Connection: close', async () => {
     const [answer, ...more] = parseAnswers(await raw(`GET ${kPoll} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
     assert.deepEqual([answer.status, answer.headers.connection, more.length], [200, 'close', 0]);
     assert.equal(answer.raw.toString(), pollBody(rows));
   });
 
-  test('pipelined requests are answered in order', async () => {
+  test('answers pipelined requests in order', async () => {
     const target = newChannel();
     const body = '{"type":"made","data":7}';
     const bytes = await raw(
@@ -83,7 +85,7 @@ forEach(backends, (backend) => {
     assert.equal(parsePollBody(answers[4].raw.toString())[0].data, '7');
   });
 
-  test('a body that is cut short stores nothing', async () => {
+  test('stores nothing of an incomplete body', async () => {
     const target = newChannel();
     const socket = net.connect(backend.port, '127.0.0.1');
     socket.write(`POST /rt/events/${target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"type":"made"}`);
@@ -94,7 +96,7 @@ forEach(backends, (backend) => {
     assert.deepEqual(await database.log({ channels: [target] }), []);
   });
 
-  test('a body that comes byte by byte is a body', async () => {
+  test('accepts a body that arrives byte by byte', async () => {
     const target = newChannel();
     const body = '{"type":"made","data":"é"}';
     const socket = net.connect(backend.port, '127.0.0.1');
@@ -112,7 +114,7 @@ forEach(backends, (backend) => {
     assert.equal((await database.log({ channels: [target] }))[0].data, '"é"');
   });
 
-  test('a client that leaves at once harms nobody', async () => {
+  test('serves other clients when clients leave at once', async () => {
     for (let i = 0; i < 20; i++) {
       const socket = net.connect(backend.port, '127.0.0.1');
       socket.on('error', () => {});
@@ -123,8 +125,9 @@ forEach(backends, (backend) => {
     assert.equal((await backend.poll(channel, { cursor: 0 })).body, pollBody(rows));
   });
 
-  test('long header fields are taken up to the server’s own limit', async () => {
-    const answer = await backend.poll(channel, { cursor: 0, headers: { Cookie: 'x'.repeat(6000), 'X-Other': 'y'.repeat(4000) } });
+  test('accepts long header fields up to the server’s own limit', async () => {
+    const headers = { Cookie: 'x'.repeat(6000), 'X-Other': 'y'.repeat(4000) };
+    const answer = await backend.poll(channel, { cursor: 0, headers });
     assert.equal(answer.body, pollBody(rows));
   });
 });
