@@ -1,5 +1,5 @@
-// Permissions that end: by the token's expiry, by revocation, by disconnection, on two nginx instances with one database. Who may
-// come back does so with his cursor and has lost nothing.
+// Permissions that end by the token's expiry, by revocation, by disconnection, on two nginx instances with one
+// database. A client that may reconnect resumes with its cursor and loses nothing.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -23,17 +23,18 @@ const key = secretKey();
 const keyFile = path.join(tempDir('key'), 'jwt.key');
 fs.writeFileSync(keyFile, key.text);
 
-// Whoever says `?user=…` is taken for him: good for tests only.
+// The query `?user=…` sets the user, which is for tests only.
 const location = `pgevents_jwt_key ${keyFile}; pgevents_user $arg_user; pgevents_retry 100ms;`;
 const database = await (await sharedCluster()).createDatabase();
+const kLateLocation = `location /late/ { pgevents main; pgevents_subscribe "*"; ${location} pgevents_jwt_leeway 1s; }`;
 const options = {
-  database, location, server: `location /late/ { pgevents main; pgevents_subscribe "*"; ${location} pgevents_jwt_leeway 1s; }`,
+  database, location, server: kLateLocation,
 };
 const [server, second] = [await startModuleServer(options), await startModuleServer(options)];
 const both = [server, second];
 
 const now = () => Date.now() / 1000;
-const kSoon = 10; // seconds: mostly it is milliseconds, but the machine may be busy with other things
+const kSoon = 10; // seconds: usually it is milliseconds, but the machine may be busy
 const token = (user, claims = {}) => signToken({ sub: user, iat: now(), exp: now() + 600, ...claims }, { key });
 const bearer = (text) => ({ headers: { Authorization: `Bearer ${text}` } });
 const as = (user, claims) => bearer(token(user, claims));
@@ -44,7 +45,7 @@ const disconnect = (user) => database.query('SELECT pgevents.disconnect($1)', [u
 const assertRevoked = (answer) => assertError(answer, 401, 'TOKEN_REVOKED', 'The token was revoked');
 const poll = (where, channel, who, query = {}) => where.get(channel, { ...who, query: { flavor: 'poll', ...query } });
 
-// The stream got these words last and was ended by the server, in order.
+// The stream's last event reports this reason, and the server ended the stream in order.
 async function assertOver(stream, reason) {
   assert.equal((await stream.ended()).how, 'end');
   stream.assertStrict();
@@ -53,7 +54,7 @@ async function assertOver(stream, reason) {
   assert.equal(String(last.id), stream.cursor);
 }
 
-// Several streams of one client, one after the other, got what is in the log.
+// Successive streams of one client together received all events of the log.
 async function assertNothingLost(streams, channel) {
   const events = streams.flatMap((stream) => stream.events).filter(({ type }) => type !== 'pgevents.expired');
   const describe = () => streams.map((stream) => stream.describe()).join(', ');
@@ -63,7 +64,7 @@ async function assertNothingLost(streams, channel) {
 
 // --- expiry ---
 
-test('a stream ends when its token expires, not before, and loses nothing by it', async () => {
+test('a stream ends when its token expires, not before, and the client loses nothing', async () => {
   const channel = newChannel();
   const exp = now() + 1.5;
   const stream = await server.stream(channel, as('1', { exp })).opened();
@@ -88,12 +89,13 @@ test('the last event of a stream with envelopes is an envelope', async () => {
   await stream.ended();
   stream.assertStrict();
   const object = JSON.parse(stream.blocks.at(-1).data);
-  assert.deepEqual([object.channel_id, object.data], [channel, { type: 'pgevents.expired', data: { reason: 'expired' } }]);
+  const data = { type: 'pgevents.expired', data: { reason: 'expired' } };
+  assert.deepEqual([object.channel_id, object.data], [channel, data]);
   assert.equal(String(object.id), stream.cursor);
   assert.ok(Math.abs(object.ts - now()) < 5);
 });
 
-test('a waiting long poll is answered when the token expires, with the cursor to go on from', async () => {
+test('a waiting long poll is answered when the token expires, with the cursor to resume from', async () => {
   const channel = newChannel();
   const exp = now() + 1;
   const answer = await server.get(channel, as('1', { exp }));
@@ -103,20 +105,21 @@ test('a waiting long poll is answered when the token expires, with the cursor to
   assert.equal(answer.headers['x-shortpoll-info'], 'expired');
   assert.equal(answer.headers['x-ps-reconnect-in'], '0');
   const id = await database.publish(channel, 'made', null);
-  const next = await server.get(channel, { headers: { ...as('1').headers, 'Last-Event-ID': answer.headers['last-event-id'] } });
+  const headers = { ...as('1').headers, 'Last-Event-ID': answer.headers['last-event-id'] };
+  const next = await server.get(channel, { headers });
   assert.deepEqual(next.json().map((event) => event.id), [id]);
 });
 
-test('a long poll whose time is up before is answered as any', async () => {
+test('a long poll whose timeout comes first is answered as usual', async () => {
   const answer = await server.get(newChannel(), { ...as('1', { exp: now() + 5 }), query: { timeout: '0.3' } });
   assert.deepEqual([answer.status, answer.body, answer.headers['x-shortpoll-info']], [200, '[]', undefined]);
 });
 
-test('a token without a user ends its stream as well', async () => {
+test('the expiry of a token without a user ends its stream', async () => {
   await assertOver(server.stream(newChannel(), as(undefined, { exp: now() + 1 })), 'expired');
 });
 
-test('the leeway is given to streams too', async () => {
+test('the leeway applies to streams too', async () => {
   const exp = now() + 0.5;
   const stream = new EventStream({ port: server.port, path: `/late/events/${newChannel()}`, ...as('1', { exp }) });
   await assertOver(stream, 'expired');
@@ -124,7 +127,7 @@ test('the leeway is given to streams too', async () => {
   assert.ok(late >= 0 && late < kSoon, `ended ${late} s after exp and leeway`);
 });
 
-test('a stream whose client takes nothing ends as well; the rest is there at its cursor', async () => {
+test('a stream whose client reads nothing ends as well, and its cursor leads to the rest', async () => {
   const channel = newChannel();
   const exp = now() + 2;
   const stream = await server.stream(channel, as('1', { exp })).opened();
@@ -140,7 +143,7 @@ test('a stream whose client takes nothing ends as well; the rest is there at its
   await assertNothingLost([stream, next], channel);
 });
 
-// A stream over HTTP/2: its blocks, and a promise of its end.
+// Opens a stream over HTTP/2. Gives its blocks, its parser and a promise of its end.
 function streamOverHttp2(session, channel, who) {
   const blocks = [];
   const parser = new StreamParser({ onBlock: (block) => blocks.push(block) });
@@ -153,16 +156,18 @@ function streamOverHttp2(session, channel, who) {
   return { blocks, parser, ended };
 }
 
-test('streams of one HTTP/2 connection end each at its time, and the connection goes on', async () => {
+test('streams of one HTTP/2 connection end each at its time, and the connection stays open', async () => {
   const text = (n) => `pgevents_database main "${database.conninfo()}" ring=4m;
-    server { listen ${n.listen(0)} http2; ${locationText({ location })} } server { listen ${n.listen(1)}; ${locationText({ location })} }`;
+    server { listen ${n.listen(0)} http2; ${locationText({ location })} }
+    server { listen ${n.listen(1)}; ${locationText({ location })} }`;
   const nginx = await startNginx({ http: text });
   const plain = new ModuleServer({ port: nginx.ports[1] });
   await waitFor(async () => (await poll(plain, 'cheese', as('1'))).status === 200, { what: 'service' });
   const session = http2.connect(`http://127.0.0.1:${nginx.port}`);
   atEnd(() => session.destroy());
   const channel = newChannel();
-  const [first, other] = [streamOverHttp2(session, channel, as('1', { exp: now() + 1 })), streamOverHttp2(session, channel, as('2'))];
+  const first = streamOverHttp2(session, channel, as('1', { exp: now() + 1 }));
+  const other = streamOverHttp2(session, channel, as('2'));
   assert.equal(await first.ended, 0);
   assert.equal(first.blocks.at(-1).type, 'pgevents.expired');
   await database.publish(channel, 'made', null);
@@ -175,7 +180,7 @@ test('streams of one HTTP/2 connection end each at its time, and the connection 
 
 // --- revocation ---
 
-test('a revoked user is out on both instances within a second, and nobody else', async () => {
+test('a revocation ends the requests of its user on both instances within a second, and no others', async () => {
   const channel = newChannel();
   const open = (who) => both.map((where) => where.stream(channel, who));
   const old = token('10', { iat: now() - 10 });
@@ -184,7 +189,7 @@ test('a revoked user is out on both instances within a second, and nobody else',
   const fresh = open(as('10', { iat: now() + 100, nbf: undefined, exp: now() + 900 }));
   const others = [...open(as('11')), ...open({})];
   await Promise.all([...byToken, ...byServer, ...others].map((stream) => stream.opened()));
-  for (const stream of fresh) assert.equal((await stream.ended()).status, 401); // from the future
+  for (const stream of fresh) assert.equal((await stream.ended()).status, 401); // issued in the future
   const polls = both.map((where) => where.pending(channel, bearer(old)));
   await sleep(100);
   const started = performance.now();
@@ -199,7 +204,7 @@ test('a revoked user is out on both instances within a second, and nobody else',
   await Promise.all(others.map((stream) => stream.close()));
 });
 
-test('only tokens issued before the time of the revocation are refused, and only their streams end', async () => {
+test('a revocation rejects tokens issued before its time, and ends only their streams', async () => {
   const channel = newChannel();
   const [old, fresh] = [as('12', { iat: now() - 60 }), as('12', { iat: now() - 20 })];
   const [first, other] = [await server.stream(channel, old).opened(), await server.stream(channel, fresh).opened()];
@@ -214,13 +219,14 @@ test('only tokens issued before the time of the revocation are refused, and only
   await other.close();
 });
 
-test('who published for a long time before he was revoked does not publish', async () => {
+test('a slow publication is rejected if its user is revoked before the last byte', async () => {
   const channel = newChannel();
   const body = '{"type":"made","data":1}';
   const who = as('13', { iat: now() - 10 });
   const headers = { ...who.headers, 'Content-Type': 'application/json', 'Content-Length': body.length };
   const answer = new Promise((resolve, reject) => {
-    const outgoing = http.request({ host: '127.0.0.1', port: server.port, path: `/rt/events/${channel}`, method: 'POST', headers }, resolve);
+    const target = { host: '127.0.0.1', port: server.port, path: `/rt/events/${channel}`, method: 'POST' };
+    const outgoing = http.request({ ...target, headers }, resolve);
     outgoing.on('error', reject);
     outgoing.write(body.slice(0, 5));
     (async () => {
@@ -234,7 +240,7 @@ test('who published for a long time before he was revoked does not publish', asy
   assert.equal((await database.log({ channels: [channel] })).length, 0);
 });
 
-test('a revocation until further notice is lifted', async () => {
+test('a revocation without an end can be lifted', async () => {
   const channel = newChannel();
   const who = as('14');
   await revoke('14', "'infinity'");
@@ -244,13 +250,13 @@ test('a revocation until further notice is lifted', async () => {
   await revoke('14', "'-infinity'");
   await waitFor(async () => (await poll(server, channel, who)).status === 200, { what: 'the end of the revocation' });
   await database.publish(channel, 'made', null);
-  await stream.waitForEvents(1); // lifting puts nobody out
+  await stream.waitForEvents(1); // lifting ends no stream
   await stream.close();
 });
 
 // --- disconnection ---
 
-test('disconnecting ends streams and polls on both instances; they come back at once with their cursor', async () => {
+test('disconnecting ends streams and polls on both instances; clients reconnect at once with their cursors', async () => {
   const channel = newChannel();
   const who = [as('20'), { query: { user: '20' } }];
   const streams = both.flatMap((where) => who.map((one) => where.stream(channel, { ...one, reconnect: true })));
@@ -264,7 +270,8 @@ test('disconnecting ends streams and polls on both instances; they come back at 
   for (const { answer } of polls) assert.equal((await answer).headers['x-shortpoll-info'], 'closing');
   await Promise.all(streams.map((stream) => waitFor(() => stream.connections[0].how, { what: 'the end' })));
   assert.ok(performance.now() - started < kSoon * 1000);
-  await Promise.all(streams.map((stream) => waitFor(() => stream.connections[1]?.status === 200, { what: 'the way back' })));
+  const reconnected = (stream) => waitFor(() => stream.connections[1]?.status === 200, { what: 'the reconnection' });
+  await Promise.all(streams.map(reconnected));
   await database.publish(channel, 'made', null);
   for (const stream of [...streams, other]) await stream.waitForEvents(1);
   for (const stream of streams) {
@@ -278,7 +285,7 @@ test('disconnecting ends streams and polls on both instances; they come back at 
   await other.close();
 });
 
-test('many streams of a user end together', async () => {
+test('a revocation ends many streams of a user together', async () => {
   const channel = newChannel();
   const streams = range(1, 300).map(() => server.stream(channel, as('22', { iat: now() - 5 })));
   await Promise.all(streams.map((stream) => stream.opened()));
@@ -286,9 +293,9 @@ test('many streams of a user end together', async () => {
   await Promise.all(streams.map((stream) => assertOver(stream, 'revoked')));
 });
 
-// --- workers that come later, or are late ---
+// --- workers that start later, or are late ---
 
-test('a worker that starts after the revocation refuses from its first answer', async () => {
+test('a worker that starts after the revocation rejects the token from its first answer', async () => {
   const channel = newChannel();
   const who = as('30', { iat: now() - 10 });
   await revoke('30');
@@ -298,7 +305,7 @@ test('a worker that starts after the revocation refuses from its first answer', 
   for (let i = 0; i < 20; i++) assertRevoked(await poll(second, channel, who));
   await second.nginx.quit();
   await second.nginx.start();
-  // Until the revocations are loaded nobody is served.
+  // Until the revocations are loaded, every request gets 503.
   const answers = [];
   await waitFor(async () => {
     answers.push((await poll(second, channel, who)).status);
@@ -307,7 +314,7 @@ test('a worker that starts after the revocation refuses from its first answer', 
   assert.deepEqual(answers.filter((status) => status !== 401 && status !== 503), []);
 });
 
-test('without its database an instance still knows who is revoked', async () => {
+test('an instance without its database still rejects revoked users', async () => {
   const cluster = await startCluster();
   const own = await cluster.createDatabase();
   const where = await startModuleServer({ ...options, database: own });
@@ -325,7 +332,7 @@ test('without its database an instance still knows who is revoked', async () => 
   await where.nginx.stop({ allow: [] });
 });
 
-// Stops the worker that holds the stream while `meanwhile` is done and more than the ring takes is published.
+// Stops the worker that serves the stream, calls `meanwhile`, and publishes more than the ring can contain.
 async function overtake(where, stream, meanwhile) {
   const worker = Number(stream.connection.headers['x-worker']);
   process.kill(worker, 'SIGSTOP');
@@ -334,38 +341,41 @@ async function overtake(where, stream, meanwhile) {
     for (const n of range(1, 60)) await database.publish(newChannel(), 'made', { n, text: 'x'.repeat(10_000) });
     const last = await database.publish('overtaking', 'made', null);
     await waitFor(async () => {
-      const answers = [0, 1, 2, 3].map(() => where.get('overtaking', { query: { flavor: 'poll', last_event_id: last - 1 }, timeout: 500 }));
+      const query = { flavor: 'poll', last_event_id: last - 1 };
+      const answers = [0, 1, 2, 3].map(() => where.get('overtaking', { query, timeout: 500 }));
       return (await Promise.allSettled(answers)).some(({ value }) => value?.json().length === 1);
-    }, { what: 'the other worker to have it all' });
+    }, { what: 'all events in the other worker' });
     await sleep(300);
   } finally {
     process.kill(worker, 'SIGCONT');
   }
 }
 
-test('a worker that missed the word, because the ring overtook it, sends all users away; the revoked stay out', async () => {
+test('a worker that the ring overtook disconnects all users, and revoked users stay out', async () => {
   const where = await startModuleServer({ ...options, ring: '256k' });
   const channel = newChannel();
   const [bad, good] = [as('33', { iat: now() - 10 }), as('34')];
   const open = (who) => where.stream(channel, { ...who, reconnect: true }).opened();
   const streams = await Promise.all(range(1, 8).flatMap(() => [bad, good]).map(open));
-  const nobody = await where.stream(channel).opened();
+  const anonymous = await where.stream(channel).opened();
   await overtake(where, streams[0], () => revoke('33'));
   for (const [i, stream] of streams.entries()) {
     const wanted = i % 2 === 0 ? 401 : 200;
     await waitFor(() => stream.status === wanted, { what: () => `${wanted}: ${stream.describe()}`, timeout: 10_000 });
   }
   await database.publish(channel, 'made', null);
-  for (const stream of [nobody, ...streams.filter((_, i) => i % 2 === 1)]) await stream.waitForEvents(1);
-  assert.equal(nobody.connections.length, 1);
-  for (const stream of [nobody, ...streams]) await stream.close();
+  for (const stream of [anonymous, ...streams.filter((_, i) => i % 2 === 1)]) await stream.waitForEvents(1);
+  assert.equal(anonymous.connections.length, 1);
+  for (const stream of [anonymous, ...streams]) await stream.close();
 });
 
 // --- wait ids ---
 
-test('a wait id is the user\'s own', async () => {
+const infoOf = (answer) => answer.headers['x-shortpoll-info'];
+
+test('each user has separate wait ids', async () => {
   const channel = newChannel();
-  const busy = async (who) => (await server.get(`${channel}/key`, { ...who, query: { timeout: '0.2' } })).headers['x-shortpoll-info'];
+  const busy = async (who) => infoOf(await server.get(`${channel}/key`, { ...who, query: { timeout: '0.2' } }));
   const first = await server.stream(`${channel}/key`, as('40')).opened();
   assert.equal(await busy(as('40')), 'wait-id-busy');
   assert.equal(await busy(as('41')), undefined);
@@ -374,9 +384,9 @@ test('a wait id is the user\'s own', async () => {
   await first.close();
 });
 
-test('those without a name share a wait id with others of their realm', async () => {
+test('clients without a user share a wait id with others of their realm', async () => {
   const channel = newChannel();
-  const busy = async (who) => (await server.get(`${channel}/key`, { ...who, query: { timeout: '0.2' } })).headers['x-shortpoll-info'];
+  const busy = async (who) => infoOf(await server.get(`${channel}/key`, { ...who, query: { timeout: '0.2' } }));
   const first = await server.stream(`${channel}/key`, as(undefined, { realm: 'dairy' })).opened();
   assert.equal(await busy(as(undefined, { realm: 'dairy' })), 'wait-id-busy');
   assert.equal(await busy(as(undefined, { realm: 'bakery' })), undefined);
@@ -384,6 +394,6 @@ test('those without a name share a wait id with others of their realm', async ()
   await first.close();
 });
 
-test('the end: clean logs', async () => {
+test('at the end the logs are clean', async () => {
   for (const where of both) await where.nginx.stop();
 });

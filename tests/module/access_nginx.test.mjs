@@ -1,4 +1,5 @@
-// Access rules among nginx's own: who nginx says it is, keys that change with a reload, limits, and logs that keep secrets.
+// Access rules among nginx's own: the user from nginx, keys that change with a reload, limits, and logs without
+// secrets.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -17,7 +18,7 @@ const database = await (await sharedCluster()).createDatabase();
 const [oldKey, newKey, otherKey] = [secretKey(), rsaKey(), secretKey()];
 const kPassword = 'the-users-password';
 
-// `keys`: lines of the level http, inherited by all locations. Key files lie beside nginx.conf.
+// `keys`: directives of the http level, inherited by all locations. Key files are beside nginx.conf.
 const configuration = (keys) => (n) => `
   pgevents_database main "${database.conninfo()}" ring=4m;
   ${keys}
@@ -30,10 +31,14 @@ const configuration = (keys) => (n) => `
     access_log ${path.join(n.dir, 'access.log')} all;
     pgevents_retry 100ms;
     location /rt/ { pgevents main; pgevents_jwt_query on; pgevents_jwt_cookie session; pgevents_publish "{user}.*"; }
-    location /asked/ { auth_request /who; auth_request_set $user $upstream_http_x_user; pgevents main; pgevents_user $user; }
-    location = /who { internal; proxy_pass http://${n.listen(2)}/; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
-    location /basic/ { auth_basic "users"; auth_basic_user_file ${path.join(n.dir, 'users')}; pgevents main; pgevents_user $remote_user; }
-    location /any/ { satisfy any; allow 192.0.2.1; deny all; auth_basic "users"; auth_basic_user_file ${path.join(n.dir, 'users')};
+    location /asked/ { auth_request /who; auth_request_set $user $upstream_http_x_user; pgevents main;
+      pgevents_user $user; }
+    location = /who { internal; proxy_pass http://${n.listen(2)}/; proxy_pass_request_body off;
+      proxy_set_header Content-Length ""; }
+    location /basic/ { auth_basic "users"; auth_basic_user_file ${path.join(n.dir, 'users')};
+      pgevents main; pgevents_user $remote_user; }
+    location /any/ { satisfy any; allow 192.0.2.1; deny all;
+      auth_basic "users"; auth_basic_user_file ${path.join(n.dir, 'users')};
       pgevents main; pgevents_user $remote_user; }
     location /inner/ { internal; pgevents main; pgevents_anonymous "{realm}.*"; pgevents_realm shop; }
     location /outer/ { rewrite ^/outer/(.*)$ /inner/$1 last; }
@@ -57,25 +62,30 @@ const nginx = await startNginx({
 
 const get = (where, options = {}) => request({ port: nginx.port, path: where, ...options });
 const poll = (where, options) => get(`${where}${where.includes('?') ? '&' : '?'}flavor=poll`, options);
-const token = (user, { key = oldKey, ...options } = {}) => signToken({ sub: user, exp: inSeconds(600) }, { key, ...options });
+const token = (user, { key = oldKey, ...options } = {}) =>
+  signToken({ sub: user, exp: inSeconds(600) }, { key, ...options });
 const as = (user, options) => ({ headers: { Authorization: `Bearer ${token(user, options)}` } });
 const basic = (password) => ({ headers: { Authorization: `Basic ${Buffer.from(`anna:${password}`).toString('base64')}` } });
 
 await waitFor(async () => (await poll('/rt/events/user:1', as('1'))).status === 200, { what: 'service' });
 
-test('auth_request says who it is, and a token counts for nothing there', async () => {
+test('auth_request sets the user, and a token is ignored there', async () => {
   const login = (name) => ({ headers: { Cookie: `login=${name}`, ...as('mallory').headers } });
   assert.equal((await poll('/asked/events/user:anna', login('anna'))).status, 200);
-  assertError(await poll('/asked/events/user:mallory', login('anna')), 403, 'FORBIDDEN', "Not authorized for channel 'user:mallory'");
+  const answer = await poll('/asked/events/user:mallory', login('anna'));
+  assertError(answer, 403, 'FORBIDDEN', "Not authorized for channel 'user:mallory'");
   assert.equal((await poll('/asked/events/user:mallory', as('mallory'))).status, 401);
-  const stream = await new EventStream({ port: nginx.port, path: '/asked/events/user:anna', ...login('anna') }).opened();
+  const stream = await new EventStream({ port: nginx.port, path: '/asked/events/user:anna',
+    ...login('anna') }).opened();
   await database.publish('user:anna', 'made', null);
   await stream.waitForEvents(1);
   await stream.close();
 });
 
-test('what a client sends in the name of the variables changes nothing', async () => {
-  const headers = { Cookie: 'login=anna', 'X-User': 'mallory', 'PGEVENTS-USER': 'mallory', PGEVENTS_USER: 'mallory', User: 'mallory' };
+test('headers and parameters named like the variables have no effect', async () => {
+  const headers = {
+    Cookie: 'login=anna', 'X-User': 'mallory', 'PGEVENTS-USER': 'mallory', PGEVENTS_USER: 'mallory', User: 'mallory',
+  };
   assert.equal((await poll('/asked/events/user:anna?user=mallory&PGEVENTS_USER=mallory', { headers })).status, 200);
   assert.equal((await poll('/asked/events/user:mallory?user=mallory&pgevents_user=mallory', { headers })).status, 403);
   delete headers.Cookie;
@@ -83,25 +93,25 @@ test('what a client sends in the name of the variables changes nothing', async (
     "Authentication required for channel 'user:mallory'");
 });
 
-test('basic authentication says who it is', async () => {
+test('basic authentication sets the user', async () => {
   assert.equal((await poll('/basic/events/user:anna', basic(kPassword))).status, 200);
   assert.equal((await poll('/basic/events/user:anna', basic('wrong'))).status, 401);
   assert.equal((await poll('/basic/events/user:bert', basic(kPassword))).status, 403);
   assert.equal((await poll('/basic/events/user:anna')).headers['www-authenticate'], 'Basic realm="users"');
 });
 
-test('so it does with satisfy any, where the address does not do', async () => {
+test('with satisfy any, basic authentication sets the user if the address is not allowed', async () => {
   assert.equal((await poll('/any/events/user:anna', basic(kPassword))).status, 200);
   assert.equal((await poll('/any/events/user:anna', basic('wrong'))).status, 401);
 });
 
-test('an internal location is reached from inside only, with the rules that stand there', async () => {
+test('an internal location is reached only by a rewrite, and its own rules apply', async () => {
   assert.equal((await poll('/inner/events/shop.news')).status, 404);
   assert.equal((await poll('/outer/events/shop.news')).status, 200);
   assert.equal((await poll('/outer/events/main.news')).status, 401);
 });
 
-test('limit_req and limit_conn count what the module serves', async () => {
+test('limit_req and limit_conn count the module\'s requests', async () => {
   assert.equal((await poll('/often/events/a?who=1')).status, 200);
   assert.equal((await poll('/often/events/a?who=1')).status, 503);
   assert.equal((await poll('/often/events/a?who=2')).status, 200);
@@ -111,18 +121,19 @@ test('limit_req and limit_conn count what the module serves', async () => {
   assert.equal((await open('1').ended()).status, 503);
   const other = await open('2').opened();
   await first.close();
-  await waitFor(async () => (await poll(`/many/events/${channel}?who=1`)).status === 200, { what: 'room' });
+  await waitFor(async () => (await poll(`/many/events/${channel}?who=1`)).status === 200,
+    { what: 'a free connection' });
   await other.close();
 });
 
-test('a user publishes where his name says so', async () => {
+test('a user may publish where a grant with {user} allows it', async () => {
   const publish = (channel, who) => get(`/rt/events/${channel}`, { method: 'POST', body: '{"type":"made"}', ...who });
   assert.equal((await publish('7.notes', as('7'))).status, 201);
   assertError(await publish('8.notes', as('7')), 403, 'FORBIDDEN', "Not authorized for channel '8.notes'");
   assertError(await publish('.notes', {}), 401, 'UNAUTHORIZED', "Authentication required for channel '.notes'");
 });
 
-test('keys change by reload, with a time in which both are good', async () => {
+test('keys change by reload, with a time in which both are valid', async () => {
   const path_ = '/rt/events/user:1';
   const [old, fresh] = [as('1', { kid: 'old' }), as('1', { key: newKey, kid: 'new' })];
   const status = async (who) => (await poll(path_, who)).status;
@@ -134,18 +145,18 @@ test('keys change by reload, with a time in which both are good', async () => {
   await waitFor(() => stream.connections.length > 1 && stream.status === 200, { what: 'the stream in a new worker' });
   await reload('pgevents_jwt_key new.pem kid=new;');
   assert.deepEqual([await status(old), await status(fresh)], [401, 200]);
-  await waitFor(() => stream.status === 401, { what: 'the stream with the old key refused' });
+  await waitFor(() => stream.status === 401, { what: 'the stream with the old key rejected' });
   await stream.close();
   await reload('pgevents_jwt_key old.key kid=old;');
 });
 
-test('a reload with a key that cannot be read changes nothing', async () => {
+test('a reload with an unreadable key changes nothing', async () => {
   const keyFile = path.join(nginx.dir, 'short.key');
   fs.writeFileSync(keyFile, 'short-but-secret');
   const before = nginx.workers();
   await nginx.configure(configuration('pgevents_jwt_key short.key;'));
   nginx.signal('SIGHUP');
-  await waitFor(() => nginx.logText().includes(keyFile), { what: 'the complaint' });
+  await waitFor(() => nginx.logText().includes(keyFile), { what: 'the error message' });
   assert.match(nginx.logText(), /\[emerg\] .*short\.key": .*nginx\.conf:[0-9]+/);
   assert.equal((await poll('/rt/events/user:1', as('1'))).status, 200);
   assert.deepEqual(nginx.workers(), before);
@@ -156,8 +167,9 @@ test('a reload with a key that cannot be read changes nothing', async () => {
 
 const accessLog = () => fs.readFileSync(path.join(nginx.dir, 'access.log'), 'utf8');
 
-// The log's line about the request that has this word in its URI.
-const lineWith = (word) => waitFor(() => accessLog().split('\n').find((line) => line.includes(word)), { what: `${word} in the log` });
+// The line of the access log about the request that has this word in its URI.
+const lineWith = (word) =>
+  waitFor(() => accessLog().split('\n').find((line) => line.includes(word)), { what: `${word} in the log` });
 
 async function overHttp2(where) {
   const session = http2.connect(`http://127.0.0.1:${nginx.ports[1]}`);
@@ -172,7 +184,7 @@ async function overHttp2(where) {
 }
 
 for (const [how, ask] of Object.entries({ 'HTTP/1.1': async (where) => (await get(where)).status, 'HTTP/2': overHttp2 })) {
-  test(`a token in the query is not in the access log (${how})`, async () => {
+  test(`a token in the query is masked in the access log (${how})`, async () => {
     for (const name of ['access_token', 'access%5Ftoken', '%61ccess_%74oken']) {
       const [text, word] = [token('5'), newChannel()];
       assert.equal(await ask(`/rt/events/user:5?flavor=poll&${name}=${text}&last_event_id=0&word=${word}`), 200);
@@ -185,10 +197,12 @@ for (const [how, ask] of Object.entries({ 'HTTP/1.1': async (where) => (await ge
   });
 }
 
-test('nor is one that is refused, in a bad place, in a rewritten query or in a waiting request', async () => {
+test('a token is masked if it is rejected, misplaced, in a rewritten query or in a waiting request', async () => {
   const text = token('5', { key: otherKey });
-  const cases = { [`/rt/events/user:5?access_token=${text}`]: 401, [`/rt/nowhere?access_token=${text}`]: 404,
-    [`/rt/events/user:5?a=1&access_token=${text}?b`]: 401, [`/often/events/a?who=3&access_token=${text}`]: 200 };
+  const cases = {
+    [`/rt/events/user:5?access_token=${text}`]: 401, [`/rt/nowhere?access_token=${text}`]: 404,
+    [`/rt/events/user:5?a=1&access_token=${text}?b`]: 401, [`/often/events/a?who=3&access_token=${text}`]: 200,
+  };
   for (const [where, status] of Object.entries(cases)) {
     const word = newChannel();
     assert.equal((await poll(`${where}&${word}`)).status, status, where);
@@ -198,26 +212,31 @@ test('nor is one that is refused, in a bad place, in a rewritten query or in a w
   assert.equal((await poll(`/rewritten/user:6?token=${good}&${word}`)).status, 200);
   const [, , rewritten] = (await lineWith(word)).split('|'); // the parameter `token` is the operator's own
   assert.equal(rewritten, `flavor=poll&access_token=${'x'.repeat(good.length)}`);
-  const stream = await new EventStream({ port: nginx.port, path: `/rt/events/user:6?access_token=${good}&word=s${word}` }).opened();
+  const target = `/rt/events/user:6?access_token=${good}&word=s${word}`;
+  const stream = await new EventStream({ port: nginx.port, path: target }).opened();
   await stream.close();
   assert.ok(!(await lineWith(`s${word}`)).includes(good.slice(-20)));
 });
 
-test('other parameters stay in the log as they were', async () => {
-  const where = `/rt/events/user:6?token=abc&x_access_token=abc&access_tokens=abc&access_token&access%zztoken=abc&=abc&${newChannel()}`;
+test('other parameters are logged unchanged', async () => {
+  const parameters = 'token=abc&x_access_token=abc&access_tokens=abc&access_token&access%zztoken=abc&=abc';
+  const where = `/rt/events/user:6?${parameters}&${newChannel()}`;
   await get(where, as('6'));
   assert.equal((await lineWith(where.slice(-12))).split('|')[1], where);
 });
 
-test('a refused token is explained in the error log, without any of it, and without the keys', async () => {
+test('the error log explains a rejected token, without any part of it and without the keys', async () => {
   const text = token('5', { key: otherKey });
   for (const options of [{ headers: { Authorization: `Bearer ${text}` } }, { headers: { Cookie: `session=${text}` } }]) {
     assertError(await poll('/rt/events/user:5', options), 401, 'UNAUTHORIZED', 'Invalid token');
   }
   assert.equal((await poll(`/rt/events/user:5?access_token=${text}`)).status, 401);
-  await waitFor(() => nginx.logText().split('\n').filter((line) => /\[info\] .*pgevents: Invalid token: .+, client: /.test(line)).length >= 3,
-    { what: 'three lines in the error log' });
+  const isExplanation = (line) => /\[info\] .*pgevents: Invalid token: .+, client: /.test(line);
+  const explained = () => nginx.logText().split('\n').filter(isExplanation).length >= 3;
+  await waitFor(explained, { what: 'three lines in the error log' });
   await nginx.stop({ allow: [/short\.key/] });
   const logs = nginx.logText() + accessLog();
-  for (const secret of [...text.split('.').slice(1), oldKey.text, 'short-but-secret', kPassword]) assert.ok(!logs.includes(secret), secret);
+  for (const secret of [...text.split('.').slice(1), oldKey.text, 'short-but-secret', kPassword]) {
+    assert.ok(!logs.includes(secret), secret);
+  }
 });

@@ -1,6 +1,6 @@
 // Streams, polls and publishing under each of nginx's body filters and output settings, by the module and by the
-// fallback: events come as they are published, each at once (heartbeats are off: nothing but an event's own bytes
-// brings it), and nothing is missing.
+// fallback: every event arrives as it was published, and at once (heartbeats are off, so that only an event's own bytes
+// can flush it).
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,13 +18,13 @@ import { pollBody, streamFrame, streamOpening } from '../lib/wire.mjs';
 
 const kExtra = ': extra\n\n';
 
-// Lines of a location. `before` and `after`: what is put around a body; `replaced`: what comes in place of `cheese`.
+// Lines of a location. `before` and `after`: text around a body; `replaced`: the replacement of `cheese`.
 const kSettings = {
   'nothing': { lines: '' },
   'add_before_body': { lines: 'add_before_body /extra.txt; addition_types *;', before: kExtra },
   'add_after_body': { lines: 'add_after_body /extra.txt; addition_types *;', after: kExtra },
   'add_before_body through a proxy': { lines: 'add_before_body /proxied/extra.txt; addition_types *;', before: kExtra },
-  'sub_filter that finds nothing': { lines: 'sub_filter nowhere x; sub_filter_types *;' },
+  'sub_filter without a match': { lines: 'sub_filter nowhere x; sub_filter_types *;' },
   'sub_filter': { lines: 'sub_filter cheese brie; sub_filter_once off; sub_filter_types *;', replaced: 'brie' },
   'gzip': { lines: 'gzip on; gzip_min_length 0; gzip_types *;', gzip: true },
   'gzip in front of sub_filter': {
@@ -54,7 +54,8 @@ const kSettings = {
   'max_ranges': { lines: 'max_ranges 0; send_lowat 0; reset_timedout_connection on;' },
   'many of them': {
     lines: `add_before_body /extra.txt; addition_types *; sub_filter cheese brie; sub_filter_once off; sub_filter_types *;
-      ssi on; ssi_types *; charset utf-8; charset_types *; gzip on; gzip_types *; gzip_min_length 0; postpone_output 8k; limit_rate 2m;`,
+      ssi on; ssi_types *; charset utf-8; charset_types *; gzip on; gzip_types *; gzip_min_length 0;
+      postpone_output 8k; limit_rate 2m;`,
     before: kExtra, replaced: 'brie', gzip: true },
 };
 
@@ -92,7 +93,7 @@ await nginx.waitListening();
 const kConnections = { 'HTTP/1.1': () => new Http1(nginx.ports[0]), 'HTTP/2': () => new Http2(nginx.ports[1]) };
 const kGzip = { 'Accept-Encoding': 'gzip' };
 
-// What can be read of a stream so far, decoded.
+// Gives a function that returns the readable part of a stream so far, decoded.
 function reader(stream, gzip) {
   if (!gzip) return () => stream.text();
   assert.equal(stream.headers['content-encoding'], 'gzip');
@@ -115,7 +116,7 @@ async function follow(connection, base, settings) {
   const opened = () => text().startsWith(wanted) && text().endsWith('\n\n');
   await waitFor(opened, { what: () => `an opening, ${JSON.stringify(text())}` });
   wanted = text();
-  let after = await database.head(); // reading the whole log takes longer than all else here
+  let after = await database.head(); // reading the whole log would take longer than the rest of the test
   for (const n of range(1, kSizes.length)) {
     await database.publish(channel, 'made', dataOf(n));
     const [row] = await database.log({ channels: [channel], after });
@@ -127,12 +128,12 @@ async function follow(connection, base, settings) {
   }
 }
 
-// Of two streams with one wait id the second is sent back with its cursor.
+// Of two streams with one wait id the server ends the second one, with its cursor.
 async function ended(connect, base, settings) {
   const where = `${base}/events/${newChannel()}/one`;
   await withConnection(connect, async (first) => {
     const waits = await first.stream({ path: where, headers: kGzip });
-    await waitFor(() => waits.bytes().length > 0, { what: 'the first one waits' });
+    await waitFor(() => waits.bytes().length > 0, { what: 'the first stream is open' });
     await withConnection(connect, async (second) => {
       const stream = await second.stream({ path: where, headers: kGzip });
       const text = reader(stream, settings.gzip);
@@ -177,28 +178,29 @@ for (const [kind, connect] of Object.entries(kConnections)) {
   describe(kind, { concurrency: 4 }, () => {
     for (const [index, name] of names.entries()) {
       const settings = kSettings[name];
-      test(`${name}: an event stream of the module has each event at once`, () =>
+      test(`${name}: an event stream of the module delivers each event at once`, () =>
         withConnection(connect, (connection) => follow(connection, `/rt${index}`, settings)));
 
-      if (kind === 'HTTP/2') continue; // to polls and the fallback it is nginx's own matter
+      if (kind === 'HTTP/2') continue; // for polls and the fallback, HTTP/2 is nginx's own matter
 
-      test(`${name}: an event stream that gives its request back has each event at once`, () =>
+      test(`${name}: an event stream with a released request delivers each event at once`, () =>
         withConnection(connect, (connection) => follow(connection, `/rl${index}`, settings)));
 
-      test(`${name}: an event stream through a proxy with it has each event at once`, () =>
+      test(`${name}: an event stream through a proxy delivers each event at once`, () =>
         withConnection(connect, (connection) => follow(connection, `/px${index}`, settings)));
 
-      test(`${name}: an event stream that the server ends has its end`, () => ended(connect, `/rt${index}`, settings));
+      test(`${name}: a stream that the server ends is complete`, () => ended(connect, `/rt${index}`, settings));
 
-      test(`${name}: polls and publishing by the module`, () => pollsAndPublishes(connect, `/rt${index}`, settings));
+      test(`${name}: polls and publications of the module are complete`, () =>
+        pollsAndPublishes(connect, `/rt${index}`, settings));
 
-      test(`${name}: the fallback's polls, publishing and streams`, async () => {
+      test(`${name}: polls, publications and streams of the fallback are complete`, async () => {
         const [{ channel_id, ...first }, ...others] = await pollsAndPublishes(connect, `/fb${index}`, settings);
         await withConnection(connect, async (connection) => {
           const where = `/fb${index}/events/${channel_id}?last_event_id=0`;
           const stream = await connection.stream({ path: where, headers: kGzip });
           const text = reader(stream, settings.gzip);
-          await waitFor(() => stream.over(), { what: 'its end' });
+          await waitFor(() => stream.over(), { what: 'the end of the stream' });
           const frames = [first, ...others].map((row) => streamFrame(row)).join('');
           const wanted = `${settings.before ?? ''}${streamOpening(5000, 0)}${changed(frames, settings)}`;
           assert.ok(text().startsWith(wanted), text().slice(0, 400));

@@ -1,5 +1,5 @@
-// Five event-stream clients from npm, Chromium's EventSource, our strict reader and a bare parse of the recorded bytes
-// see the same events, in the same order: every payload and every type that is hard on a parser.
+// Five event-stream clients from npm, Chromium's EventSource, our strict reader and a plain parser of the recorded
+// bytes receive the same events in the same order: every payload and type that is difficult for a parser.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -15,30 +15,33 @@ const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networki
 const database = await (await sharedCluster()).createDatabase();
 const server = await startModuleServer({ database });
 
-for (const [i, json] of Object.values(kPayloads).entries()) await database.publish('odd', `payload_${i}`, { json });
-for (const type of Object.values(kOddTypes)) await database.publish('odd', type, { type });
-await database.publish('odd', 'message', 'the default type');
-const log = await database.log({ channels: ['odd'] });
+for (const [i, json] of Object.values(kPayloads).entries()) await database.publish('all', `payload_${i}`, { json });
+for (const type of Object.values(kOddTypes)) await database.publish('all', type, { type });
+await database.publish('all', 'message', 'the default type');
+const log = await database.log({ channels: ['all'] });
 const types = log.map((row) => row.type);
-const expected = log.map((row) => ({ type: row.type, data: row.data.replace(/[\r\n]/g, ' '), id: String(row.id) }));
+const expected = log.map((row) => (
+  { type: row.type, data: row.data.replace(/[\r\n]/g, ' '), id: String(row.id) }));
 const recording = await record();
 
-// The bytes that the server sends, once.
+// The bytes of one stream.
 async function record() {
-  const stream = server.stream('odd', { cursor: 0 });
+  const stream = server.stream('all', { cursor: 0 });
   await stream.waitForEvents(log.length);
   await stream.close();
   stream.assertStrict();
   return Buffer.concat(stream.blocks.map((block) => block.raw));
 }
 
-// The algorithm of the HTML standard (Server-sent events, "Interpreting an event stream"), as plainly as it can be written.
-function bareParse(bytes) {
+// The algorithm of the HTML standard (Server-sent events, "Interpreting an event stream"), written as plainly as
+// possible.
+function plainParse(bytes) {
   const events = [];
   let [type, data, id] = ['', '', ''];
   for (const line of bytes.toString('utf8').split(/\r\n|\r|\n/)) {
     if (line === '') {
-      if (data !== '' && type !== 'pgevents.cursor') events.push({ type: type || 'message', data: data.slice(0, -1), id });
+      const isEvent = data !== '' && type !== 'pgevents.cursor';
+      if (isEvent) events.push({ type: type || 'message', data: data.slice(0, -1), id });
       [type, data] = ['', ''];
       continue;
     }
@@ -50,20 +53,20 @@ function bareParse(bytes) {
   return events;
 }
 
-// Large texts would drown what matters in a failing test's output.
+// Compares beginnings first, because large texts would hide the difference in a failing test's output.
 function assertSame(events, wanted = expected) {
   const short = ({ type, data, id }) => ({ type, id, length: data.length, data: data.slice(0, 60) });
   assert.deepEqual(events.map(short), wanted.map(short));
-  assert.ok(events.every((event, i) => event.data === wanted[i].data), 'data differs behind its first 60 characters');
+  assert.ok(events.every((event, i) => event.data === wanted[i].data), 'data differs after its first 60 characters');
 }
 
 /* global EventSource */
-// Runs in a page of the server's own origin.
+// Runs in a page of the server's origin.
 function readInPage({ path, names, count }) {
   return new Promise((resolve, reject) => {
     const events = [];
     const source = new EventSource(path);
-    source.onerror = () => reject(new Error(`the stream ended behind ${events.length} events`));
+    source.onerror = () => reject(new Error(`the stream ended after ${events.length} events`));
     for (const name of new Set(names)) {
       source.addEventListener(name, ({ type, data, lastEventId: id }) => {
         if (events.push({ type, data, id }) === count) resolve(events);
@@ -78,19 +81,20 @@ async function readWithChromium() {
   try {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${server.port}/rt/events/none?flavor=poll`);
-    return await page.evaluate(readInPage, { path: '/rt/events/odd?last_event_id=0', names: types, count: log.length });
+    const options = { path: '/rt/events/all?last_event_id=0', names: types, count: log.length };
+    return await page.evaluate(readInPage, options);
   } finally {
     await browser.close();
   }
 }
 
-describe('the same events are seen by', () => {
+describe('the same events are received by', () => {
   test("Chromium's EventSource", async () => assertSame(await readWithChromium()));
-  test('a bare parse of the recorded bytes', () => assertSame(bareParse(recording)));
+  test('a plain parser of the recorded bytes', () => assertSame(plainParse(recording)));
 
   for (const [name, read] of Object.entries(kClients)) {
     test(name, async () => {
-      const url = `http://127.0.0.1:${server.port}/rt/events/odd?flavor=eventsource&last_event_id=0`;
+      const url = `http://127.0.0.1:${server.port}/rt/events/all?flavor=eventsource&last_event_id=0`;
       const quirk = kQuirks[name] ?? ((value) => value);
       const wanted = expected.map((event) => ({ ...event, type: quirk(event.type), data: quirk(event.data) }));
       assertSame(await read(url, types, log.length), wanted);
@@ -99,5 +103,7 @@ describe('the same events are seen by', () => {
 });
 
 test('every payload keeps its meaning', () => {
-  for (const [i, json] of Object.values(kPayloads).entries()) assert.deepEqual(JSON.parse(expected[i].data), JSON.parse(json));
+  for (const [i, json] of Object.values(kPayloads).entries()) {
+    assert.deepEqual(JSON.parse(expected[i].data), JSON.parse(json));
+  }
 });

@@ -1,4 +1,4 @@
-// What nginx says about the module's directives: good ones are taken, bad ones refused with a reason, at nginx -t already.
+// The module's directives: nginx -t accepts valid ones and rejects invalid ones with a reason.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,8 @@ import { ecKey, rsaKey, secretKey } from '../lib/tokens.mjs';
 const kInfo = 'host=/tmp dbname=nowhere';
 const kNginx = { workers: 1, loadModule: true, modules: [], main: '', events: '' };
 
-// nginx -t of a configuration: [did it pass, what was said]. `files` lie beside nginx.conf, as { name: content }.
+// Runs nginx -t on a configuration. Gives [did it pass, nginx's output]. `files` are written beside nginx.conf, as {
+// name: content }.
 async function check(http, files = {}) {
   const nginx = new Nginx(kNginx);
   for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(nginx.dir, name), content);
@@ -19,15 +20,16 @@ async function check(http, files = {}) {
   return nginx.test();
 }
 
-const inServer = (text, database = `pgevents_database main "${kInfo}";`) => `${database} server { listen 127.0.0.1:1; ${text} }`;
+const inServer = (text, database = `pgevents_database main "${kInfo}";`) =>
+  `${database} server { listen 127.0.0.1:1; ${text} }`;
 
 async function accepted(http, files) {
   const [passed, said] = await check(http, files);
   assert.ok(passed, said);
 }
 
-// Gives what was said.
-async function refused(http, reason, files) {
+// Asserts that nginx rejects a configuration. Gives nginx's output.
+async function rejected(http, reason, files) {
   const [passed, said] = await check(http, files);
   assert.equal(passed, false, `accepted: ${http}`);
   assert.match(said, /\[emerg\]/);
@@ -35,7 +37,7 @@ async function refused(http, reason, files) {
   return said;
 }
 
-test('every directive is taken with all its parameters', () => accepted(inServer(`
+test('accepts every directive with all its parameters', () => accepted(inServer(`
   pgevents_timeout 1m; pgevents_heartbeat 5s; pgevents_retry 500ms; pgevents_poll_interval 10s; pgevents_max_channels 5;
   pgevents_channel_pattern "[a-z]{1,10}"; pgevents_max_event_size 64k; pgevents_release_request on;
   pgevents_subscribe "a b*"; pgevents_publish $arg_publish;
@@ -45,21 +47,22 @@ test('every directive is taken with all its parameters', () => accepted(inServer
 `pgevents_database main "${kInfo}" connections=3 ring=64k preload=0 sweep=5s prune=off;
  pgevents_database other "postgresql://%2Ftmp/nowhere" ring=1m prune=10m;`)));
 
-test('the directives stand at each level', () => accepted(`
+test('accepts the directives at each level', () => accepted(`
   pgevents_database main "${kInfo}"; pgevents main; pgevents_subscribe "*"; pgevents_timeout 5s;
   server { listen 127.0.0.1:1; pgevents off; pgevents_publish "*"; location / { if ($arg_x) { pgevents main; } } }`));
 
-test('databases stand in http only', async () => {
-  await refused(inServer(`pgevents_database inner "${kInfo}";`), /not allowed here/);
-  await refused(inServer(`location / { pgevents_database inner "${kInfo}"; }`), /not allowed here/);
+test('accepts pgevents_database in http only', async () => {
+  await rejected(inServer(`pgevents_database inner "${kInfo}";`), /not allowed here/);
+  await rejected(inServer(`location / { pgevents_database inner "${kInfo}"; }`), /not allowed here/);
 });
 
-test('a database has a name of its own', async () => {
-  await refused(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`), /"main" is taken/);
-  await refused(inServer('', `pgevents_database off "${kInfo}";`), /"off" is taken/);
+test('rejects a database name that is taken', async () => {
+  await rejected(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`),
+    /"main" is taken/);
+  await rejected(inServer('', `pgevents_database off "${kInfo}";`), /"off" is taken/);
 });
 
-test('a connection string that libpq does not understand is refused, without repeating what may be a password', async () => {
+test('rejects an invalid connection string without repeating what may be a password', async () => {
   for (const text of ['hots=/tmp', 'host=/tmp password s3cret', 'postgresql://me:s3cret@[::1/x']) {
     const [passed, said] = await check(inServer('', `pgevents_database main "${text}";`));
     assert.equal(passed, false);
@@ -68,46 +71,60 @@ test('a connection string that libpq does not understand is refused, without rep
   }
 });
 
-for (const parameter of ['ring=1k', 'ring=', 'ring=x', 'connections=0', 'connections=-1', 'preload=x', 'sweep=0', 'prune=never', 'foo=1', 'foo']) {
-  test(`${parameter} is refused`, async () => {
-    await refused(inServer('', `pgevents_database main "${kInfo}" ${parameter};`), new RegExp(`invalid parameter "${parameter}"`));
+const kInvalidParameters = [
+  'ring=1k', 'ring=', 'ring=x', 'connections=0', 'connections=-1', 'preload=x', 'sweep=0', 'prune=never', 'foo=1', 'foo',
+];
+for (const parameter of kInvalidParameters) {
+  test(`rejects ${parameter}`, async () => {
+    const reason = new RegExp(`invalid parameter "${parameter}"`);
+    await rejected(inServer('', `pgevents_database main "${kInfo}" ${parameter};`), reason);
   });
 }
 
-for (const parameter of ['connections=1001', 'connections=2x', 'connections=99999999999999999999', 'conections=2', 'preload=10000001', 'sweep=2d',
-  'sweep=10x', 'prune=2d', 'prune=', 'presence=yes', 'presence=', 'Ring=1m', 'ring=1m ']) {
-  test(`"${parameter}" is refused`, async () => {
-    await refused(inServer('', `pgevents_database main "${kInfo}" "${parameter}";`), new RegExp(`invalid parameter "${parameter}"`));
+const kInvalidQuoted = [
+  'connections=1001', 'connections=2x', 'connections=99999999999999999999', 'conections=2', 'preload=10000001', 'sweep=2d',
+  'sweep=10x', 'prune=2d', 'prune=', 'presence=yes', 'presence=', 'Ring=1m', 'ring=1m ',
+];
+for (const parameter of kInvalidQuoted) {
+  test(`rejects "${parameter}"`, async () => {
+    const reason = new RegExp(`invalid parameter "${parameter}"`);
+    await rejected(inServer('', `pgevents_database main "${kInfo}" "${parameter}";`), reason);
   });
 }
 
-test('a parameter of a database given twice is refused', async () => {
-  for (const [first, second] of [['ring=1m', 'ring=1m'], ['connections=2', 'connections=3'], ['prune=off', 'prune=1m']]) {
-    await refused(inServer('', `pgevents_database main "${kInfo}" ${first} sweep=1s ${second};`), new RegExp(`duplicate parameter "${second}"`));
+test('rejects a parameter of a database that is given twice', async () => {
+  const repeated = [['ring=1m', 'ring=1m'], ['connections=2', 'connections=3'], ['prune=off', 'prune=1m']];
+  for (const [first, second] of repeated) {
+    const line = `pgevents_database main "${kInfo}" ${first} sweep=1s ${second};`;
+    await rejected(inServer('', line), new RegExp(`duplicate parameter "${second}"`));
   }
 });
 
 for (const [directive, value, range] of [
-  ['timeout', '2d', '0 to 1d'], ['heartbeat', '0', '1s to 1d'], ['heartbeat', '999ms', '1s to 1d'], ['retry', '0', '10ms to 1d'],
+  ['timeout', '2d', '0 to 1d'], ['heartbeat', '0', '1s to 1d'], ['heartbeat', '999ms', '1s to 1d'], ['retry', '0',
+    '10ms to 1d'],
   ['poll_interval', '0', '1s to 1d'], ['poll_interval', '2d', '1s to 1d'], ['max_channels', '0', '1 to 10000'],
-  ['max_channels', '10001', '1 to 10000'], ['max_event_size', '0', '1 to 1024m'], ['max_event_size', '2048m', '1 to 1024m'],
+  ['max_channels', '10001', '1 to 10000'], ['max_event_size', '0', '1 to 1024m'], ['max_event_size', '2048m',
+    '1 to 1024m'],
   ['jwt_leeway', '2d', '0 to 1d'],
 ]) {
-  test(`"pgevents_${directive} ${value}" is out of range`, () => refused(inServer(`location / { pgevents_${directive} ${value}; }`),
-    new RegExp(`"${value}" is out of range, which is from ${range}`)));
+  test(`rejects "pgevents_${directive} ${value}", which is out of range`, () =>
+    rejected(inServer(`location / { pgevents_${directive} ${value}; }`),
+      new RegExp(`"${value}" is out of range, which is from ${range}`)));
 }
 
 for (const directive of ['pgevents_timeout x', 'pgevents_heartbeat', 'pgevents_retry 1s 2s', 'pgevents_max_channels many',
   'pgevents_max_event_size x', 'pgevents_release_request maybe', 'pgevents', 'pgevents_database main']) {
-  test(`"${directive}" is refused`, () => refused(inServer(`location / { ${directive}; }`), /pgevents/));
+  test(`rejects "${directive}"`, () => rejected(inServer(`location / { ${directive}; }`), /pgevents/));
 }
 
-test('a pattern that PCRE2 does not compile is refused with the place of its fault', async () => {
-  await refused(inServer('location / { pgevents main; pgevents_channel_pattern "[a-z"; }'), /channel pattern "\[a-z": .* at offset [0-9]+/);
+test('rejects a pattern that PCRE2 cannot compile, with the offset of the error', async () => {
+  const reason = /channel pattern "\[a-z": .* at offset [0-9]+/;
+  await rejected(inServer('location / { pgevents main; pgevents_channel_pattern "[a-z"; }'), reason);
 });
 
-test('a directive given twice is refused', async () => {
-  await refused(inServer('location / { pgevents_timeout 1s; pgevents_timeout 2s; }'), /is duplicate/);
+test('rejects a directive that is given twice', async () => {
+  await rejected(inServer('location / { pgevents_timeout 1s; pgevents_timeout 2s; }'), /is duplicate/);
 });
 
 // --- access ---
@@ -124,28 +141,34 @@ const kFiles = {
   'set.jwk': JSON.stringify({ keys: [rsa.jwk('two'), ec.jwk('three')] }),
 };
 
-test('the directives of access are taken with all their parameters, at each level', () => {
-  const text = `pgevents_user $remote_user; pgevents_realm $host; pgevents_subscribe "a {user}.*"; pgevents_publish "$arg_x"; pgevents_anonymous "*";
+test('accepts the directives of access with all their parameters, at each level', () => {
+  const text = `
+    pgevents_user $remote_user; pgevents_realm $host; pgevents_subscribe "a {user}.*"; pgevents_publish "$arg_x";
+    pgevents_anonymous "*";
     pgevents_jwt_key a.key; pgevents_jwt_key rsa.pem kid=r alg=RS512; pgevents_jwt_key ec.pem alg=ES256 kid=e;
     pgevents_jwt_key one.jwk; pgevents_jwt_key set.jwk; pgevents_jwt_cookie __Host-session; pgevents_jwt_query on;
-    pgevents_jwt_audience "https://events.example"; pgevents_jwt_issuer issuer; pgevents_jwt_leeway 5s; pgevents_jwt_require_exp off;
+    pgevents_jwt_audience "https://events.example"; pgevents_jwt_issuer issuer; pgevents_jwt_leeway 5s;
+    pgevents_jwt_require_exp off;
     pgevents_allow_origin https://app.example http://localhost:8080 "~https://[a-z]+[.]example"; pgevents_allow_origin * null;`;
-  return accepted(`pgevents_database main "${kInfo}"; ${text} server { listen 127.0.0.1:1; ${text} location / { pgevents main; ${text} } }`,
-    kFiles);
+  return accepted(`pgevents_database main "${kInfo}"; ${text}
+    server { listen 127.0.0.1:1; ${text} location / { pgevents main; ${text} } }`, kFiles);
 });
 
-test('what a lower level has is no duplicate of the level above, and may be empty', () => accepted(`
-  pgevents_database main "${kInfo}"; pgevents_jwt_key a.key; pgevents_jwt_cookie c; pgevents_jwt_audience a; pgevents_user $remote_user;
-  server { listen 127.0.0.1:1; pgevents_jwt_cookie ""; pgevents_jwt_audience ""; pgevents_user ""; location / { pgevents main; } }`, kFiles));
+test('accepts a directive at two levels, and an empty one at the lower level', () => accepted(`
+  pgevents_database main "${kInfo}"; pgevents_jwt_key a.key; pgevents_jwt_cookie c; pgevents_jwt_audience a;
+  pgevents_user $remote_user;
+  server { listen 127.0.0.1:1; pgevents_jwt_cookie ""; pgevents_jwt_audience ""; pgevents_user "";
+    location / { pgevents main; } }`, kFiles));
 
-test('a pattern that can hardly be meant is taken with a warning, unless a variable makes it', async () => {
+test('accepts a pattern that is probably a mistake with a warning, unless it contains a variable', async () => {
   for (const name of ['subscribe', 'publish', 'anonymous']) {
     const [passed, said] = await check(inLocation(`pgevents_${name} "a {usr}.*";`));
     assert.ok(passed, said);
     const words = /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced: pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/;
     assert.match(said, words);
   }
-  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1], /a '\*' counts at the end only: pattern '\*\.a'/);
+  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1],
+    /a '\*' counts at the end only: pattern '\*\.a'/);
   assert.doesNotMatch((await check(inLocation('pgevents_subscribe "a* {user}.{realm} $arg_x*y";')))[1], /warn/);
 });
 
@@ -158,20 +181,21 @@ for (const [what, content, reason] of [
   ['a JWK of a private kind of key', JSON.stringify({ kty: 'secretkind', k: 'c2VjcmV0' }), /key ".*\/bad\.key": /],
   ['too much', 'secret-'.repeat(200_000), /is no file, or larger than 1 MB/],
 ]) {
-  test(`a key file with ${what} is refused by its name, without a word of its content`, async () => {
-    const said = await refused(inLocation('pgevents_jwt_key bad.key;'), reason, { 'bad.key': content });
+  test(`rejects a key file with ${what} by its name, without any of its content`, async () => {
+    const said = await rejected(inLocation('pgevents_jwt_key bad.key;'), reason, { 'bad.key': content });
     assert.match(said, /\[emerg\] pgevents: key "\/.*\/bad\.key".* in \/.*nginx\.conf:[0-9]+/);
     for (const line of content.split(/[\n",]/).filter((text) => text.length > 6)) assert.ok(!said.includes(line), said);
   });
 }
 
-test('a key file that is not there, or is no file, is refused by its full name', async () => {
-  await refused(inLocation('pgevents_jwt_key none.key;'), /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/);
-  await refused(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null" is no file/);
-  await refused(inLocation('pgevents_jwt_key /;'), /key "\/" is no file/);
+test('rejects a missing key file, and one that is not a file, by its full name', async () => {
+  const missing = /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/;
+  await rejected(inLocation('pgevents_jwt_key none.key;'), missing);
+  await rejected(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null" is no file/);
+  await rejected(inLocation('pgevents_jwt_key /;'), /key "\/" is no file/);
 });
 
-test('a pipe in the place of a key file does not hold nginx up', async () => {
+test('does not wait for a pipe in the place of a key file', async () => {
   const nginx = new Nginx(kNginx);
   await run('mkfifo', [path.join(nginx.dir, 'pipe.key')]);
   await nginx.configure(inLocation('pgevents_jwt_key pipe.key;'));
@@ -190,7 +214,8 @@ for (const [parameters, reason] of [
   ['a.key alg=RS256', /key ".*": /],
   ['rsa.pem alg=HS256', /key ".*": /],
 ]) {
-  test(`"pgevents_jwt_key ${parameters}" is refused`, () => refused(inLocation(`pgevents_jwt_key ${parameters};`), reason, kFiles));
+  test(`rejects "pgevents_jwt_key ${parameters}"`, () =>
+    rejected(inLocation(`pgevents_jwt_key ${parameters};`), reason, kFiles));
 }
 
 for (const [directive, reason] of [
@@ -209,5 +234,5 @@ for (const [directive, reason] of [
   ['pgevents_allow_origin https://app.example/', /origin ".*": not an origin/],
   ['pgevents_allow_origin "~["', /origin "~\[": .* at offset [0-9]+/],
 ]) {
-  test(`"${directive}" is refused`, () => refused(inLocation(`${directive};`), reason));
+  test(`rejects "${directive}"`, () => rejected(inLocation(`${directive};`), reason));
 }

@@ -1,5 +1,5 @@
-// What a connection has been through before must not matter: every request of ours behind everything that nginx may
-// have answered on the same connection, over each kind of connection. What was done is counted in the database, not
+// Earlier requests of a connection must not affect later ones: each of our requests is sent after everything that nginx
+// may have answered on the same connection, over each kind of connection. The effects are counted in the database, not
 // only in the answers.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -11,7 +11,7 @@ import { range, waitFor } from '../lib/conditions.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { Http1, Http2 } from '../lib/kept_connection.mjs';
 import { startNginx } from '../lib/nginx.mjs';
-import { keyFile, newRealm } from '../lib/people.mjs';
+import { keyFile, newRealm } from '../lib/realm.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
@@ -24,7 +24,7 @@ const kRules = `pgevents_subscribe "*"; pgevents_publish "*"; pgevents_jwt_key $
       pgevents_max_event_size 300k;`;
 const kTls = `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};`;
 
-// Two servers that differ in pgevents_release_request, and one behind proxy_pass.
+// Two servers that differ in pgevents_release_request, and one as the origin of proxy_pass.
 const server = (listen, release, origin) => `
   server {
     ${listen}
@@ -87,10 +87,10 @@ const post = (where, body, more = {}) => ({ method: 'POST', path: where, body: b
 const kPastPoll = '/rt/events/past?flavor=poll&last_event_id=0';
 await database.publish('past', 'made', 1);
 
-// HTTP/1.1 has no such thing: there the connection is gone too.
+// Only HTTP/2 has this: in HTTP/1.1 the connection ends with the request.
 const kAbandoned = [[post('/rt/events/other', kEvent), 'abandon'], [post('/proxied/', 'x'), 'abandon']];
 
-// What the connection served before: [what, status] each.
+// Earlier requests of the connection: [request, status] each.
 const kPasts = {
   'nothing': [],
   'a static file': [[{ path: '/plain.txt' }, 200]],
@@ -112,17 +112,18 @@ const kPasts = {
   'OPTIONS and HEAD': [[{ method: 'OPTIONS', path: kPastPoll }, 204], [{ method: 'HEAD', path: kPastPoll }, 200]],
   'a 400': [[{ path: '/rt/events/past?last_event_id=x' }, 400]],
   'a 413, the body unread': [[post('/rt/events/other', 'x'.repeat(400_000)), 413]],
-  'a request given up halfway': kAbandoned,
-  'a bit of everything': [[{ path: '/proxied/' }, 200], [post('/rt/events/other', kEvent), 201],
+  'a request that the client cancels': kAbandoned,
+  'requests of many kinds': [[{ path: '/proxied/' }, 200], [post('/rt/events/other', kEvent), 201],
     [{ path: '/plain.txt' }, 200], [{ path: '/off/events/past?flavor=poll' }, 200], [{ path: kPastPoll }, 200]],
 };
 
-// --- what is asked then ---
+// --- the requests that follow ---
 
 const realm = await newRealm(database, ...range(1, 7000).map((n) => `u${n}`));
 let user_count = 0;
 
-// Of a cell: `id` is a user of its own, `channel` a channel; `rows` are the channels in which it makes one event each.
+// A cell is one request: `id` is its user, `channel` its channel; `rows` gives the channels in which it publishes one
+// event each.
 const publishing = (body, more) => ({
   ask: ({ channel }) => post(`/rt/events/${channel}`, body, more),
   status: 201,
@@ -142,7 +143,7 @@ const kPresents = {
   'publish a form': publishing('type=made&data=1', { headers: kForm }),
   'publish in chunks': publishing(kEvent, { framing: 'chunked' }),
   'publish after 100': publishing(kEvent, { framing: 'expect' }),
-  'publish what is large': publishing(kLarge),
+  'publish a large event': publishing(kLarge),
   'publish nonsense': { ...publishing('{'), status: 400, rows: () => [], sql: null },
   'typing': calls('http_typing', ({ peer }) => post('/rt/typing', { op: 'start', to: [peer] }),
     ({ peer }) => [realm.userChannel(peer)]),
@@ -160,10 +161,10 @@ const kPresents = {
   'OPTIONS': { ask: ({ channel }) => ({ method: 'OPTIONS', path: `/rt/events/${channel}` }), status: 204 },
   'a wrong path': { ask: () => post('/rt/nothing', kEvent), status: 404 },
   'a wrong method': { ask: ({ channel }) => post(`/rt/events/${channel}`, kEvent, { method: 'PUT' }), status: 405 },
-  'no name': { ask: () => post('/rt/typing', {}), status: 401 },
+  'no user': { ask: () => post('/rt/typing', {}), status: 401 },
 };
 
-const asked = {}; // SQL function: how often it was to be called
+const asked = {}; // expected number of calls of each SQL function
 const count = (sql) => (asked[sql] = (asked[sql] ?? 0) + 1);
 
 const rowsOf = async (channels, cursor) => {
@@ -173,7 +174,7 @@ const rowsOf = async (channels, cursor) => {
   return Object.fromEntries(rows.map(({ channel_id, n }) => [channel_id, n]));
 };
 
-async function inThePast(connection, past) {
+async function sendPast(connection, past) {
   const answers = [];
   for (const [question, status] of past) {
     if (status === 'abandon') {
@@ -190,10 +191,10 @@ async function inThePast(connection, past) {
   return Promise.all(answers);
 }
 
-// The same question by another way into the module.
+// The same request by another route into the module.
 const by = (way, question) => ({ ...question, path: question.path.replace(/^\/rt/, way) });
 
-async function inThePresent(connection, present, cell) {
+async function sendPresent(connection, present, cell) {
   if (present.stream) {
     const stream = await connection.stream(by(cell.way, present.stream(cell)));
     await waitFor(() => stream.text().includes('event: made'), { what: () => `an event, ${stream.text()}` });
@@ -205,7 +206,7 @@ async function inThePresent(connection, present, cell) {
   assert.equal(answer.status, present.status, answer.body);
   if (present.reads || present.one) assert.equal(JSON.parse(answer.body).length, 1);
   const next = await connection.ask({ path: kPastPoll });
-  assert.deepEqual([next.status, JSON.parse(next.body).length], [200, 1], 'the connection goes on');
+  assert.deepEqual([next.status, JSON.parse(next.body).length], [200, 1], 'the next request on the connection');
   assert.equal(connection.excess, '');
 }
 
@@ -215,9 +216,9 @@ async function cellOf(connect, name, past, present, cursor, way) {
   if (present.sql) count(present.sql);
   const connection = connect();
   try {
-    const before = inThePast(connection, past);
+    const before = sendPast(connection, past);
     if (!connection.pipelines) await before;
-    const now = inThePresent(connection, present, cell);
+    const now = sendPresent(connection, present, cell);
     connection.flush();
     const published = before.then(() => present.reads && database.publish(cell.channel, 'made', 1));
     await Promise.all([before, now, published]);
@@ -238,7 +239,7 @@ async function everythingOnce(connect, past, way = '/rt') {
   assert.deepEqual(await rowsOf(expected.map(([channel]) => channel), cursor), Object.fromEntries(expected));
 }
 
-// What nginx has done with the request itself before it is the module's: asked others, waited, passed it on in vain.
+// Routes by which nginx passes a request to the module after work of its own: a subrequest, a delay, a failed attempt.
 const kWays = {
   'behind auth_request': '/asked',
   'behind limit_req': '/delayed',
@@ -251,17 +252,17 @@ for (const [kind, connect] of Object.entries(kConnections)) {
   describe(kind, { concurrency: 2 }, () => {
     for (const [before, past] of Object.entries(kPasts)) {
       if (past === kAbandoned && kind !== 'HTTP/2') continue;
-      test(`behind ${before}, everything is done once`, () => everythingOnce(connect, past));
+      test(`after ${before}, every request takes effect once`, () => everythingOnce(connect, past));
     }
 
     for (const [how, way] of Object.entries(kWays)) {
-      test(`${how}, everything is done once`, () => everythingOnce(connect, kPasts.proxy_pass, way));
+      test(`${how}, every request takes effect once`, () => everythingOnce(connect, kPasts.proxy_pass, way));
     }
   });
 }
 
-// A backend hands its counts over at its end.
-test('the database was asked for each of these once', async () => {
+// A PostgreSQL backend reports its counts when it ends.
+test('the database executed each call once', async () => {
   await nginx.stop();
   await fallback.stop();
   const left = 'SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND usename = $1';

@@ -1,6 +1,5 @@
-// `ssl_early_data on`: what a client sends before the handshake is over is recorded on the wire and sent again three
-// times, as an attacker does who cannot read it. Nothing is stored by that, neither by the module nor by the fallback
-// behind it.
+// `ssl_early_data on`: the test records what a client sends before its handshake ends, and sends it again three times,
+// as an attacker who cannot read it would. Neither the module nor the fallback behind it stores anything of it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -43,7 +42,7 @@ await nginx.waitListening();
 const dir = tempDir('early');
 const session = path.join(dir, 'session');
 
-// What `openssl s_client` writes, at the end of the connection.
+// Runs `openssl s_client`. Gives its output when the connection has ended.
 function openssl(port, args, input) {
   const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_3', '-ign_eof', ...args]);
   let output = '';
@@ -53,7 +52,7 @@ function openssl(port, args, input) {
   return within(new Promise((resolve) => child.on('close', () => resolve(output))), 20_000, 'openssl');
 }
 
-// Whether a whole record of application data (RFC 8446, section 5.1: type 23) is among these bytes.
+// Do the bytes contain a complete record of application data (RFC 8446, section 5.1: type 23)?
 function hasData(bytes) {
   for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) {
     if (bytes[at] === 23 && at + 5 + bytes.readUInt16BE(at + 3) <= bytes.length) return true;
@@ -61,8 +60,8 @@ function hasData(bytes) {
   return false;
 }
 
-// In front of nginx, on a port of its own: keeps what the next client sends before it has heard anything. The end of its
-// handshake is held back until nginx has answered, as it might overtake an nginx on a busy machine.
+// A recorder in front of nginx: it keeps what the next client sends before the first answer. It holds back the end of
+// the handshake until nginx has answered, because on a busy machine it might arrive before nginx reads the early data.
 let recorded;
 let answered;
 const wire = net.createServer((client) => {
@@ -85,7 +84,8 @@ await new Promise((resolve) => wire.listen(0, '127.0.0.1', resolve));
 atEnd(() => wire.close());
 
 const text = (method, where, headers, body) =>
-  [`${method} ${where} HTTP/1.1`, 'Host: localhost', 'Connection: close', `Content-Length: ${body.length}`, ...headers, '', body]
+  [`${method} ${where} HTTP/1.1`, 'Host: localhost', 'Connection: close', `Content-Length: ${body.length}`, ...headers,
+    '', body]
     .join('\r\n');
 
 const logged = (uri) => {
@@ -93,8 +93,8 @@ const logged = (uri) => {
   return lines.filter((line) => line.startsWith(`${uri} `)).map((line) => line.slice(uri.length + 1));
 };
 
-// Sends a request as early data, then what was recorded of it again and again; gives [status, "1": it was early data]
-// of each.
+// Sends a request as early data and then its recording again and again. Gives the log lines of all: status and "1" for
+// early data.
 async function replayed(method, uri, { query = '', headers = [], body = '' } = {}) {
   await openssl(nginx.port, ['-sess_out', session], text('GET', '/rt/events/x?flavor=poll', [], ''));
   const file = path.join(dir, 'request');
@@ -117,7 +117,7 @@ const kEvent = { body: '{"type":"made"}' };
 const all = (status) => Array(1 + kReplays).fill(`${status} "1"`);
 
 for (const [name, base] of [['module', '/rt'], ['fallback', '/fb']]) {
-  test(`${name}: a publication is refused; behind the handshake it is taken`, async () => {
+  test(`${name}: rejects a publication as early data, and accepts it after the handshake`, async () => {
     const channel = newChannel();
     assert.deepEqual(await replayed('POST', `${base}/events/${channel}`, kEvent), all(425));
     assert.equal(await rows(channel), 0);
@@ -127,14 +127,14 @@ for (const [name, base] of [['module', '/rt'], ['fallback', '/fb']]) {
     assert.equal(await rows(channel), 1);
   });
 
-  test(`${name}: with an Idempotency-Key it is stored, once`, async () => {
+  test(`${name}: stores a publication with an Idempotency-Key once`, async () => {
     const channel = newChannel();
     const keyed = { ...kEvent, headers: [`Idempotency-Key: ${channel}`] };
     assert.deepEqual(await replayed('POST', `${base}/events/${channel}`, keyed), all(201));
     assert.equal(await rows(channel), 1);
   });
 
-  test(`${name}: calls are refused, polls are answered`, async () => {
+  test(`${name}: rejects calls, answers polls`, async () => {
     assert.deepEqual(await replayed('POST', `${base}/typing`, { body: '{}' }), all(425));
     assert.deepEqual(await replayed('GET', `${base}/events/${newChannel()}`, { query: '?flavor=poll' }), all(200));
   });

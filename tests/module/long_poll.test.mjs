@@ -1,4 +1,4 @@
-// Long polls that wait: answered by an event, by the end of their time, or by a worker that leaves.
+// Waiting long polls: answered by an event, by the end of their time, or by a worker that leaves.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ const database = await cluster.createDatabase();
 const server = await startModuleServer({ database, workers: 4 });
 const hasty = await startModuleServer({ database, location: 'pgevents_timeout 600ms;' });
 
-// Starts a long poll and lets it wait: with a cursor it misses nothing, whenever it arrives.
+// Starts a long poll and lets it wait. With a cursor it misses nothing, whenever it arrives.
 async function waiting(channel, { query = {}, ...options } = {}) {
   const cursor = String(await database.head());
   const poll = server.pending(channel, { query: { last_event_id: cursor, ...query }, ...options });
@@ -30,7 +30,7 @@ function assertWaited(answer) {
   assert.equal(answer.headers['x-shortpoll-info'], undefined);
 }
 
-test('an event answers the poll that waits for it', async () => {
+test('an event answers a waiting poll', async () => {
   const channel = newChannel();
   const poll = await waiting(channel);
   const id = await database.publish(channel, 'made', { n: 1 });
@@ -40,7 +40,7 @@ test('an event answers the poll that waits for it', async () => {
   assert.equal(answer.headers['last-event-id'], String(id));
 });
 
-test('one event answers all that wait for it, on all workers', async () => {
+test('one event answers all waiting polls, on all workers', async () => {
   const channel = newChannel();
   const polls = await Promise.all(range(1, 40).map(() => waiting(channel)));
   const id = await database.publish(channel, 'made', { n: 1 });
@@ -49,7 +49,7 @@ test('one event answers all that wait for it, on all workers', async () => {
   assert.ok(new Set(answers.map((answer) => answer.headers['x-worker'])).size > 1);
 });
 
-test('events of other channels and other types do not end the wait, but the cursor passes them', async () => {
+test('events of other channels and types do not end the wait, but the cursor passes them', async () => {
   const channel = newChannel();
   const started = performance.now();
   const poll = await waiting(channel, { query: { timeout: '1', not_types: 'typing' } });
@@ -62,7 +62,7 @@ test('events of other channels and other types do not end the wait, but the curs
   assert.equal(answer.headers['last-event-id'], String(last));
 });
 
-test('the time to wait is the one asked for', async () => {
+test('a poll waits for the requested time', async () => {
   for (const seconds of [0.2, 0.75]) {
     const started = performance.now();
     const answer = await server.get(newChannel(), { query: { timeout: String(seconds) } });
@@ -73,7 +73,7 @@ test('the time to wait is the one asked for', async () => {
   }
 });
 
-test('but never longer than configured, whatever is asked for', async () => {
+test('a poll never waits longer than configured', async () => {
   for (const timeout of ['', '60', '9'.repeat(300)]) {
     const started = performance.now();
     const answer = await hasty.get(newChannel(), { query: { timeout } });
@@ -83,7 +83,7 @@ test('but never longer than configured, whatever is asked for', async () => {
   }
 });
 
-test('an empty answer turns "now" into an id from which nothing is lost', async () => {
+test('an empty answer replaces "now" by an id from which no event is lost', async () => {
   const channel = newChannel();
   const empty = await server.get(channel, { query: { timeout: '0.1' } });
   const id = await database.publish(channel, 'made', null);
@@ -99,7 +99,7 @@ test('HEAD and flavor=poll never wait', async () => {
   }
 });
 
-test('one connection carries long poll after long poll', async () => {
+test('one connection carries one long poll after the other', async () => {
   const channel = newChannel();
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const ports = new Set();
@@ -140,7 +140,7 @@ test('clients that leave while they wait leave nothing behind', async () => {
   assert.deepEqual(answer.json().map((event) => event.id), [id]);
 });
 
-test('a database that restarts does not end the wait', async () => {
+test('a restart of the database does not end the wait', async () => {
   const channel = newChannel();
   const polls = await Promise.all(range(1, 8).map(() => waiting(channel)));
   await cluster.restart('fast');
@@ -148,7 +148,7 @@ test('a database that restarts does not end the wait', async () => {
   for (const poll of polls) assert.deepEqual((await poll.answer).json().map((event) => event.id), [id]);
 });
 
-test('a reload answers every poll that waits, and asks it to come back at once', async () => {
+test('a reload answers every waiting poll, and asks for the next one at once', async () => {
   const channel = newChannel();
   const polls = await Promise.all(range(1, 20).map(() => waiting(channel)));
   const old = await server.nginx.reload();

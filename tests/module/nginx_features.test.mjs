@@ -1,5 +1,5 @@
-// The module among nginx's own features: access control before it, variables in its rules, compression and proxies around
-// its streams, every kind of location.
+// The module among nginx's own features: access control, variables in its rules, compression and proxies around its
+// streams, every kind of location.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -60,14 +60,14 @@ async function oneEvent() {
   return { channel, rows, body: pollBody(rows) };
 }
 
-test('access rules of nginx come before the module', async () => {
+test('access rules of nginx apply before the module', async () => {
   for (const method of ['GET', 'POST', 'OPTIONS']) {
     assert.equal((await get('/denied/events/cheese?flavor=poll', { method })).status, 403);
     assert.equal((await get('/asked/events/cheese?flavor=poll', { method })).status, 401);
   }
 });
 
-test('the channels granted may come from a variable', async () => {
+test('the granted channels may come from a variable', async () => {
   const ask = (channel, user) => get(`/own/events/${channel}?flavor=poll`, { headers: user ? { 'X-User': user } : {} });
   assert.equal((await ask('user:7,public.news', '7')).status, 200);
   assertError(await ask('user:8', '7'), 403, 'FORBIDDEN', "Not authorized for channel 'user:8'");
@@ -76,7 +76,7 @@ test('the channels granted may come from a variable', async () => {
   assertError(post, 403, 'FORBIDDEN', "Not authorized for channel 'user:7'");
 });
 
-test('every kind of location has its base', async () => {
+test('every kind of location has the right base', async () => {
   const { channel, body } = await oneEvent();
   for (const base of ['/rt', '/regex/v2', '/deep/er', '/rt2', '']) {
     assert.equal((await get(`${base}/events/${channel}?${kPoll}`)).body, body, `base '${base}'`);
@@ -84,12 +84,12 @@ test('every kind of location has its base', async () => {
   assertError(await get(`/deep/er/x/events/${channel}?${kPoll}`), 404, 'NOT_FOUND', 'Not found');
 });
 
-test('a rewritten request is served by the location it gets to', async () => {
+test('the final location serves a rewritten request', async () => {
   const { channel, body } = await oneEvent();
   assert.equal((await get(`/rewritten/${channel}?${kPoll}`)).body, body);
 });
 
-test('two databases do not mix', async () => {
+test('two databases stay separate', async () => {
   const { channel, body } = await oneEvent();
   assert.equal((await get(`/second/events/${channel}?${kPoll}`)).body, '[]');
   const stream = await new EventStream({ port: nginx.port, path: `/second/events/${channel}` }).opened();
@@ -106,7 +106,7 @@ test('nginx limits bodies before the module does', async () => {
   assert.equal((await get('/small/events/cheese', { method: 'POST', body })).status, 413);
 });
 
-test('a subrequest is not served: a page cannot be held up by a waiting poll', async () => {
+test('the module declines subrequests, so that a waiting poll cannot delay a page', async () => {
   fs.mkdirSync(path.join(nginx.dir, 'pages'));
   fs.writeFileSync(path.join(nginx.dir, 'pages', 'a.html'), 'before<!--#include virtual="/rt/events/cheese" -->after');
   const answer = await get('/pages/a.html', { timeout: 10_000 });
@@ -136,7 +136,7 @@ test('a compressed poll and a compressed stream arrive, the stream without delay
   assert.deepEqual(parser.violations, []);
 });
 
-test('a proxy with buffers in front passes streams on at once', async () => {
+test('a proxy with buffers in front passes events on at once', async () => {
   const channel = newChannel();
   const stream = await new EventStream({ port: nginx.ports[1], path: `/rt/events/${channel}` }).opened();
   for (const n of range(1, 5)) {
@@ -147,7 +147,7 @@ test('a proxy with buffers in front passes streams on at once', async () => {
   assertDelivered(stream, await database.log({ channels: [channel] }));
 });
 
-test('limit_rate slows a stream down and loses nothing', async () => {
+test('limit_rate slows a stream down without loss', async () => {
   const channel = newChannel();
   for (const n of range(1, 6)) await database.publish(channel, 'made', `${n}${'x'.repeat(50_000)}`);
   const started = performance.now();
@@ -171,6 +171,6 @@ test('the access log has the status and the bytes of each answer', async () => {
   for (const line of lines) await waitFor(() => log().includes(line), { what: () => `${line} in ${log()}` });
 });
 
-test('other locations are left alone', async () => {
+test('other locations are not affected', async () => {
   assert.equal((await get('/plain')).body, 'plain');
 });

@@ -1,5 +1,6 @@
-// A location without a fallback while its database is away: an event stream is open and waits, whatever keeps the log from being
-// asked, for a browser's EventSource gives up for good after an error. Then it goes on from where it would have begun.
+// A location without a fallback while its database is away: event streams are open and wait, whatever prevents queries
+// of the log, because a browser's EventSource gives up for good after an error. Then they continue from where they
+// would have begun.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -47,7 +48,7 @@ const poll = (channel = 'probe') => server.get(channel, { query: { flavor: 'poll
 const isAway = async () => (await poll()).status === 503;
 const isBack = async () => (await poll()).status === 200;
 
-// The database goes away, `body` runs, and it is back.
+// Runs `body` while the database is away.
 async function whileAway(body) {
   await cluster.stop('fast');
   await waitFor(isAway, { what: 'the database away' });
@@ -61,7 +62,7 @@ async function whileAway(body) {
 
 const waits = (stream) => stream.waitForBlock(({ kind }) => kind === 'waiting');
 
-// It is open, says how it goes on, and is alive.
+// The stream is open, has a retry time and a cursor, and sends heartbeats.
 async function assertWaits(stream) {
   const block = await waits(stream);
   assert.ok(block.retry >= kRetry && block.retry <= 5 * kRetry, `retry ${block.retry}`);
@@ -72,7 +73,8 @@ async function assertWaits(stream) {
   return block;
 }
 
-// What was committed before `arrived` (seconds) by less than four seconds, or later, is the client's, who came from now on.
+// The client counts as connected since `arrived` (seconds): every event committed later, or less than four seconds
+// earlier, must reach it.
 function assertFixed(id, arrived) {
   const start = Number(/^rt-([0-9]+)$/.exec(id)?.[1]);
   assert.ok(start <= arrived - 4.9 && start >= arrived - 7, `${id} for a request at ${arrived}`);
@@ -88,11 +90,11 @@ async function assertNothingMissing(stream, channel) {
   const rows = await expected(stream, channel);
   await stream.waitForEvents(rows.length);
   assertDelivered(stream, rows);
-  assert.equal(stream.retry, kRetry, 'the usual time is told when it goes on');
+  assert.equal(stream.retry, kRetry, 'the usual retry time when it continues');
   assert.equal(stream.connections.length, 1);
 }
 
-// Over HTTP/2, with as much of EventStream as is needed here.
+// A stream over HTTP/2, with the part of EventStream's interface that is needed here.
 function openHttp2(channel, { cursor } = {}) {
   const session = http2.connect(`http://127.0.0.1:${nginx.ports[1]}`);
   atEnd(() => session.destroy());
@@ -150,13 +152,14 @@ class EventStreamLike {
 
 const kWays = {
   'HTTP/1.1': (channel, options) => server.stream(channel, options),
-  'a released request': (channel, options) => new EventStream({ port: server.port, path: `/released/events/${channel}`, ...options }),
+  'a released request': (channel, options) => new EventStream({ port: server.port, path: `/released/events/${channel}`,
+    ...options }),
   'HTTP/2': openHttp2,
   'a location whose fallback does not run': (channel, options) =>
     new EventStream({ port: server.port, path: `/both/events/${channel}`, ...options }),
 };
 
-// [cursor that the client sends, the id that it gets at once: by the cursor and the newest event]
+// [the client's cursor, the id that it gets at once], as functions of the newest event's id
 const kCursors = {
   'no cursor': [() => undefined, undefined],
   'everything': [() => 0, () => 0],
@@ -164,7 +167,7 @@ const kCursors = {
   'a time': [() => 'rt-1406125522.5', () => 'rt-1406125522.500000'],
 };
 
-test('while the database is away streams are open and wait, and go on then without a gap', async () => {
+test('while the database is away streams are open and wait, and then continue without a gap', async () => {
   const channel = newChannel();
   const id = await database.publish(channel, 'made', 1);
   await database.publish(channel, 'made', 2);
@@ -173,7 +176,8 @@ test('while the database is away streams are open and wait, and go on then witho
     const arrived = now();
     for (const [way, open] of Object.entries(kWays)) {
       for (const [what, [cursorOf, wantedOf]] of Object.entries(kCursors)) {
-        streams.push({ stream: open(channel, { cursor: cursorOf(id) }), what: `${what} over ${way}`, wanted: wantedOf?.(id) });
+        streams.push({ stream: open(channel, { cursor: cursorOf(id) }), what: `${what} over ${way}`,
+          wanted: wantedOf?.(id) });
       }
     }
     for (const { stream, what, wanted } of streams) {
@@ -196,7 +200,7 @@ test('while the database is away streams are open and wait, and go on then witho
   nginx.assertCleanLog();
 });
 
-test('a client that had no cursor and reconnects in the meantime loses nothing from its first attempt on', async () => {
+test('a client without a cursor that reconnects meanwhile loses nothing since its first attempt', async () => {
   const channel = newChannel();
   const first = await whileAway(async () => {
     const stream = server.stream(channel);
@@ -211,7 +215,7 @@ test('a client that had no cursor and reconnects in the meantime loses nothing f
   await second.close();
 });
 
-test('at a reload a stream that waits ends with its cursor, and its client loses nothing', async () => {
+test('a reload ends a waiting stream with its cursor, and its client loses nothing', async () => {
   const channel = newChannel();
   const streams = await whileAway(async () => {
     const opened = range(1, 8).map(() => server.stream(channel, { reconnect: true, maxDelay: 50 }));
@@ -220,7 +224,8 @@ test('at a reload a stream that waits ends with its cursor, and its client loses
     for (const stream of opened) {
       await waitFor(() => stream.connections.length > 1 && stream.status === 200, { what: stream.describe() });
       assert.equal(stream.connections[0].how, 'end');
-      assert.equal(stream.blocks.find(({ kind }) => kind === 'closing' || kind === 'cursor').id ?? stream.start, stream.start);
+      assert.equal(stream.blocks.find(({ kind }) => kind === 'closing' || kind === 'cursor').id ?? stream.start,
+        stream.start);
     }
     return opened;
   });
@@ -233,18 +238,19 @@ test('at a reload a stream that waits ends with its cursor, and its client loses
   }
 });
 
-// --- whatever keeps the log from being asked ---
+// --- other reasons that prevent queries of the log ---
 
 const kTroubles = {
-  'the log may not be read': [
-    `REVOKE EXECUTE ON FUNCTION pgevents.fetch FROM pgevents_server`, `GRANT EXECUTE ON FUNCTION pgevents.fetch TO pgevents_server`],
-  'the log is locked for longer than a statement may take': [
+  'the role must not read the log': [
+    `REVOKE EXECUTE ON FUNCTION pgevents.fetch FROM pgevents_server`,
+    `GRANT EXECUTE ON FUNCTION pgevents.fetch TO pgevents_server`],
+  'the log is locked for longer than the statement timeout': [
     `ALTER ROLE ${kServerUser} SET lock_timeout = '200ms'`, `ALTER ROLE ${kServerUser} RESET lock_timeout`, 'history'],
-  'there is no connection left': [
+  'all connections are in use': [
     `ALTER ROLE ${kServerUser} CONNECTION LIMIT 1`, `ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`],
 };
 
-// Every session with the database but the listener's.
+// Ends every session with the database except the listener's.
 const cutPool = () => database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE usename = $1 AND query !~ 'LISTEN|log_after|listener_start'`, [kServerUser]);
 
@@ -291,7 +297,7 @@ describe('while the listener follows the log, but', () => {
   }
 });
 
-// --- permissions that end meanwhile ---
+// --- permissions that end while a stream waits ---
 
 async function assertOver(stream, reason) {
   assert.equal((await stream.ended()).how, 'end');
@@ -300,7 +306,7 @@ async function assertOver(stream, reason) {
     ['pgevents.expired', stream.options_.envelope ? stream.events[0].data : `{"reason":"${reason}"}`, stream.start]]);
 }
 
-test('a stream that waits ends when its token expires, with its cursor', async () => {
+test('a waiting stream ends when its token expires, with its cursor', async () => {
   await whileAway(async () => {
     const exp = now() + 1.5;
     const openBoth = (envelope) =>
@@ -312,7 +318,7 @@ test('a stream that waits ends when its token expires, with its cursor', async (
   });
 });
 
-test('a stream that waits and whose token turns out to have been revoked ends without an event', async () => {
+test('a waiting stream whose token was revoked meanwhile ends without an event', async () => {
   const channel = newChannel();
   await database.publish(channel, 'made', 'secret');
   const [bad, good] = [as('2', { iat: now() - 10 }), as('3')];
@@ -328,4 +334,4 @@ test('a stream that waits and whose token turns out to have been revoked ends wi
   await streams[1].close();
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());

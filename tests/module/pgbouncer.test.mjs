@@ -1,5 +1,5 @@
-// A pooler between the front-ends and the database: where each transaction gets another session no notification arrives, and the
-// module says so instead of serving late; through sessions of its own, and in the fallback, everything works.
+// A pooler between the front-ends and the database. With transaction pooling no notification arrives, and the module
+// reports that instead of serving late; with session pooling the module works, and the fallback works with both.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,7 +22,7 @@ import { tempDir } from '../lib/scratch.mjs';
 const cluster = await sharedCluster();
 const database = await cluster.createDatabase();
 
-// The connection string of a pgbouncer in front of the database.
+// Starts a pgbouncer in front of the database. Gives its connection string.
 async function startBouncer(mode) {
   const dir = tempDir('bouncer');
   const port = await freePort();
@@ -42,8 +42,8 @@ default_pool_size = 20
 `);
   fs.chmodSync(dir, 0o755);
   const log = fs.openSync(path.join(dir, 'log'), 'a');
-  const who = process.getuid() === 0 ? ['-u', 'postgres'] : [];
-  const child = spawn('/usr/sbin/pgbouncer', [...who, file], { stdio: ['ignore', log, log] });
+  const user = process.getuid() === 0 ? ['-u', 'postgres'] : [];
+  const child = spawn('/usr/sbin/pgbouncer', [...user, file], { stdio: ['ignore', log, log] });
   atEnd(async () => {
     signalIfAlive(child.pid, 'SIGINT');
     await waitGone([child.pid], 'pgbouncer');
@@ -67,14 +67,15 @@ const startModule = (conninfo) => startNginx({
 
 const poll = (port, cursor, query = '') => request({ port, path: `/rt/events/news?last_event_id=${cursor}${query}` });
 
-test('transaction pooling: the module says why it does not serve', async () => {
+test('with transaction pooling the module logs why it does not serve', async () => {
   const nginx = await startModule(await startBouncer('transaction'));
-  await waitFor(() => /no notification arrives.*transaction pooling/.test(nginx.logText()), { what: 'the reason in the log' });
+  await waitFor(() => /no notification arrives.*transaction pooling/.test(nginx.logText()),
+    { what: 'the reason in the log' });
   assert.match(nginx.logText(), /\[error\].*the listener of "main".*no notification arrives/);
   assert.equal((await poll(nginx.port, 0, '&flavor=poll')).status, 503);
 });
 
-test('session pooling: the module serves, and events come at once', async () => {
+test('with session pooling the module serves, and events arrive at once', async () => {
   const nginx = await startModule(await startBouncer('session'));
   await nginx.waitListening();
   const cursor = await database.head();
@@ -83,14 +84,15 @@ test('session pooling: the module serves, and events come at once', async () => 
   assert.deepEqual((await answer).json().map((event) => event.id), [id]);
 });
 
-test('transaction pooling: the fallback publishes and reads, whichever session it gets', async () => {
+test('with transaction pooling the fallback publishes and reads', async () => {
   const conninfo = await startBouncer('transaction');
   const fallback = await startFallback({ conninfo, processes: 4 });
   const nginx = await startNginx({
     loadModule: false,
     http: (n) => `server { listen ${n.listen()}; location /rt/ { ${fallback.nginxLines({ base: '/rt' })} } }`,
   });
-  const publish = () => request({ port: nginx.port, path: '/rt/events/bounced', method: 'POST', body: '{"type":"made"}' });
+  const publish = () => request({ port: nginx.port, path: '/rt/events/bounced', method: 'POST',
+    body: '{"type":"made"}' });
   for (let round = 0; round < 10; ++round) {
     const answers = await Promise.all([...Array(8).keys()].map((n) => (n % 2 ? publish() : poll(nginx.port, 0))));
     assert.deepEqual(answers.map(({ status }) => status), [200, 201, 200, 201, 200, 201, 200, 201]);
@@ -98,7 +100,7 @@ test('transaction pooling: the fallback publishes and reads, whichever session i
   assert.equal(await database.value("SELECT count(*) FROM pgevents.log WHERE channel_id = 'bounced'"), 40);
 });
 
-test('events that come without a notification are mentioned in the log', async () => {
+test('the log reports events that come without a notification', async () => {
   const other = await cluster.createDatabase();
   const nginx = await startNginx({
     workers: 1,
@@ -108,8 +110,10 @@ test('events that come without a notification are mentioned in the log', async (
   });
   await nginx.waitListening();
   const cursor = await other.head();
-  await other.query('CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$');
+  await other.query(`
+    CREATE OR REPLACE FUNCTION pgevents.log_notify() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RETURN NULL; END $$`);
   const id = await other.publish('news', 'made', 1);
   assert.deepEqual((await poll(nginx.port, cursor)).json().map((event) => event.id), [id]);
-  await waitFor(() => /\[warn\].*came without a notification/.test(nginx.logText()), { what: 'a word about it' });
+  await waitFor(() => /\[warn\].*came without a notification/.test(nginx.logText()), { what: 'the warning' });
 });

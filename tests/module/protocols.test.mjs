@@ -1,4 +1,4 @@
-// TLS and HTTP/2: the same answers, live streams and many requests on one connection.
+// TLS and HTTP/2: the same answers, live streams, and many requests on one connection.
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { test } from 'node:test';
@@ -34,7 +34,7 @@ const sessions = {
 };
 atEnd(() => Object.values(sessions).forEach((session) => session.destroy()));
 
-// One request of a session: { status, headers, raw }; with onData the body is handed on as it comes.
+// Sends one request of a session. Gives { status, headers, raw }; onData receives the body as it arrives.
 function exchange(session, headers, { body, onData } = {}) {
   const stream = session.request(headers, { endStream: body === undefined });
   const answer = new Promise((resolve, reject) => {
@@ -120,7 +120,7 @@ for (const [name, session] of Object.entries(sessions)) {
     }
   });
 
-  test(`${name}: an event of several megabytes comes whole through the small windows`, async () => {
+  test(`${name}: an event of several megabytes arrives completely through the small windows`, async () => {
     const channel = newChannel();
     await database.publish(channel, 'made', 'x'.repeat(5 << 20));
     const answer = await exchange(session, path(channel, 'flavor=poll&last_event_id=0')).answer;
@@ -128,11 +128,11 @@ for (const [name, session] of Object.entries(sessions)) {
     assert.ok(answer.raw.toString() === pollBody(rows));
   });
 
-  test(`${name}: a stream that is reset by the client is gone, the connection lives`, async () => {
+  test(`${name}: the connection stays open when the client resets a stream`, async () => {
     const channel = newChannel();
     for (let i = 0; i < 20; i++) {
       const { stream, answer } = exchange(session, { ...path(channel, ''), accept: 'text/event-stream' });
-      // Half of them are gone before nginx can have answered.
+      // Half of them are reset before nginx can have answered.
       if (i % 2 === 0) await new Promise((resolve) => stream.once('response', resolve));
       stream.close(http2.constants.NGHTTP2_CANCEL);
       await answer;

@@ -1,5 +1,5 @@
-// One event-stream client of each kind through every kind of reconnection: none loses an event, none gets one twice. All that
-// docs/clients.md names are tried by ./run clients.
+// One event-stream client of each kind goes through every kind of reconnection: none loses an event or receives one
+// twice. ./run clients tests all clients of docs/clients.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -12,17 +12,18 @@ import { browserLike, curl, microsoft } from '../lib/foreign_clients.mjs';
 import { kKilledWorker } from '../lib/nginx.mjs';
 import { reconnects } from '../lib/reconnects.mjs';
 
-console.error = () => {}; // the polyfill writes every end of a connection there
+console.error = () => {}; // the polyfill reports every end of a connection there
 
 const service = await startService({ workers: 2, allow: [kKilledWorker] });
 
-test('workers are killed before the first event and later, a reload, the module off and on: each client has every event once', async (t) => {
+test('each client has every event once after killed workers, a reload, and the module off and on', async (t) => {
   const results = await reconnects(service, {
     'eventsource, which keeps the ids of events only': browserLike(EventSource),
     'event-source-polyfill, which has its cursor in the query': browserLike(polyfill.EventSourcePolyfill),
-    'fetch-event-source, which shows everything to one function': microsoft(fetchEventSource),
+    'fetch-event-source, which passes every event to one function': microsoft(fetchEventSource),
     curl,
   }, { note: (text) => t.diagnostic(text) });
-  for (const { name, verdict, events, opened } of results) assert.equal(verdict, '', `${name}: ${events} events, ${opened} connections`);
+  for (const { name, verdict, events, opened } of results) assert.equal(verdict, '',
+    `${name}: ${events} events, ${opened} connections`);
   await service.nginx.terminate();
 });

@@ -1,5 +1,5 @@
-// `pgevents_release_request on`: a stream gives its request back to nginx and goes on; its client must not see a difference.
-// That it was done shows in the access log, where the request then stands while the stream is open.
+// `pgevents_release_request on`: a stream releases its request to nginx and continues; its client must not see a
+// difference. The access log proves the release: the request is logged while the stream is open.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -50,9 +50,13 @@ await nginx.waitListening();
 const [kPlain, kTls] = [0, 1];
 const open = (where, { listen = kPlain, ...options } = {}) =>
   new EventStream({ port: nginx.ports[listen], path: where, tls: listen === kTls, ...options }).opened();
-const logged = (where) => fs.readFileSync(path.join(nginx.dir, 'access.log'), 'utf8').split('\n').find((line) => line.startsWith(`${where} `));
+const logged = (where) => fs.readFileSync(path.join(nginx.dir, 'access.log'),
+  'utf8').split('\n').find((line) => line.startsWith(`${where} `));
 const released = (where) => waitFor(() => logged(where), { what: `${where} in the access log` });
-const active = async () => Number((await request({ port: nginx.port, path: '/status' })).body.match(/Active connections: ([0-9]+)/)[1]);
+const active = async () => {
+  const { body } = await request({ port: nginx.port, path: '/status' });
+  return Number(body.match(/Active connections: ([0-9]+)/)[1]);
+};
 
 async function assertLive(streams, channel, count = 5) {
   const before = streams[0].events.length;
@@ -66,7 +70,7 @@ for (const [title, options] of [
   ['with TLS', { listen: kTls }],
   ['with headers larger than the first buffer', { headers: { 'X-Large': 'x'.repeat(5000) } }],
 ]) {
-  test(`${title}: events and heartbeats go on without the request`, async () => {
+  test(`${title}: events and heartbeats continue without the request`, async () => {
     const channel = newChannel();
     const where = `/rt/events/${channel}`;
     const stream = await open(where, options);
@@ -80,7 +84,7 @@ for (const [title, options] of [
   });
 }
 
-test('HTTP/1.0, whose body has no chunks, goes on as well', async () => {
+test('an HTTP/1.0 stream, whose body has no chunks, continues as well', async () => {
   const channel = newChannel();
   const where = `/rt/events/${channel}`;
   const text = `GET ${where} HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n`;
@@ -93,20 +97,20 @@ test('HTTP/1.0, whose body has no chunks, goes on as well', async () => {
   assert.ok(bytes.endsWith(`event: made\ndata: {"n":1}\nid: ${await published}\n\n`), bytes);
 });
 
-test('nginx keeps the request where it is told to, and where another module has something of it', async () => {
+test('nginx keeps the request if configured so, or if another module needs it', async () => {
   const channel = newChannel();
   const streams = await Promise.all(['kept', 'limited', 'rt'].map((base) => open(`/${base}/events/${channel}`)));
   await released(`/rt/events/${channel}`);
   assert.equal(logged(`/kept/events/${channel}`), undefined);
   assert.equal(logged(`/limited/events/${channel}`), undefined);
-  const refused = await request({ port: nginx.port, path: `/limited/events/${channel}?flavor=poll` });
-  assert.equal(refused.status, 503, 'the limit counts the stream');
+  const rejected = await request({ port: nginx.port, path: `/limited/events/${channel}?flavor=poll` });
+  assert.equal(rejected.status, 503, 'the limit counts the stream');
   await assertLive(streams, channel);
   await Promise.all(streams.map((stream) => stream.close()));
   await released(`/kept/events/${channel}`);
 });
 
-test('when clients go, nginx closes their connections', async () => {
+test('nginx closes the connections of clients that leave', async () => {
   const before = await active();
   const channels = range(1, 20).map(newChannel);
   const streams = await Promise.all(channels.map((channel) => open(`/rt/events/${channel}`)));
@@ -119,7 +123,7 @@ test('when clients go, nginx closes their connections', async () => {
 const kLot = `INSERT INTO pgevents.events (channel_id, data)
   SELECT $1, json_build_object('type', 'made', 'data', repeat(md5(n::text), 2000)) FROM generate_series(1, 20) n`;
 
-test('a reader that pauses while more passes than the ring holds gets all of it afterwards', async () => {
+test('a reader that pauses while the ring is overwritten receives all events afterwards', async () => {
   const channel = newChannel();
   const stream = await open(`/rt/events/${channel}`);
   await released(`/rt/events/${channel}`);
@@ -131,7 +135,7 @@ test('a reader that pauses while more passes than the ring holds gets all of it 
   assertDelivered(stream, await database.log({ channels: [channel] }));
 });
 
-test('one that does not read for longer than send_timeout is cut off, and misses nothing', async () => {
+test('a reader that pauses for longer than send_timeout is disconnected, and misses nothing', async () => {
   const channel = newChannel();
   const where = `/slow/events/${channel}`;
   const before = await active();
@@ -146,7 +150,7 @@ test('one that does not read for longer than send_timeout is cut off, and misses
   assertDelivered(stream, await database.log({ channels: [channel] }));
 });
 
-test('what the client sends into the stream is not read, and harms nobody', async () => {
+test('data that the client sends into the stream is not read, and has no effect', async () => {
   const channel = newChannel();
   const where = `/rt/events/${channel}`;
   const text = `GET ${where} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`;
@@ -162,27 +166,28 @@ test('what the client sends into the stream is not read, and harms nobody', asyn
   assert.equal(bytes.match(/HTTP\/1\.1 200/g).length, 1, bytes);
 });
 
-test('a stream ends with its token, in its own words', async () => {
+test('a stream ends when its token expires, with the expired event', async () => {
   const channel = newChannel();
   const where = `/users/events/${channel}`;
   const headers = { Authorization: `Bearer ${signToken({ sub: '1', exp: inSeconds(4) }, { key })}` };
   const stream = await open(where, { headers });
   await released(where);
-  assert.equal(stream.connection.how, undefined, 'it lasted that long');
+  assert.equal(stream.connection.how, undefined, 'the stream was open until then');
   assert.equal((await stream.ended(60_000)).how, 'end');
   assert.equal(stream.events.at(-1).type, 'pgevents.expired');
   stream.assertStrict();
 });
 
-test('at a reload streams end with a retry, and their clients lose nothing', async () => {
+test('a reload ends streams with a retry, and their clients lose nothing', async () => {
   const channel = newChannel();
-  const streams = await Promise.all(range(1, 20).map((n) => open(`/rt/events/${channel}`, { reconnect: true, maxDelay: 300, listen: n % 2 })));
+  const streams = await Promise.all(range(1,
+    20).map((n) => open(`/rt/events/${channel}`, { reconnect: true, maxDelay: 300, listen: n % 2 })));
   await released(`/rt/events/${channel}`);
   await assertLive(streams, channel);
   await waitFor(async () => {
     const lines = fs.readFileSync(path.join(nginx.dir, 'access.log'), 'utf8').split('\n');
     return lines.filter((line) => line.startsWith(`/rt/events/${channel} `)).length === 20;
-  }, { what: 'all released' });
+  }, { what: 'all requests released' });
   const old = await nginx.reload();
   await nginx.waitGone(old, 15_000);
   await assertLive(streams, channel);

@@ -1,6 +1,6 @@
-// The listener is cut off, and the pool is not: what was revoked meanwhile is not known. No request with a token gets an
-// event or does anything then: streams wait, everything else is told to come later. Users whom the web server identifies, and
-// anonymous requests, are served.
+// The listener is cut off while the pool still works, so that the module does not know new revocations. Requests with a
+// token then get no event and change nothing: streams wait, and all others get 503. Users whom the web server
+// identifies and anonymous requests are served.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -27,7 +27,8 @@ const cluster = await startCluster();
 const database = await cluster.createDatabase();
 await database.query("INSERT INTO pgevents.users (user_id) VALUES ('bad'), ('good'), ('server'), ('out')");
 const fallback = await startFallback({ conninfo: database.conninfo(), processes: 1, args: ['--jwt-key', keyFile] });
-const access = `pgevents_jwt_key ${keyFile}; pgevents_user $arg_user; pgevents_subscribe "*"; pgevents_publish "*"; pgevents_retry 300ms;`;
+const access = `pgevents_jwt_key ${keyFile}; pgevents_user $arg_user;
+  pgevents_subscribe "*"; pgevents_publish "*"; pgevents_retry 300ms;`;
 const nginx = await startNginx({
   workers: 1,
   http: (n) => `
@@ -61,19 +62,20 @@ const send = ({ where, ...options }, { base = '/rt', headers = {}, user } = {}) 
   headers: { 'Content-Type': 'application/json', ...headers }, ...options,
 });
 const open = (channel, { headers, user } = {}) =>
-  new EventStream({ port: nginx.port, path: `/rt/events/${channel}${user ? `?user=${user}` : ''}`, headers, cursor: 0 });
+  new EventStream({ port: nginx.port, path: `/rt/events/${channel}${user ? `?user=${user}` : ''}`, headers,
+    cursor: 0 });
 
 const kWho = {
-  'a token that was revoked meanwhile': { headers: bearer('bad') },
+  'a token that was revoked then': { headers: bearer('bad') },
   'a good token': { headers: bearer('good') },
-  'a user whom the web server knows': { user: 'server' },
-  'nobody in particular': {},
+  'a user of the web server': { user: 'server' },
+  'an anonymous client': {},
 };
 
 const sessions = () => database.query('SELECT pid, query FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
 const isListener = ({ query }) => /LISTEN|log_after|listener_start/.test(query);
 
-// No session more than there are besides the listener's, which ends: so it finds no way back.
+// Allows no more sessions than exist without the listener's, and ends that one, so that it cannot reconnect.
 async function cutListener() {
   const all = await sessions();
   const [listener, ...more] = all.filter(isListener);
@@ -91,10 +93,11 @@ describe('while the listener is cut off', () => {
 
   before(async () => {
     await database.query("SELECT pgevents.revoke('out')");
-    await waitFor(async () => (await send(kRequests.poll, { headers: bearer('out') })).status === 401, { what: 'a revocation of before' });
+    await waitFor(async () => (await send(kRequests.poll, { headers: bearer('out') })).status === 401,
+      { what: 'the earlier revocation' });
     channel = newChannel();
     await database.publish(channel, 'made', 'secret');
-    // The pool has its connection, and the fallback.
+    // Pool and fallback have their connections.
     assert.equal((await send(kRequests['presence of the realm'], { user: 'server' })).status, 200);
     assert.equal((await send(kRequests.publish, { base: '/fb' })).status, 201);
     await waitFor(async () => (await sessions()).length >= 3, { what: 'the sessions of listener, pool and fallback' });
@@ -102,71 +105,75 @@ describe('while the listener is cut off', () => {
     await database.query("SELECT pgevents.revoke('bad')");
   });
 
-  for (const [who, credentials] of Object.entries(kWho)) {
+  for (const [client, credentials] of Object.entries(kWho)) {
     for (const [what, options] of Object.entries(kRequests)) {
       const is_token = Boolean(credentials.headers);
       const waits = is_token || kEvents.includes(what);
-      test(`${what} by ${who}: ${waits ? '503' : 'an answer'}`, async () => {
+      test(`${what} by ${client}: ${waits ? '503' : 'an answer'}`, async () => {
         const published = await eventsOf('cheese');
         const answer = await send(options, credentials);
-        const served = what === 'publish' ? 201 : credentials.user ? 200 : 401; // nobody has neither presence nor settings
+        // Anonymous clients have neither presence nor settings.
+        const served = what === 'publish' ? 201 : credentials.user ? 200 : 401;
         assert.equal(answer.status, waits ? 503 : served, answer.body);
         if (waits) assert.equal(answer.headers['retry-after'], '5');
         assert.equal(await eventsOf('cheese') - published, !waits && what === 'publish' ? 1 : 0);
       });
     }
 
-    test(`a stream by ${who} waits`, async () => {
-      streams[who] = open(channel, credentials);
-      await streams[who].waitForBlock(({ kind }) => kind === 'waiting');
-      assert.deepEqual([streams[who].status, streams[who].events], [200, []]);
+    test(`a stream of ${client} waits`, async () => {
+      streams[client] = open(channel, credentials);
+      await streams[client].waitForBlock(({ kind }) => kind === 'waiting');
+      assert.deepEqual([streams[client].status, streams[client].events], [200, []]);
     });
   }
 
-  test('who was revoked before stays out', async () => {
-    for (const [what, options] of Object.entries(kRequests)) assert.equal((await send(options, { headers: bearer('out') })).status, 401, what);
+  test('rejects users who were revoked before', async () => {
+    for (const [what, options] of Object.entries(kRequests)) {
+      assert.equal((await send(options, { headers: bearer('out') })).status, 401, what);
+    }
     const stream = open(channel, { headers: bearer('out') });
     assert.equal((await stream.ended()).status, 401);
   });
 
-  test('with a fallback behind it the module declines, and the fallback asks the database', async () => {
+  test('with a fallback in the location the module declines, and the fallback asks the database', async () => {
     const status = async (what, user) => (await send(kRequests[what], { base: '/both', headers: bearer(user) })).status;
     assert.deepEqual([await status('publish', 'bad'), await status('poll', 'bad')], [401, 401]);
     assert.deepEqual([await status('publish', 'good'), await status('poll', 'good')], [201, 200]);
   });
 
-  test('nobody counts as present by a token that was not looked at', async () => {
+  test('a token that could not be checked does not make a user present', async () => {
     const { presences } = (await send(kRequests['presence of the realm'], { user: 'server' })).json();
     assert.equal(presences.bad, undefined, JSON.stringify(presences));
   });
 
   after(() => database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`));
 
-  describe('and then is back', () => {
+  describe('and then reconnects', () => {
     before(async () => {
       await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`);
       await waitFor(async () => (await send(kRequests.poll)).status === 200, { what: 'the listener is back' });
     });
 
-    for (const who of Object.keys(kWho)) {
-      test(`the stream by ${who} goes on, or is over`, async () => {
-        const stream = streams[who];
-        if (!/revoked/.test(who)) {
+    for (const client of Object.keys(kWho)) {
+      test(`the stream of ${client} continues, or ends if revoked`, async () => {
+        const stream = streams[client];
+        if (!/revoked/.test(client)) {
           await stream.waitForEvents(1);
           assert.deepEqual([stream.events[0].type, stream.events[0].data], ['made', '"secret"']);
           return stream.close();
         }
         assert.equal((await stream.ended()).how, 'end');
-        assert.deepEqual(stream.events.map(({ type, data, id }) => [type, data, id]), [['pgevents.expired', '{"reason":"revoked"}', 0]]);
+        assert.deepEqual(stream.events.map(({ type, data, id }) => [type, data, id]),
+          [['pgevents.expired', '{"reason":"revoked"}', 0]]);
         stream.assertStrict();
       });
     }
 
-    test('everything is known again', async () => {
+    test('checks tokens against the current revocations again', async () => {
       assert.equal((await send(kRequests.publish, { headers: bearer('bad') })).status, 401);
       assert.equal((await send(kRequests.publish, { headers: bearer('good') })).status, 201);
     });
   });
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());

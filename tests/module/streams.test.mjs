@@ -1,4 +1,4 @@
-// Live event streams: frames as events are committed, heartbeats, slow readers, and the end of a stream at a reload.
+// Live event streams: a frame for each committed event, heartbeats, slow readers, and the end of a stream at a reload.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -14,7 +14,7 @@ const database = await (await sharedCluster()).createDatabase();
 const server = await startModuleServer({ database, workers: 4 });
 const brisk = await startModuleServer({ database, location: 'pgevents_heartbeat 1s; pgevents_retry 1234ms;' });
 
-test('an event reaches an open stream, in one frame, soon after its commit', async () => {
+test('an event reaches an open stream in one frame, soon after its commit', async () => {
   const channel = newChannel();
   const stream = await server.stream(channel).opened();
   const delays = [];
@@ -32,7 +32,7 @@ test('an event reaches an open stream, in one frame, soon after its commit', asy
   assert.ok(delays[10] < 500, `median ${delays[10]} ms`);
 });
 
-test('subscribers of all workers get the same events in the same order', async () => {
+test('subscribers of all workers receive the same events in the same order', async () => {
   const channel = newChannel();
   const streams = range(1, 40).map(() => server.stream(channel));
   await Promise.all(streams.map((stream) => stream.opened()));
@@ -45,13 +45,14 @@ test('subscribers of all workers get the same events in the same order', async (
   for (const stream of streams) assertDelivered(stream, rows);
 });
 
-test('filters, envelopes and channel lists hold for live events', async () => {
+test('filters, envelopes and channel lists apply to live events', async () => {
   const [a, b, other] = [newChannel(), newChannel(), newChannel()];
   const typed = await server.stream(a, { query: { types: 'made' } }).opened();
   const untyped = await server.stream(a, { query: { not_types: 'made' } }).opened();
   const both = await server.stream(`${a},${b}`, { query: { envelope: '1' } }).opened();
   const { cursor } = both;
-  const plan = [[a, 'made'], [a, 'typing'], [other, 'made'], [b, 'made'], [a, 'sold'], [b, 'typing'], [a, 'made'], [a, 'end']];
+  const plan = [[a, 'made'], [a, 'typing'], [other, 'made'], [b, 'made'], [a, 'sold'], [b, 'typing'], [a, 'made'],
+    [a, 'end']];
   for (const [channel, type] of plan) await database.publish(channel, type, { channel });
   await untyped.waitForEvents(3);
   await both.waitForEvents(7);
@@ -64,7 +65,7 @@ test('filters, envelopes and channel lists hold for live events', async () => {
   }
 });
 
-test('latecomers with an id or a time continue into the live events', async () => {
+test('clients that connect later with an id or a time continue into the live events', async () => {
   const channel = newChannel();
   for (const n of range(1, 10)) await database.publish(channel, 'made', { n });
   const early = await database.log({ channels: [channel] });
@@ -82,7 +83,7 @@ test('latecomers with an id or a time continue into the live events', async () =
   }
 });
 
-test('an event that expires is delivered to those who are there and not to latecomers', async () => {
+test('an expiring event reaches connected clients, and not clients that connect after its expiry', async () => {
   const channel = newChannel();
   const live = await server.stream(channel).opened();
   await database.publish(channel, 'typing', 1, { ttl: '300 milliseconds' });
@@ -97,7 +98,7 @@ test('an event that expires is delivered to those who are there and not to latec
   await Promise.all([live.close(), late.close()]);
 });
 
-test('what is rolled back is never seen', async () => {
+test('events that are rolled back are never delivered', async () => {
   const channel = newChannel();
   const stream = await server.stream(channel).opened();
   const client = await database.connect();
@@ -111,7 +112,7 @@ test('what is rolled back is never seen', async () => {
   assert.deepEqual(stream.events.map((event) => event.id), [id]);
 });
 
-test('a quiet stream has heartbeats; they carry the cursor when it has moved', async () => {
+test('a quiet stream has heartbeats, which carry the cursor when it has moved', async () => {
   const stream = await brisk.stream(newChannel()).opened();
   await stream.waitForBlock((block) => block.kind === 'heartbeat' && block.raw.toString() === ':\n\n');
   const id = await database.publish('elsewhere', 'made', null);
@@ -124,7 +125,7 @@ test('a quiet stream has heartbeats; they carry the cursor when it has moved', a
   stream.assertStrict();
 });
 
-test('heartbeats do not come between events that keep the stream busy', async () => {
+test('a busy stream has no heartbeats between events', async () => {
   const channel = newChannel();
   const stream = await brisk.stream(channel).opened();
   for (const n of range(1, 12)) {
@@ -137,13 +138,13 @@ test('heartbeats do not come between events that keep the stream busy', async ()
   assert.ok(gaps <= 2, `${gaps} heartbeats`);
 });
 
-test('pgevents_retry is what the stream says', async () => {
+test('a stream sends the time of pgevents_retry', async () => {
   const stream = await brisk.stream(newChannel()).opened();
   assert.equal(stream.opening.retry, 1234);
   await stream.close();
 });
 
-test('HTTP/1.0 gets live events', async () => {
+test('HTTP/1.0 clients receive live events', async () => {
   const channel = newChannel();
   const text = `GET /rt/events/${channel} HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n`;
   let published;
@@ -156,7 +157,7 @@ test('HTTP/1.0 gets live events', async () => {
   assert.doesNotMatch(bytes, /chunked/i);
 });
 
-test('a reader that pauses while more passes than the ring holds gets all of it afterwards', async () => {
+test('a reader that pauses while the ring is overwritten receives all events afterwards', async () => {
   const channel = newChannel();
   const stream = await server.stream(channel).opened();
   const quick = await server.stream(channel).opened();
@@ -174,7 +175,7 @@ test('a reader that pauses while more passes than the ring holds gets all of it 
   }
 });
 
-test('at a reload streams end with a jittered retry, and their clients lose nothing', async () => {
+test('a reload ends streams with a jittered retry, and their clients lose nothing', async () => {
   const channel = newChannel();
   const streams = range(1, 20).map(() => server.stream(channel, { reconnect: true, maxDelay: 300 }));
   await Promise.all(streams.map((stream) => stream.opened()));

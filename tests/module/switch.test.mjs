@@ -1,5 +1,5 @@
-// The module's switch: a variable that is asked for each request. Off, or unable to serve, it leaves the request to
-// fastcgi_pass in the same location, and clients do not notice more than the delay.
+// The module's switch is a variable that is evaluated for each request. If it is off, or the module cannot serve,
+// fastcgi_pass in the same location handles the request, and clients notice only the delay.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -38,7 +38,7 @@ const flag = path.join(nginx.dir, 'module-off');
 const off = () => fs.writeFileSync(flag, '');
 const on = () => fs.rmSync(flag, { force: true });
 
-// A long poll with something to say tells who answered it.
+// Gives the front-end that answers a long poll with events.
 await database.publish('cheese', 'made', null);
 async function servedBy(module) {
   const query = { last_event_id: '0', ...(module ? { module } : {}) };
@@ -47,7 +47,7 @@ async function servedBy(module) {
   return answer.headers['x-shortpoll-info'] ?? 'module';
 }
 
-test('the switch is asked for each request', async () => {
+test('the switch is evaluated for each request', async () => {
   assert.equal(await servedBy(), 'module');
   off();
   assert.equal(await servedBy(), 'fallback');
@@ -57,19 +57,19 @@ test('the switch is asked for each request', async () => {
   assert.equal(await servedBy('main'), 'module');
 });
 
-test('a database that the configuration does not know is left to the fallback, and logged', async () => {
+test('the fallback serves a request for an unknown database, and the log reports it', async () => {
   assert.equal(await servedBy('nobody'), 'fallback');
   assert.match(nginx.logText(), /nobody/);
 });
 
-test('without a fallback in the location, off is nothing but a 404', async () => {
+test('without a fallback in the location, off means 404', async () => {
   const get = (word) => request({ port: nginx.port, path: `/alone/events/x?flavor=poll&module=${word}` });
   assert.equal((await get('main')).status, 200);
   const answer = await get('off');
   assert.deepEqual([answer.status, answer.headers['content-type']], [404, 'text/html']);
 });
 
-test('streams and polls go on through off, on and a configuration without the module; nothing is lost or doubled', async () => {
+test('streams and polls lose and repeat nothing through off, on and a configuration without the module', async () => {
   const channels = range(1, 3).map(() => newChannel());
   const publishers = new Publishers(database, { count: 4, channels, sleepMs: [0, 30], pauseMs: [5, 30] });
   const cursor = await database.head();
@@ -93,7 +93,8 @@ test('streams and polls go on through off, on and a configuration without the mo
   assert.equal(summarise(judgeLog(log, record)), '', `seed ${publishers.seed}`);
   for (const [channel, client] of clients) {
     const rows = log.filter((row) => row.channel_id === channel);
-    await waitFor(() => client.events.length >= rows.length, { what: () => `${rows.length} events, ${client.describe()}` });
+    await waitFor(() => client.events.length >= rows.length,
+      { what: () => `${rows.length} events, ${client.describe()}` });
     await client.close();
     assertDelivered(client, rows);
   }

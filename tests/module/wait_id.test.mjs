@@ -1,4 +1,4 @@
-// wait_id: of the requests of one page or session only one waits, whichever workers they come to.
+// wait_id: of the requests of one page or session only one waits, whichever workers they reach.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
@@ -21,7 +21,7 @@ async function startWaiting(path, options) {
   return poll;
 }
 
-// The key is free again when a request with it waits.
+// Waits until the key is free, that is until a request with it waits.
 async function waitFree(path) {
   await waitFor(async () => !busy(await server.get(path, { query: { timeout: '0.05' } })), { what: `${path} free` });
 }
@@ -50,7 +50,7 @@ test('while one request waits, others with the same key are answered at once, on
   assert.deepEqual((await first.answer).json().map((event) => event.id), [id]);
 });
 
-test('a busy answer has what there is', async () => {
+test('a busy answer contains the events so far', async () => {
   const [channel, waiting_for] = [newChannel(), newChannel()];
   const first = await startWaiting(`${waiting_for}/key2`, { query: { timeout: '20' } });
   const id = await database.publish(channel, 'made', null);
@@ -66,7 +66,7 @@ test('a busy answer has what there is', async () => {
   await first.answer;
 });
 
-test('the key is free when the answer is there', async () => {
+test('the key is free after the answer', async () => {
   const channel = newChannel();
   const first = await startWaiting(`${channel}/key3`);
   await database.publish(channel, 'made', null);
@@ -77,7 +77,7 @@ test('the key is free when the answer is there', async () => {
   assert.equal((await second.answer).headers['x-ps-reconnect-in'], '0');
 });
 
-test('the key is free when the client has left', async () => {
+test('the key is free after the client has left', async () => {
   const path = `${newChannel()}/key4`;
   const agent = new http.Agent();
   const first = await startWaiting(path, { agent });
@@ -87,7 +87,7 @@ test('the key is free when the client has left', async () => {
   await waitFree(path);
 });
 
-test('the key is free when the time is up', async () => {
+test('the key is free after the timeout', async () => {
   const path = `${newChannel()}/key5`;
   const first = await startWaiting(path, { query: { timeout: '0.5' } });
   assertBusy(await server.get(path));
@@ -95,20 +95,20 @@ test('the key is free when the time is up', async () => {
   await waitFree(path);
 });
 
-test('other keys, and requests without one, wait beside it', async () => {
+test('requests with other keys and without one wait at the same time', async () => {
   const channel = newChannel();
   const polls = await Promise.all(['/a', '/b', '/A', ''].map((key) => startWaiting(`${channel}${key}`)));
   await database.publish(channel, 'made', null);
   for (const poll of polls) assert.equal((await poll.answer).headers['x-shortpoll-info'], undefined);
 });
 
-test('a key is one key for all channels', async () => {
+test('a key counts for all channels together', async () => {
   const first = await startWaiting(`${newChannel()}/key6`, { query: { timeout: '1' } });
   assertBusy(await server.get(`${newChannel()}/key6`));
   await first.answer;
 });
 
-test('a stream with the key keeps polls from waiting', async () => {
+test('a stream with the key prevents polls from waiting', async () => {
   const path = `${newChannel()}/key7`;
   const stream = await server.stream(path).opened();
   assertBusy(await server.get(path));
@@ -116,7 +116,7 @@ test('a stream with the key keeps polls from waiting', async () => {
   await waitFree(path);
 });
 
-test('many keys are held at the same time', async () => {
+test('many keys are in use at the same time', async () => {
   const channel = newChannel();
   const streams = range(1, 300).map((n) => server.stream(`${channel}/many${n}`));
   await Promise.all(streams.map((stream) => stream.opened()));
@@ -126,7 +126,7 @@ test('many keys are held at the same time', async () => {
   await Promise.all(streams.map((stream) => stream.close()));
 });
 
-test('the key is free when its worker was killed', async () => {
+test('the key is free after its worker was killed', async () => {
   const path = `${newChannel()}/key8`;
   const stream = await server.stream(path).opened();
   const worker = Number(stream.connection.headers['x-worker']);
