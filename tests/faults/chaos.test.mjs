@@ -1,8 +1,8 @@
-// Several faults at once, at random, while events flow: one lane breaks nginx, one the database, one what lies between and
-// around them. Afterwards everybody has everything once.
+// Several faults at the same time, at random, while events flow: one lane breaks nginx, one the database, one the
+// network and the fallback. Afterwards every client must have every event once.
 //   PGEVENTS_CHAOS_SECONDS=120 PGEVENTS_CHAOS_SEED=7 node --test tests/faults/chaos.test.mjs
-// The seed gives each lane the order of its faults and how long they last; how they meet is up to the machine. It stands in
-// the test's name, and what was struck when in its diagnostics.
+// The seed determines the order and duration of each lane's faults; their overlap depends on the machine. The test's
+// name contains the seed, and its diagnostics list the faults with their times.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -19,22 +19,23 @@ import { startService } from './service.mjs';
 
 const kSeconds = Number(process.env.PGEVENTS_CHAOS_SECONDS ?? 30);
 const kSeed = Number(process.env.PGEVENTS_CHAOS_SEED ?? Date.now() % 1e9);
-const kRound = 30; // seconds, after which everything has to be whole again
+const kRound = 30; // seconds, after which all clients must catch up
 const kPause = [200, 2500]; // ms between two faults of a lane
-const kSettles = 90_000; // ms; connections that swallow everything are given up after a while
-assert.ok(kSeconds > 0 && Number.isInteger(kSeed), 'PGEVENTS_CHAOS_SECONDS and PGEVENTS_CHAOS_SEED are numbers');
+const kSettles = 90_000; // ms; includes the time until dead connections are given up
+assert.ok(kSeconds > 0 && Number.isInteger(kSeed), 'PGEVENTS_CHAOS_SECONDS and PGEVENTS_CHAOS_SEED must be numbers');
 
 const cluster = await startCluster({ tcp: true });
 const proxy = await startProxy(cluster.port);
 
-// The front-ends go by the proxy.
+// The front-ends connect through the proxy.
 async function createDatabase() {
   const made = await cluster.createDatabase();
   made.conninfo = () => `host=127.0.0.1 port=${proxy.port} dbname=${made.name} user=${kServerUser} sslmode=disable`;
   return made;
 }
 
-// Answers of the fallback fit into one buffer: see docs/fallback.md, where such a buffer is filled to the last byte.
+// Answers of the fallback fit into one buffer; docs/fallback.md describes what happens if one is filled to the last
+// byte.
 const kBuffers = 'fastcgi_buffer_size 4m; fastcgi_buffers 2 4m; fastcgi_busy_buffers_size 4m;';
 const service = await startService({
   cluster: { createDatabase }, workers: 3, tcp: true, allow: [kKilledWorker], server: kBuffers,
@@ -44,7 +45,7 @@ service.cluster = cluster;
 const { nginx, database, fallback } = service;
 const scenario = scenariosOn(service, { serves: kSettles, resumes: kSettles });
 
-// --- faults: each gets a random number source's helpers, and mends what it breaks ---
+// --- faults: each gets random helpers, and repairs what it breaks ---
 
 const pausedPids = async (pids, ms) => {
   for (const pid of pids) signalIfAlive(pid, 'SIGSTOP');
@@ -55,7 +56,7 @@ const pausedPids = async (pids, ms) => {
 const kNginxFaults = {
   'a worker is killed': ({ pick }) => signalIfAlive(pick(nginx.workers()), 'SIGKILL'),
   'all workers are killed': () => nginx.workers().forEach((pid) => signalIfAlive(pid, 'SIGKILL')),
-  'a worker stands still': ({ pick, between }) => pausedPids([pick(nginx.workers())], between([500, 4000])),
+  'a worker hangs': ({ pick, between }) => pausedPids([pick(nginx.workers())], between([500, 4000])),
   'nginx reloads': () => nginx.reload(),
   'nginx reloads three times': async () => {
     for (let n = 0; n < 3; n++) await nginx.reload();
@@ -76,7 +77,7 @@ const kNginxFaults = {
   },
 };
 
-// Of the pool's connections some may be of a server that is gone.
+// Some of the pool's connections may belong to a server that was killed.
 const asAdministrator = (sql) => waitFor(() => database.query(sql).then(() => true), { what: sql });
 const terminate = (where) => asAdministrator(
   `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${kServerUser}' AND (${where})`);
@@ -93,7 +94,7 @@ const kDatabaseFaults = {
     await sleep(between([500, 5000]));
     await cluster.start();
   },
-  'PostgreSQL stands still': ({ between }) =>
+  'PostgreSQL hangs': ({ between }) =>
     pausedPids([cluster.pid, ...childrenOf(cluster.pid)], between([300, 3000])),
   'the listener is cut': () => terminate("query LIKE 'LISTEN%' OR query LIKE '%pgevents.log_after%'"),
   'all sessions are cut': () => terminate('true'),
@@ -131,13 +132,13 @@ const kOtherFaults = {
 const betweenBy = (random) => ([from, to]) => from + random() * (to - from);
 const pickBy = (random) => (list) => list[Math.floor(random() * list.length)];
 
-// Strikes one fault after the other until the time is up; gives what it did and when.
+// Causes one fault after the other until the time is up. Gives the faults with their times.
 async function lane(name, faults, { seed, until, crowd, timeline }) {
   const random = randomSource(seed);
   while (performance.now() < until) {
     const fault = pickBy(random)(Object.keys(faults));
     const pause = betweenBy(random)(kPause);
-    // Each fault has its own source, so that the next one does not depend on how often this one asked.
+    // Each fault has its own random source, so that the next fault does not depend on how many numbers this one used.
     const own = randomSource(Math.floor(random() * 2 ** 32));
     const from = performance.now();
     await faults[fault]({ crowd, random: own, between: betweenBy(own), pick: pickBy(own) });
@@ -165,4 +166,4 @@ scenario(`chaos for ${kSeconds} s, seed ${kSeed}`, async ({ crowd, round, t }) =
   assert.ok(timeline.length > 10, `${timeline.length} faults`);
 }, { rounds: kRounds });
 
-test('the end: a clean log', () => nginx.stop({ allow: [kKilledWorker] }));
+test('at the end the log is clean', () => nginx.stop({ allow: [kKilledWorker] }));

@@ -1,5 +1,6 @@
-// Many clients of every kind and the judgement over all of them: each must have received exactly the committed events of its
-// channels behind its start, once, in order, unaltered. Also measures how long events took from the commit to the client.
+// Many clients of every kind and a judgement over all of them: each must have received exactly the committed events of
+// its channels after its start, once, in order, unaltered. It also measures the delay of events from the commit to the
+// client.
 import assert from 'node:assert/strict';
 
 import { judge, expectedRows, summarise } from '../lib/checker.mjs';
@@ -26,13 +27,13 @@ function startOf(cursor) {
 export const isReset = ({ type }) => type === 'pgevents.reset';
 
 export class Crowd {
-  // since: clients begin behind this id, so that the log before it is of no interest. A stream that waits for the database begins
-  // some seconds before it came, and may get events up to this id as well.
+  // since: clients begin after this id, so that the earlier log is not needed. A stream that waits for the database
+  // begins some seconds before its request, so it may also receive earlier events up to this id.
   constructor(service, { since = 0 } = {}) {
     this.service_ = service;
     this.since_ = since;
     this.members = [];
-    atEnd(() => this.close()); // also after a failure
+    atEnd(() => this.close()); // even after a failure
   }
 
   add_(kind, client, channels, cursor) {
@@ -41,7 +42,7 @@ export class Crowd {
     return member;
   }
 
-  // Like a browser's EventSource. Without a cursor it begins where the server's first block says.
+  // Like a browser's EventSource. Without a cursor it begins at the cursor of the server's first block.
   stream(channels, { cursor, base = kModuleBase, query = '', maxDelay = 1000, wait_id, ...options } = {}) {
     const path = `${base}/events/${channels.join(',')}${wait_id ? `/${wait_id}` : ''}${query}`;
     const port = options.port ?? this.service_.port;
@@ -49,7 +50,7 @@ export class Crowd {
     return this.add_(base === kModuleBase ? 'stream' : 'fallback stream', client, channels, cursor);
   }
 
-  // flavor: long-poll or poll. It needs a cursor, because an answer without events would say too late where it began.
+  // flavor: long-poll or poll. It needs a cursor, because an empty answer would report its start too late.
   poller(channels, { cursor, base = kModuleBase, maxDelay = 1000, flavor = 'long-poll', ...options } = {}) {
     assert.notEqual(cursor, undefined);
     const path = `${base}/events/${channels.join(',')}`;
@@ -58,7 +59,7 @@ export class Crowd {
     return this.add_(base === kModuleBase ? flavor : 'fallback poll', client, channels, cursor);
   }
 
-  // One of each kind on each of the channel lists, from the head on.
+  // Adds one client of each kind for each of the channel lists, starting at the end of the log.
   async oneOfEach(lists, { fallback = true } = {}) {
     const cursor = await this.service_.database.head();
     for (const channels of lists) {
@@ -71,9 +72,10 @@ export class Crowd {
     await this.opened();
   }
 
-  // Streams know where they begin; long polls are under way.
+  // Waits until streams know where they begin and long polls have been sent.
   async opened() {
-    await Promise.all(this.members.filter(({ client }) => client instanceof EventStream).map(({ client }) => client.opened()));
+    const streams = this.members.map(({ client }) => client).filter((client) => client instanceof EventStream);
+    await Promise.all(streams.map((client) => client.opened()));
   }
 
   log() {
@@ -86,12 +88,12 @@ export class Crowd {
     return expectedRows(log, { channels: member.channels, after: start.after, since_us: start.since_us });
   }
 
-  // What pgevents says about the stream itself is no event of the log.
+  // Events about the stream itself are not in the log.
   deliveries_({ events }) {
     return events.filter((event) => event.type !== 'pgevents.expired' && (event.id > this.since_ || isReset(event)));
   }
 
-  // Waits until everybody has the newest of its events as of now. Gives the milliseconds that it took.
+  // Waits until every client has the newest of its events. Gives the time that it took, in ms.
   async caughtUp({ timeout = kSettleTime, members = this.members, log: given } = {}) {
     const started = performance.now();
     const log = given ?? (await this.log());
@@ -102,8 +104,8 @@ export class Crowd {
     return performance.now() - started;
   }
 
-  // Holds every client against the log. Gives figures, and what there is to say against clients: { figures, verdicts }.
-  // A client that was told of a gap is held against `before`, the log as it was, up to there.
+  // Compares every client with the log. Gives figures, and the problems of clients: { figures, verdicts }. A client
+  // that received a reset is compared with `before`, the earlier log, up to there.
   verdict(log, { resets = false, before } = {}) {
     const figures = { clients: this.members.length, events: log.length, expected: 0, delivered: 0, resets: 0 };
     const wrong = { loss: 0, duplicate: 0, order: 0, altered: 0, foreign: 0 };
@@ -126,7 +128,7 @@ export class Crowd {
     return { rows: rows.length, problems: judge(this.deliveries_(member.client), rows, { resets }) };
   }
 
-  // One reset, up to it all of the old history, behind it all of the new one.
+  // The client must have one reset, all of the old log before it, and all of the new one after it.
   judgeAround_(member, before, log) {
     const events = this.deliveries_(member.client);
     const at = events.findIndex(isReset);
@@ -137,8 +139,8 @@ export class Crowd {
     return { rows: old.length + fresh.length, problems };
   }
 
-  // Judges all clients against the log (after the last commit; given, if not all of it is to come) and closes them.
-  // Gives the figures; before that `record` gets them, whatever they are.
+  // Compares all clients with the log (by default after the last commit) and closes them. Gives the figures; `record`
+  // receives them even if the comparison fails.
   async judge({ log: given, record = () => {}, ...how } = {}) {
     const late = await this.caughtUp({ log: given }).then(() => '', (error) => error.message);
     const { figures, verdicts } = this.verdict(given ?? (await this.log()), how);
@@ -153,9 +155,10 @@ export class Crowd {
   }
 }
 
-// Publishers that end with the test file if the test does not get so far; without more words a brisk flow of short transactions.
+// Publishers that end with the test file at the latest; by default many short transactions.
 export function startFlow(database, options = {}) {
-  const flow = new Publishers(database, { count: 6, channels: kChannels, pauseMs: [10, 40], sleepMs: [0, 10], ...options });
+  const flow = new Publishers(database, { count: 6, channels: kChannels, pauseMs: [10, 40], sleepMs: [0, 10],
+    ...options });
   atEnd(() => flow.stop());
   return flow;
 }

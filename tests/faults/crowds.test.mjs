@@ -1,5 +1,5 @@
-// Costs follow events, not subscribers; and a crowd goes away and comes back without a stampede: statements are counted in
-// PostgreSQL's own log.
+// Costs follow events, not subscribers, and many clients may reconnect at once without a burst of statements, which are
+// counted in PostgreSQL's own log.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -9,15 +9,16 @@ import { startService } from './service.mjs';
 
 const kCrowd = 2000;
 const kEvents = 40;
-// Default settings but for the log; no fallback, whose polls would be statements of their own.
+// Default settings except for the log; no fallback, whose polls would add statements.
 const service = await startService({
   cluster: { settings: { log_statement: 'all' } }, fallback: false, location: '', parameters: 'sweep=1h prune=off', ring: '32m',
 });
 const { nginx, database, cluster } = service;
 
-// The statements of the front-end's user since `mark`, by kind.
+// The statements of the front-ends' role since `mark`, by kind.
 function statementsSince(mark) {
-  const lines = cluster.logText().slice(mark.at).split('\n').filter((line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line));
+  const isStatement = (line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line);
+  const lines = cluster.logText().slice(mark.at).split('\n').filter(isStatement);
   const kinds = { log_after: 0, fetch: 0, presence_tick: 0, other: 0 };
   for (const line of lines) kinds[/pgevents\.(log_after|fetch|presence_tick)\(/.exec(line)?.[1] ?? 'other']++;
   return kinds;
@@ -25,7 +26,7 @@ function statementsSince(mark) {
 
 const markLog = () => ({ at: cluster.logText().length, time: performance.now() });
 
-// The presence clock costs a statement now and then, whoever is connected.
+// The presence clock costs a statement from time to time, independently of connections.
 function assertClock({ presence_tick: ticks }, { time }) {
   const seconds = (performance.now() - time) / 1000;
   assert.ok(ticks <= 2 * seconds + 2, `${ticks} ticks in ${seconds} s`);
@@ -33,7 +34,7 @@ function assertClock({ presence_tick: ticks }, { time }) {
 
 const channelOf = (n) => `c${n % 4}`;
 
-// kCrowd subscribers, four of five streams, on one channel each.
+// Connects kCrowd subscribers, four streams to each poll, on one channel each.
 async function gather(cursor, options = {}) {
   const crowd = new Crowd(service);
   for (const n of range(1, kCrowd)) {
@@ -56,7 +57,7 @@ async function publishAll() {
   }
 }
 
-// What the connections of the front-end's user did last. Every listener has sent LISTEN or log_after() last.
+// The last statement of each connection of the front-ends' role. Every listener's last one is LISTEN or log_after().
 async function assertOneListener() {
   const last = await database.query(`SELECT query FROM pg_stat_activity
     WHERE usename = 'test_server' AND datname = $1 AND query <> ''`, [database.name]);
@@ -69,7 +70,7 @@ test('four workers have one listening connection', async () => {
   await assertOneListener();
 });
 
-test(`events fan out to ${kCrowd} subscribers without a statement but the listener's`, async (t) => {
+test(`events fan out to ${kCrowd} subscribers without statements except the listener's`, async (t) => {
   const crowd = await gather(await database.head());
   await crowd.caughtUp();
   const mark = markLog();
@@ -84,7 +85,7 @@ test(`events fan out to ${kCrowd} subscribers without a statement but the listen
 });
 
 test(`${kCrowd} clients that reconnect at once with recent cursors after a reload cause at most 10 statements`, async (t) => {
-  // Long retries are capped here to no wait at all, so that all of them come back at the same time.
+  // Retry times are capped here to no wait, so that all clients reconnect at the same time.
   const crowd = await gather(await database.head(), { maxDelay: 0 });
   await publishAll();
   await crowd.caughtUp();
@@ -94,7 +95,8 @@ test(`${kCrowd} clients that reconnect at once with recent cursors after a reloa
   await nginx.waitGone(old, 5000);
   await crowd.caughtUp();
   const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
-  await waitFor(() => streams.every(({ connections }) => connections.length >= 2), { what: 'all streams are back' });
+  await waitFor(() => streams.every(({ connections }) => connections.length >= 2),
+    { what: 'the reconnection of all streams' });
   const statements = statementsSince(mark);
   t.diagnostic(`besides the listener's reads for ${kEvents} events: ${JSON.stringify(statements)}`);
   assert.ok(statements.fetch + statements.other <= 10, JSON.stringify(statements));
@@ -116,9 +118,9 @@ test('after a reload the old workers are gone within 5 s, with 1,000 streams ope
   t.diagnostic(describeFigures(await crowd.judge()));
 });
 
-// A worker hands an event out in slices. What is committed between two of them must not wait for the next event (or for the
-// heartbeat after 15 s).
-test('an event that comes while the one before is being handed out arrives at once', async (t) => {
+// A worker delivers an event in slices. An event that is committed between two of them must not wait for the next one
+// (or for the heartbeat after 15 s).
+test('an event that is committed during the delivery of the previous one arrives at once', async (t) => {
   const one = await startService({ cluster, fallback: false, workers: 1, location: '' });
   const crowd = new Crowd(one);
   for (const n of range(1, 1200)) {
@@ -136,12 +138,12 @@ test('an event that comes while the one before is being handed out arrives at on
     await waitFor(() => !behind(), { what: 'the second event everywhere', timeout: 5000, interval: 5 });
     took.push(Math.round(performance.now() - started));
   }
-  t.diagnostic(`the second event had reached everybody within ${Math.max(...took)} ms`);
+  t.diagnostic(`the second event reached all clients within ${Math.max(...took)} ms`);
   t.diagnostic(describeFigures(await crowd.judge()));
   await one.nginx.stop();
 });
 
-test('after all that there is still one listening connection', async () => {
+test('afterwards there is still one listening connection', async () => {
   await assertOneListener();
   await nginx.stop();
 });

@@ -1,5 +1,5 @@
-// The database goes away and comes back, while events flow: those who wait go on waiting, new streams wait too, others are
-// told to come later, and afterwards everybody has everything once.
+// The database goes away and returns while events flow: waiting requests go on waiting, new streams wait too, other
+// requests get 503, and afterwards every client has every event once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -33,19 +33,20 @@ scenario('every connection of the front-ends is cut', async () => {
   await sleep(200);
 }, { rounds: 5 });
 
-scenario('the database stands still for four seconds without closing a connection', async () => {
+scenario('the database hangs for four seconds without closing a connection', async () => {
   const pids = [cluster.pid, ...childrenOf(cluster.pid)];
   pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
   await sleep(4000);
   pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
 });
 
-// What a request gets while the database is away, from both front-ends.
-async function assertSaidAway() {
+// The answers of both front-ends while the database is away.
+async function assertAway() {
   const requests = [
     { path: '/events/cheese?flavor=poll' },
     { path: '/events/cheese', headers: { 'Last-Event-ID': '0' } },
-    { path: '/events/cheese', method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"type":"made","data":1}' },
+    { path: '/events/cheese', method: 'POST', headers: { 'Content-Type': 'application/json' },
+      body: '{"type":"made","data":1}' },
   ];
   for (const base of ['/rt', '/fb']) {
     for (const { path, ...options } of requests) {
@@ -60,7 +61,7 @@ async function assertSaidAway() {
   }
 }
 
-test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, new streams wait, polls are told 503 with Retry-After`, async (t) => {
+test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, new streams wait, polls get 503 with Retry-After`, async (t) => {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels], { fallback: false });
   const cursor = await database.head();
@@ -68,7 +69,7 @@ test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, 
   await crowd.caughtUp();
   const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
   const polls = crowd.members.filter(({ kind }) => kind === 'long-poll').map(({ client }) => client);
-  await sleep(500); // the long polls have been answered and wait again
+  await sleep(500); // the long polls have been answered and are waiting again
   const answers = polls.map((client) => client.answers.length);
 
   await cluster.stop('fast');
@@ -77,7 +78,7 @@ test(`the database is away for ${kAwaySeconds} s: waiting clients keep waiting, 
     crowd.poller(['cheese'], { cursor, base: '/fb', flavor: 'poll' })];
   const back_at = Date.now() + kAwaySeconds * 1000;
   while (Date.now() < back_at) {
-    await assertSaidAway();
+    await assertAway();
     await sleep(3000);
   }
   assert.deepEqual(streams.map(({ connections }) => connections.length), streams.map(() => 1));

@@ -1,5 +1,5 @@
-// A database that is there and gives trouble: timeouts, no connection left, no login, read-only sessions, locked tables. Events
-// flow all the time; afterwards everybody has everything once.
+// A database that is reachable but causes trouble: timeouts, no free connection, no login, read-only sessions, locked
+// tables. Events flow all the time; afterwards every client has every event once.
 import { test } from 'node:test';
 
 import { sleep } from '../lib/conditions.mjs';
@@ -13,7 +13,7 @@ const service = await startService({ workers: 2, location, behind: false });
 const { database } = service;
 const scenario = scenariosOn(service);
 
-// The front-ends' role is `changed` for a while. Their sessions get new settings by beginning anew.
+// Changes the front-ends' role for a while. Sessions get the new settings when they start, so all of them are ended.
 function roleScenario(sentence, changed, restored) {
   scenario(sentence, async () => {
     await database.query(`ALTER ROLE ${kServerUser} ${changed}`);
@@ -27,12 +27,14 @@ function roleScenario(sentence, changed, restored) {
   });
 }
 
-roleScenario('sessions that are idle for half a second are ended', "SET idle_session_timeout = '500ms'", 'RESET idle_session_timeout');
+roleScenario('sessions that are idle for half a second are ended', "SET idle_session_timeout = '500ms'",
+  'RESET idle_session_timeout');
 roleScenario('statements that take more than five milliseconds are cancelled', "SET statement_timeout = '5ms'",
   'RESET statement_timeout');
 roleScenario('no connection is left for the front-ends', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT -1');
 roleScenario('the front-ends may not log in', 'NOLOGIN', 'LOGIN');
-roleScenario('their sessions are read-only', 'SET default_transaction_read_only = on', 'RESET default_transaction_read_only');
+roleScenario('their sessions are read-only', 'SET default_transaction_read_only = on',
+  'RESET default_transaction_read_only');
 
 for (const table of ['log', 'staging', 'presence', 'revocations', 'settings']) {
   scenario(`the table ${table} is locked`, async () => {
@@ -45,4 +47,4 @@ for (const table of ['log', 'staging', 'presence', 'revocations', 'settings']) {
   });
 }
 
-test('the end: a clean log', () => service.nginx.stop());
+test('at the end the log is clean', () => service.nginx.stop());

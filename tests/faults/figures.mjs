@@ -1,11 +1,11 @@
-// How long clients of a crowd waited.
+// The times that the clients of a crowd waited.
 
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
 
 const kindsOf = (members) => [...new Set(members.map(({ kind }) => kind))];
 
-// Milliseconds from the commit to the arrival of what was committed after the client had come, by kind of client:
-// { kind: { p50, p99, longest } }.
+// Milliseconds from the commit to the arrival of events that were committed after the client had connected, by kind of
+// client: { kind: { p50, p99, longest } }.
 export function delaysByKind(members, log) {
   const committed = new Map(log.map(({ id, ts_us }) => [id, ts_us]));
   const isLive = ({ joined_us }, { id }) => committed.get(id) > joined_us;
@@ -21,7 +21,7 @@ export function delaysByKind(members, log) {
   return found;
 }
 
-// The longest time, in milliseconds, that any one client of a kind had nothing between two events.
+// The longest time, in ms, that any client of a kind received no event between two events.
 export function longestGaps(members) {
   const gaps = {};
   for (const kind of kindsOf(members)) gaps[kind] = 0;

@@ -1,5 +1,5 @@
-// HTTP/2 (without TLS, with prior knowledge) under faults: streams share a connection with windows and a queue of their own,
-// and an old worker leaves only when the client has been told to open a new connection.
+// HTTP/2 (without TLS, with prior knowledge) under faults: streams share a connection, with windows and a queue of
+// their own, and an old worker exits only when the client has been asked to open a new connection.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -21,7 +21,7 @@ function connect() {
   return session;
 }
 
-// An event stream on a connection of its own; `read` starts reading at once.
+// Opens an event stream on its own connection; `read` starts reading at once.
 async function open({ cursor, read = true, session = connect() } = {}) {
   const headers = { ':path': '/rt/events/cheese', accept: 'text/event-stream' };
   const stream = session.request(cursor === undefined ? headers : { ...headers, 'last-event-id': String(cursor) });
@@ -42,9 +42,10 @@ const burst = (count, bytes) => database.query(
      FROM generate_series(1, $1::int) n`, [count, bytes]);
 
 const gets = (client, count) =>
-  waitFor(() => client.events.length >= count, { what: () => `${client.events.length} of ${count} events`, interval: 2 });
+  waitFor(() => client.events.length >= count,
+    { what: () => `${client.events.length} of ${count} events`, interval: 2 });
 
-test('a stream that is not read costs no memory and is resumed; one that lives long does not grow', async (t) => {
+test('a stream that is not read costs no memory and is resumed; a long-lived one does not grow', async (t) => {
   const [worker] = nginx.workers();
   const cursor = await database.head();
   const fast = await open({ cursor });
@@ -73,17 +74,18 @@ test('a stream that is not read costs no memory and is resumed; one that lives l
   if (memoryIsMeaningful(worker)) assert.ok(grown < 6, `${grown} MB`);
 });
 
-test('a reload with open streams: every client is told to use a new connection, and the old worker goes within 5 s', async (t) => {
+test('a reload asks every client to use a new connection, and the old worker exits within 5 s', async (t) => {
   const clients = await Promise.all(range(1, 10).map(() => open()));
   const started = performance.now();
   const old = await nginx.reload();
-  await waitFor(() => clients.every(({ ended, goaway }) => ended && goaway), { what: 'all ended, with GOAWAY', timeout: 5000 });
+  await waitFor(() => clients.every(({ ended, goaway }) => ended && goaway),
+    { what: 'all ended, with GOAWAY', timeout: 5000 });
   await nginx.waitGone(old, 5000);
   t.diagnostic(`old worker gone ${Math.round(performance.now() - started)} ms after the reload`);
   for (const { session } of clients) session.destroy();
 });
 
-test('so does it when some of them do not read', async (t) => {
+test('a reload does so even if some clients do not read', async (t) => {
   const clients = await Promise.all(range(1, 6).map((n) => open({ cursor: 0, read: n % 2 === 0 })));
   await burst(100, 10_000);
   await sleep(200);
@@ -94,30 +96,31 @@ test('so does it when some of them do not read', async (t) => {
   for (const { session } of clients) session.destroy();
 });
 
-// nginx says GOAWAY to the connections of HTTP/2 that are there when a worker is told to leave; this one becomes one afterwards.
-test('a connection that begins to speak when its worker is leaving already: it is told to go with the first answer', async () => {
+// When a worker starts to leave, nginx sends GOAWAY on existing HTTP/2 connections; this one becomes one afterwards.
+test('a connection that starts HTTP/2 when its worker is leaving gets GOAWAY with the first answer', async () => {
   const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
   const [worker] = nginx.workers();
   const before = descriptors(worker);
   const socket = net.connect(service.port, '127.0.0.1');
-  await waitFor(() => descriptors(worker) > before, { what: 'the connection is accepted' });
+  await waitFor(() => descriptors(worker) > before, { what: 'the accepted connection' });
   const old = await nginx.reload();
   assert.deepEqual(old, [worker]);
-  await waitFor(() => nginx.logText().includes(`${worker}#${worker}: gracefully shutting down`), { what: 'its being told' });
+  await waitFor(() => nginx.logText().includes(`${worker}#${worker}: gracefully shutting down`),
+    { what: 'the leaving worker' });
   const session = http2.connect('http://127.0.0.1', { createConnection: () => socket });
   session.on('error', () => {});
-  const told = new Promise((resolve) => session.once('goaway', resolve));
+  const goaway = new Promise((resolve) => session.once('goaway', resolve));
   const stream = session.request({ ':path': '/rt/events/cheese?flavor=long-poll' });
   let body = '';
   stream.setEncoding('utf8').on('data', (text) => (body += text));
   await within(new Promise((resolve) => stream.once('end', resolve)), 10_000, 'the answer');
   assert.equal(body, '[]');
-  await within(told, 2000, 'GOAWAY');
+  await within(goaway, 2000, 'GOAWAY');
   await nginx.waitGone(old, 5000);
   session.destroy();
 });
 
-test('streams that are reset with frames in the queue, and reloads right after', async () => {
+test('streams that are reset with frames in the queue, right before reloads, have no effect', async () => {
   for (const round of range(1, 6)) {
     const clients = await Promise.all(range(1, 8).map(() => open({ cursor: 0, read: false })));
     await burst(30, 20_000);
@@ -130,7 +133,7 @@ test('streams that are reset with frames in the queue, and reloads right after',
   nginx.assertCleanLog();
 });
 
-test('many streams on one connection, of which some are cancelled: the others get everything once', async () => {
+test('many streams on one connection receive everything once when some others are cancelled', async () => {
   const session = connect();
   session.setMaxListeners(100);
   const cursor = await database.head();

@@ -1,5 +1,5 @@
-// Requests that end at an awkward moment: while the database is being asked, after their answer, during a reload.
-// Nothing may be answered twice, cut, leaked or left open; nginx's log is the judge.
+// Requests that end at an unfavourable moment: while the database answers, after their answer, during a reload. Nothing
+// may be answered twice, cut, leaked or left open; nginx's log shows it.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ import { startService } from './service.mjs';
 const service = await startService({ fallback: false, workers: 2, ring: '64k' });
 const { nginx, database } = service;
 
-// While `body` runs, a transaction holds what `lock` takes; `unlock()` ends it.
+// While `body` runs, a transaction holds the locks of the statement `lock`; `unlock()` ends it.
 async function whileLocked(lock, body) {
   const client = await database.connect('postgres');
   try {
@@ -26,11 +26,11 @@ async function whileLocked(lock, body) {
   }
 }
 
-// Every fetch() waits, and every publication at its COMMIT.
+// Every fetch() waits, or every publication at its COMMIT.
 const whileLogIsSlow = (body) => whileLocked('LOCK TABLE pgevents.history IN ACCESS EXCLUSIVE MODE', body);
-const whileNobodyCommits = (body) => whileLocked('SELECT pg_advisory_xact_lock(1885824374, 1)', body);
+const whileCommitsWait = (body) => whileLocked('SELECT pg_advisory_xact_lock(1885824374, 1)', body);
 
-// A client that sends `bytes` and never closes by itself; collects what comes.
+// A client that sends `bytes`, collects the answer and never closes the connection itself.
 function openRaw(bytes) {
   const socket = net.connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true });
   const received = [];
@@ -49,13 +49,13 @@ const kLingering = [
 ];
 
 for (const [what, bytes] of kLingering) {
-  test(`a long poll that was answered in time is not answered again when the database comes to it late (${what})`, async () => {
+  test(`a long poll that was answered in time is not answered again by a late result of the database (${what})`, async () => {
     await database.publish('cheese', 'made', 1);
     await whileLogIsSlow(async (unlock) => {
       const raw = openRaw(bytes('/rt/events/cheese?timeout=0.2&last_event_id=0'));
       await waitFor(() => raw.text().includes('\r\n\r\n[]'), { what: 'the answer' });
       await unlock();
-      await service.poll('cheese'); // comes behind the page
+      await service.poll('cheese'); // is answered after the page
       await sleep(200);
       assert.equal(raw.text().match(/HTTP\/1.1/g).length, 1);
       raw.socket.destroy();
@@ -64,8 +64,8 @@ for (const [what, bytes] of kLingering) {
   });
 }
 
-// Who has no cursor has none until the log has said where it ends.
-test('a long poll without a cursor whose time is over before the log was heard gets one that misses nothing', async () => {
+// A client without a cursor has none until the log's end is known.
+test('a long poll without a cursor that ends before the log is read gets a cursor that misses nothing', async () => {
   const before = await database.publish('cheese', 'made', 'before');
   await request({ port: service.port, path: `/rt/events/cheese?last_event_id=${before - 1}` }); // it is in the ring
   const late = await whileLogIsSlow(async () => {
@@ -73,7 +73,7 @@ test('a long poll without a cursor whose time is over before the log was heard g
     assert.deepEqual([answer.status, answer.body, answer.headers['x-ps-reconnect-in']], [200, '[]', '0']);
     assert.equal(Number(answer.headers['last-event-id']), before);
     const byTime = await request({ port: service.port, path: '/rt/events/cheese?timeout=0.2&last_event_id=rt-1' });
-    assert.equal(byTime.status, 503, byTime.body); // a time stays one: nobody has said which id it is
+    assert.equal(byTime.status, 503, byTime.body); // the id that a time stands for is not known
     return answer;
   });
   const id = await database.publish('cheese', 'made', 'after');
@@ -88,11 +88,12 @@ const post = (data) => request({
 });
 
 const waitForLocks = (count) => waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
-  WHERE application_name = 'pgevents' AND wait_event_type = 'Lock'`)) >= count, { what: `${count} statements that wait` });
+  WHERE application_name = 'pgevents' AND wait_event_type = 'Lock'`)) >= count, { what: `${count} waiting statements` });
 
-test('a reload while the log is being asked lets streams and polls go at once', async () => {
+test('a reload during queries of the log ends streams and polls at once', async () => {
   await whileLogIsSlow(async () => {
-    const streams = ['rt-1', '0', 'rt-5'].map((cursor) => new EventStream({ port: service.port, path: '/rt/events/cheese', cursor }));
+    const streams = ['rt-1', '0', 'rt-5'].map((cursor) =>
+      new EventStream({ port: service.port, path: '/rt/events/cheese', cursor }));
     const poll = request({ port: service.port, path: '/rt/events/cheese?last_event_id=0' });
     await waitForLocks(1);
     const old = await nginx.reload();
@@ -104,11 +105,11 @@ test('a reload while the log is being asked lets streams and polls go at once', 
   nginx.assertCleanLog();
 });
 
-test('publications that the database has not answered yet are answered by the worker that is leaving', async () => {
+test('a leaving worker answers publications that the database has not answered yet', async () => {
   const crowd = new Crowd(service);
   crowd.stream(['cheese'], { cursor: await database.head() });
   await crowd.opened();
-  await whileNobodyCommits(async (unlock) => {
+  await whileCommitsWait(async (unlock) => {
     const posts = [1, 2, 3].map(post);
     await waitForLocks(1);
     const old = await nginx.reload();
@@ -122,7 +123,7 @@ test('publications that the database has not answered yet are answered by the wo
   nginx.assertCleanLog();
 });
 
-// Everything that a client can do wrong at a bad moment, at random, under a flow and reloads.
+// Random misbehaviour of clients at unfavourable moments, while events flow and nginx reloads.
 async function misbehave(random, until) {
   const flavours = ['', '?flavor=eventsource', '?flavor=poll', '?last_event_id=0', '?flavor=eventsource&last_event_id=rt-1',
     '?flavor=eventsource&last_event_id=1&types=none', '?timeout=0.1', '?flavor=eventsource&last_event_id=999999999'];
@@ -138,7 +139,7 @@ async function misbehave(random, until) {
   }
 }
 
-test('clients that vanish, pipeline and stop reading at any moment do no harm to the others', async (t) => {
+test('clients that vanish, pipeline and stop reading at any moment do not affect other clients', async (t) => {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'cheese']], { fallback: false });
   const flow = startFlow(database, { channels: ['cheese', 'wine'], padding: 3000, perTransaction: [1, 20] });
@@ -156,7 +157,8 @@ test('clients that vanish, pipeline and stop reading at any moment do no harm to
 
 test('pipelined polls on one connection are answered one after the other', async () => {
   const head = await database.head();
-  const targets = ['?flavor=poll', '?timeout=0.1', '?flavor=poll', '?timeout=0.05'].map((query) => `/rt/events/none${query}`);
+  const queries = ['?flavor=poll', '?timeout=0.1', '?flavor=poll', '?timeout=0.05'];
+  const targets = queries.map((query) => `/rt/events/none${query}`);
   const last = get('/rt/events/none?flavor=poll', 'Connection: close');
   const bytes = await rawExchange({ port: service.port }, targets.map((target) => get(target)).join('') + last);
   const answers = parseAnswers(bytes);
@@ -164,7 +166,7 @@ test('pipelined polls on one connection are answered one after the other', async
   assert.ok(answers.every(({ headers }) => Number(headers['last-event-id']) >= head));
 });
 
-test('a database restart is no gap for a ring that was never filled (preload=0)', async (t) => {
+test('a restart of the database is not a gap for a ring that was never filled (preload=0)', async (t) => {
   const bare = await startService({ cluster: service.cluster, fallback: false, parameters: 'preload=0' });
   for (const n of range(1, 5)) await bare.database.publish('cheese', 'made', { n });
   await bare.nginx.quit();

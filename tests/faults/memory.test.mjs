@@ -1,9 +1,9 @@
-// Memory that is refused to nginx's workers and to the fallback, at each site in turn and altogether, while everything is in
-// use: somebody gets an error or a closed connection and a line is in the log, and that is all. No process dies, nothing that
-// was committed is lost or comes twice, and all works again without help. The pools of nginx are as small as they can be, so
-// that nearly all that is taken from them is taken from the C library.
+// Memory is refused to nginx's workers and to the fallback, at each site in turn and altogether, while everything is in
+// use. The only permitted effects are an error or a closed connection for a client, and a line in the log: no process
+// exits, no committed event is lost or arrives twice, and everything works again without help. nginx's pools are as
+// small as possible, so that nearly all their memory comes from the C library.
 //
-// What happens when tables in shared memory are full is in the unit tests (shared_state_test, revocations_test).
+// The unit tests (shared_state_test, revocations_test) cover full tables in shared memory.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
@@ -12,17 +12,17 @@ import { judgeLog, summarise } from '../lib/checker.mjs';
 import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { kModule } from '../lib/nginx.mjs';
-import { kKey, keyFile, newRealm, serverAt } from '../lib/people.mjs';
+import { kKey, keyFile, newRealm, serverAt } from '../lib/realm.mjs';
 import { inSeconds, signToken } from '../lib/tokens.mjs';
 import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
 import { Refusal } from './refusal.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
 
-const kProcesses = 5; // of the fallback: each waits for a second when it could not connect
-const kMoreListeners = 8; // so does each of these, and longer
+const kProcesses = 5; // of the fallback: each waits for a second after a failed connection
+const kMoreListeners = 8; // each of these waits too, and longer
 const kResumes = 20_000; // ms
 
-// nginx's own words when it has no memory, and the module's.
+// Lines of nginx and of the module about missing memory.
 const kNoMemory = [
   /(malloc|posix_memalign)\([0-9, ]+\) failed \(12: Cannot allocate memory\)/,
   /pgevents: out of memory/,
@@ -30,14 +30,14 @@ const kNoMemory = [
   /dlclose\(\) failed \(out of memory\)/, // a worker leaves
 ];
 
-const kRefusedRings = [/pgevents: invalid parameter "ring=63k"/, /mmap\(.*\) failed \(12: /];
+const kRejectedRings = [/pgevents: invalid parameter "ring=63k"/, /mmap\(.*\) failed \(12: /];
 
-// libfcgi 2.4.2 aborts its process where malloc() gives nothing (an assertion in Malloc, fcgiapp.c). The master starts another
-// one, see below.
+// libfcgi 2.4.2 aborts its process if malloc() gives nothing (an assertion in Malloc, fcgiapp.c). The master starts
+// another one, see below.
 const kCrashes = ['libfcgi.so'];
 
-const skip = fs.readFileSync(kModule).includes('__asan_init') && 'AddressSanitizer has an allocator of its own';
-const refused = { nginx: new Refusal(), fallback: new Refusal() };
+const skip = fs.readFileSync(kModule).includes('__asan_init') && 'AddressSanitizer has its own allocator';
+const refusal = { nginx: new Refusal(), fallback: new Refusal() };
 
 async function start() {
   const keys = keyFile();
@@ -51,8 +51,8 @@ async function start() {
     args: ['--jwt-key', keys],
     processes: kProcesses,
     server: 'request_pool_size 128; connection_pool_size 128;',
-    env: { nginx: refused.nginx.environment, fallback: refused.fallback.environment },
-    allow: [...kNoMemory, ...kRefusedRings],
+    env: { nginx: refusal.nginx.environment, fallback: refusal.fallback.environment },
+    allow: [...kNoMemory, ...kRejectedRings],
   });
 }
 
@@ -61,39 +61,39 @@ if (!skip) for (let n = 0; n < 20; n++) await service.database.publish('rare', '
 const realm = skip ? undefined : await newRealm(service.database, 'anna', 'bert');
 
 function arm(mode, { nginx = {}, fallback = {} } = {}) {
-  refused.nginx.arm(mode, { master: service.nginx.master(), ...nginx });
-  refused.fallback.arm(mode, { master: service.fallback.pid, spared: kCrashes, ...fallback });
+  refusal.nginx.arm(mode, { master: service.nginx.master(), ...nginx });
+  refusal.fallback.arm(mode, { master: service.fallback.pid, spared: kCrashes, ...fallback });
 }
 
 function disarm() {
-  refused.nginx.disarm();
-  refused.fallback.disarm();
+  refusal.nginx.disarm();
+  refusal.fallback.disarm();
 }
 
-const siteCount = () => refused.nginx.sites().length + refused.fallback.sites().length;
+const siteCount = () => refusal.nginx.sites().length + refusal.fallback.sites().length;
 
-// A new token each time, so that none is known already.
+// A new token each time, so that none is in the cache.
 let serial = 0;
-const somebody = {
+const credentials = {
   get Authorization() {
     return `Bearer ${signToken({ sub: `user${++serial % 20}`, exp: inSeconds(600), n: serial }, { key: kKey })}`;
   },
 };
 
-// --- what goes on meanwhile ---
+// --- other requests meanwhile ---
 
-// Requests of every other kind than waiting ones, again and again. `answers` counts what came of them.
+// Repeats requests of every kind that does not wait. `answers` counts their results.
 class Traffic {
   constructor() {
     this.answers = new Map();
-    this.published = []; // ids of what was said to be
+    this.published = []; // ids from the answers
     this.stopping_ = false;
     this.running_ = [kModuleBase, kFallbackBase].flatMap((base) => this.kinds_(base).map((act) => this.repeat_(act)));
   }
 
   kinds_(base) {
-    const anna = realm.person(serverAt(service.port, base), 'anna');
-    const old = () => service.poll('rare', { cursor: 1, base, headers: { ...somebody } });
+    const anna = realm.user(serverAt(service.port, base), 'anna');
+    const old = () => service.poll('rare', { cursor: 1, base, headers: { ...credentials } });
     return [
       () => this.publish_(base),
       () => anna.report({ status: 'active' }),
@@ -106,7 +106,7 @@ class Traffic {
 
   async publish_(base) {
     const body = JSON.stringify({ type: 'posted', data: { serial: ++serial } });
-    const headers = { 'Content-Type': 'application/json', ...somebody };
+    const headers = { 'Content-Type': 'application/json', ...credentials };
     const answer = await request({ port: service.port, path: `${base}/events/wine`, method: 'POST', body, headers });
     if (answer.status === 201) this.published.push(answer.json().id);
     return answer;
@@ -126,20 +126,22 @@ class Traffic {
   }
 }
 
-// Answers that somebody may get whose request, or part in one, had no memory. (A token that cannot be verified is refused.)
+// Answers that are permitted if there was no memory for a request or for a part of it. (A token that cannot be verified
+// is rejected.)
 const kMayCome = new Set([200, 201, 401, 500, 502, 503, 'ECONNRESET', 'EPIPE']);
 
 function oneOfEach(crowd, cursor) {
   for (const base of [kModuleBase, kFallbackBase]) {
     for (const list of [['cheese'], ['wine', 'bread'], kChannels]) {
-      const options = { base, cursor, headers: somebody, maxDelay: 100 };
+      const options = { base, cursor, headers: credentials, maxDelay: 100 };
       crowd.stream(list, options);
       crowd.poller(list, { ...options, flavor: base === kModuleBase ? 'long-poll' : 'poll' });
     }
   }
 }
 
-// Everything goes on while `strike` refuses memory; afterwards everybody has got everything once, and all works.
+// Calls `strike`, which refuses memory, under load. Afterwards every client must have every event once, and all
+// requests work.
 async function strikeUnderLoad(t, strike) {
   const { database } = service;
   const crowd = new Crowd(service);
@@ -154,7 +156,7 @@ async function strikeUnderLoad(t, strike) {
     const started = performance.now();
     await service.waitAnsweredBy('module', kResumes);
     await crowd.caughtUp({ timeout: kResumes });
-    t.diagnostic(`everybody caught up ${Math.round(performance.now() - started)} ms after there was memory again`);
+    t.diagnostic(`all clients caught up ${Math.round(performance.now() - started)} ms after there was memory again`);
     await assertAnswered(traffic);
   } finally {
     disarm();
@@ -164,12 +166,13 @@ async function strikeUnderLoad(t, strike) {
   t.diagnostic(`answers: ${[...traffic.answers].map(([what, count]) => `${count} × ${what}`).join(', ')}`);
   const log = await database.log({ after: before });
   assert.equal(summarise(judgeLog(log.filter(({ type }) => type.startsWith('cheese')), flow.record)), '');
-  assert.deepEqual(traffic.published.filter((id) => !log.some((row) => row.id === id)), [], 'published, but not in the log');
+  assert.deepEqual(traffic.published.filter((id) => !log.some((row) => row.id === id)), [],
+    'published, but not in the log');
   t.diagnostic(describeFigures(await crowd.judge()));
   assert.deepEqual([...traffic.answers.keys()].filter((what) => !kMayCome.has(what)), []);
 }
 
-// All kinds of requests are answered as ever.
+// Waits until all kinds of requests succeed again.
 async function assertAnswered(traffic) {
   const good = () => (traffic.answers.get(200) ?? 0) + (traffic.answers.get(201) ?? 0);
   const all = () => [...traffic.answers.values()].reduce((sum, count) => sum + count, 0);
@@ -178,14 +181,14 @@ async function assertAnswered(traffic) {
     const done = all() - all_before >= 100 && good() - good_before === all() - all_before;
     if (!done && good() - good_before < all() - all_before) [good_before, all_before] = [good(), all()];
     return done;
-  }, { what: () => `good answers only; ${JSON.stringify([...traffic.answers])}`, timeout: kResumes });
+  }, { what: () => `only successful answers; ${JSON.stringify([...traffic.answers])}`, timeout: kResumes });
 }
 
 const disconnect = (condition) => service.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE application_name LIKE 'pgevents%' AND ${condition}`);
 const kListens = "(query LIKE '%pgevents.log_after%' OR query LIKE 'LISTEN%')";
 
-// Loses connections, until that has found no new site four times, or the time is up.
+// Ends connections until that has found no new site four times, or the time is up.
 async function loseConnections(condition, limit) {
   const deadline = Date.now() + limit;
   const counts = [-1];
@@ -196,7 +199,7 @@ async function loseConnections(condition, limit) {
   }
 }
 
-// Runs `strike` and asserts that the processes are the same afterwards. going: workers that may end.
+// Runs `strike` and asserts that the same processes run afterwards. going: workers that may exit.
 async function assertSurvived(strike, going = []) {
   const pids = () => [service.nginx.workers().filter((pid) => !going.includes(pid)), service.fallback.processes()];
   const before = pids();
@@ -204,13 +207,14 @@ async function assertSurvived(strike, going = []) {
   assert.deepEqual(pids(), before);
 }
 
-// nginx names its workers when they have started.
+// nginx renames its workers when they have started.
 const hasStarted = (pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('worker process');
 
 // --- the tests ---
 
-// Each site once, while connections to the database are lost that meet `condition`. With new workers for each round, which know
-// of no failure and connect sooner than old ones. (While they start they get memory: see the next test but one.)
+// Refuses each site once, while connections to the database that meet `condition` are ended. Each round has new
+// workers, which know of no failure and connect sooner than old ones. (They get memory while they start: see the test
+// of their start below.)
 async function refuseEachSite(t, { rounds, condition, spared }) {
   const { nginx } = service;
   const old = [];
@@ -218,39 +222,39 @@ async function refuseEachSite(t, { rounds, condition, spared }) {
     for (let round = 0; round < rounds; round++) {
       disarm();
       old.push(...await nginx.reload());
-      await waitFor(() => nginx.workers().every(hasStarted), { what: 'workers that have started' });
+      await waitFor(() => nginx.workers().every(hasStarted), { what: 'started workers' });
       arm('eachSite', { nginx: { spared } });
       await assertSurvived(() => loseConnections(condition, 2500), old);
     }
   });
   await nginx.waitGone(old, 30_000);
-  t.diagnostic(`nginx: ${refused.nginx.describe()}`);
-  t.diagnostic(`fallback: ${refused.fallback.describe()}`);
+  t.diagnostic(`nginx: ${refusal.nginx.describe()}`);
+  t.diagnostic(`fallback: ${refusal.fallback.describe()}`);
 }
 
-test('each site is refused memory once, but for libpq in the module: there a listener is lost at each', { skip }, async (t) => {
+test('each site is refused memory once, except libpq in the module, where a listener is lost at each site', { skip }, async (t) => {
   await refuseEachSite(t, { rounds: 5, condition: `NOT ${kListens}`, spared: ['libpq.so'] });
-  assert.ok(refused.nginx.sites().length > 300 && refused.fallback.sites().length > 300);
+  assert.ok(refusal.nginx.sites().length > 300 && refusal.fallback.sites().length > 300);
 });
 
-test('each site is refused memory once, with all connections to the database lost again and again', { skip }, async (t) => {
+test('each site is refused memory once, while all connections to the database are ended repeatedly', { skip }, async (t) => {
   await refuseEachSite(t, { rounds: 4, condition: 'true' });
 });
 
-// For want of memory of its own nginx ends a starting worker for good, and says so: that is left out.
-test('the module\'s part in the start of workers', { skip }, async (t) => {
+// Without memory for itself nginx ends a starting worker for good, and logs that: those sites are left out.
+test('each site of the module in the start of workers is refused memory once', { skip }, async (t) => {
   const { nginx } = service;
-  const before = refused.nginx.sites().length;
+  const before = refusal.nginx.sites().length;
   await strikeUnderLoad(t, async () => {
     arm('eachSite', { nginx: { within: 'ngx_http_pgevents_module' } });
     for (let round = 0; round < 3; round++) await nginx.waitGone(await nginx.reload(), 30_000);
     disarm();
     await nginx.waitWorkers();
   });
-  t.diagnostic(`${refused.nginx.sites().length - before} more sites`);
+  t.diagnostic(`${refusal.nginx.sites().length - before} more sites`);
 });
 
-test('no memory at all for 300 ms, five times', { skip }, async (t) => {
+test('processes survive five times 300 ms without any memory', { skip }, async (t) => {
   await assertSurvived(() => strikeUnderLoad(t, async () => {
     for (let round = 0; round < 5; round++) {
       arm('all');
@@ -261,7 +265,7 @@ test('no memory at all for 300 ms, five times', { skip }, async (t) => {
   }));
 });
 
-test('a process of the fallback that libfcgi crashes is replaced, and nothing is lost', { skip }, async (t) => {
+test('a fallback process that libfcgi aborts is replaced, and nothing is lost', { skip }, async (t) => {
   const { fallback } = service;
   const before = fallback.processes();
   await strikeUnderLoad(t, async () => {
@@ -271,22 +275,22 @@ test('a process of the fallback that libfcgi crashes is replaced, and nothing is
   assert.match(fallback.logText(), /killed by signal Aborted; the next one starts/);
 });
 
-test('a ring that is too small, or too large for the machine, is refused before anything starts', { skip }, async () => {
+test('a ring that is too small, or too large for the machine, is rejected before anything starts', { skip }, async () => {
   const { nginx } = service;
-  for (const [ring, words] of [['63k', kRefusedRings[0]], ['99999999m', kRefusedRings[1]]]) {
+  for (const [ring, pattern] of [['63k', kRejectedRings[0]], ['99999999m', kRejectedRings[1]]]) {
     const text = fs.readFileSync(nginx.conf, 'utf8');
     fs.writeFileSync(nginx.conf, text.replace('ring=64k', `ring=${ring}`));
     const [good, output] = await nginx.test();
     fs.writeFileSync(nginx.conf, text);
     assert.equal(good, false);
-    assert.match(output, words);
+    assert.match(output, pattern);
   }
 });
 
-test('the end: connections to the database are as few as ever, and the logs are clean', { skip }, async () => {
+test('at the end there are as few connections to the database as before, and the logs are clean', { skip }, async () => {
   const { nginx, database } = service;
-  const kMost = 2 * 2 + 1 + kMoreListeners; // two of each worker, and the listeners
+  const kMost = 2 * 2 + 1 + kMoreListeners; // two per worker, and the listeners
   await waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
     WHERE application_name = 'pgevents'`)) <= kMost, { what: `at most ${kMost} connections` });
-  await nginx.stop({ allow: [...kNoMemory, ...kRefusedRings] });
+  await nginx.stop({ allow: [...kNoMemory, ...kRejectedRings] });
 });

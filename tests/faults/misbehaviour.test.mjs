@@ -1,4 +1,5 @@
-// Clients that misbehave while events flow to others: theirs go on, workers' memory stays bounded, nothing stays open.
+// Clients that misbehave while events flow to other clients: delivery to those goes on, workers' memory stays bounded,
+// and no connection stays open.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -13,8 +14,8 @@ import { memoryIsMeaningful, startService } from './service.mjs';
 const kSlow = isTrial ? 2000 : 1000;
 const kConnects = isTrial ? 10_000 : 2000;
 const kEach = 50;
-const kSpareSockets = isTrial ? 250 : 10; // the others' come and go as well
-const kMegabytes = 40; // a worker may grow by so much; what is in sockets belongs to the kernel
+const kSpareSockets = isTrial ? 250 : 10; // connections of other clients, which also come and go
+const kMegabytes = 40; // limit for a worker's growth; data in sockets is the kernel's
 const service = await startService({
   workers: 2, behind: false, server: 'client_header_timeout 2s; client_body_timeout 2s;',
   location: 'pgevents_retry 300ms; pgevents_poll_interval 1s;',
@@ -24,7 +25,8 @@ const { nginx, port } = service;
 const kStream = 'GET /rt/events/cheese HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n';
 const kPoll = 'GET /rt/events/cheese HTTP/1.1\r\nHost: x\r\n\r\n';
 const kBody = '{"type":"made","data":1}';
-const kPublish = `POST /rt/events/nobody HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${kBody.length}\r\n\r\n${kBody}`;
+const kPublish = 'POST /rt/events/unread HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n' +
+  `Content-Length: ${kBody.length}\r\n\r\n${kBody}`;
 
 function open(bytes, { read = true, allowHalfOpen = false } = {}) {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen });
@@ -45,12 +47,13 @@ const socketsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).filter((fd) => {
   try {
     return fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
   } catch {
-    return false; // closed meanwhile
+    return false; // it has been closed meanwhile
   }
 }).length;
 const sockets = () => nginx.workers().reduce((sum, pid) => sum + socketsOf(pid), 0);
 
-// The others' delivery goes on meanwhile; afterwards memory has not grown beyond measure, and what was opened is closed.
+// Delivery to other clients goes on during `act`; afterwards memory is within its limit, and all opened connections are
+// closed.
 const scenario = scenariosOn(service);
 const misbehaviour = (sentence, act) => scenario(sentence, async () => {
   const before = memory();
@@ -62,7 +65,7 @@ const misbehaviour = (sentence, act) => scenario(sentence, async () => {
   if (memoryIsMeaningful(nginx.workers()[0])) assert.ok(grown < kMegabytes, `a worker grew by ${grown} MB`);
 });
 
-misbehaviour(`${kSlow} streams that nobody reads`, async () => {
+misbehaviour(`${kSlow} streams that no client reads`, async () => {
   const readers = [];
   for (const n of range(1, kSlow)) {
     readers.push(open(kStream, { read: false }));
@@ -84,7 +87,7 @@ misbehaviour(`${kConnects} connections that come and go at once, up to 1,000 a s
   }
 });
 
-misbehaviour('pipelined requests, some of whose answers nobody waits for', async () => {
+misbehaviour('pipelined requests, for some of whose answers no client waits', async () => {
   const rows = [kPublish + kPoll.repeat(20), kPublish.repeat(20), kPublish + kStream + kPoll, `${kPoll}BROKEN\r\n\r\n`];
   const all = range(1, 200).map((n) => open(rows[n % 4], { read: n % 5 !== 0 }));
   await Promise.all(all.map(connected));
@@ -107,15 +110,17 @@ misbehaviour('requests that are cut at every byte, by end and by reset', async (
 });
 
 misbehaviour('headers without an end, a byte now and then', async () => {
-  const floods = range(1, 50).map(() => open(`GET /rt/events/cheese HTTP/1.1\r\n${'X-Flood: 0123456789\r\n'.repeat(5000)}`));
+  const flood = `GET /rt/events/cheese HTTP/1.1\r\n${'X-Flood: 0123456789\r\n'.repeat(5000)}`;
+  const floods = range(1, 50).map(() => open(flood));
   const slow = range(1, 100).map(() => open('GET /rt/events/cheese HTTP/1.1\r\nX-Slow: '));
   const bodies = range(1, 50).map(() => open(kPublish.slice(0, -10)));
   const all = [...floods, ...slow, ...bodies];
   const dripping = setInterval(() => {
     for (const socket of slow) if (socket.writable) socket.write('x');
   }, 100);
-  // nginx ends all of them: by its limit for headers, and by its timeouts.
-  await waitFor(() => all.every((socket) => socket.closed || socket.readableEnded), { what: 'all ended', timeout: 60_000, interval: 50 });
+  // nginx ends all of them, by its limit for headers and by its timeouts.
+  const ended = () => all.every((socket) => socket.closed || socket.readableEnded);
+  await waitFor(ended, { what: 'the end of all', timeout: 60_000, interval: 50 });
   clearInterval(dripping);
   for (const socket of all) socket.destroy();
 });
@@ -123,7 +128,8 @@ misbehaviour('headers without an end, a byte now and then', async () => {
 misbehaviour('bodies over the limit', async () => {
   const head = `POST /rt/events/cheese HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000000\r\n\r\n`;
   const all = range(1, 100).map(() => open(head + 'x'.repeat(100_000)));
-  await waitFor(() => all.every((socket) => socket.closed || socket.readableEnded), { what: 'all refused', timeout: 60_000 });
+  await waitFor(() => all.every((socket) => socket.closed || socket.readableEnded),
+    { what: 'the rejection of all', timeout: 60_000 });
   for (const socket of all) socket.destroy();
 });
 
@@ -134,9 +140,9 @@ misbehaviour('connections that are closed for writing after the request', async 
   for (const socket of all) socket.destroy();
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());
 
-test('HTTP/2: two thousand streams that are reset at once, and windows of one byte', async (t) => {
+test('HTTP/2: two thousand streams that are reset at once, and windows of one byte, cost no memory', async (t) => {
   const second = await startService({ workers: 1, fallback: false, listenFlags: 'http2' });
   const [worker] = second.nginx.workers();
   const session = () => {
@@ -159,7 +165,7 @@ test('HTTP/2: two thousand streams that are reset at once, and windows of one by
     await new Promise((resolve) => one.close(resolve) ?? setTimeout(resolve, 50));
     one.destroy();
   }
-  assert.deepEqual(second.nginx.workers(), [worker], 'the worker lives');
+  assert.deepEqual(second.nginx.workers(), [worker], 'the worker still runs');
   const fresh = http2.connect(`http://127.0.0.1:${second.port}`);
   const answer = fresh.request({ ':path': '/rt/events/cheese?flavor=poll', 'last-event-id': '0' });
   let body = '';

@@ -1,6 +1,6 @@
-// The log goes on in another server: a standby takes over from a primary that has crashed, or a dump is restored into a new
-// cluster. The front-ends find it by several hosts in the connection string, or at the old address. Where nothing is lost nobody
-// notices more than a pause; where the tail of the log is lost, everybody who had it is told so, never left in silence.
+// The log continues in another server: a standby takes over from a crashed primary, or a dump is restored into a new
+// cluster. The front-ends find it by several hosts in the connection string, or at the old address. If no event is
+// lost, clients notice only a pause; if the tail of the log is lost, every client that had received it gets a reset.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -20,12 +20,14 @@ const kPatience = 60_000;
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
 const options = { workers: 2, location, behind: false };
 
-// A primary with its standby, and a service that goes to whichever of the two takes writes.
+// Starts a primary with its standby, and a service that connects to the one that accepts writes.
 async function startPair(settings = {}) {
   const primary = await startCluster();
   const standby = await startStandby(primary);
   const administration = primary.database('postgres');
-  for (const [name, value] of Object.entries(settings)) await administration.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  for (const [name, value] of Object.entries(settings)) {
+    await administration.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  }
   await administration.query('SELECT pg_reload_conf()');
   const createDatabase = async () => {
     const made = await primary.createDatabase();
@@ -41,16 +43,16 @@ async function startPair(settings = {}) {
 async function caughtUp(database, standby) {
   const copy = standby.database(database.name);
   const has_all = async () => (await copy.head()) >= (await database.head());
-  await waitFor(has_all, { what: 'the standby has everything', timeout: kPatience });
+  await waitFor(has_all, { what: 'the standby with all rows', timeout: kPatience });
 }
 
-// The crowd and its flow go to `cluster` from now on.
+// Lets the crowd and its flow connect to `cluster` from now on.
 async function moveTo(service, cluster) {
   await service.database.disconnect();
   service.database.cluster = cluster;
 }
 
-// Applications can publish, and the module serves.
+// Waits until applications can publish and the module serves.
 async function flowsAgain(service, flow) {
   const { committedEvents } = flow;
   await waitFor(() => flow.committedEvents > committedEvents + 50, { what: 'a flow', timeout: kPatience });
@@ -63,14 +65,16 @@ async function finish(t, sentence, service, crowd, { since, ...how }) {
   await service.nginx.stop();
 }
 
-// `repeat` in a trial.
+// Defines a test, in a trial three times.
 function moving(sentence, body) {
-  for (let n = 1; n <= (isTrial ? 3 : 1); n++) test(n === 1 ? sentence : `${sentence} (${n})`, (t) => body(t, sentence));
+  for (let n = 1; n <= (isTrial ? 3 : 1); n++) test(n === 1 ? sentence : `${sentence} (${n})`,
+    (t) => body(t, sentence));
 }
 
-moving('a synchronous standby is promoted in the middle of a flow: nothing is lost, nobody is told of a gap', async (t, sentence) => {
+moving('a synchronous standby is promoted while events flow: nothing is lost, no client gets a reset', async (t, sentence) => {
   const { primary, standby, service } = await startPair({ synchronous_standby_names: '*' });
-  await service.database.query(`SELECT pgevents.publish('before', 'made', '0')`); // without it no standby could tell the generation
+  // Without this event the standby would not know the generation.
+  await service.database.query(`SELECT pgevents.publish('before', 'made', '0')`);
   const since = performance.now();
   const { crowd, flow } = await gather(service);
   await flowsAgain(service, flow);
@@ -86,7 +90,7 @@ moving('a synchronous standby is promoted in the middle of a flow: nothing is lo
   await finish(t, sentence, service, crowd, { since });
 });
 
-// What has been published is nothing but `old`; the new server knows a part of it.
+// All that has been published is in `crowd`'s log; the new server has only a part of it.
 async function losesTheTail(t, sentence, { service, crowd, flow }, move) {
   await flowsAgain(service, flow);
   await move.prepare();
@@ -97,9 +101,9 @@ async function losesTheTail(t, sentence, { service, crowd, flow }, move) {
   const since = performance.now();
   await move.replace();
   const { flow: fresh, crowd: later } = await gather(service);
-  const told = () => crowd.members.every(({ client }) => client.events.some(isReset));
-  await waitFor(told, { what: 'everybody is told', timeout: kPatience });
-  t.diagnostic(`everybody is told ${Math.round(performance.now() - since)} ms after the new server was there`);
+  const allReset = () => crowd.members.every(({ client }) => client.events.some(isReset));
+  await waitFor(allReset, { what: 'a reset for every client', timeout: kPatience });
+  t.diagnostic(`every client had a reset ${Math.round(performance.now() - since)} ms after the new server was there`);
   await flowsAgain(service, fresh);
   await fresh.stop();
   const log = await crowd.log();
@@ -108,7 +112,7 @@ async function losesTheTail(t, sentence, { service, crowd, flow }, move) {
   await finish(t, sentence, service, crowd, { since, before });
 }
 
-moving('an asynchronous standby that lacks the tail is promoted: everybody gets a reset, and then what is new', async (t, sentence) => {
+moving('an asynchronous standby that lacks the last events is promoted: every client gets a reset, and then new events', async (t, sentence) => {
   const { primary, standby, service } = await startPair();
   const { crowd, flow } = await gather(service);
   await losesTheTail(t, sentence, { service, crowd, flow }, {
@@ -125,8 +129,8 @@ moving('an asynchronous standby that lacks the tail is promoted: everybody gets 
   });
 });
 
-// Nothing writes the write-ahead log any more but whoever waits for it.
-moving('the server crashes and loses what was committed asynchronously: who had it gets a reset', async (t, sentence) => {
+// Afterwards only commits that wait for the write-ahead log write it.
+moving('the server crashes and loses asynchronous commits: clients that received them get a reset', async (t, sentence) => {
   const settings = { synchronous_commit: 'off', bgwriter_lru_maxpages: '0', checkpoint_timeout: '1h' };
   const service = await startService({ cluster: { settings }, ...options });
   const { crowd, flow } = await gather(service);
@@ -138,15 +142,16 @@ moving('the server crashes and loses what was committed asynchronously: who had 
       process.kill(writer, 'SIGSTOP');
     },
     replace: async () => {
-      process.kill(writer, 'SIGKILL'); // PostgreSQL takes that for a crash, and recovers
-      await waitFor(async () => ![undefined, writer].includes(await findWriter()), { what: 'the recovery', timeout: kPatience });
-      // Beyond all that was lost, before those who poll look again.
+      process.kill(writer, 'SIGKILL'); // PostgreSQL treats that as a crash, and recovers
+      await waitFor(async () => ![undefined, writer].includes(await findWriter()),
+        { what: 'the recovery', timeout: kPatience });
+      // Ids beyond all that were lost, before polling clients ask again.
       await service.database.query(`SELECT count(pgevents.publish('before', 'made', '0')) FROM generate_series(1, 3000)`);
     },
   });
 });
 
-// A new cluster with what is in `database` now, as pg_dump sees it.
+// Creates a new cluster with the present content of `database`, by pg_dump.
 async function restoreInto(database) {
   const file = path.join(tempDir('dump'), 'dump.sql');
   const old = database.cluster;
@@ -159,7 +164,7 @@ async function restoreInto(database) {
   return fresh;
 }
 
-moving('a dump is restored into a new cluster at the same address: who has more than it gets a reset', async (t, sentence) => {
+moving('a dump is restored into a new cluster at the same address: clients that are ahead of it get a reset', async (t, sentence) => {
   const service = await startService(options);
   const { crowd, flow } = await gather(service);
   let fresh;
@@ -172,7 +177,7 @@ moving('a dump is restored into a new cluster at the same address: who has more 
   });
 });
 
-moving('the same when the dump has everything: nobody is told of a gap', async (t, sentence) => {
+moving('the same when the dump has every event: no client gets a reset', async (t, sentence) => {
   const service = await startService(options);
   const since = performance.now();
   const { crowd, flow } = await gather(service);

@@ -1,5 +1,5 @@
-// The way to the database: cut, slow, or swallowing everything; a certificate that has expired, a password that was changed.
-// Events flow all the time; afterwards everybody has everything once.
+// Trouble on the way to the database: a cut network, a slow one, one that drops everything; an expired certificate, a
+// changed password. Events flow all the time; afterwards every client has every event once.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,12 +17,12 @@ import { startService } from './service.mjs';
 
 const kTrouble = isTrial ? 3000 : 1500; // ms
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 60s; pgevents_heartbeat 2s;';
-// OpenSSL has no frame pointers: only so does a leak within it have a name, for tests/lsan.supp.
+// OpenSSL has no frame pointers: without this option tests/lsan.supp could not name a leak within it.
 if (process.env.ASAN_OPTIONS) process.env.ASAN_OPTIONS += ':fast_unwind_on_malloc=0';
 const cluster = await startCluster({ tcp: true });
 const proxy = await startProxy(cluster.port);
 
-// A certificate of now, and one that was good until long ago.
+// A certificate that is valid now, and one that expired long ago.
 const good = await selfSignedCertificate();
 const expired = await selfSignedCertificate({ at: '2020-01-01' });
 const server = { cert: path.join(cluster.data, 'server.crt'), key: path.join(cluster.data, 'server.key') };
@@ -40,7 +40,7 @@ async function showCertificate({ cert, key }) {
 const passwords = path.join(tempDir('pass'), 'pgpass');
 const knowPassword = (password) => fs.writeFileSync(passwords, `*:*:*:*:${password}\n`, { mode: 0o600 });
 
-// Only the front-ends go by the proxy, with TLS and a password.
+// Only the front-ends connect through the proxy, with TLS and a password.
 async function createDatabase() {
   const made = await cluster.createDatabase();
   const secure = `sslmode=verify-ca sslrootcert=${authorities} passfile=${passwords}`;
@@ -68,7 +68,7 @@ scenario('the network to the database takes a tenth of a second more, each way',
   proxy.mend();
 });
 
-scenario('the network swallows everything on the connections that there are', () => {
+scenario('the network drops everything on the existing connections', () => {
   assert.ok(proxy.freeze() > 0);
 }, { rounds: 2, serves: 60_000, resumes: 60_000 });
 
@@ -80,7 +80,7 @@ scenario('the database shows a certificate that has expired', async () => {
   await showCertificate(good);
 });
 
-scenario('the password is changed, and then the front-ends are told', async ({ round }) => {
+scenario('the password is changed, first in the database, then in the front-ends', async ({ round }) => {
   const password = `changed-${round}`;
   await service.database.query(`ALTER ROLE ${kServerUser} PASSWORD '${password}'`);
   await service.cutFrontEnds();
@@ -89,4 +89,4 @@ scenario('the password is changed, and then the front-ends are told', async ({ r
   knowPassword(password);
 });
 
-test('the end: a clean log', () => service.nginx.stop());
+test('at the end the log is clean', () => service.nginx.stop());

@@ -1,5 +1,5 @@
-// More than the ring holds, and readers slower than the writers: what falls out of the ring comes from the log, and a client
-// that does not read costs no memory.
+// More events than the ring can contain, and readers slower than the writers: events that have left the ring come from
+// the log, and a client that does not read costs no memory.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -11,12 +11,14 @@ import { memoryIsMeaningful, startService } from './service.mjs';
 
 const small = await startService({ ring: '64k', workers: 2 });
 
-// One transaction of `count` events with `bytes` of padding, spread over the channels.
+// One transaction of `count` events with `bytes` of padding each, spread over the channels.
 const burst = ({ database }, count, bytes, channels = kChannels) =>
-  database.query(`SELECT count(pgevents.publish(($1::text[])[1 + n % $2::int], 'made', json_build_object('n', n, 'padding', repeat('x', $3::int))))
+  database.query(`
+    SELECT count(pgevents.publish(($1::text[])[1 + n % $2::int], 'made',
+        json_build_object('n', n, 'padding', repeat('x', $3::int))))
     FROM generate_series(1, $4::int) n`, [channels, channels.length, bytes, count]);
 
-// Several lists of channels over every transport, on the service.
+// Several lists of channels over every transport of the service.
 async function gather(service) {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels]);
@@ -25,7 +27,7 @@ async function gather(service) {
   return crowd;
 }
 
-test('a burst of fifty times the ring in one transaction, again and again', async (t) => {
+test('a burst of fifty times the ring in one transaction reaches every client, repeatedly', async (t) => {
   const crowd = await gather(small);
   const times = [];
   for (let round = 0; round < 4; round++) {
@@ -38,7 +40,7 @@ test('a burst of fifty times the ring in one transaction, again and again', asyn
   t.diagnostic(describeFigures(figures));
 });
 
-test('bursts over a steady flow', async (t) => {
+test('bursts over a steady flow reach every client', async (t) => {
   const crowd = await gather(small);
   const flow = startFlow(small.database);
   for (let round = 0; round < 6; round++) {
@@ -49,7 +51,7 @@ test('bursts over a steady flow', async (t) => {
   t.diagnostic(describeFigures(await crowd.judge()));
 });
 
-test('events that are larger than the ring, between small ones', async (t) => {
+test('events that are larger than the ring, between small ones, reach every client', async (t) => {
   const crowd = await gather(small);
   for (let round = 0; round < 10; round++) {
     for (const bytes of [10, 20_000, 100, 400_000, 0]) await burst(small, 3, bytes);
@@ -61,7 +63,8 @@ test('events that are larger than the ring, between small ones', async (t) => {
 // Anonymous memory: without the ring, which all workers share.
 const memoryOfAll = ({ nginx }) => nginx.workers().map((pid) => memoryOf(pid, 'Anonymous') / 1024);
 
-// Reads all of it in the end, and until then its worker grows by less than a few blocks.
+// A client stops reading: meanwhile its worker grows by less than a few blocks, and in the end the client has every
+// event.
 async function stopReading(t, { options = {}, clientOptions = {}, megabytes = 50, seconds = 10 }) {
   const service = await startService({ ring: '4m', workers: 2, fallback: false, ...options });
   const crowd = new Crowd(service);
@@ -90,17 +93,18 @@ async function stopReading(t, { options = {}, clientOptions = {}, megabytes = 50
   const took = await crowd.caughtUp();
   measure();
   assert.equal(slow.connections.length, 1);
-  t.diagnostic(`workers grew by ${most.toFixed(1)} MB at most; then it had everything within ${Math.round(took)} ms`);
+  t.diagnostic(`workers grew by ${most.toFixed(1)} MB at most; then the client had everything within ${Math.round(took)} ms`);
   t.diagnostic(describeFigures(await crowd.judge()));
   if (memoryIsMeaningful(service.nginx.workers()[0])) assert.ok(most < 12, `${most} MB`);
   await service.nginx.stop();
 }
 
-test('a client that stops reading for ten seconds while 50 MB pass costs no memory, and then gets all of it', (t) =>
+test('a client that stops reading for ten seconds while 50 MB pass costs no memory, and then receives all of it', (t) =>
   stopReading(t, {}));
 
-test('over TLS, too', async (t) => {
+test('over TLS the same holds', async (t) => {
   const { cert, key } = await selfSignedCertificate();
   const server = `ssl_certificate ${cert}; ssl_certificate_key ${key};`;
-  await stopReading(t, { options: { listenFlags: 'ssl', server }, clientOptions: { tls: true }, megabytes: 10, seconds: 2 });
+  await stopReading(t, { options: { listenFlags: 'ssl', server }, clientOptions: { tls: true }, megabytes: 10,
+    seconds: 2 });
 });

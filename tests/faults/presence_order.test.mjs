@@ -1,10 +1,10 @@
-// Update ids of presence follow the order of commits: whoever asks for what is newer than the id that he has never misses a row,
-// however slow the transactions that write them, through module and fallback at once.
+// Update ids of presence follow the order of commits: a client that asks for newer presences than its id never misses a
+// row, however slow the transactions are, through module and fallback at the same time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { range, sleep } from '../lib/conditions.mjs';
-import { assertSuccess, keyFile, newRealm, serverAt } from '../lib/people.mjs';
+import { assertSuccess, keyFile, newRealm, serverAt } from '../lib/realm.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
 
@@ -16,7 +16,7 @@ const file = keyFile();
 const service = await startService({ workers: 2, args: ['--jwt-key', file], location: `pgevents_jwt_key ${file};` });
 const { database, nginx } = service;
 
-// Transactions dawdle after they have written, and again at their end.
+// Transactions pause after they have written, and again at their end.
 await database.query(`
   CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_sleep(random() * 0.015); RETURN NULL; END $$;
@@ -26,8 +26,8 @@ await database.query(`
 
 const bases = [kModuleBase, kFallbackBase];
 
-// Everybody reports once in his life: whoever misses his row, misses him for good.
-class Crowd {
+// Each user reports once, so a reader that misses a row never sees that user.
+class ReportRun {
   constructor(realm) {
     this.realm_ = realm;
     this.reported = [];
@@ -39,21 +39,21 @@ class Crowd {
     for (let n = 0; !this.stopping; n++) {
       const id = `${reporter}-${n}`;
       await this.realm_.add(id);
-      const person = this.realm_.person(serverAt(service.port, bases[(reporter + n) % 2]), id);
-      assertSuccess(await person.report({ status: n % 3 ? 'active' : 'idle', ping_only: true }));
+      const user = this.realm_.user(serverAt(service.port, bases[(reporter + n) % 2]), id);
+      assertSuccess(await user.report({ status: n % 3 ? 'active' : 'idle', ping_only: true }));
       this.reported.push(id);
       await sleep(random() * 10);
     }
   }
 
-  // Reads on until it is told to stop, and once more.
+  // Reads on until the run stops, and once more.
   async read(base, id) {
-    const person = this.realm_.person(serverAt(service.port, base), id);
+    const user = this.realm_.user(serverAt(service.port, base), id);
     const seen = new Map();
     const answers = [];
     let last_update_id = -1;
     for (let over = false; ; over = this.stopping) {
-      const answer = assertSuccess(await person.report({ status: 'idle', last_update_id }));
+      const answer = assertSuccess(await user.report({ status: 'idle', last_update_id }));
       for (const name of Object.keys(answer.presences)) seen.set(name, (seen.get(name) ?? 0) + 1);
       answers.push(Object.keys(answer.presences).length);
       assert.ok(answer.presence_last_update_id >= last_update_id);
@@ -63,18 +63,20 @@ class Crowd {
   }
 }
 
-test(`${kReporters} reporters and ${2 * kReadersEach} incremental readers for ${kSeconds} s: nobody is missed, nobody comes twice`, async (t) => {
+test(`${kReporters} reporters and ${2 * kReadersEach} incremental readers for ${kSeconds} s: each reader sees each user once`, async (t) => {
   const readers = bases.flatMap((base) => range(1, kReadersEach).map((n) => [base, `reader${base}${n}`]));
   const realm = await newRealm(database, ...readers.map(([, id]) => id));
-  const crowd = new Crowd(realm);
+  const crowd = new ReportRun(realm);
   const reading = readers.map(([base, id]) => crowd.read(base, id));
   const reporting = range(1, kReporters).map((n) => crowd.report(n));
-  await Promise.race([sleep(kSeconds * 1000), Promise.all([...reporting, ...reading])]).finally(() => (crowd.stopping = true));
+  await Promise.race([sleep(kSeconds * 1000),
+    Promise.all([...reporting, ...reading])]).finally(() => (crowd.stopping = true));
   const [results] = await Promise.all([Promise.all(reading), ...reporting]);
-  // One last look, after all has been written.
+  // One last look after all reports.
   for (const [n, [base, id]] of readers.entries()) {
     const { seen, last_update_id } = results[n];
-    const { presences } = assertSuccess(await realm.person(serverAt(service.port, base), id).report({ status: 'idle', last_update_id }));
+    const user = realm.user(serverAt(service.port, base), id);
+    const { presences } = assertSuccess(await user.report({ status: 'idle', last_update_id }));
     for (const name of Object.keys(presences)) seen.set(name, (seen.get(name) ?? 0) + 1);
     const missed = crowd.reported.filter((name) => !seen.has(name));
     assert.deepEqual(missed.slice(0, 5), [], `${missed.length} of ${crowd.reported.length} missed by ${id}`);
@@ -83,12 +85,12 @@ test(`${kReporters} reporters and ${2 * kReadersEach} incremental readers for ${
   }
   const looks = results.map(({ answers }) => answers.length);
   assert.ok(crowd.reported.length > 200 && Math.min(...looks) > 20, `${crowd.reported.length} reports, looks ${looks}`);
-  t.diagnostic(`${crowd.reported.length} reports; looks of the readers: ${looks.join(', ')}; nobody missed`);
+  t.diagnostic(`${crowd.reported.length} reports; looks of the readers: ${looks.join(', ')}; none missed`);
 });
 
-test('the update ids of a realm are each somebody\'s alone', async () => {
+test('every update id of a realm belongs to one user', async () => {
   assert.equal(await database.value(`SELECT count(*) FROM (
     SELECT FROM pgevents.presence GROUP BY realm, update_id HAVING count(*) > 1) twice`), 0);
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());

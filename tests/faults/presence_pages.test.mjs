@@ -1,26 +1,27 @@
-// No race at page load: while presence, connections and settings change all the time, pages register, subscribe from the cursor
-// that they got, and keep what they are told. What they know in the end is what the database says.
+// Loading a page has no race: while presence, connections and settings change all the time, pages register, subscribe
+// from the cursor of that answer, and apply the events. In the end each page knows what the database contains.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { EventStream } from '../lib/event_stream.mjs';
-import { assertSuccess, keyFile, newRealm, serverAt, setTimings } from '../lib/people.mjs';
+import { assertSuccess, keyFile, newRealm, serverAt, setTimings } from '../lib/realm.mjs';
 import { Poller } from '../lib/poller.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
 
 const kPages = 200;
 const kPerSecond = 50; // changes
-const kLoadTime = 15_000; // ms in which the pages come
+const kLoadTime = 15_000; // ms in which the pages load
 const kSettleTime = 60_000;
 
 const file = keyFile();
 const service = await startService({
-  workers: 2, args: ['--jwt-key', file], location: `pgevents_jwt_key ${file}; pgevents_retry 300ms; pgevents_poll_interval 1s;`,
+  workers: 2, args: ['--jwt-key', file],
+  location: `pgevents_jwt_key ${file}; pgevents_retry 300ms; pgevents_poll_interval 1s;`,
 });
 const { database, nginx } = service;
-// With these, a report that is written is told; an idle one is not, as always.
+// With these settings every stored active report is published; idle ones are not, as always.
 await setTimings(database, {
   presence_ping_interval: '500 milliseconds', presence_offline_threshold: '1 second', presence_flush_window: '50 milliseconds',
   presence_grace: '300 milliseconds', presence_lease: '5 seconds',
@@ -42,12 +43,13 @@ class Page {
   }
 
   async load() {
-    const start = assertSuccess(await realm.person(serverAt(service.port, this.base), this.id).register());
+    const start = assertSuccess(await realm.user(serverAt(service.port, this.base), this.id).register());
     this.presences = start.presences;
     this.connected = new Set(start.presence_connected);
     this.settings = start.user_settings;
     const options = {
-      port: service.port, path: path(this.base, start.channels), headers: realm.headersOf(this.id), cursor: start.last_event_id,
+      port: service.port, path: path(this.base,
+        start.channels), headers: realm.headersOf(this.id), cursor: start.last_event_id,
       onEvent: ({ type, data }) => this.apply_(type, JSON.parse(data)),
     };
     this.client = this.polls
@@ -65,7 +67,7 @@ class Page {
   }
 }
 
-// Somebody who reports, chooses, comes and goes, until told to stop. Gives how often.
+// Users who report, change settings, connect and leave at random until stop(), which gives the numbers of changes.
 class Movers {
   constructor(seed) {
     this.random_ = randomSource(seed);
@@ -81,11 +83,12 @@ class Movers {
     return list[Math.floor(this.random_() * list.length)];
   }
 
-  // At the pace that was asked for, however long each change takes, and however late this program is.
+  // Keeps the given pace, however long each change takes and however late this program is.
   async run_() {
     for (let next = performance.now(); !this.stopping_; await sleep(10)) {
       for (; next <= performance.now(); next += 1000 / kPerSecond) {
-        const change = this.change_().catch((error) => this.failures.push(error)).finally(() => this.pending_.delete(change));
+        const done = () => this.pending_.delete(change);
+        const change = this.change_().catch((error) => this.failures.push(error)).finally(done);
         this.pending_.add(change);
       }
     }
@@ -97,12 +100,13 @@ class Movers {
     const dice = this.random_();
     const server = serverAt(service.port, this.pick_(bases));
     if (dice < 0.5) {
-      const person = realm.person(server, this.pick_([...kReaders, ...kMovers]));
-      assertSuccess(await person.report({ status: 'active', ping_only: true }));
+      const user = realm.user(server, this.pick_([...kReaders, ...kMovers]));
+      assertSuccess(await user.report({ status: 'active', ping_only: true }));
       this.done.reports++;
     } else if (dice < 0.75) {
-      const flag = this.pick_(['presence_enabled', 'receives_typing_notifications', 'send_stream_typing_notifications']);
-      assertSuccess(await realm.person(server, this.pick_(kReaders)).choose({ [flag]: this.random_() < 0.7 }));
+      const flag = this.pick_(['presence_enabled', 'receives_typing_notifications',
+        'send_stream_typing_notifications']);
+      assertSuccess(await realm.user(server, this.pick_(kReaders)).choose({ [flag]: this.random_() < 0.7 }));
       this.done.choices++;
     } else {
       await this.moveStream_(this.pick_(kMovers));
@@ -128,18 +132,18 @@ class Movers {
   }
 }
 
-// Nothing waits to be told, and nobody is on his way out.
+// Waits until no event is delayed and no departure is pending.
 async function quiet() {
   await waitFor(() => database.value(`
     SELECT NOT EXISTS (SELECT FROM pgevents.presence_realms WHERE is_dirty)
        AND NOT EXISTS (SELECT FROM pgevents.connections WHERE left_at IS NOT NULL)
        AND NOT EXISTS (SELECT FROM pgevents.presence WHERE is_connected AND user_id LIKE 'mover%')`),
-    { what: 'rest', timeout: kSettleTime, interval: 100 });
+    { what: 'no pending changes', timeout: kSettleTime, interval: 100 });
 }
 
 const byUser = (rows) => new Map(rows.map(({ user_id, ...row }) => [user_id, row]));
 
-// Presence: { active, idle, is_told, is_connected } by user; is_told: the last change was one of times that is told by an event.
+// Presence: { active, idle, is_told, is_connected } by user; is_told: an event published the last change.
 async function finalPresence() {
   return byUser(await database.query(`
     SELECT user_id, floor(date_part('epoch', active_at)) AS active, floor(date_part('epoch', idle_at)) AS idle,
@@ -152,27 +156,30 @@ async function finalSettings() {
            receives_typing_notifications FROM pgevents.users WHERE realm = $1`, [realm.name]));
 }
 
-// What a page has wrong. Those who have only been in contact are told an active time that is none.
+// The mistakes of a page. Users who were only in contact have a made-up active time in events.
 function mistakes(page, state, settings) {
   const wrong = [];
-  const say = (what, ...more) => wrong.push(`${page.id}, ${page.client.describe()}: ${what} ${JSON.stringify(more)}`);
+  const report = (what, ...more) => wrong.push(`${page.id}, ${page.client.describe()}: ${what} ${JSON.stringify(more)}`);
   for (const [id, { active, idle, is_told }] of state) {
     const seen = page.presences[id];
-    if (!seen) say('does not know of', id);
-    else if (active !== null && seen.active_timestamp !== active) say('active', id, seen, { active });
-    else if (seen.idle_timestamp > idle || (is_told && seen.idle_timestamp !== idle)) say('idle', id, seen, { idle, is_told });
+    if (!seen) report('does not know', id);
+    else if (active !== null && seen.active_timestamp !== active) report('active', id, seen, { active });
+    else if (seen.idle_timestamp > idle || (is_told && seen.idle_timestamp !== idle)) report('idle', id, seen,
+      { idle, is_told });
   }
-  for (const id of Object.keys(page.presences)) if (!state.has(id)) say('knows of', id);
+  for (const id of Object.keys(page.presences)) if (!state.has(id)) report('knows of', id);
   const connected = [...state].filter(([, row]) => row.is_connected).map(([id]) => id).sort();
   const seen = [...page.connected].sort();
   const without = (some, others) => some.filter((id) => !others.includes(id));
-  if (seen.join() !== connected.join()) say('connected', without(seen, connected), without(connected, seen));
-  for (const [flag, value] of Object.entries(settings.get(page.id))) if (page.settings[flag] !== value) say('setting', flag, value);
-  if (page.resets > 0) say('reset');
+  if (seen.join() !== connected.join()) report('connected', without(seen, connected), without(connected, seen));
+  for (const [flag, value] of Object.entries(settings.get(page.id))) {
+    if (page.settings[flag] !== value) report('setting', flag, value);
+  }
+  if (page.resets > 0) report('reset');
   return wrong;
 }
 
-test(`${kPages} pages load while ${kPerSecond} things a second change: each knows in the end what the database says`, async (t) => {
+test(`${kPages} pages load during ${kPerSecond} changes a second: in the end each knows what the database contains`, async (t) => {
   const seed = Date.now() % 1e9;
   t.diagnostic(`seed ${seed}`);
   const movers = new Movers(seed);
@@ -207,4 +214,4 @@ test(`${kPages} pages load while ${kPerSecond} things a second change: each know
   await Promise.all(pages.map(({ client }) => client.close()));
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());

@@ -1,5 +1,6 @@
-// Serialised per user: connections of one user that come, go and report at random over two nginx instances and the fallback, with
-// transactions that dawdle. What every subscriber heard last is what the database says; nobody is called disconnected who is not.
+// Presence is serialised per user: connections of one user start, end and report at random over two nginx instances and
+// the fallback, with slow transactions. The last event that each subscriber receives agrees with the database, and no
+// connected user is reported as disconnected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -7,21 +8,22 @@ import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
 import { startNginx } from '../lib/nginx.mjs';
-import { assertSuccess, keyFile, kNobody, newRealm, serverAt, setTimings } from '../lib/people.mjs';
+import { assertSuccess, keyFile, kNoUser, newRealm, serverAt, setTimings } from '../lib/realm.mjs';
 import { Poller } from '../lib/poller.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
 
 const kConnections = 30;
-const kSeconds = 30; // with and without somebody who stays
+const kSeconds = 30; // with and without a permanent connection
 const kGrace = 500; // ms
-const kAway = 1000 + kGrace; // how long the module waits for a next request, and then the database
+const kAway = 1000 + kGrace; // ms: the module waits for a next request, and then the database
 const kLease = 3000;
-const kKnown = 1000; // ms after which a connection is known to the database, on a machine that does other things
+const kKnown = 1000; // ms after which the database knows a connection, even on a busy machine
 
 const file = keyFile();
 const service = await startService({
-  workers: 2, args: ['--jwt-key', file], location: `pgevents_jwt_key ${file}; pgevents_retry 300ms; pgevents_poll_interval 1s;`,
+  workers: 2, args: ['--jwt-key', file],
+  location: `pgevents_jwt_key ${file}; pgevents_retry 300ms; pgevents_poll_interval 1s;`,
 });
 const { database } = service;
 const second = await startNginx({ workers: 2, http: (nginx) => service.http(nginx) });
@@ -46,16 +48,18 @@ await database.query(`
 const realm = await newRealm(database, 'storm', 'lonely', 'pair');
 const eventsPath = `${kModuleBase}/events/${realm.channel}`;
 
-// Those who listen: through both instances and the fallback, by every transport.
+// Subscribers through both instances and the fallback, by every transport.
 const listeners = await Promise.all([
-  ...ports.map((port) => new EventStream({ port, path: eventsPath, headers: kNobody, cursor: 0, reconnect: true }).opened()),
-  ...ports.map((port) => new Poller({ port, path: eventsPath, headers: kNobody, cursor: 0 })),
-  new Poller({ port: service.port, path: `${kFallbackBase}/events/${realm.channel}`, headers: kNobody, cursor: 0, flavor: 'poll' }),
+  ...ports.map((port) => new EventStream({ port, path: eventsPath, headers: kNoUser, cursor: 0, reconnect: true }).opened()),
+  ...ports.map((port) => new Poller({ port, path: eventsPath, headers: kNoUser, cursor: 0 })),
+  new Poller({
+    port: service.port, path: `${kFallbackBase}/events/${realm.channel}`, headers: kNoUser, cursor: 0, flavor: 'poll',
+  }),
 ]);
 
 const stream = (id, port) => new EventStream({ port, path: eventsPath, headers: realm.headersOf(id) });
 
-// When a connection was there for certain: { from, to } in ms since 1970.
+// Records when connections certainly existed: { from, to } in ms since 1970.
 class Presence {
   constructor() {
     this.spans = [];
@@ -67,20 +71,20 @@ class Presence {
     return () => (span.to = Date.now());
   }
 
-  // For how long somebody had been there at a moment, without a break.
+  // For how long, at a moment, a connection had existed without a break.
   since(moment) {
     const there = this.spans.filter(({ from, to }) => from < moment && moment < to);
     return Math.max(0, ...there.map(({ from }) => moment - from));
   }
 }
 
-// One connection of the storm, again and again.
-class Restless {
+// A client that connects and leaves repeatedly.
+class StormClient {
   constructor(number, storm) {
     this.random_ = randomSource(storm.seed + number);
     this.storm_ = storm;
     this.done = { streams: 0, polls: 0, reports: 0 };
-    // Who fails ends the storm, which would keep him from ever being alone; stop() says why.
+    // A failing client ends the storm, because the user would otherwise never be disconnected; stop() gives the reason.
     this.running = this.run_().catch((error) => {
       storm.over = true;
       storm.failures.push(error);
@@ -118,7 +122,7 @@ class Restless {
     await client.close();
   }
 
-  // When a long poll begins to wait is not seen from here: it is there from its answer's beginning on, at the earliest.
+  // The test does not see when a long poll begins to wait; it certainly exists from the beginning of its answer.
   async longPoll_() {
     const timeout = this.between_(0.05, 0.4).toFixed(2);
     const path = `${eventsPath}?timeout=${timeout}&types=none`;
@@ -130,7 +134,7 @@ class Restless {
   async report_() {
     const [port, base] = this.random_() < 0.3 ? [service.port, kFallbackBase] : [this.port_(), kModuleBase];
     const status = this.random_() < 0.5 ? 'active' : 'idle';
-    assertSuccess(await realm.person(serverAt(port, base), 'storm').report({ status, ping_only: true }));
+    assertSuccess(await realm.user(serverAt(port, base), 'storm').report({ status, ping_only: true }));
     this.done.reports++;
   }
 }
@@ -142,7 +146,7 @@ class Storm {
     this.ebb = false;
     this.presence = new Presence();
     this.failures = [];
-    this.members = range(1, kConnections).map((n) => new Restless(n, this));
+    this.members = range(1, kConnections).map((n) => new StormClient(n, this));
   }
 
   async stop() {
@@ -154,38 +158,41 @@ class Storm {
   }
 }
 
-// Events about a user, as a listener got them.
-const newsOf = (listener, id) => listener.events.map((event) => ({ ...event, data: JSON.parse(event.data) }))
+// Events about a user, as a subscriber received them.
+const eventsAbout = (listener, id) => listener.events.map((event) => ({ ...event, data: JSON.parse(event.data) }))
   .filter(({ data }) => data.users?.includes(id) || data.presences?.[id]);
-const arrivals = (listener, id) => newsOf(listener, id).filter(({ type }) => type !== 'presence');
-// As the log has them, with the time of commit in ms.
+const arrivals = (listener, id) => eventsAbout(listener, id).filter(({ type }) => type !== 'presence');
+// The events in the log, with the time of commit in ms.
 const logged = async (id, type, after = 0) => (await realm.log(after))
   .filter((row) => row.type === type && JSON.parse(row.data).users?.includes(id)).map(({ ts_us }) => ts_us / 1000);
 
-// The end of a storm: all has been told, and everybody has heard it; then what he heard last is so.
-async function assertLastNewsIsTrue(id) {
+// Waits for the end of a storm: all events are published and received. Then each subscriber's last event must be true.
+async function assertLastEventsAreTrue(id) {
   await waitFor(() => database.value(`
     SELECT NOT EXISTS (SELECT FROM pgevents.presence_realms WHERE is_dirty)
-       AND NOT EXISTS (SELECT FROM pgevents.connections WHERE left_at IS NOT NULL)`), { what: 'rest', interval: 50 });
+       AND NOT EXISTS (SELECT FROM pgevents.connections WHERE left_at IS NOT NULL)`), { what: 'no pending changes', interval: 50 });
   const end = await database.publish(realm.channel, 'end', { users: [] });
-  await waitFor(() => listeners.every(({ events }) => events.at(-1)?.id >= end), { what: 'everybody to hear the end' });
+  await waitFor(() => listeners.every(({ events }) => events.at(-1)?.id >= end),
+    { what: 'the last event at all subscribers' });
   const row = await realm.row(id);
   const was_told = await database.value(
     'SELECT times_id = update_id FROM pgevents.presence WHERE realm = $1 AND user_id = $2', [realm.name, id]);
   for (const listener of listeners) {
     const what = listener.describe();
-    assert.equal(arrivals(listener, id).at(-1)?.type, row.is_connected ? 'pgevents.connected' : 'pgevents.disconnected', what);
-    const { data } = newsOf(listener, id).findLast(({ type }) => type === 'presence');
+    assert.equal(arrivals(listener, id).at(-1)?.type, row.is_connected ? 'pgevents.connected' : 'pgevents.disconnected',
+      what);
+    const { data } = eventsAbout(listener, id).findLast(({ type }) => type === 'presence');
     assert.equal(data.presences[id].active_timestamp, Math.floor(row.active), what);
     if (was_told) assert.equal(data.presences[id].idle_timestamp, Math.floor(row.idle), what);
     const types = arrivals(listener, id).map(({ type }) => type);
-    assert.ok(types.every((type, n) => type === (n % 2 ? 'pgevents.disconnected' : 'pgevents.connected')), `${what}: ${types}`);
+    assert.ok(types.every((type, n) => type === (n % 2 ? 'pgevents.disconnected' : 'pgevents.connected')),
+      `${what}: ${types}`);
     listener.assertStrict();
   }
   return row;
 }
 
-test(`${kConnections} connections come and go for ${kSeconds / 2} s while one stays: he is connected all the time`, async (t) => {
+test(`${kConnections} connections start and end for ${kSeconds / 2} s while one stays: the user stays connected`, async (t) => {
   const seed = Date.now() % 1e9;
   const anchor = await stream('storm', second.port).opened();
   const storm = new Storm(seed);
@@ -194,15 +201,15 @@ test(`${kConnections} connections come and go for ${kSeconds / 2} s while one st
   await sleep(2 * kGrace);
   assert.deepEqual(await logged('storm', 'pgevents.disconnected'), []);
   assert.equal((await logged('storm', 'pgevents.connected')).length, 1);
-  assert.equal((await assertLastNewsIsTrue('storm')).is_connected, true);
+  assert.equal((await assertLastEventsAreTrue('storm')).is_connected, true);
   assert.ok(Object.values(done).every((count) => count > 50), JSON.stringify(done));
   t.diagnostic(`seed ${seed}; ${JSON.stringify(done)}: connected once, never disconnected`);
   await anchor.close();
   await waitFor(async () => !(await realm.row('storm')).is_connected, { what: 'the departure' });
-  assert.equal((await assertLastNewsIsTrue('storm')).is_connected, false);
+  assert.equal((await assertLastEventsAreTrue('storm')).is_connected, false);
 });
 
-test(`for ${kSeconds / 2} s, all of them leave now and then, about as long as it takes to have left`, async (t) => {
+test(`for ${kSeconds / 2} s all of them leave from time to time, for about the grace time`, async (t) => {
   const seed = Date.now() % 1e9;
   const random = randomSource(seed);
   const cursor = await database.head();
@@ -216,45 +223,48 @@ test(`for ${kSeconds / 2} s, all of them leave now and then, about as long as it
     storm.ebb = false;
     ebbs++;
   }
-  // However those came out, one that is long enough, and everybody back once more.
+  // However those ended: one departure that is certainly long enough, and one more return of all connections.
   storm.ebb = true;
   await waitFor(async () => !(await realm.row('storm')).is_connected, { what: 'a departure' });
   storm.ebb = false;
   await waitFor(async () => (await realm.row('storm')).is_connected, { what: 'the return' });
   const done = await storm.stop();
   await waitFor(async () => !(await realm.row('storm')).is_connected, { what: 'the departure' });
-  assert.equal((await assertLastNewsIsTrue('storm')).is_connected, false);
+  assert.equal((await assertLastEventsAreTrue('storm')).is_connected, false);
   const departures = await logged('storm', 'pgevents.disconnected', cursor);
   const there = departures.map((moment) => Math.round(storm.presence.since(moment)));
-  assert.ok(Math.max(...there) < kKnown, `disconnected, having been there for ${there} ms`);
-  assert.ok(departures.length > 1, 'the ebb has to be long enough now and then');
+  assert.ok(Math.max(...there) < kKnown, `disconnected after having been connected for ${there} ms`);
+  assert.ok(departures.length > 1, 'some pauses must be longer than the grace time');
   t.diagnostic(`seed ${seed}; ${JSON.stringify(done)}, ${ebbs} ebbs: ${departures.length} departures, ` +
     `at most ${Math.max(...there)} ms after an arrival`);
 });
 
 // --- an instance is killed ---
 
-test('when an nginx instance is killed, the leases run out, and one departure is told of those who were there alone', async (t) => {
+test('when an nginx instance is killed, leases expire, and users who were only there are disconnected once', async (t) => {
   const lonely = await Promise.all(range(1, 5).map(() => stream('lonely', second.port).opened()));
   const pair = await Promise.all(ports.map((port) => stream('pair', port).opened()));
-  for (const id of ['lonely', 'pair']) await waitFor(async () => (await realm.row(id))?.is_connected, { what: 'the arrival' });
+  for (const id of ['lonely', 'pair']) await waitFor(async () => (await realm.row(id))?.is_connected,
+    { what: 'the arrival' });
   await sleep(kLease); // the lease has been renewed by now
   const killed_at = Date.now();
   await second.crash();
-  await waitFor(async () => (await logged('lonely', 'pgevents.disconnected')).length > 0, { what: 'the departure', timeout: 60_000 });
+  await waitFor(async () => (await logged('lonely', 'pgevents.disconnected')).length > 0,
+    { what: 'the departure', timeout: 60_000 });
   const [left_at] = await logged('lonely', 'pgevents.disconnected');
   const took = left_at - killed_at;
-  t.diagnostic(`departure told ${Math.round(took)} ms after the kill (lease ${kLease} ms, grace ${kGrace} ms)`);
+  t.diagnostic(`disconnected ${Math.round(took)} ms after the kill (lease ${kLease} ms, grace ${kGrace} ms)`);
   assert.ok(took > kGrace && took < kLease + kGrace + 5000, `${took}`);
   await sleep(kLease + 2 * kGrace);
   assert.equal((await logged('lonely', 'pgevents.disconnected')).length, 1);
   assert.deepEqual(await logged('pair', 'pgevents.disconnected'), []);
   assert.equal(await database.value('SELECT count(*) FROM pgevents.connections WHERE user_id = $1', ['lonely']), 0);
   for (const client of [...lonely, ...pair]) await client.close();
-  await waitFor(async () => (await logged('pair', 'pgevents.disconnected')).length === 1, { what: 'the other departure' });
+  await waitFor(async () => (await logged('pair', 'pgevents.disconnected')).length === 1,
+    { what: 'the other departure' });
 });
 
-test('the instance comes back, and with it those who were there', async () => {
+test('when the instance restarts, its users are connected again', async () => {
   await second.start();
   const client = stream('lonely', second.port);
   await client.opened();
@@ -263,7 +273,7 @@ test('the instance comes back, and with it those who were there', async () => {
   await client.close();
 });
 
-test('the end: clean logs', async () => {
+test('at the end the logs are clean', async () => {
   for (const listener of listeners) await listener.close();
   await service.nginx.stop();
   await second.stop();

@@ -1,10 +1,10 @@
-// Typing that has expired: it is never replayed, and it is no gap. Neither from the ring nor from the log, neither before it is
-// pruned nor after, to whatever client comes back with an old cursor.
+// Expired typing is never replayed, and is not a gap: neither from the ring nor from the log, before and after pruning,
+// to any client that reconnects with an old cursor.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { range, waitFor } from '../lib/conditions.mjs';
-import { assertSuccess, keyFile, kNobody, newRealm, serverAt, setTimings } from '../lib/people.mjs';
+import { assertSuccess, keyFile, kNoUser, newRealm, serverAt, setTimings } from '../lib/realm.mjs';
 import { Crowd, describeFigures } from './crowd.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
 
@@ -24,13 +24,14 @@ const realm = await newRealm(database, ...ids);
 await realm.addStream('7', { members: ids });
 const channels = ['stream:7', ...ids.map((id) => realm.userChannel(id))];
 
-// Everybody types, in conversations and in the stream, through module and fallback; something lasting is said in between.
+// All users type, in conversations and in the stream, through module and fallback; lasting events are published in
+// between.
 async function talk() {
   for (const round of range(1, kRounds)) {
     await Promise.all(ids.map((id, n) => {
-      const person = realm.person(serverAt(service.port, n % 2 ? kModuleBase : kFallbackBase), id);
+      const user = realm.user(serverAt(service.port, n % 2 ? kModuleBase : kFallbackBase), id);
       const where = round % 2 ? { type: 'stream', stream_id: '7', topic: 'x' } : { to: [ids[(n + 1) % kTypists]] };
-      return person.type({ op: round % 3 ? 'start' : 'stop', ...where }).then(assertSuccess);
+      return user.type({ op: round % 3 ? 'start' : 'stop', ...where }).then(assertSuccess);
     }));
     await database.publish(channels[round % channels.length], 'said', { round });
   }
@@ -40,32 +41,33 @@ const lasting = async (cursor) => (await database.log({ after: cursor })).filter
 
 async function expired(cursor) {
   const rows = () => database.log({ after: cursor });
-  await waitFor(async () => (await rows()).every(({ type, ttl_ms }) => type !== 'typing' || ttl_ms <= 0), { what: 'the expiry' });
+  await waitFor(async () => (await rows()).every(({ type, ttl_ms }) => type !== 'typing' || ttl_ms <= 0),
+    { what: 'the expiry' });
 }
 
-// Clients of every kind who were away since `cursor` get what lasts, and nothing else.
+// Clients of every kind that were away since `cursor` receive the lasting events, and no others.
 async function assertNoReplay(t, cursor) {
   const crowd = new Crowd(service);
   for (const list of [channels, ['stream:7'], channels.slice(1)]) {
-    const options = { cursor, headers: kNobody };
+    const options = { cursor, headers: kNoUser };
     crowd.stream(list, options);
     crowd.poller(list, options);
     crowd.stream(list, { ...options, base: '/fb' });
     crowd.poller(list, { ...options, base: '/fb', flavor: 'poll' });
   }
   await crowd.opened();
-  const figures = await crowd.judge({ log: await lasting(cursor) }); // a reset is foreign, as is any typing
+  const figures = await crowd.judge({ log: await lasting(cursor) }); // a reset is foreign, and so is any typing event
   t.diagnostic(describeFigures(figures));
 }
 
-test('to clients that come back while the ring still has it', async (t) => {
+test('expired typing is not replayed from the ring', async (t) => {
   const cursor = await database.head();
   await talk();
   await expired(cursor);
   await assertNoReplay(t, cursor);
 });
 
-test('to clients whose cursor the ring no longer covers', async (t) => {
+test('expired typing is not replayed to clients whose cursor the ring no longer covers', async (t) => {
   const cursor = await database.head();
   await talk();
   for (const n of range(1, 40)) await database.publish('elsewhere', 'made', 'x'.repeat(60_000) + n);
@@ -73,7 +75,7 @@ test('to clients whose cursor the ring no longer covers', async (t) => {
   await assertNoReplay(t, cursor);
 });
 
-test('to clients that come when it has been pruned', async (t) => {
+test('expired typing is not replayed after pruning', async (t) => {
   const cursor = await database.head();
   await talk();
   await expired(cursor);
@@ -84,12 +86,12 @@ test('to clients that come when it has been pruned', async (t) => {
   await assertNoReplay(t, 1);
 });
 
-test('to whoever is there it comes, each once', async (t) => {
+test('typing reaches connected clients, each once', async (t) => {
   const cursor = await database.head();
   const crowd = new Crowd(service);
   for (const base of ['/rt', '/fb']) {
-    crowd.stream(channels, { cursor, base, headers: kNobody });
-    crowd.poller(channels, { cursor, base, headers: kNobody, maxDelay: 100 });
+    crowd.stream(channels, { cursor, base, headers: kNoUser });
+    crowd.poller(channels, { cursor, base, headers: kNoUser, maxDelay: 100 });
   }
   await crowd.opened();
   await setTimings(database, { typing_started_expiry: '45 seconds' });

@@ -1,19 +1,19 @@
-// Processes of nginx that die, are replaced, or go in good order, while events flow: nothing is lost, nothing comes twice, and
-// delivery goes on within seconds.
+// Processes of nginx that are killed, replaced or ended in order while events flow: no event is lost or delivered
+// twice, and delivery continues within seconds.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 
-import { Hopeless, sleep, waitFor } from '../lib/conditions.mjs';
+import { PermanentError, sleep, waitFor } from '../lib/conditions.mjs';
 import { kKilledWorker } from '../lib/nginx.mjs';
 import { isAlive } from '../lib/processes.mjs';
 import { isTrial, scenariosOn } from './scenario.mjs';
 import { startService } from './service.mjs';
 
-// In a quiet machine it is less than a second. The publishers have nothing to do with nginx.
+// On a quiet machine it takes less than a second. The publishers do not depend on nginx.
 const kPatience = { resumes: 10_000, untouched: true };
 
-// TCP, because then the kernel says which worker holds which connection.
+// TCP, because then the kernel shows which worker has which connection.
 const service = await startService({ tcp: true, allow: [kKilledWorker] });
 const { nginx, database } = service;
 const scenario = scenariosOn(service, kPatience);
@@ -56,7 +56,7 @@ async function killAndWait(pid) {
 scenario('each of the four workers is killed in turn', () => killAndWait(nginx.workers()[0]), { rounds: 4 });
 
 const times = [];
-scenario('the listener\'s worker is killed: another one follows the log within seconds', async () => {
+scenario('the listening worker is killed: another one follows the log within seconds', async () => {
   const victim = await listenersWorker();
   const started = performance.now();
   await killAndWait(victim);
@@ -64,14 +64,14 @@ scenario('the listener\'s worker is killed: another one follows the log within s
   times.push(Math.round(performance.now() - started));
 }, { rounds: 5 });
 
-// The median: now and then the machine is busy with other things.
+// The median, because the machine may be busy from time to time.
 test('another listener takes over within five seconds', (t) => {
   t.diagnostic(`after ${times.join(', ')} ms`);
   const median = [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
   assert.ok(median < 5000, `${times}`);
 });
 
-// `during` something, with a process that stands still.
+// Calls `during` while a process is stopped.
 async function whileStopped(pid, during) {
   process.kill(pid, 'SIGSTOP');
   try {
@@ -81,11 +81,11 @@ async function whileStopped(pid, during) {
   }
 }
 
-scenario('a listener\'s worker that stands still loses its role, and does no harm when it goes on', async () => {
+scenario('a listening worker that hangs loses its lease, and does no harm when it continues', async () => {
   const stopped = await listenersWorker();
   await whileStopped(stopped, async () => {
     const others = nginx.workers().filter((pid) => pid !== stopped);
-    // Its connection stays open in PostgreSQL as long as it stands still: there are two.
+    // PostgreSQL keeps its connection open as long as it is stopped, so there are two.
     await waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
       WHERE application_name = 'pgevents' AND query LIKE '%pgevents.log_after%'`)) === 2, { what: 'a second listener' });
     await sleep(1000);
@@ -95,7 +95,7 @@ scenario('a listener\'s worker that stands still loses its role, and does no har
 });
 
 const kStopped = isTrial ? 10 : 2; // seconds
-scenario(`a worker stands still for ${kStopped} s`, async ({ round }) => {
+scenario(`a worker hangs for ${kStopped} s`, async ({ round }) => {
   const workers = nginx.workers();
   await whileStopped(workers[round % workers.length], () => sleep(kStopped * 1000));
 });
@@ -132,7 +132,7 @@ scenario('the binary is replaced (USR2, WINCH, QUIT)', async () => {
   const old_workers = nginx.workers();
   nginx.signal('SIGUSR2');
   const new_master = await waitFor(() => {
-    if (!isAlive(old_master)) throw new Hopeless('the old master is gone');
+    if (!isAlive(old_master)) throw new PermanentError('the old master is gone');
     return fs.existsSync(`${nginx.pidFile}.oldbin`) && nginx.master() !== old_master && nginx.master();
   }, { what: () => `a new master; ${nginx.logText().slice(-500)}` });
   await nginx.waitWorkers();

@@ -1,4 +1,5 @@
-// The race: many publishers whose transactions overlap in every way, many subscribers of every kind, some of them late.
+// Many publishers whose transactions overlap in every way, and many subscribers of every kind, some of which connect
+// late.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -14,14 +15,14 @@ const kChannels = ['cheese', 'wine', 'bread', 'butter', 'salt', 'honey'];
 const service = await startService();
 const { database } = service;
 
-// One to three channels, for every fifth subscriber all of them.
+// One to three channels; for every fifth subscriber all of them.
 function channelsFor(n, random) {
   if (n % 5 === 0) return kChannels;
   const first = Math.floor(random() * kChannels.length);
   return Array.from({ length: 1 + (n % 3) }, (_, i) => kChannels[(first + i) % kChannels.length]);
 }
 
-// The kinds of cursor with which somebody may come: all there is, the head, a moment ago, none (streams only).
+// The kinds of cursor that a client may have: 0, the end of the log, a moment ago, none (streams only).
 async function cursorFor(n, mayBeNow) {
   switch (n % 4) {
     case 0:
@@ -38,12 +39,15 @@ async function cursorFor(n, mayBeNow) {
 const kKinds = [
   { count: 20, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor }), mayBeNow: true },
   { count: 16, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor }) },
-  { count: 12, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor, base: kFallbackBase }), mayBeNow: true },
-  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor, base: kFallbackBase, flavor: 'poll' }) },
-  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor, base: kModuleBase, flavor: 'poll' }) },
+  { count: 12, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor, base: kFallbackBase }),
+    mayBeNow: true },
+  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels,
+    { cursor, base: kFallbackBase, flavor: 'poll' }) },
+  { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels,
+    { cursor, base: kModuleBase, flavor: 'poll' }) },
 ];
 
-// Half of them are there from the beginning, the others come one after the other.
+// Half of them connect at the beginning, the others one after the other.
 async function gather(crowd, random) {
   const all = kKinds.flatMap((kind) => Array.from({ length: kind.count }, (_, n) => ({ ...kind, n })));
   const late = all.filter(({ n }) => n % 2 === 1);
@@ -75,7 +79,8 @@ test(`20 publishers for ${kSeconds} s and 60 subscribers: each gets what was com
   t.diagnostic(describeFigures(await crowd.judge()));
 });
 
-// A client that comes with a cursor up to a few hundred events back and leaves soon: what it got must be a run without a hole.
+// A client that connects with a cursor up to a few hundred events back and leaves soon must receive a run without a
+// hole.
 async function visit(random, log, channels) {
   const cursor = Math.max(1, log.last - Math.floor(random() * 300));
   const path = `${kModuleBase}/events/${channels.join(',')}`;
@@ -86,8 +91,9 @@ async function visit(random, log, channels) {
   return { stream, channels, cursor };
 }
 
-test('hundreds of short visits with cursors that the ring still has, at any moment of a fast flow', async (t) => {
-  const flow = startFlow(database, { count: 12, channels: kChannels, sleepMs: [0, 0], pauseMs: [0, 10], perTransaction: [1, 3] });
+test('hundreds of short visits with cursors within the ring, at any moment of a fast flow, receive a run without a hole', async (t) => {
+  const options = { count: 12, channels: kChannels, sleepMs: [0, 0], pauseMs: [0, 10], perTransaction: [1, 3] };
+  const flow = startFlow(database, options);
   const log = { last: await database.head() };
   const until = Date.now() + 8000;
   const visits = [];

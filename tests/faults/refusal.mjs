@@ -1,5 +1,5 @@
-// The test's end of refuse_memory.cpp: says when memory is refused to the processes that have it preloaded, and reads what it
-// refused. One for each program, because a site is told by its addresses.
+// The test's side of refuse_memory.cpp: controls when the processes that preload it are refused memory, and reads at
+// which sites. Each program has its own, because its addresses identify a site.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -14,7 +14,7 @@ const kWithin = { at: 8, bytes: 56 };
 const kSpared = { at: 64, bytes: 960 };
 const kSize = 1024 + 8 * (1 << 15);
 
-// Callers that only pass the demand on.
+// Callers that only pass a request for memory on.
 const kPassesOn = /^(libc|libstdc\+\+)\.so/;
 
 export class Refusal {
@@ -40,8 +40,8 @@ export class Refusal {
     fs.writeSync(this.fd_, field, 0, bytes, at);
   }
 
-  // mode: a name in kMode; master: a process that goes on getting memory; within: only sites with this text in their frames, see
-  // sites(); spared: none with any of these.
+  // mode: a name in kMode; master: a process that always gets memory; within: only sites with this text in their frames
+  // count, see sites(); spared: sites with any of these texts get memory.
   arm(mode, { master, within = '', spared = [] }) {
     this.put_(master, kMasterAt);
     this.putText_(within, kWithin);
@@ -53,8 +53,8 @@ export class Refusal {
     this.put_(kMode.off, 0);
   }
 
-  // The sites that were refused memory once: { pid, library, frames }, the innermost caller first in `frames`, each as
-  // `file:function+offset`. library: the file that wanted the memory.
+  // The sites that were refused memory once: { pid, library, frames }, with the innermost caller first in `frames`,
+  // each as `file:function+offset`. library: the file that requested the memory.
   sites() {
     return fs.readFileSync(this.log_, 'utf8').split('\n').filter(Boolean).map((line) => {
       const [pid, ...frames] = line.split(' ');

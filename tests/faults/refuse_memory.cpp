@@ -1,6 +1,6 @@
-// Refuses memory to the processes it is preloaded into (LD_PRELOAD), as a test tells it to: nothing, each site once, or all.
-// A site is a stack of callers. Whatever takes memory from the C library is concerned: operator new, nginx and its pools, libpq,
-// jansson, OpenSSL. Used by memory.test.mjs through refusal.mjs, which knows the layout of Control as well.
+// Refuses memory to the processes that preload it (LD_PRELOAD), as a test selects: never, at each site once, or always.
+// A site is a stack of callers. It covers everything that takes memory from the C library: operator new, nginx and its
+// pools, libpq, jansson, OpenSSL. Used by memory.test.mjs through refusal.mjs, which also knows the layout of Control.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 
-// glibc's own, under the names by which it makes them known for this.
+// glibc's own functions, under the names that it exports for this purpose.
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -32,23 +32,23 @@ enum Mode : std::uint32_t { kOff, kEachSite, kAll };
 constexpr std::size_t kSites = 1 << 15;
 constexpr int kFrames = 12;
 
-// Shared with the test and among all processes, by way of a file.
+// Shared with the test and among all processes through a file.
 struct Control {
   std::atomic<std::uint32_t> mode;
-  std::int32_t master;                       // a process that is spared: it only starts the others
-  char within[56];                           // only sites whose description holds this text count
-  char spared[960];                          // lines: sites whose description holds one of them get their memory
-  std::atomic<std::uint64_t> sites[kSites];  // those that were met, by their hash
+  std::int32_t master;                       // a process that always gets memory: it only starts the others
+  char within[56];                           // only sites whose description contains this text count
+  char spared[960];                          // lines: sites whose description contains one of them get memory
+  std::atomic<std::uint64_t> sites[kSites];  // the sites so far, by their hash
 };
 static_assert(offsetof(Control, within) == 8 && offsetof(Control, spared) == 64 && offsetof(Control, sites) == 1024);
 
 Control* control = nullptr;
-char program[256];  // nginx writes over the name that it was started by
+char program[256];  // nginx overwrites the name that it was started with
 Dl_info program_info;
 int log_fd = -1;
 bool busy = false;  // the processes have one thread each
 
-// The stack as text: the innermost caller first, each with the file that it is in and the function, as far as that is known.
+// Describes the stack as text, the innermost caller first: the file of each caller, and the function if it is known.
 struct Description {
   char text[4096];
   std::size_t size = 0;
@@ -85,7 +85,7 @@ struct Description {
   }
 };
 
-// An address as an offset in its file: with a reload of nginx the module may come to lie elsewhere.
+// Gives an address as an offset in its file, because after a reload of nginx the module may be at another address.
 std::uint64_t place_of(void* address) noexcept {
   dl_find_object found;
   if (_dl_find_object(address, &found) != 0) return 0;
@@ -93,7 +93,7 @@ std::uint64_t place_of(void* address) noexcept {
   return static_cast<std::uint64_t>(offset) ^ std::strlen(found.dlfo_link_map->l_name) << 48;
 }
 
-// False when this site has been there before, or there is no room to note it.
+// False if this site is known, or there is no room for it.
 bool is_new(void* const* frames, int count) noexcept {
   std::uint64_t hash = 14695981039346656037ULL;
   for (int i = 0; i < count; ++i) hash = (hash ^ place_of(frames[i])) * 1099511628211ULL;
@@ -105,7 +105,7 @@ bool is_new(void* const* frames, int count) noexcept {
   return false;
 }
 
-// The stack is described only where a description is asked for, which takes its time.
+// Describes the stack only if a description is needed, because that takes time.
 bool judge(std::uint32_t mode) noexcept {
   void* frames[kFrames];
   const int count = backtrace(frames, kFrames);

@@ -1,5 +1,5 @@
-// Gaps: cursors that the log does not know (pruned away, or ahead of a database restored to an earlier state) are told so by a
-// pgevents.reset, live streams and long polls as well as new requests, over both front-ends.
+// Gaps: clients whose cursor the log does not know (pruned, or ahead of a restored database) get a pgevents.reset, on
+// live streams and long polls as well as on new requests, over both front-ends.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
@@ -25,7 +25,8 @@ async function pruneAll() {
   await retain('7 days');
 }
 
-// The same over a stream, a long poll and a short poll of both front-ends: first the reset, then what is still there.
+// Asserts for a stream, a long poll and a short poll of both front-ends: first the reset, then the events that are
+// still in the log.
 async function assertReset(cursor, reason) {
   const log = await database.log();
   const rows = log.filter((row) => row.channel_id === 'cheese');
@@ -35,7 +36,8 @@ async function assertReset(cursor, reason) {
     const path = `${base}/events/cheese`;
     const stream = new EventStream({ port: service.port, path, cursor });
     await stream.waitForEvents(1 + rows.length);
-    const answers = await Promise.all(['poll', 'long-poll'].map((flavor) => service.poll('cheese', { base, cursor, flavor })));
+    const answers = await Promise.all(['poll', 'long-poll'].map((flavor) =>
+      service.poll('cheese', { base, cursor, flavor })));
     for (const [reset, ...events] of [stream.events, ...answers.map(({ body }) => parsePollBody(body))]) {
       assert.deepEqual([reset.id, reset.type, reset.data], [pruned_id, 'pgevents.reset', data], `${base} ${cursor}`);
       assert.deepEqual(events.map(({ id }) => id), rows.map(({ id }) => id));
@@ -45,7 +47,7 @@ async function assertReset(cursor, reason) {
   }
 }
 
-test('a cursor older than the pruned history is told of the gap, also when the ring still has the newest events', async () => {
+test('a cursor older than the pruned history gets a reset, even if the ring still has the newest events', async () => {
   for (const n of range(1, 30)) await database.publish('cheese', 'made', { n });
   const old = (await database.log())[3].id;
   await pruneAll();
@@ -57,13 +59,13 @@ test('a cursor older than the pruned history is told of the gap, also when the r
   await assertReset(old, 'pruned');
 });
 
-test('a cursor ahead of the head is told so', async () => {
+test('a cursor ahead of the head gets a reset', async () => {
   const head = await database.head();
   await assertReset(head + 1, 'ahead');
   await assertReset(head + 1000, 'ahead');
 });
 
-test('the history is pruned under a flow, close behind those who listen: they lose nothing and see no reset', async (t) => {
+test('pruning close behind live clients causes no loss and no reset', async (t) => {
   await database.query(`UPDATE pgevents.settings SET value = '2 seconds' WHERE name = 'retention'`);
   const crowd = new Crowd(service);
   const log = await database.log();
@@ -88,7 +90,7 @@ test('the history is pruned under a flow, close behind those who listen: they lo
 
 const snapshot = (name) => `${cluster.dir}/${name}`;
 
-// What an administrator does who restores a backup: stop, put the files back, start.
+// Restores a backup as an administrator does: stop, put the files back, start.
 async function save(name) {
   await cluster.stop('fast');
   await run('cp', ['-a', cluster.data, snapshot(name)]);
@@ -102,7 +104,7 @@ async function restore(name) {
   await cluster.start();
 }
 
-// Splits what a client got at its one reset.
+// Splits a client's events at its one reset.
 function aroundReset(client) {
   const at = client.events.findIndex(isReset);
   assert.notEqual(at, -1, `a reset, ${client.describe()}`);
@@ -110,20 +112,22 @@ function aroundReset(client) {
   return { before: client.events.slice(0, at), reset: client.events[at], after: client.events.slice(at + 1) };
 }
 
-const judged = (events, client) => ({ events, describe: () => client.describe(), assertStrict: () => client.assertStrict() });
+const judged = (events, client) => ({ events, describe: () => client.describe(),
+  assertStrict: () => client.assertStrict() });
 
-// Saves, publishes `lost` events, restores, publishes `fresh` ones before nginx can see the database, and judges everybody:
-// the old history before the reset, all that the restored log has after it.
+// Saves, publishes `lost` events, restores, publishes `fresh` ones before nginx can reach the database, and judges
+// every client: the old history before the reset, the whole restored log after it.
 async function restoreUnderClients(t, name, { lost, fresh, fallback = true }) {
   await save(name);
   await service.waitAnsweredBy('module');
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'cheese']], { fallback });
-  for (const n of range(1, lost)) await database.publish(n % 2 ? 'cheese' : 'wine', 'made', { n, of: 'the lost history' });
+  const publish = (n, of) => database.publish(n % 2 ? 'cheese' : 'wine', 'made', { n, of });
+  for (const n of range(1, lost)) await publish(n, 'the lost history');
   await crowd.caughtUp();
   const old = await database.log();
   await restore(name);
-  for (const n of range(1, fresh)) await database.publish(n % 2 ? 'cheese' : 'wine', 'made', { n, of: 'the new history' });
+  for (const n of range(1, fresh)) await publish(n, 'the new history');
   await service.waitAnsweredBy('module');
   await database.publish('cheese', 'made', 'after the restore');
   const log = await database.log();
@@ -131,7 +135,8 @@ async function restoreUnderClients(t, name, { lost, fresh, fallback = true }) {
   const isLast = (event) => event.id === last.id && event.data === last.data;
   const has = ({ client }) => client.events.slice(client.events.findIndex(isReset)).some(isLast);
   const behind = () => crowd.members.filter((member) => !has(member));
-  await waitFor(() => behind().length === 0, { what: () => `all have the new event: ${behind()[0]?.client.describe()}` });
+  await waitFor(() => behind().length === 0,
+    { what: () => `the new event at all clients: ${behind()[0]?.client.describe()}` });
   await crowd.close();
   for (const { client, channels, after = client.opening.id } of crowd.members) {
     const seen = aroundReset(client);
@@ -139,19 +144,19 @@ async function restoreUnderClients(t, name, { lost, fresh, fallback = true }) {
     assertDelivered(judged(seen.before, client), expectedRows(old, { channels, after }));
     assertDelivered(judged(seen.after, client), expectedRows(log, { channels, after: seen.reset.id }));
   }
-  t.diagnostic(`${crowd.members.length} clients told of the restore`);
+  t.diagnostic(`${crowd.members.length} clients got a reset for the restore`);
 }
 
-test('the database is restored to an earlier state: streams and polls that were there get a reset', (t) =>
+test('a restored database causes a reset for connected streams and polls', (t) =>
   restoreUnderClients(t, 'first', { lost: 20, fresh: 0 }));
 
-test('the same when the restored log has a few new events already', (t) =>
+test('a restored database with a few new events causes a reset too', (t) =>
   restoreUnderClients(t, 'second', { lost: 20, fresh: 6 }));
 
-// Only the module can know: the cursors look like good ones.
-test('the same when it has grown beyond the cursors of those who wait', (t) =>
+// Only the module can find this, because the cursors look valid.
+test('a restored database that has grown beyond the clients\' cursors causes a reset too', (t) =>
   restoreUnderClients(t, 'third', { lost: 5, fresh: 15, fallback: false }));
 
-test('the end: a clean log', async () => {
+test('at the end the log is clean', async () => {
   await nginx.stop();
 });

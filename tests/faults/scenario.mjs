@@ -1,11 +1,11 @@
-// The language of the fault tests. A scenario is a sentence and what happens; around it events flow to clients of every kind, and
-// in the end each of them has everything once:
+// The form of the fault tests. A scenario is a sentence and a function that breaks something; events flow to clients of
+// every kind meanwhile, and in the end each client must have every event once:
 //
 //   const scenario = scenariosOn(service);
 //   scenario('PostgreSQL is restarted', () => cluster.restart('fast'), { rounds: 2 });
 //
-// In the suite the load is small. A trial (`./run trial`, PGEVENTS_TRIAL names the file for its records) holds 1,000 clients
-// under 200 events a second, and strikes three times as often.
+// In the suite the load is small. A trial (`./run trial`; PGEVENTS_TRIAL names the file of its records) has 1,000
+// clients and 200 events a second, and repeats each fault three times as often.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -25,8 +25,9 @@ const kRepeats = isTrial ? 3 : 1;
 const kTrialRate = 200;
 const kTrialChannels = range(1, 50).map((n) => `channel-${n}`);
 
-// Of a thousand. What the fallback has, streams have when there is none.
-const kTrialCrowd = [['stream', 600], ['long-poll', 150], ['poll', 50], ['fallback stream', 150], ['fallback poll', 50]];
+// The thousand clients by kind. Without a fallback its clients are streams of the module.
+const kTrialCrowd = [['stream', 600], ['long-poll', 150], ['poll', 50], ['fallback stream', 150],
+  ['fallback poll', 50]];
 
 async function gatherThousand(crowd, service, cursor) {
   let n = 0;
@@ -42,7 +43,7 @@ async function gatherThousand(crowd, service, cursor) {
   }
 }
 
-// The clients of a scenario and what is published to them: { crowd, flow }.
+// The clients of a scenario and their publishers: { crowd, flow }.
 export async function gather(service) {
   const since = await service.database.head();
   const crowd = new Crowd(service, { since });
@@ -57,21 +58,21 @@ export async function gather(service) {
   return { crowd, flow: startFlow(service.database, options) };
 }
 
-// One line of the table of trials.
+// Writes one record for the table of a trial.
 export function recordTrial(sentence, rounds, seconds, figures) {
   if (!trial) return;
   const file = path.basename(process.argv[1], '.test.mjs');
   fs.appendFileSync(trial, `${JSON.stringify({ file, sentence, rounds, seconds, ...figures })}\n`);
 }
 
-// What holds for all scenarios on a service unless one says otherwise: serves, resumes: milliseconds until the module answers
-// after a fault, and until everybody has caught up then; rounds: how often it strikes; untouched: no transaction may fail.
+// Defaults for all scenarios on a service. serves, resumes: ms until the module answers after a fault, and until every
+// client has caught up then; rounds: repetitions of the fault; untouched: no transaction may fail.
 export function scenariosOn(service, defaults = {}) {
   return (sentence, strike, options) =>
     test(sentence, (t) => play(service, t, sentence, strike, { ...defaults, ...options }));
 }
 
-// `strike` gets { crowd, flow, round, t } and leaves everything usable again.
+// `strike` gets { crowd, flow, round, t }, causes the fault and repairs it.
 async function play(service, t, sentence, strike, { serves = kServes, resumes = kResumes, untouched = false, ...options }) {
   const { crowd, flow } = await gather(service);
   const from = performance.now();
@@ -93,7 +94,7 @@ async function play(service, t, sentence, strike, { serves = kServes, resumes = 
   t.diagnostic(describeFigures(await crowd.judge({ record: (figures) => recordTrial(sentence, rounds, seconds, figures) })));
 }
 
-// A steady flow: a few events more than now, in a trial a second's.
+// Waits for a steady flow: a few more events than now, in a trial those of a second.
 async function flowing(flow) {
   const wanted = flow.committedEvents + (isTrial ? kTrialRate : 20);
   await waitFor(() => flow.committedEvents > wanted, { what: 'a flow of events', timeout: 60_000, interval: 20 });

@@ -1,5 +1,5 @@
-// What the fault tests put on the table: a cluster, a database, the fallback, and an nginx that serves the same paths twice:
-// under /rt through the module (with or without the fallback behind it), under /fb through the fallback alone.
+// The environment of the fault tests: a cluster, a database, the fallback, and an nginx that serves the same paths
+// twice: under /rt through the module (with or without the fallback behind it), under /fb through the fallback alone.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -13,13 +13,14 @@ import { startNginx } from '../lib/nginx.mjs';
 export const kModuleBase = '/rt';
 export const kFallbackBase = '/fb';
 
-// Short pauses, so that a test of reconnecting clients does not wait for default settings. Streams without their requests, which
-// is the less usual way: the other suites leave it out.
+// Short pauses, so that tests with reconnecting clients do not wait for the defaults. Streams release their requests,
+// which the other suites do not test.
 const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_release_request on;';
 
 export class Service {
   constructor({ database, fallback, ring, parameters, location, server, http, tcp, behind, listenFlags }) {
-    Object.assign(this, { database, fallback, ring_: ring, parameters_: parameters, location_: location, server_: server });
+    Object.assign(this, { database, fallback, ring_: ring, parameters_: parameters, location_: location,
+      server_: server });
     this.http_ = http;
     this.tcp_ = tcp;
     this.behind_ = behind;
@@ -48,7 +49,7 @@ export class Service {
       }`;
   }
 
-  // While this file exists the module declines.
+  // The module declines while this file exists.
   flag(nginx = this.nginx) {
     return path.join(nginx.dir, 'off');
   }
@@ -58,9 +59,10 @@ export class Service {
     else fs.writeFileSync(this.flag(), '');
   }
 
-  // Ends every session that module and fallback have with the database.
+  // Ends every session of module and fallback with the database.
   cutFrontEnds() {
-    return this.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`, [kServerUser]);
+    return this.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1`,
+      [kServerUser]);
   }
 
   poll(channels, { cursor, base = kModuleBase, flavor = 'poll', query = '', headers = {} } = {}) {
@@ -68,7 +70,7 @@ export class Service {
     return request({ port: this.port, path: `${base}/events/${channels}?flavor=${flavor}${query}`, headers: all });
   }
 
-  // Who answers now: 'module', 'fallback' or a status. To a short long poll the two say different things.
+  // The front-end that answers at present: 'module', 'fallback' or a status. Their answers to a short long poll differ.
   async whoAnswers(base = kModuleBase) {
     const answer = await request({ port: this.port, path: `${base}/events/probe?timeout=0.01` });
     if (answer.status !== 200) return answer.status;
@@ -80,25 +82,28 @@ export class Service {
   }
 }
 
-// A bound on memory says nothing under AddressSanitizer, which keeps what is freed.
+// A memory limit means nothing under AddressSanitizer, which keeps freed memory.
 export const memoryIsMeaningful = (pid) => !fs.readFileSync(`/proc/${pid}/maps`, 'latin1').includes('libasan');
 
-// cluster: a running one, or options for a new one. behind: is the fallback behind the module, in the same location?
-// location: more for the module's location; http: gives more directives of the module, from a connection string; args: more for
-// the fallback; env: more for the environments of both.
-export async function startService({ cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '', http = () => '',
-  main = '', events = '', fallback = true, args = [], processes, behind = true, tcp = false, allow = [], listenFlags = '',
+// cluster: a running one, or options for a new one; behind: is the fallback behind the module, in the same location?
+// location: further directives of the module's location; http: a function of the connection string that gives further
+// directives of the module; args: further options of the fallback; env: further environments of both.
+export async function startService({
+  cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '', http = () => '', main = '',
+  events = '', fallback = true, args = [], processes, behind = true, tcp = false, allow = [], listenFlags = '',
   env = {} } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
   const database = await running.createDatabase();
   const conninfo = database.conninfo({ tcp });
   const program = fallback
-    ? await startFallback({ conninfo, processes, args: ['--poll-interval', '1', ...args], env: env.fallback }) : undefined;
+    ? await startFallback({ conninfo, processes, args: ['--poll-interval', '1', ...args],
+      env: env.fallback }) : undefined;
   const service = new Service({
     database, fallback: program, ring, parameters, location, server, http, tcp, behind: behind && fallback, listenFlags,
   });
   service.cluster = running;
-  service.nginx = await startNginx({ workers, main, events, allow, env: env.nginx, http: (nginx) => service.http(nginx) });
+  service.nginx = await startNginx({ workers, main, events, allow, env: env.nginx,
+    http: (nginx) => service.http(nginx) });
   if (listenFlags) await service.nginx.waitListening();
   else await service.waitAnsweredBy('module');
   return service;

@@ -1,5 +1,5 @@
-// ./run soak in short: that the program comes to its end, finds nothing where nothing is, and says what it saw. What it measures
-// needs longer; the fit and the judge have tests of their own.
+// ./run soak in short: the program ends, finds no fault where there is none, and reports what it saw. Its measurements
+// need more time; the fit and the judge have tests of their own.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,22 +10,25 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const kProgram = path.join(kRoot, 'tests', 'soak', 'soak.mjs');
 
-test('a soak of fifteen seconds', async (t) => {
+test('a soak of fifteen seconds finds no fault', async (t) => {
   const dir = tempDir('soak');
   const { stdout } = await run('node', [kProgram, 'plain', '15'], { env: { ...process.env, PGEVENTS_RUN_DIR: dir } });
   const total = (name) => Number(new RegExp(`^${name} +([0-9,]+)$`, 'm').exec(stdout)[1].replaceAll(',', ''));
   t.diagnostic(`${total('events')} events, ${total('deliveries')} deliveries, ${total('connections made')} connections`);
-  for (const name of ['events', 'deliveries', 'connections made', 'reloads', 'listeners cut off']) assert.ok(total(name) > 0, name);
+  const counted = ['events', 'deliveries', 'connections made', 'reloads', 'listeners cut off'];
+  for (const name of counted) assert.ok(total(name) > 0, name);
   for (const name of ['lost', 'twice', 'wrong otherwise']) assert.equal(total(name), 0, name);
   assert.match(stdout, /^fallback, descriptors +[0-9]+ .* flat$/m);
   assert.match(stdout, /\nsoak: passed\n$/);
   const csv = fs.readFileSync(path.join(dir, 'soak', 'plain.csv'), 'utf8').trim().split('\n');
-  assert.ok(csv.length > 10 && csv.every((line) => line.split(',').length === csv[0].split(',').length), `${csv.length} samples`);
-  assert.match(fs.readFileSync(path.join(dir, 'soak', 'plain.md'), 'utf8'), /^# Soak: plain, 15 s\n[^]*\n\| lost \| 0 \|\n/);
+  assert.ok(csv.length > 10 && csv.every((line) => line.split(',').length === csv[0].split(',').length),
+    `${csv.length} samples`);
+  const page = fs.readFileSync(path.join(dir, 'soak', 'plain.md'), 'utf8');
+  assert.match(page, /^# Soak: plain, 15 s\n[^]*\n\| lost \| 0 \|\n/);
 });
 
-test('a variant that is not there, and too few seconds, are refused', async () => {
-  for (const [args, text] of [[['paper'], /there is no variant 'paper'/], [['plain', '1'], /no number of seconds/]]) {
+test('a soak rejects an unknown variant, and too few seconds', async () => {
+  for (const [args, text] of [[['paper'], /unknown variant 'paper'/], [['plain', '1'], /invalid number of seconds/]]) {
     const { status, stderr } = await run('node', [kProgram, ...args], { expect: null });
     assert.equal(status, 1);
     assert.match(stderr, text);

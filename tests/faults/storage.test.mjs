@@ -1,5 +1,5 @@
-// What lies under the database: a disk that is full, for the log alone and for the whole server, and a clock that is set. Events
-// flow all the time; afterwards everybody has everything once that was committed.
+// Trouble below the database: a full disk, for the log alone and for the whole server, and a changed clock. Events flow
+// all the time; afterwards every client has every committed event once.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ const kTrouble = 2000; // ms
 const location = 'pgevents_retry 300ms; pgevents_poll_interval 1s;';
 const mayMount = await mountSmallDisk(1) !== undefined;
 
-// A place of the server's own on a small disk; nothing where this process may not mount one.
+// A directory for the server on a small disk, or undefined if this process may not mount one.
 async function smallDiskFor(megabytes) {
   const disk = await mountSmallDisk(megabytes);
   disk.home = path.join(disk.dir, 'home');
@@ -32,17 +32,17 @@ if (mayMount) {
   await service.database.query(`CREATE TABLESPACE small LOCATION '${disk.home}'`);
   await service.database.query('ALTER TABLE pgevents.log SET TABLESPACE small');
 
-  // Only the front-ends do not notice: there is nothing new to deliver.
+  // The front-ends do not notice: there is nothing new to deliver.
   scenariosOn(service)('the disk of the log is full, and has room again', async ({ flow }) => {
     const before = flow.failures.length;
     disk.fill();
-    await waitFor(() => flow.failures.length > before, { what: 'a publisher that is refused', timeout: 60_000 });
+    await waitFor(() => flow.failures.length > before, { what: 'a failing publisher', timeout: 60_000 });
     assert.match(flow.failures.at(-1).message, /could not extend file|No space left/);
     await sleep(kTrouble);
     disk.clear();
   });
 
-  test('a clean log after the full disk', () => service.nginx.stop());
+  test('the log is clean after the full disk', () => service.nginx.stop());
 }
 
 if (mayMount) {
@@ -51,8 +51,8 @@ if (mayMount) {
   const cluster = await startCluster({ dir: disk.home, settings });
   const service = await startService({ cluster, workers: 2, location, behind: false });
 
-  // PostgreSQL ends itself when it cannot write its write-ahead log (manual, "Disk Full Failure").
-  scenariosOn(service)('the whole disk of the database is full, and PostgreSQL goes down by it', async () => {
+  // PostgreSQL shuts down when it cannot write its write-ahead log (manual, "Disk Full Failure").
+  scenariosOn(service)('the whole disk of the database is full, and PostgreSQL goes down', async () => {
     disk.fill();
     const client = await service.database.connect('postgres');
     const switchUntilDown = async () => {
@@ -66,7 +66,7 @@ if (mayMount) {
     await cluster.start();
   });
 
-  test('a clean log after the server was down', () => service.nginx.stop());
+  test('the log is clean after the shutdown', () => service.nginx.stop());
 } else {
   test('full disks', { skip: 'this process may not mount a small disk' }, () => {});
 }
@@ -92,4 +92,4 @@ scenariosOn(service)('the clock of the database is set, an hour ahead, two hours
   }
 });
 
-test('the end: a clean log', () => service.nginx.stop());
+test('at the end the log is clean', () => service.nginx.stop());

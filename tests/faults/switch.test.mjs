@@ -1,5 +1,5 @@
-// The switch: the module goes off and on again while events flow, and clients of every kind go on over the fallback and back
-// without losing an event or getting one twice.
+// The module is switched off and on again while events flow: clients of every kind continue over the fallback and back
+// without loss or duplicates.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -11,7 +11,7 @@ const kStep = 2500;
 const service = await startService();
 const { nginx, database } = service;
 
-// A crowd on the switched location under a flow, `during` the switching, and the judgement.
+// Runs `during` with clients on the switched location and a flow of events, and judges the clients.
 async function underFlow(t, during) {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese'], ['wine', 'bread'], kChannels], { fallback: false });
@@ -25,7 +25,7 @@ async function underFlow(t, during) {
   return crowd;
 }
 
-// How often a client was answered by the fallback, and by the module.
+// How often the fallback and the module answered a client.
 function whoServed({ client }) {
   const answers = (client.connections ?? client.answers).filter(({ status }) => status === 200);
   const byFallback = client.connections
@@ -34,7 +34,7 @@ function whoServed({ client }) {
   return { fallback: byFallback.length, module: answers.length - byFallback.length };
 }
 
-test('by the variable: new requests go to the fallback at once, waiting ones end as they would have', async (t) => {
+test('switched by the variable, new requests go to the fallback at once, and waiting ones end as usual', async (t) => {
   const crowd = await underFlow(t, async () => {
     for (let round = 0; round < 3; round++) {
       service.switchModule(false);
@@ -51,7 +51,7 @@ test('by the variable: new requests go to the fallback at once, waiting ones end
   }
 });
 
-test('by a configuration without load_module: streams and long polls come back over the fallback, and over the module again', async (t) => {
+test('with a configuration without load_module, clients reconnect over the fallback, and later over the module', async (t) => {
   const crowd = await underFlow(t, async () => {
     for (let round = 0; round < 2; round++) {
       const with_module = await nginx.reload((n) => service.http(n, { module: false }), { loadModule: false });
@@ -69,7 +69,7 @@ test('by a configuration without load_module: streams and long polls come back o
   }
 });
 
-test('a stream that never reconnected stays with the module while the switch is off, and misses nothing', async (t) => {
+test('an open stream stays with the module while the switch is off, and misses nothing', async (t) => {
   const crowd = new Crowd(service);
   const { client } = crowd.stream(['cheese'], { reconnect: false });
   await crowd.opened();

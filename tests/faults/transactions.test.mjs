@@ -1,5 +1,5 @@
-// The application's transactions stay free: publishing holds nothing back while a transaction goes on, and takes part in no
-// deadlock, because what it locks, it locks at COMMIT only.
+// Publishing does not restrict the application's transactions: it delays nothing while a transaction is open, and
+// causes no deadlock, because it takes locks only at COMMIT.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -19,10 +19,10 @@ await database.query('GRANT SELECT, UPDATE ON items TO PUBLIC');
 const publish = (client, channel, token) =>
   client.query('SELECT pgevents.publish($1, $2, $3::json)', [channel, 'made', JSON.stringify({ token })]);
 
-// Live delays of a crowd's streams for the rows of `log` only.
+// Delays of a crowd's live streams for the rows of `log` only.
 const streamDelays = (crowd, log) => delaysByKind(crowd.members, log).stream;
 
-test(`a transaction that published and stays open for ${kLongSeconds} s delays nobody's events, and its own come at COMMIT`,
+test(`a transaction that published and stays open for ${kLongSeconds} s delays no other events, and its own come at COMMIT`,
   async (t) => {
     const crowd = new Crowd(service);
     await crowd.oneOfEach([['cheese'], ['wine', 'cheese']], { fallback: false });
@@ -50,7 +50,7 @@ test(`a transaction that published and stays open for ${kLongSeconds} s delays n
     const took = await crowd.caughtUp();
     t.diagnostic(`usual delay p50/p99/longest ${Object.values(usual).join('/')} ms, ` +
       `beside the long transaction ${Object.values(others).join('/')} ms; its own events ${Math.round(took)} ms after COMMIT`);
-    // All came before the COMMIT; how soon is a figure, for the machine may be busy with other things.
+    // All events came before the COMMIT; their delay is only a figure, because the machine may be busy.
     assert.ok(others.p50 < 10 * usual.p50 + 500, JSON.stringify({ usual, others }));
     t.diagnostic(describeFigures(await crowd.judge()));
   });
@@ -69,12 +69,12 @@ test('no event waits for the next one, however close together the COMMITs are', 
   }
   await Promise.all(clients.map((client) => client.end()));
   t.diagnostic(`the last event of each group arrived within ${Math.round(Math.max(...took))} ms`);
-  assert.ok(Math.max(...took) < 3000, 'the safety sweep, every 10 s, had nothing to do');
+  assert.ok(Math.max(...took) < 3000, 'the events came without the safety sweep, every 10 s');
   t.diagnostic(describeFigures(await crowd.judge()));
 });
 
-// Each transaction updates some rows and publishes, in the order that `steps` gives. Gives { committed, deadlocks } with the
-// statement that was the victim of each deadlock.
+// Runs transactions that update some rows and publish, in the order that `steps` gives. Gives { committed, deadlocks },
+// with the statement that was the victim of each deadlock.
 async function run(count, seconds, steps) {
   const until = Date.now() + seconds * 1000;
   const result = { committed: [], deadlocks: [] };
@@ -109,7 +109,7 @@ async function run(count, seconds, steps) {
 
 const tokensOf = (log) => new Set(log.map((row) => JSON.parse(row.data).token));
 
-test('publishing before, between and after row locks adds no deadlock to transactions that lock their rows in one order', async (t) => {
+test('publishing before, between and after row locks adds no deadlock to transactions with one locking order', async (t) => {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese', 'wine']], { fallback: false });
   const orders = [[0, 'publish', 1], ['publish', 0, 1], [0, 1, 'publish'], ['publish', 0, 'publish', 1, 'publish']];
@@ -122,12 +122,12 @@ test('publishing before, between and after row locks adds no deadlock to transac
   t.diagnostic(describeFigures(await crowd.judge()));
 });
 
-test('with rows locked in opposite order the only victims are the applications own updates', async (t) => {
+test('with rows locked in opposite order the only victims are the application\'s own updates', async (t) => {
   const crowd = new Crowd(service);
   await crowd.oneOfEach([['cheese', 'wine']], { fallback: false });
   const steps = (n) => (n % 2 === 0 ? [2, 'publish', 3, 'publish'] : [3, 'publish', 2, 'publish']);
   const { committed, deadlocks } = await run(4, 6, steps);
-  assert.ok(deadlocks.length > 0, 'the test has to make deadlocks to say something');
+  assert.ok(deadlocks.length > 0, 'the test must cause deadlocks');
   assert.deepEqual(deadlocks.filter((statement) => statement !== 'update'), []);
   const tokens = tokensOf(await database.log());
   assert.deepEqual(committed.filter((token) => !tokens.has(token)), []);

@@ -1,15 +1,16 @@
-// The table of a trial: node tests/faults/trial-report.mjs RECORDS MARKDOWN
+// Writes the table of a trial: node tests/faults/trial-report.mjs RECORDS MARKDOWN
 import fs from 'node:fs';
 
 const [source, target] = process.argv.slice(2);
 const records = fs.readFileSync(source, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 
-// Repeated tests of one sentence are one line.
+// Combines the repetitions of one sentence into one row.
 function combine(list) {
   const sum = (name) => list.reduce((all, record) => all + record[name], 0);
   const longest = (pick) => Math.max(...list.map(pick));
   const gap = (isFallback) => (record) =>
-    Math.max(0, ...Object.entries(record.gaps).filter(([kind]) => kind.startsWith('fallback') === isFallback).map(([, ms]) => ms));
+    Math.max(0, ...Object.entries(record.gaps)
+      .filter(([kind]) => kind.startsWith('fallback') === isFallback).map(([, ms]) => ms));
   return {
     sentence: list[0].sentence,
     clients: list[0].clients,

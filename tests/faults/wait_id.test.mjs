@@ -1,5 +1,5 @@
-// Wait ids hold across workers: while one request waits, another one with the same key is answered at once, whatever worker
-// it lands on; and a key is free again as soon as its request is over, however that came about.
+// Wait ids hold across workers: while one request waits, another one with the same key is answered at once by every
+// worker; and a key is free as soon as its request has ended, however it ended.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -11,7 +11,7 @@ import { parsePollBody } from '../lib/wire.mjs';
 import { Crowd, describeFigures, startFlow } from './crowd.mjs';
 import { startService } from './service.mjs';
 
-const kInterval = 7; // seconds; no other answer says it
+const kInterval = 7; // seconds; no other answer has this value
 const service = await startService({
   location: `pgevents_retry 100ms; pgevents_poll_interval ${kInterval}s;`, server: 'add_header X-Worker $pid always;',
   fallback: false, allow: [kKilledWorker],
@@ -21,21 +21,23 @@ const { nginx, database } = service;
 let keys = 0;
 const newKey = () => `page-${++keys}`;
 const path = (key, query = '') => `/rt/events/cheese/${key}${query}`;
-const ask = (key, { query = '?timeout=0.3', headers = {} } = {}) => request({ port: service.port, path: path(key, query), headers });
+const ask = (key, { query = '?timeout=0.3', headers = {} } = {}) =>
+  request({ port: service.port, path: path(key, query), headers });
 const isBusy = ({ headers }) => headers['x-shortpoll-info'] === 'wait-id-busy';
 
-// A stream that waits with this key; gives it with the worker that holds it.
+// Opens a stream that waits with this key. Gives it with its worker.
 async function hold(key) {
   const stream = new EventStream({ port: service.port, path: path(key) });
   await stream.opened();
   return { stream, worker: Number(stream.connection.headers['x-worker']) };
 }
 
-// Asks until every worker has answered, and gives one answer of each.
+// Sends requests until every worker has answered. Gives one answer of each.
 async function askEveryWorker(key, options) {
   const answers = new Map();
   await waitFor(async () => {
-    for (const answer of await Promise.all(range(1, 8).map(() => ask(key, options)))) answers.set(answer.headers['x-worker'], answer);
+    const all = await Promise.all(range(1, 8).map(() => ask(key, options)));
+    for (const answer of all) answers.set(answer.headers['x-worker'], answer);
     return answers.size >= nginx.workers().length;
   }, { what: () => `answers of all workers, only ${[...answers.keys()]}`, interval: 1 });
   return [...answers.values()];
@@ -48,25 +50,25 @@ function assertBusy(answer) {
   assert.match(headers['last-event-id'], /^[0-9]+$/);
 }
 
-// Waits, as a client would that nobody disturbs.
+// Asserts that a request with this key may wait.
 async function assertFree(key) {
   const answer = await ask(key, { query: '?timeout=0.2' });
   assert.deepEqual([answer.body, answer.headers['x-shortpoll-info']], ['[]', undefined]);
 }
 
-test('a second long poll with the same key is answered at once with [] and a later reconnect, by every worker', async () => {
+test('every worker answers a second long poll with the same key at once with [] and a later reconnection', async () => {
   const key = newKey();
   const { stream } = await hold(key);
   const started = performance.now();
   const answers = await askEveryWorker(key, { query: '?timeout=30' });
-  assert.ok(performance.now() - started < 15_000, 'nobody waited');
+  assert.ok(performance.now() - started < 15_000, 'no request waited');
   answers.forEach(assertBusy);
   await assertFree(newKey());
-  assert.equal(stream.connection.how, undefined, 'the first goes on');
+  assert.equal(stream.connection.how, undefined, 'the first stream stays open');
   await stream.close();
 });
 
-test('a second stream ends at once with a later retry, and with what there is behind its cursor', async () => {
+test('a second stream ends at once with a later retry and with the events after its cursor', async () => {
   const key = newKey();
   const { stream } = await hold(key);
   const cursor = await database.head();
@@ -87,7 +89,7 @@ test('a second stream ends at once with a later retry, and with what there is be
   await stream.close();
 });
 
-test('the key is free again when its client has gone', async () => {
+test('the key is free after its client has left', async () => {
   const key = newKey();
   const { stream } = await hold(key);
   assertBusy(await ask(key));
@@ -96,7 +98,7 @@ test('the key is free again when its client has gone', async () => {
   await assertFree(key);
 });
 
-test('the key is free again when its worker was killed', async () => {
+test('the key is free after its worker was killed', async () => {
   const key = newKey();
   const { stream, worker } = await hold(key);
   assertBusy(await ask(key));
@@ -106,8 +108,8 @@ test('the key is free again when its worker was killed', async () => {
   await assertFree(key);
 });
 
-// Never told that its key is busy, for there is nobody else.
-test('a client that comes back over new connections and through reloads never meets itself', async (t) => {
+// Its key is never busy, because no other client uses it.
+test('a client that reconnects over new connections and through reloads never blocks itself', async (t) => {
   const crowd = new Crowd(service);
   const cursor = await database.head();
   const headers = { Connection: 'close' };
@@ -129,7 +131,7 @@ test('a client that comes back over new connections and through reloads never me
   const polls = pollers.flatMap(({ answers }) => answers);
   const openings = crowd.members.flatMap(({ client }) => client.blocks ?? []).filter(({ kind }) => kind === 'opening');
   const busy = [...polls.filter(isBusy), ...openings.filter(({ retry }) => retry === 1000 * kInterval)];
-  t.diagnostic(`${polls.length} long polls and ${openings.length} streams, ${busy.length} told that they are busy`);
+  t.diagnostic(`${polls.length} long polls and ${openings.length} streams, ${busy.length} busy`);
   assert.equal(busy.length, 0);
   t.diagnostic(describeFigures(await crowd.judge()));
   await nginx.stop({ allow: [kKilledWorker] });

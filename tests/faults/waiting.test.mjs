@@ -1,6 +1,6 @@
-// Many streams come while the database is away, each with a cursor of its own, so that none can share another's query. They
-// cost no connection to the database, and are served then within the pool and its queue, which others use meanwhile.
-// PGEVENTS_WAITING=10000 takes more of them.
+// Many streams come while the database is away, each with a different cursor, so that no two can share a query. They
+// cost no connection to the database, and are served later within the pool and its queue, which other requests use
+// meanwhile. PGEVENTS_WAITING=10000 opens more of them.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
@@ -37,7 +37,7 @@ const service = await startService({
 });
 const { nginx, database } = service;
 
-// The body as it comes, without the frame of a chunk around each block.
+// The body without the chunked framing around each block.
 const bodyOf = (text) => text.slice(text.indexOf('\r\n\r\n') + 4).replace(/(^|\r\n)[0-9a-f]+\r\n/g, '');
 
 function open(cursor) {
@@ -62,7 +62,7 @@ async function openAll(start_us) {
   return streams;
 }
 
-// A stream got its opening, and exactly these rows.
+// A stream received its opening, and exactly these rows.
 function assertServed(stream, rows) {
   const blocks = [];
   const parser = new StreamParser({ onBlock: (block) => blocks.push(block) });
@@ -74,7 +74,7 @@ function assertServed(stream, rows) {
   assert.equal(summarise(judge(blocks.filter(({ kind }) => kind === 'event'), rows)), '');
 }
 
-test(`${kStreams} streams with cursors of their own wait, without a connection to the database, and are all served then`, async (t) => {
+test(`${kStreams} streams with different cursors wait without a connection to the database, and are all served later`, async (t) => {
   const start_us = Date.now() * 1000;
   for (const n of range(1, kEvents)) await database.publish('cheese', 'made', n);
   await service.poll('cheese', { cursor: 0 });
@@ -84,7 +84,8 @@ test(`${kStreams} streams with cursors of their own wait, without a connection t
   const cut_at = Date.now();
   const streams = await openAll(start_us - kStreams - 1_000_000);
   const publish = () => request({
-    port: service.port, path: '/rt/events/cheese', method: 'POST', body: '{"type":"made"}', headers: { 'Content-Type': 'application/json' },
+    port: service.port, path: '/rt/events/cheese', method: 'POST', body: '{"type":"made"}',
+    headers: { 'Content-Type': 'application/json' },
   });
   for (let n = 0; n < kPublications; n++) assert.equal((await publish()).status, 503);
   await sleep(1000);
@@ -106,7 +107,7 @@ test(`${kStreams} streams with cursors of their own wait, without a connection t
     statuses.push((await service.poll('cheese', { cursor: 'rt-1' })).status);
     sessions.push(await database.value('SELECT count(*) FROM pg_stat_activity WHERE usename = $1', [kServerUser]));
     return streams.every(isServed);
-  }, { what: () => `all served, ${streams.filter(isServed).length} so far`, timeout: 60_000, interval: 20 });
+  }, { what: () => `all streams served, ${streams.filter(isServed).length} so far`, timeout: 60_000, interval: 20 });
   const took = Math.round(performance.now() - mended);
   t.diagnostic(`the module served ${Math.round(mended - started)} ms after the database was back; all streams ${took} ms later; ` +
     `${Math.max(...sessions)} sessions, ${statuses.length} polls meanwhile`);
@@ -121,4 +122,4 @@ test(`${kStreams} streams with cursors of their own wait, without a connection t
   nginx.assertCleanLog();
 });
 
-test('the end: a clean log', () => nginx.stop());
+test('at the end the log is clean', () => nginx.stop());
