@@ -1,7 +1,8 @@
 // The floor of `./run bench`: the least that a server without batching can do. One thread, epoll, one send() per
-// subscriber and message; a channel is a path; no history, no slow-reader handling beyond keeping what did not fit.
+// subscriber and message; a channel is a path; there is no history, and for slow readers it only keeps the bytes that
+// did not fit.
 //   bare_loop PORT DIRECTORY     GET: event stream; POST: its body goes to every subscriber of that path
-// By the directory in its command line the harness knows it.
+// The harness recognises the process by the directory in its command line.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -29,9 +30,9 @@ constexpr std::string_view kAccepted = "HTTP/1.1 201 Created\r\nContent-Length: 
 struct Connection {
   int fd = -1;
   std::string in;                               // a request, until it is complete
-  std::string pending;                          // what a slow reader's socket did not take
-  std::vector<Connection*>* channel = nullptr;  // that it subscribes to
-  std::size_t place = 0;                        // in it
+  std::string pending;                          // bytes that a slow reader's socket did not accept
+  std::vector<Connection*>* channel = nullptr;  // its channel
+  std::size_t place = 0;                        // its index in the channel
 };
 
 class BareLoop {
@@ -129,7 +130,7 @@ void BareLoop::on_request(Connection* connection) {
     const std::size_t path = in.find(' ') + 1;
     std::vector<Connection*>& channel = channels_[in.substr(path, in.find(' ', path) - path)];
     if (in.compare(0, 4, "POST") == 0) {
-      // Answered first, as a broker that confirms receipt; the fan-out follows.
+      // It answers first, like a broker that confirms receipt; the fan-out follows.
       send(connection->fd, kAccepted.data(), kAccepted.size(), MSG_NOSIGNAL);
       fan_out(channel, std::string_view(in).substr(head + 4, length));
     } else {

@@ -1,6 +1,6 @@
-// `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run. Rounds are
-// interleaved: each scenario goes once over all peers, then again. `quick`, below two minutes, leaves out most. With
-// PGEVENTS_BENCH_WRITE=NAME it also writes docs/benchmarks/NAME.md and its plots.
+// `./run bench [quick|full] [--only SCENARIO,…] [--peers PEER,…] [--rounds N]`: pgevents beside its peers in one run.
+// Rounds are interleaved: each scenario runs once on all peers, then again. `quick`, below two minutes, omits most of
+// them. With PGEVENTS_BENCH_WRITE=NAME it also writes docs/benchmarks/NAME.md and its plots.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -21,9 +21,10 @@ const kNotes = [
     : `servers, PostgreSQL and Redis on core ${kServerCore}, the load generator on core ${kLoadCore}`,
   'nginx: one worker; PostgreSQL: fsync and synchronous_commit on, Redis: nothing on disk, each one\'s CPU in its own line',
   'delay: from just before the publisher sends (POST, or INSERT with its COMMIT) to the read of the subscriber; ' +
-    '"from ts": from the event\'s time, which is taken in COMMIT before the write to disk; ' +
-    '"after confirmation": from the publisher\'s reading the answer (COMMIT is done) to the subscriber\'s read',
-  'server CPU: utime + stime of all processes of the server (with what the kernel does for them on loopback: the receiving side too)',
+    '"from ts": from the event\'s time, which COMMIT takes before the write to disk; ' +
+    '"after confirmation": from the publisher\'s read of the answer (after COMMIT) to the subscriber\'s read',
+  'server CPU: utime + stime of all processes of the server (including the kernel\'s work for them, on loopback also that of ' +
+    'the receiving side)',
   'memory: sum of PSS of the server\'s processes, 10,000 connections open against none, before the first event',
 ];
 
@@ -33,7 +34,9 @@ function options() {
     options: { only: { type: 'string' }, peers: { type: 'string' }, rounds: { type: 'string' } },
   });
   const mode = positionals[0] ?? 'full';
-  if (!(mode in kRounds) || positionals.length > 1) throw new Error(`bench: 'quick' or 'full', not '${positionals.join(' ')}'`);
+  if (!(mode in kRounds) || positionals.length > 1) {
+    throw new Error(`bench: invalid mode '${positionals.join(' ')}'; use 'quick' or 'full'`);
+  }
   const choose = (text, what, all, quick) => {
     const chosen = text?.split(',') ?? (mode === 'quick' ? quick : all);
     const unknown = chosen.find((name) => !all.includes(name));
@@ -59,7 +62,7 @@ async function measure(scenario, peer, mode) {
   }
 }
 
-const sayRun = (scenario, peer, round, result) => {
+const reportRun = (scenario, peer, round, result) => {
   const cpu = ((result.watched.server.cpu_s * 1e6) / result.deliveries).toFixed(2);
   console.error(`  ${scenario.name}, round ${round + 1}, ${peer}: ${result.delivered_per_s}/s, ` +
     `p50 ${result.delay_us.p50 / 1000} ms, ${cpu} s CPU per million`);
@@ -79,18 +82,19 @@ async function measureAll({ mode, rounds, scenarios, peers }) {
         const { result, config } = await measure(scenario, peer, mode);
         (results[peer] ??= []).push(result);
         configs[peer] ??= config;
-        sayRun(scenario, peer, round, result);
+        reportRun(scenario, peer, round, result);
       }
     }
   }
   return { configs, sections, load: [Math.min(...loads), Math.max(...loads)] };
 }
 
-// What the peers lose under their load is theirs to answer for; the tables show it.
+// Only faults of pgevents fail the run; the tables show those of the peers.
+const hasFaults = (one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0;
 const isFaulty = ({ results }) =>
-  Object.entries(results).flatMap(([peer, runs]) => (peer.startsWith('pgevents') ? runs : [])).some((one) => one.missing + one.duplicates + one.reordered + one.closed + one.bad_answers > 0);
+  Object.entries(results).flatMap(([peer, runs]) => (peer.startsWith('pgevents') ? runs : [])).some(hasFaults);
 
-// The name of the plot's file, beside the page; undefined where there is nothing to compare.
+// The name of the plot's file, beside the page; undefined if there is nothing to compare.
 function plotted(page, { scenario, results }) {
   const charts = scenarioCharts(scenario, results).filter(({ names }) => names.length > 1);
   if (charts.length === 0) return undefined;
@@ -103,12 +107,13 @@ async function main() {
   const wanted = options();
   const needs = wanted.peers.flatMap((peer) => Object.entries(kPeers[peer].needs ?? {}));
   const missing = needs.find(([, file]) => !fs.existsSync(file));
-  if (missing) throw new Error(`bench: ${missing[1]} is not there: apt-get install ${missing[0]}`);
+  if (missing) throw new Error(`bench: ${missing[1]} does not exist; apt-get install ${missing[0]}`);
   await buildLoad();
   console.log([...machine(), peerVersions()].join('\n'));
   const { configs, sections, load } = await measureAll(wanted);
-  // Our own share: one core for the servers, half of one for the load generator.
-  const others = `load average before the runs: ${load.map((one) => one.toFixed(1)).join(' to ')}; above 1.5 others were busy here`;
+  // Our own share of the load: one core for the servers, half of one for the load generator.
+  const loads = load.map((one) => one.toFixed(1)).join(' to ');
+  const others = `load average before the runs: ${loads}; above 1.5 other processes were busy`;
   for (const section of sections) {
     section.rows = scenarioTable(section.scenario, section.results);
     console.log(`\n${section.scenario.title}\n${asText(section.rows)}`);

@@ -1,5 +1,5 @@
-// `./run bench curves [quick|full] [--only CURVE,…] [--rounds N]`: how pgevents does with more subscribers, channels and workers,
-// and with larger rings. PGEVENTS_BENCH_WRITE=curves also writes docs/benchmarks/curves.md and its plots.
+// `./run bench curves [quick|full] [--only CURVE,…] [--rounds N]`: pgevents with more subscribers, channels and
+// workers, and with larger rings. PGEVENTS_BENCH_WRITE=curves also writes docs/benchmarks/curves.md and its plots.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -11,29 +11,31 @@ import {
   kCpu, kCpuEvent, kDelivered, kEvents, kIdle, kOwn, kP50, kP99, kPgCpu, kPgCpuEvent,
 } from './scenarios.mjs';
 
-// nginx makes room for new connections when a sixteenth of its worker_connections is left: with 20,000 descriptors, what a
-// process may have here, that is all.
+// nginx closes idle connections when a sixteenth of its worker_connections is left: with 20,000 descriptors, the limit
+// of a process here, this is the maximum.
 const kMost = 17500;
 
 const kSeconds = { quick: 2, full: 5 };
 
 const mebibytes = (ring) => Number(ring.slice(0, -1)) / (ring.endsWith('k') ? 1024 : 1);
 
-// `load` and `start` give what one point's load generator and server get; charts: figures by their axis.
+// `load` and `start` give the options of one point's load generator and server; charts: figures by their axis.
 const kCurves = [
   {
     name: 'subscribers', title: 'Subscribers of one channel, 10 events/s of 200 bytes', x: 'subscribers',
     points: [100, 300, 1000, 3000, 10000, kMost],
     load: (subscribers) => ({ subscribers, rate: 10 }),
     figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kIdle, kOwn],
-    charts: [{ y: 'ms', log: 'xy', figures: [kP50, kP99] }, { y: 's CPU per million deliveries', log: 'x', figures: [kCpu] }],
+    charts: [{ y: 'ms', log: 'xy', figures: [kP50, kP99] },
+      { y: 's CPU per million deliveries', log: 'x', figures: [kCpu] }],
   },
   {
     name: 'channels', title: 'Channels with one subscriber each, 500 events/s in all', x: 'channels',
     points: [1, 10, 100, 1000, 10000, kMost],
     load: (channels) => ({ subscribers: channels, channels, rate: 500, publishers: 4, batch: 100 }),
     figures: [kEvents, kP50, kP99, kCpuEvent, kPgCpuEvent, kOwn],
-    charts: [{ y: 'ms', log: 'x', figures: [kP50, kP99] }, { y: 'µs CPU per event', log: 'x', figures: [kCpuEvent, kPgCpuEvent] }],
+    charts: [{ y: 'ms', log: 'x', figures: [kP50, kP99] },
+      { y: 'µs CPU per event', log: 'x', figures: [kCpuEvent, kPgCpuEvent] }],
   },
   {
     name: 'rings', title: 'The ring, with 1,000 subscribers of one channel as fast as it goes, 64 events under way', x: 'ring, MB',
@@ -41,7 +43,8 @@ const kCurves = [
     load: () => ({ subscribers: 1000, ahead: 64, batch: 64 }),
     start: (ring) => ({ ring }),
     figures: [kDelivered, kP50, kP99, kCpu, kPgCpu, kOwn],
-    charts: [{ y: 'deliveries/s', log: 'x', figures: [kDelivered] }, { y: 's CPU per million', log: 'x', figures: [kCpu, kPgCpu] }],
+    charts: [{ y: 'deliveries/s', log: 'x', figures: [kDelivered] },
+      { y: 's CPU per million', log: 'x', figures: [kCpu, kPgCpu] }],
   },
   {
     name: 'workers', title: 'Workers, with 1,000 subscribers of one channel as fast as it goes; on two cores, load generator included',
@@ -62,7 +65,7 @@ async function measure({ load, start }, point, mode) {
   }
 }
 
-// Rounds are interleaved: what disturbs the machine for a while disturbs all points.
+// Rounds are interleaved, so that a temporary disturbance affects all points.
 async function measureCurve(curve, { mode, rounds }) {
   const results = Object.fromEntries(curve.points.map((point) => [point, []]));
   for (let round = 0; round < rounds; round++) {

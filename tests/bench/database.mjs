@@ -1,5 +1,5 @@
-// `./run bench database [quick|full] [--only NAME,…] [--rounds N]`: what publishing costs PostgreSQL. Rounds are interleaved:
-// each measurement goes once over all that it compares, then again. PGEVENTS_BENCH_WRITE=NAME also writes
+// `./run bench database [quick|full] [--only NAME,…] [--rounds N]`: the cost of publishing for PostgreSQL. Rounds are
+// interleaved: each measurement runs once for all that it compares, then again. PGEVENTS_BENCH_WRITE=NAME also writes
 // docs/benchmarks/NAME.md.
 import os from 'node:os';
 import path from 'node:path';
@@ -15,16 +15,16 @@ import { benchCluster, kLoadCore, kServerCore, pin } from './peers/common.mjs';
 import { buildLoad, runProgram, wantedOf } from './program.mjs';
 import { asText, figureTable, kPages, machine, writePage } from './report.mjs';
 
-// Each has `notes`, perhaps `configs`, and `sections(mode)`: a title, figures, and columns, which are functions that measure
-// once and give an object of figures. `rounds`: not more than so many.
+// Each has `notes`, perhaps `configs`, and `sections(mode)`: a title, figures, and columns, which are functions that
+// measure once and give an object of figures. `rounds`: the maximum.
 const kMeasurements = { commits, 'wake-up': wakeUp, listeners, 'catch-up': catchUp, size, pruning };
 const kNotes = [
   kServerCore === undefined ? 'one core for everything' : `PostgreSQL on core ${kServerCore}, everything else on core ${kLoadCore}`,
   'PostgreSQL: fsync and synchronous_commit on, shared_buffers 256 MB, else its defaults',
-  'CPU: utime + stime, that of the kernel for them included',
+  'CPU: utime + stime, including the kernel\'s work for the processes',
 ];
 
-// Figures are found by their titles in what a run gives.
+// The titles of the figures are their keys in a run's result.
 const sectionsOf = (name, mode) => kMeasurements[name].sections(mode).map((section) => ({
   ...section,
   name,
@@ -56,7 +56,8 @@ async function main() {
   const sections = wanted.names.flatMap((name) => sectionsOf(name, wanted.mode));
   const loads = await measureAll(sections, wanted.rounds);
   const load = [Math.min(...loads), Math.max(...loads)].map((one) => one.toFixed(1)).join(' to ');
-  const notes = [...kNotes, ...wanted.names.flatMap((name) => kMeasurements[name].notes), `load average before the runs: ${load}`];
+  const notes = [...kNotes, ...wanted.names.flatMap((name) => kMeasurements[name].notes),
+    `load average before the runs: ${load}`];
   const tables = sections.map(({ title, figures, results }) => ({ scenario: { title }, rows: figureTable(figures, results) }));
   for (const { scenario, rows } of tables) console.log(`\n${scenario.title}\n${asText(rows)}`);
   console.log(`\n${notes.join('\n')}`);

@@ -22,7 +22,7 @@ void append_escaped(std::string& target, std::string_view text) {
   }
 }
 
-// In one pass: what stands in the data is no placeholder.
+// One pass, so that placeholders inside the data are not replaced.
 std::string fill(std::string_view text, const Publication& publication) {
   constexpr std::string_view kChannel = "{channel}";
   constexpr std::string_view kData = "{data}";
@@ -54,7 +54,7 @@ HttpPublisher::~HttpPublisher() {
   close(fd_);
 }
 
-// Blocking: done before the run, and when the server ended the connection between two events.
+// Blocking: called before the run, and when the server has closed the connection between two events.
 void HttpPublisher::connect() {
   fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   closing_ = false;
@@ -92,7 +92,7 @@ void HttpPublisher::on_ready(std::uint32_t events) {
     return;
   }
   if (!reader_.feed({buffer.data(), static_cast<std::size_t>(size)}, *this)) {
-    throw std::runtime_error("the publisher's answer is not HTTP");
+    throw std::runtime_error("the answer to the publisher is not HTTP");
   }
 }
 

@@ -1,4 +1,4 @@
-// Publishes by POST over a kept-alive connection, or a new one where the server ends it: nchan's publisher location,
+// Publishes by POST over a kept connection, or over a new one if the server closes it: to nchan's publisher location,
 // the bare loop, Pushpin's control port.
 #pragma once
 
@@ -15,8 +15,8 @@ namespace bench {
 
 class HttpPublisher final : public Publisher, public Handler, private HttpSink {
  public:
-  // Without a `body` the data are sent to `path` + channel. With one, that is sent to `path`, its `{channel}` and
-  // `{data}` replaced, with quotes and backslashes escaped, since they are to be parts of JSON strings.
+  // Without a `body` the data is sent to `path` + channel. With one, the body is sent to `path` after `{channel}` and
+  // `{data}` are replaced, with quotes and backslashes escaped, because they are parts of JSON strings.
   HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path, std::string body);
   ~HttpPublisher() override;
   HttpPublisher(const HttpPublisher&) = delete;
@@ -39,7 +39,7 @@ class HttpPublisher final : public Publisher, public Handler, private HttpSink {
   std::string body_;
   HttpReader reader_;
   int fd_ = -1;
-  bool closing_ = false;  // the server will end the connection after this answer
+  bool closing_ = false;  // the server closes the connection after this answer
 };
 
 }  // namespace bench

@@ -29,11 +29,11 @@ class HttpSink {
 
 class HttpReader {
  public:
-  // Takes what was read from the socket; false when it is not HTTP.
+  // Takes bytes from the socket; false if they are not HTTP.
   bool feed(std::string_view bytes, HttpSink& sink);
-  // To be called for a new connection.
+  // Must be called for a new connection.
   void reset();
-  // Nothing of a response has been read, or all of it.
+  // True between two responses: nothing of a response has been read, or all of it.
   bool between_responses() const { return state_ == State::kHead && head_.empty(); }
 
  private:
@@ -49,7 +49,7 @@ class HttpReader {
   std::string head_;  // an incomplete head
   std::uint64_t left_ = 0;
   State state_ = State::kHead;
-  bool blank_line_ = true;  // of a trailer: nothing but the line's end seen so far
+  bool blank_line_ = true;  // in a trailer: the line is empty so far
 };
 
 }  // namespace bench

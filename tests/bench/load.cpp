@@ -1,5 +1,5 @@
-// The load generator of `./run bench`: one process, one thread, on one core. Opens subscribers, publishes events at a
-// steady rate, and prints as JSON what arrived, how late, what it cost the servers, and what it cost itself.
+// The load generator of `./run bench`: one process, one thread, on one core. It opens subscribers, publishes events at
+// a steady rate, and prints as JSON what arrived, with which delay, and the cost for the servers and for itself.
 #include <arpa/inet.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -26,16 +26,16 @@ namespace bench {
 namespace {
 
 constexpr double kOpenLimitS = 60;
-// Between the last subscription and the first event: a long poll has no answer that says "I am waiting".
+// The pause between the last subscription and the first event, because a waiting long poll sends no answer.
 constexpr double kSettleS = 0.5;
-// The last events of the measured time, whose delay is told apart.
+// The last events of the measured time, whose delay is reported separately.
 constexpr double kLateS = 1;
 
 std::int64_t us(double seconds) {
   return static_cast<std::int64_t>(seconds * 1e6);
 }
 
-// What a watched process used and held at one moment.
+// CPU time and memory of a watched process at one moment.
 struct Snapshot {
   double cpu_s = 0;
   std::uint64_t pss = 0;
@@ -134,13 +134,13 @@ void Run::open_subscribers() {
   open_s_ = static_cast<double>(wall_us() - opening_) / 1e6;
 }
 
-// Until all have what was published before they came; what never comes is told as missing at the end.
+// Waits until all subscribers have what was published before they connected; the end reports what is missing.
 void Run::await_missed() {
   loop_.run_until([this] { return stats_.events - stats_.duplicates >= expected(); }, us(kOpenLimitS));
   caught_up_s_ = static_cast<double>(wall_us() - opening_) / 1e6;
 }
 
-// The numbers that subscribers look for come first, so that finding them costs little.
+// The numbers that subscribers search for come first, so that finding them is cheap.
 Publication Run::next() {
   const std::uint64_t index = published_++;
   const auto channel = static_cast<std::uint32_t>(index % options_.channels);
@@ -152,7 +152,7 @@ Publication Run::next() {
   return {for_channel(options_.channel, channel), std::move(data), index};
 }
 
-// As many events as are wanted under way, not counting what only a part of their subscribers still has to get.
+// The permitted number of events under way, not counting those that only some of their subscribers still lack.
 void Run::keep_ahead() {
   const double readers = static_cast<double>(options_.subscribers) / options_.channels;
   const double delivered = static_cast<double>(stats_.events + stats_.before_first) / readers;
@@ -174,7 +174,8 @@ std::uint64_t Run::expected() const {
   return sum;
 }
 
-// From the publisher's knowing that its event is accepted (committed) to its channel's first subscriber's having it. Both are read by
+// The delay from the publisher's confirmation (the commit) to the channel's first subscriber. This process reads both
+// in turn: an event that it reads before the confirmation counts as 0.
 // this process in turn: what comes earlier than the confirmation counts as 0.
 Histogram Run::confirmed_delays() const {
   Histogram delays;
@@ -195,7 +196,7 @@ bool Run::all_there() const {
   return stats_.events + stats_.before_first - stats_.duplicates >= expected() && pool_.acknowledged() == published_;
 }
 
-// Events for as long as is wanted. Gives the start of the time that counts.
+// Publishes events for the given time. Gives the start of the measured time.
 std::int64_t Run::publish_steadily() {
   stats_.measure_from = wall_us();
   stats_.late_from = stats_.measure_from + us(options_.seconds - kLateS);
@@ -285,7 +286,7 @@ void Run::print() const {
 }
 
 void prepare_process(const Options& options) {
-  // As root the hard limit may be raised too; else what is allowed has to do.
+  // As root the hard limit is raised too; otherwise the permitted limit must suffice.
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   const rlimit wanted{options.subscribers + 1000, options.subscribers + 1000};
@@ -297,7 +298,7 @@ void prepare_process(const Options& options) {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(static_cast<std::size_t>(options.cpu), &cpus);
-  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) throw std::runtime_error("--cpu: no such core");
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) throw std::runtime_error("--cpu: invalid core");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The load generator must see what it is there to see: a server that loses, repeats and swaps on purpose, and one that does
-// not. Run by: node --test tests/bench/load.test.mjs (after the benchmark was built once).
+// The load generator must find faults: of a server that loses, repeats and swaps events on purpose, and none of one
+// that does not. Run by: node --test tests/bench/load.test.mjs (after the benchmark was built once).
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { describe, test } from 'node:test';
@@ -9,8 +9,8 @@ import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 
 const kLoad = path.join(kRoot, 'build', 'bench', 'load');
-const kShred = 7; // bytes per write: every parser sees its input in pieces
-const kLate = 200; // ms from the answer's beginning to what was missed
+const kShred = 7; // bytes per write, so that every parser gets its input in pieces
+const kLate = 200; // ms from the beginning of the answer to the missed events
 
 function send(subscribers, numbers, event) {
   const frames = numbers.map((n) => `event: bench\ndata: ${JSON.stringify({ n, t: event.t })}\nid: ${n}\n\n`);
@@ -20,8 +20,8 @@ function send(subscribers, numbers, event) {
   }
 }
 
-// A server that delivers each published event as `deliver(n)` says, and to who comes as `missed(cursor)` says: lists of
-// sequence numbers.
+// A server that delivers each published event as `deliver(n)` gives it, and to new subscribers what `missed(cursor)`
+// gives: lists of sequence numbers.
 async function withServer(deliver, body, missed = () => []) {
   const subscribers = new Set();
   const publish = (text) => {
@@ -47,16 +47,17 @@ async function withServer(deliver, body, missed = () => []) {
   }
 }
 
-// It ends when everything is there; what never comes is waited for as long as `--drain` says.
+// A run ends when every event has arrived; it waits for missing events as long as `--drain` says.
 async function load(port, more = []) {
   const args = ['--server', `127.0.0.1:${port}`, '--publish', '/', '--publishers', '1', '--subscribers', '3', '--rate', '100',
     '--warmup', '0', '--seconds', '0.3', '--drain', '30', '--watch', `server=${process.pid}`, ...more];
   return JSON.parse((await run(kLoad, args)).stdout);
 }
 
-const inVain = (port) => load(port, ['--drain', '1']);
+const loadBriefly = (port) => load(port, ['--drain', '1']);
 
-// A control port beside a server: takes what is wrapped as the template says, and ends the connection after each answer.
+// A control port beside a server: it accepts events in the template's form, and closes the connection after each
+// answer.
 async function withControl(port, body) {
   const seen = [];
   const control = http.createServer(async (incoming, response) => {
@@ -77,7 +78,7 @@ async function withControl(port, body) {
 const faults = ({ missing, duplicates, reordered }) => ({ missing, duplicates, reordered });
 
 describe('the load generator', () => {
-  test('has nothing to say about a perfect delivery, and counts it all', async () => {
+  test('reports nothing for a perfect delivery, and counts all of it', async () => {
     const result = await withServer((n) => [n], load);
     assert.deepEqual(faults(result), { missing: 0, duplicates: 0, reordered: 0 });
     assert.equal(result.deliveries, 3 * result.published);
@@ -85,18 +86,18 @@ describe('the load generator', () => {
     assert.ok(result.published >= 25, `${result.published} in 0.3 s at 100/s`);
   });
 
-  test('counts what is lost, comes twice and comes late, per subscriber', async () => {
+  test('counts lost, repeated and late events per subscriber', async () => {
     const plan = { 3: [], 5: [5, 5], 7: [], 8: [8, 7] };
-    const result = await withServer((n) => plan[n] ?? [n], inVain);
+    const result = await withServer((n) => plan[n] ?? [n], loadBriefly);
     assert.deepEqual(faults(result), { missing: 3, duplicates: 3, reordered: 3 });
   });
 
-  test('counts what never comes at the end', async () => {
-    const result = await withServer((n) => (n > 10 ? [] : [n]), inVain);
+  test('counts events that never arrive', async () => {
+    const result = await withServer((n) => (n > 10 ? [] : [n]), loadBriefly);
     assert.equal(result.missing, 3 * (result.published - 10));
   });
 
-  test('publishes to another server than it listens to, wrapped by a template', async () => {
+  test('publishes to another server than the subscribers\', with a template', async () => {
     const template = String.raw`{"items":[{"channel":"{channel}","content":"data: {data}\n"}]}`;
     const [result, seen] = await withServer((n) => [n], (port) => withControl(port, (control) =>
       load(port, ['--publish', '/publish/', '--publish-server', `127.0.0.1:${control}`, '--body', template])));
@@ -106,7 +107,7 @@ describe('the load generator', () => {
     assert.deepEqual(seen[0], ['/publish/', 'bench0']);
   });
 
-  test('waits for what was published before, from the cursors that it sends', async () => {
+  test('waits for events that were published before, after the cursors that it sends', async () => {
     const cursors = [];
     const missed = (cursor) => {
       cursors.push(Number(cursor));

@@ -16,7 +16,7 @@ namespace bench {
 
 namespace {
 
-// Small enough that the timer, which is in the same queue as the sockets, is not late by more than a millisecond.
+// Small, so that the timer, which is in the same queue as the sockets, is at most a millisecond late.
 constexpr int kBatch = 256;
 constexpr int kMaxWaitMs = 20;
 

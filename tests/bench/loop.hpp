@@ -1,5 +1,5 @@
-// The load generator's epoll loop, edge-triggered, one thread. Handlers outlive the loop, so that an event that is
-// already in the batch may reach a handler whose descriptor changed meanwhile: it finds nothing to read.
+// The load generator's epoll loop, edge-triggered, one thread. Handlers outlive the loop, so an event of the current
+// batch may reach a handler whose descriptor has changed meanwhile: it finds nothing to read.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class Loop {
   // Watches `fd` for reading and writing, edge-triggered, until it is closed.
   void add(int fd, Handler* handler);
 
-  // Runs until `done` says so or `limit_us` have passed; tells whether it was `done`.
+  // Runs until `done` returns true or `limit_us` have passed. Returns whether it was `done`.
   bool run_until(const std::function<bool()>& done, std::int64_t limit_us);
   void run_for(std::int64_t us);
 
@@ -34,7 +34,7 @@ class Loop {
   int fd_;
 };
 
-// Calls `tick` at a steady rate, and for ticks that were missed while the loop was busy.
+// Calls `tick` at a steady rate, including ticks that were missed while the loop was busy.
 class Ticker : public Handler {
  public:
   Ticker(Loop& loop, std::function<void()> tick);

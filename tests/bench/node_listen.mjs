@@ -1,7 +1,8 @@
-// A server as many people write one: LISTEN on one connection, EventSource streams to all who asked for a channel. Measured
-// beside pgevents. It finds rows by `id > last`: of two transactions that overlap, the later id may be committed first, and the
-// other event is then seen by nobody. Where a scenario has several publishers, the table tells of it.
-//   node node_listen.mjs PORT DIRECTORY CONNINFO…       CONNINFO: name=value words as libpq has them: host port dbname user
+// A server as many developers write one: LISTEN on one connection, EventSource streams to all clients of a channel. It
+// is measured beside pgevents. It finds rows by `id > last`: of two overlapping transactions the one with the later id
+// may commit first, and then no client receives the other event. The table shows it in scenarios with several
+// publishers.
+//   node node_listen.mjs PORT DIRECTORY CONNINFO…       CONNINFO: name=value words of libpq: host port dbname user
 import http from 'node:http';
 import pg from 'pg';
 
@@ -10,30 +11,30 @@ const { dbname: database, ...address } = Object.fromEntries(conninfo.map((word) 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 const pool = new pg.Pool({ ...address, database, max: 4 });
 
-const kNews = 'SELECT id, channel, data FROM events WHERE id > $1 ORDER BY id';
+const kNewEvents = 'SELECT id, channel, data FROM events WHERE id > $1 ORDER BY id';
 const kMissed = 'SELECT id, data FROM events WHERE channel = $1 AND id > $2 ORDER BY id';
 
 const channels = new Map(); // name: set of subscribers { response, last }
-let last = 0; // what everybody has
+let last = 0; // the last event that all subscribers have
 
 const frameOf = ({ id, data }) => `event: ${data.type}\ndata: ${JSON.stringify(data.data)}\nid: ${id}\n\n`;
 
 function deliver(event) {
-  const frame = Buffer.from(frameOf(event)); // once for all
+  const frame = Buffer.from(frameOf(event)); // formatted once
   for (const subscriber of channels.get(event.channel) ?? []) {
     if (event.id > subscriber.last) subscriber.response.write(frame);
   }
 }
 
-// One query at a time; however much is notified meanwhile makes one more.
+// One query at a time; any number of notifications during it cause one more.
 let [reading, notified] = [false, false];
-async function readNews() {
+async function readNewEvents() {
   notified = true;
   if (reading) return;
   reading = true;
   while (notified) {
     notified = false;
-    const { rows } = await pool.query(kNews, [last]);
+    const { rows } = await pool.query(kNewEvents, [last]);
     for (const event of rows) deliver(event);
     last = rows.at(-1)?.id ?? last;
   }
@@ -50,8 +51,9 @@ function add(subscriber, name) {
   });
 }
 
-// Who comes back is given what he missed, until nothing was delivered to the others while that was read. The answer is chunked,
-// as Node does it: not chunked, one event costs an eighth less, but several at once cost more, each a system call of its own.
+// A client that reconnects gets the missed events, until no event was delivered to the others while they were read. The
+// answer is chunked, Node's default: without chunks one event costs an eighth less, but several at once cost more,
+// because each is a system call.
 async function subscribe(request, response) {
   const channel = request.url.slice('/events/'.length);
   const subscriber = { response, last: Number(request.headers['last-event-id'] ?? last) };
@@ -68,7 +70,7 @@ async function subscribe(request, response) {
 
 const listener = new pg.Client({ ...address, database });
 await listener.connect();
-listener.on('notification', readNews);
+listener.on('notification', readNewEvents);
 await listener.query('LISTEN events');
 last = (await pool.query('SELECT coalesce(max(id), 0) AS last FROM events')).rows[0].last;
 

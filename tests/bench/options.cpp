@@ -13,23 +13,23 @@ namespace bench {
 namespace {
 
 constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribes, publishes, measures; prints JSON
-  --subscribers N --channels N --path /events/bench{c}    who listens, and where ({c}: number of the channel)
-  --flavor sse|long-poll --cursor pgevents|nchan          how
-  --tokens FILE                                           what they send as Authorization: Bearer, a line each
+  --subscribers N --channels N --path /events/bench{c}    subscribers and their channels ({c}: number of the channel)
+  --flavor sse|long-poll --cursor pgevents|nchan          transport, and the form of cursors
+  --tokens FILE                                           their tokens for Authorization: Bearer, one a line
   --publish PATH --channel bench{c}                       POST to PATH + channel …
   --publish-server ADDRESS:PORT                           … on another server than the subscribers'
-  --body TEMPLATE                                         … this, to PATH: {channel} and {data} as parts of JSON strings
+  --body TEMPLATE                                         … this to PATH; {channel} and {data} in JSON strings
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
-  --statement SQL                                         … or that, with $1 channel and $2 {"type":"bench","data":…}
-  --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at a rate, with so much data
-  --batch N                                               up to N of those that wait in one transaction
-  --ahead N                                               as fast as it goes instead, N events under way
-  --burst N                                               N events at once instead, timed from the first delivery to the last
-  --rate 0                                                only listen
-  --missed N                                              so many were published to each channel before
-  --last-event-id ID --cursors N                          cursors that are sent first: ID, or ID to ID + N - 1 in turn
+  --statement SQL                                         … or this statement: $1 channel, $2 {"type":"bench","data":…}
+  --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at this rate, with this much data
+  --batch N                                               up to N waiting events in one transaction
+  --ahead N                                               as fast as possible instead, with N events under way
+  --burst N                                               N events at once instead, timed from first to last delivery
+  --rate 0                                                subscribe only
+  --missed N                                              events published to each channel before
+  --last-event-id ID --cursors N                          first cursors: ID, or ID to ID + N - 1 in turn
   --idle S --warmup S --seconds S --drain S               phases
-  --sources N --opening N --cpu N                         local addresses; who comes at once; the core to stay on
+  --sources N --opening N --cpu N                         local addresses; connections opened at once; the core to use
   --watch NAME=PID                                        CPU and memory of that process and its children
 )";
 
@@ -39,7 +39,7 @@ sockaddr_in parse_address(const char* option, const std::string& text) {
   address.sin_family = AF_INET;
   const bool valid =
       colon != std::string::npos && inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1;
-  if (!valid) throw std::runtime_error(std::string(option) + " wants an address like 127.0.0.1:8080");
+  if (!valid) throw std::runtime_error(std::string(option) + " needs an address like 127.0.0.1:8080");
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1)));
   return address;
 }
@@ -54,7 +54,7 @@ std::vector<std::string> read_lines(const std::string& path) {
   std::vector<std::string> lines;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
-  if (lines.empty()) throw std::runtime_error("--tokens: no token in that file");
+  if (lines.empty()) throw std::runtime_error("--tokens: the file contains no token");
   return lines;
 }
 

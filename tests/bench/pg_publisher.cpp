@@ -36,7 +36,7 @@ PgPublisher::PgPublisher(Loop& loop, PublisherPool& pool, const std::string& con
   loop.add(PQsocket(connection), this);
 }
 
-// What stands before a Sync is one transaction (PostgreSQL manual, "Pipeline Mode").
+// The statements before a Sync are one transaction (PostgreSQL manual, "Pipeline Mode").
 void PgPublisher::publish() {
   PGconn* const connection = connection_.get();
   bool sent = true;
@@ -51,7 +51,7 @@ void PgPublisher::publish() {
   PQflush(connection);
 }
 
-// The loop is edge-triggered: consume until the query is through or nothing is left to read.
+// The loop is edge-triggered: consume until the query is complete or nothing is left to read.
 void PgPublisher::on_ready(std::uint32_t events) {
   PGconn* const connection = connection_.get();
   if ((events & EPOLLOUT) != 0) PQflush(connection);

@@ -1,4 +1,4 @@
-// SVG plots by gnuplot: bars for servers side by side, lines for what grows.
+// SVG plots by gnuplot: bars for servers side by side, lines for series.
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 
@@ -25,7 +25,8 @@ export function plotBars(file, charts) {
     `set title ${quoted(title)} noenhanced`, 'set yrange [0:*]', 'set boxwidth 0.6', `set xrange [-0.6:${names.length - 0.4}]`,
     `set xtics (${names.map((name, n) => `${quoted(name)} ${n}`).join(', ')}) noenhanced rotate by -30`,
     '$bars << END',
-    ...values.map(({ median, low, high }, n) => [n, median, low, high, `0x${kColors[n % kColors.length].slice(1)}`].join(' ')),
+    ...values.map(({ median, low, high }, n) => [n, median, low, high,
+      `0x${kColors[n % kColors.length].slice(1)}`].join(' ')),
     'END', 'plot $bars using 1:2:5 with boxes lc rgb variable, $bars using 1:2:3:4 with yerrorbars lc rgb "#0f172a" pt 7 ps 0.3',
   ].join('\n')));
 }
@@ -35,7 +36,8 @@ export function plotLines(file, charts) {
   gnuplot(file, charts.length, charts.map(({ title, x, y, log = '', series }) => [
     `set title ${quoted(title)} noenhanced`, `set xlabel ${quoted(x)}`, `set ylabel ${quoted(y)}`, 'set key top left', 'set xrange [*:*]',
     'unset logscale', log && `set logscale ${log}`, log.includes('y') ? 'set yrange [*:*]' : 'set yrange [0:*]', 'set xtics autofreq norotate',
-    ...series.flatMap(({ points }, n) => [`$line${n} << END`, ...points.filter(isRight).map((point) => `${point.x} ${point.y}`), 'END']),
+    ...series.flatMap(({ points }, n) => [`$line${n} << END`,
+      ...points.filter(isRight).map((point) => `${point.x} ${point.y}`), 'END']),
     `plot ${series.map(({ name }, n) =>
       `$line${n} with linespoints lw 2 pt 7 ps 0.5 lc rgb "${kColors[n % kColors.length]}" title ${quoted(name)} noenhanced`).join(', ')}`,
   ].join('\n')));

@@ -1,4 +1,4 @@
-// What every measuring program is made of: its command line, the load generator that it needs, and how it ends.
+// The common parts of the measuring programs: command line, load generator, end.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -9,14 +9,17 @@ import { kBuild, kLoadCore } from './peers/common.mjs';
 
 const kRounds = { quick: 1, full: 3 };
 
-// `[quick|full] [--only NAME,…] [--rounds N]`, as programs with several measurements take it. Gives { mode, names, rounds }.
+// The command line `[quick|full] [--only NAME,…] [--rounds N]` of programs with several measurements. Gives { mode,
+// names, rounds }.
 export function wantedOf(all) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { only: { type: 'string' }, rounds: { type: 'string' } },
   });
   const mode = positionals[0] ?? 'full';
-  if (!(mode in kRounds) || positionals.length > 1) throw new Error(`bench: 'quick' or 'full', not '${positionals.join(' ')}'`);
+  if (!(mode in kRounds) || positionals.length > 1) {
+    throw new Error(`bench: invalid mode '${positionals.join(' ')}'; use 'quick' or 'full'`);
+  }
   const names = values.only?.split(',') ?? all;
   const unknown = names.find((name) => !all.includes(name));
   if (unknown !== undefined) throw new Error(`bench: no '${unknown}'; there are: ${all.join(', ')}`);
@@ -28,14 +31,14 @@ export async function buildLoad() {
   await run('cmake', ['--build', kBuild], { timeout: 300_000 });
 }
 
-// One run against a server that a peer's start gave; `load`: options of the load generator. Gives what it measured.
+// One run against a server from a peer's start; `load`: options of the load generator. Gives its results.
 export async function runLoad(server, load) {
   const all = { ...load, ...(kLoadCore === undefined ? {} : { cpu: kLoadCore }) };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return JSON.parse((await run(path.join(kBuild, 'load'), [...server.args, ...args])).stdout);
 }
 
-// Whatever becomes of it, the servers that it started end with it.
+// Runs a program and ends the servers that it started, however it ends.
 export async function runProgram(main) {
   try {
     await main();

@@ -1,5 +1,5 @@
-// Publishing side of the load generator: several connections, so that a slow answer does not delay the next event.
-// What finds all of them busy waits in a queue; its time stamp, already in the data, tells of the wait.
+// Publishing side of the load generator: several connections, so that a slow answer does not delay the next event. An
+// event that finds all of them busy waits in a queue; its time stamp, already in the data, includes the wait.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace bench {
 struct Publication {
   std::string channel;
   std::string data;         // JSON text
-  std::uint64_t index = 0;  // its place among all of the run
+  std::uint64_t index = 0;  // its number in the run
 };
 
 using Batch = std::vector<Publication>;
@@ -27,7 +27,7 @@ using Batch = std::vector<Publication>;
 class Publisher {
  public:
   virtual ~Publisher() = default;
-  // What `under_way` holds: of several only where one transaction is to take them.
+  // The events under way: several only if one transaction takes them.
   virtual void publish() = 0;
 
   bool idle() const { return under_way.empty(); }
@@ -37,7 +37,7 @@ class Publisher {
 
 class PublisherPool {
  public:
-  // `batch`: the most that one transaction takes of those that wait.
+  // `batch`: the most waiting events that one transaction takes.
   explicit PublisherPool(std::uint32_t batch) : batch_(batch) {}
   void add(std::unique_ptr<Publisher> publisher) { publishers_.push_back(std::move(publisher)); }
 
@@ -50,7 +50,7 @@ class PublisherPool {
     pump();
   }
 
-  // To be called by publishers when their batch is confirmed: answered, or committed.
+  // Publishers call it when their batch is confirmed: answered or committed.
   void on_done(Publisher& publisher) {
     const std::int64_t now = wall_us();
     ++batches_;

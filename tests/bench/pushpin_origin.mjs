@@ -1,5 +1,5 @@
-// The application behind Pushpin: answers each subscription, /events/CHANNEL, with the instruction to hold it as a stream, and
-// everything else at once.
+// The application behind Pushpin: answers each subscription, /events/CHANNEL, with the instruction to hold it as a
+// stream, and everything else at once.
 //   node pushpin_origin.mjs PORT DIRECTORY
 import http from 'node:http';
 

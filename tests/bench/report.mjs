@@ -1,4 +1,5 @@
-// Turns the runs into tables: median (lowest–highest) per figure, and the ratio to the peers measured in the same round.
+// Turns the runs into tables: median (lowest–highest) per figure, and the ratio to the peers measured in the same
+// round.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -17,10 +18,11 @@ function median(values) {
 const format = (value, digits) =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-// Undefined where no run has the figure.
+// Undefined if no run has the figure.
 export function spread(runs, figure) {
   const values = runs.map(figure.of).filter((value) => value !== undefined);
-  return values.length === 0 ? undefined : { median: median(values), low: Math.min(...values), high: Math.max(...values) };
+  return values.length === 0 ? undefined : { median: median(values), low: Math.min(...values),
+    high: Math.max(...values) };
 }
 
 function cell(runs, figure) {
@@ -31,7 +33,7 @@ function cell(runs, figure) {
   return low === high ? text : `${text} (${low}–${high})`;
 }
 
-// Ratios are taken within a round and then their median: what disturbs the machine disturbs neighbours alike.
+// Ratios are computed within a round, and then their median, because a disturbance affects neighbours alike.
 function ratio(runs, others, figure) {
   const rounds = runs
     .map((one, round) => [figure.of(one), others[round] && figure.of(others[round])])
@@ -46,7 +48,7 @@ function faults(runs) {
   return found.map((name) => `${name}: ${runs.map((one) => one[name]).join(', ')}`).join('; ') || 'none';
 }
 
-// Rows of text; `results` maps what is compared (peers, ways, numbers of something) to its runs, in order of rounds.
+// Rows of text; `results` maps the compared things (peers, ways, numbers) to their runs, in order of rounds.
 export function figureTable(figures, results) {
   const peers = Object.keys(results);
   const rows = [['', ...peers]];
@@ -63,7 +65,7 @@ export function figureTable(figures, results) {
   return rows;
 }
 
-// What its plot shows: the figures that are marked, a chart each.
+// The charts of a scenario's plot: one for each marked figure.
 export function scenarioCharts(scenario, results) {
   return scenario.figures.filter(({ plot }) => plot).map((figure) => {
     const all = Object.entries(results).map(([name, runs]) => ({ name, values: spread(runs, figure) }));
@@ -113,7 +115,8 @@ export function peerVersions() {
 
 const fenced = (text) => `\`\`\`\n${text.trimEnd()}\n\`\`\``;
 
-// The page docs/benchmarks/<name>.md. `configs` maps peers to what they ran with: nginx's http block, or what is theirs.
+// Writes the page docs/benchmarks/<name>.md. `configs` maps peers to their configuration: nginx's http block, or their
+// own.
 export function writePage(file, { name, command, rounds, sections, configs, notes }) {
   const lines = [
     `# Benchmark: ${name}`, '',

@@ -1,5 +1,5 @@
-// What is measured: the load of each scenario (options of the load generator), which figures of it are worth a row, which of them
-// a plot, and, where not all peers that speak its flavor, which servers take part.
+// The measurements: the load of each scenario (options of the load generator), its figures with a row, its figures with
+// a plot, and the servers that take part, if not all that support its flavor.
 
 const perMillion = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / r.deliveries;
 const perConnection = (field) => (r) => (r.watched.server[field] - r.watched.server.pss_before_kb) / r.subscribers;
@@ -7,12 +7,13 @@ const ms = (histogram, share) => (r) => (r[histogram].count > 0 ? r[histogram][s
 
 const kBoth = ['nchan', 'bare loop'];
 
-// `of` takes a figure from the load generator's result, undefined where there is none. `ratio`: the peers that it is set
-// against; less is better.
+// `of` takes a figure from the load generator's result, undefined if there is none. `ratio`: the peers for comparison;
+// less is better.
 const kLateP50 = { title: 'delay p50 ms, last second', of: ms('late_delay_us', 'p50'), digits: 2 };
 const events = (r) => (r.deliveries * r.channels) / r.subscribers;
 const perEvent = (name) => (r) => r.watched[name] && (r.watched[name].cpu_s * 1e6) / events(r);
-export const kEvents = { title: 'events/s', of: (r) => (r.delivered_per_s * r.channels) / r.subscribers, digits: 0, ratio: kBoth };
+const eventsPerSecond = (r) => (r.delivered_per_s * r.channels) / r.subscribers;
+export const kEvents = { title: 'events/s', of: eventsPerSecond, digits: 0, ratio: kBoth };
 export const kCpuEvent = { title: 'server CPU µs/event', of: perEvent('server'), digits: 1, ratio: kBoth };
 export const kPgCpuEvent = { title: 'PostgreSQL CPU µs/event', of: perEvent('postgresql'), digits: 1 };
 const kRedisCpuEvent = { title: 'Redis CPU µs/event', of: perEvent('redis'), digits: 1 };
@@ -26,16 +27,18 @@ const kConfirmedP99 = { title: 'after confirmation p99 ms', of: ms('confirmed_de
 const kPublish = { title: 'publish, mean ms', of: (r) => r.publish_us / 1000, digits: 2 };
 export const kCpu = { title: 'server CPU s/million', of: perMillion('server'), digits: 2, ratio: kBoth };
 const kAnswers = { title: 'events per answer', of: (r) => r.deliveries / r.responses, digits: 2 };
-const kCpuAnswer = { title: 'server CPU s/million answers', of: (r) => (r.watched.server.cpu_s * 1e6) / r.responses, digits: 2, ratio: kBoth };
+const cpuPerAnswer = (r) => (r.watched.server.cpu_s * 1e6) / r.responses;
+const kCpuAnswer = { title: 'server CPU s/million answers', of: cpuPerAnswer, digits: 2, ratio: kBoth };
 export const kPgCpu = { title: 'PostgreSQL CPU s/million', of: perMillion('postgresql'), digits: 2 };
 const kRedisCpu = { title: 'Redis CPU s/million', of: perMillion('redis'), digits: 2 };
 export const kIdle = { title: 'KB/idle connection', of: perConnection('pss_opened_kb'), digits: 2, ratio: ['nchan'] };
 const kAfter = { title: 'KB after the run', of: perConnection('pss_end_kb'), digits: 2 };
 const kOpen = { title: 'seconds to open all', of: (r) => r.open_s, digits: 2, ratio: ['pgevents'] };
-const kOpenCpu = { title: 'server CPU µs/connection', of: (r) => (r.watched.server.open_cpu_s * 1e6) / r.subscribers, digits: 1 };
+const openCpu = (r) => (r.watched.server.open_cpu_s * 1e6) / r.subscribers;
+const kOpenCpu = { title: 'server CPU µs/connection', of: openCpu, digits: 1 };
 export const kOwn = { title: 'load generator CPU', of: (r) => r.own_cpu_share * 100, digits: 0, unit: '%' };
 
-// In its scenario's plot as well.
+// The figure also appears in its scenario's plot.
 const plotted = (figure) => ({ ...figure, plot: true });
 
 export const kScenarios = [
@@ -91,7 +94,8 @@ export const kScenarios = [
     title: '1,000 long-poll clients, 1 channel, as fast as it goes (64 events under way)',
     load: { flavor: 'long-poll', subscribers: 1000, ahead: 64, batch: 64 },
     seconds: { quick: 3, full: 5 },
-    figures: [plotted({ ...kDelivered, ratio: ['nchan'] }), kP50, kP99, plotted(kCpu), kAnswers, kCpuAnswer, kPgCpu, kRedisCpu, kOwn],
+    figures: [plotted({ ...kDelivered, ratio: ['nchan'] }), kP50, kP99, plotted(kCpu), kAnswers, kCpuAnswer, kPgCpu,
+      kRedisCpu, kOwn],
   },
   {
     name: 'idle',
@@ -122,7 +126,7 @@ export const kScenarios = [
     title: '10,000 event streams opened, each with a token of its own',
     load: { flavor: 'sse', subscribers: 10000, rate: 1, warmup: 0 },
     peers: ['pgevents', 'pgevents HS256', 'pgevents RS256'],
-    start: { buffers: 'default' }, // a token needs its room
+    start: { buffers: 'default' }, // a token needs larger buffers
     seconds: { quick: 1, full: 1 },
     figures: [kOpen, kOpenCpu, kIdle],
   },

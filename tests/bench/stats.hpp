@@ -1,4 +1,4 @@
-// What all subscribers of a run count together, and the check of one subscriber's sequence.
+// The counts of all subscribers of a run together, and the check of one subscriber's sequence.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Stats {
   std::int64_t first_us = 0;              // the first one's time
   std::uint64_t responses = 0;            // long poll: answers
   std::uint64_t bytes = 0;                // received
-  std::uint64_t reads = 0;                // recv() calls that brought something
+  std::uint64_t reads = 0;                // recv() calls that returned data
   std::uint64_t missing = 0;              // sequence numbers skipped (and not delivered later)
   std::uint64_t before_first = 0;         // long poll: published before the subscriber's request was served
   std::uint64_t duplicates = 0;           // delivered again
@@ -24,13 +24,13 @@ struct Stats {
   std::int64_t measure_from = INT64_MAX;  // delays count for events published from this time on
   std::int64_t late_from = INT64_MAX;     // and for `late_delay` from this one
   Histogram delay;                        // publisher's send to the subscriber's read
-  Histogram late_delay;                   // the same of the last events: whether it grows
-  Histogram commit_delay;                 // the event's `ts` to the subscriber's read, where the event carries one
+  Histogram late_delay;                   // the same for the last events, to see whether it grows
+  Histogram commit_delay;                 // the event's `ts` to the subscriber's read, if the event has one
   std::vector<std::int64_t> probe;        // when the first subscriber of their channel got the events, by index
 };
 
-// Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. Numbers further back than 63 that come
-// again count as duplicates: whether they came before is not remembered.
+// Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. A repeated number more than 63 back counts
+// as a duplicate, because earlier deliveries are not remembered.
 class Sequence {
  public:
   void note(std::uint32_t n, Stats& stats) {
@@ -50,7 +50,7 @@ class Sequence {
       ++stats.duplicates;
     }
   }
-  // Whatever comes next is the first one that this subscriber could get.
+  // The next number counts as the first one that this subscriber could receive.
   void start_at(std::uint32_t n, Stats& stats) {
     stats.before_first += n - 1;
     last_ = n - 1;

@@ -15,10 +15,10 @@ namespace bench {
 
 namespace {
 
-// One for all: everything is consumed before the next read, but for what `partial_` keeps.
+// One buffer for all subscribers: everything is consumed before the next read, except what `partial_` keeps.
 std::array<char, 262144> read_buffer;
 
-// The number at the start of `text`, in microseconds when it has a fraction of six digits.
+// The number at the start of `text`, in microseconds if it has a fraction of six digits.
 std::int64_t number_at(std::string_view text) {
   std::int64_t value = 0;
   for (const char c : text) {
@@ -79,7 +79,7 @@ void Subscriber::on_ready(std::uint32_t events) {
       ++setup_.stats.bad_answers;
       return close();
     }
-    // A short read has emptied the socket; the next arrival is a new edge. The end of the connection is asked for.
+    // A short read has emptied the socket, and new data is a new edge; EPOLLRDHUP reports the end of the connection.
     if (static_cast<std::size_t>(size) < read_buffer.size() && (events & EPOLLRDHUP) == 0) return;
     if (fd_ < 0) return;
   }
@@ -166,7 +166,7 @@ void Subscriber::note_events(std::string_view text) {
     if (time == std::string_view::npos) return;
     const std::int64_t sent = number_at(text.substr(time + 4));
     const auto sequence = static_cast<std::uint32_t>(number_at(text.substr(at + 4)));
-    // A busy server may read a long poll's first request after the first event; nothing tells when it has.
+    // A busy server may read a long poll's first request after the first event; the generator cannot see when.
     if (setup_.flavor == Flavor::kLongPoll && sequence_.last() == 0) sequence_.start_at(sequence, stats);
     sequence_.note(sequence, stats);
     if (stats.events++ == 0) stats.first_us = now;
@@ -184,7 +184,7 @@ void Subscriber::note_events(std::string_view text) {
   }
 }
 
-// A long poll's connection may be ended between two answers (keepalive_requests); a stream's may not.
+// The server may close a long poll's connection between two answers (keepalive_requests), but not a stream's.
 void Subscriber::on_closed() {
   const bool may_reopen = setup_.flavor == Flavor::kLongPoll && opened_ && !stopped_;
   ::close(fd_);

@@ -1,5 +1,5 @@
 // One subscriber of the load generator: opens its connection, asks for its channel by event stream or long poll, and
-// notes every event it is given. Owned by main; lives until the end of the run.
+// counts every event that it receives. Owned by main; lives until the end of the run.
 #pragma once
 
 #include <netinet/in.h>
@@ -17,25 +17,25 @@ namespace bench {
 enum class Flavor : std::uint8_t { kEventStream, kLongPoll };
 enum class Cursor : std::uint8_t { kPgevents, kNchan };
 
-// What all subscribers share.
+// Shared by all subscribers.
 struct SubscriberSetup {
   Loop& loop;
   Stats& stats;
   sockaddr_in server;
   Flavor flavor;
-  Cursor cursor;  // how a long poll tells where it goes on
+  Cursor cursor;  // how a long poll sends its cursor
 };
 
 class Subscriber final : public Handler, private HttpSink {
  public:
-  // `headers`: whole lines that its requests carry besides; `source`: the local address, in host byte order (several are
-  // needed beyond 28,000 connections to one port).
+  // `headers`: further header lines of its requests; `source`: the local address, in host byte order (more than 28,000
+  // connections to one port need several).
   Subscriber(const SubscriberSetup& setup, std::string path, std::string headers, std::uint32_t source);
   ~Subscriber() override;
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
-  // The first one of its channel, the n-th of so many: its arrivals are noted one by one.
+  // Makes it the first subscriber of its channel, the n-th of this many: its arrivals are recorded one by one.
   void be_probe(std::uint32_t channel, std::uint32_t channels) {
     channel_ = channel;
     channels_ = channels;
@@ -43,7 +43,7 @@ class Subscriber final : public Handler, private HttpSink {
   // The cursor of its first request.
   void start_behind(std::uint64_t id) { cursor_ = "Last-Event-ID: " + std::to_string(id) + "\r\n"; }
   void open();
-  // Closes the connection; what arrives later is not counted.
+  // Closes the connection; later data is not counted.
   void close();
   std::uint32_t last_sequence() const { return sequence_.last(); }
   void on_ready(std::uint32_t events) override;
@@ -61,7 +61,7 @@ class Subscriber final : public Handler, private HttpSink {
   std::string path_;
   std::string headers_;
   std::string partial_;  // an event stream's incomplete line, or a long poll's body
-  std::string cursor_;   // header lines that a request, or a long poll's next one, sends
+  std::string cursor_;   // header lines of a request, or of a long poll's next one
   HttpReader reader_;
   Sequence sequence_;
   std::uint32_t source_;

@@ -19,7 +19,7 @@ struct Stat {
   double waited_s = 0;  // cutime + cstime
 };
 
-// proc(5): the fields behind the command's name, which is in parentheses and may hold anything.
+// proc(5): the fields after the command's name, which is in parentheses and may contain any characters.
 bool read_stat(pid_t pid, Stat& out) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
@@ -61,7 +61,7 @@ std::uint64_t pss_of(pid_t pid) {
 
 double cpu_seconds(const Watched& watched) {
   Stat own;
-  if (!read_stat(watched.pid, own)) throw std::runtime_error(watched.name + ": no such process any more");
+  if (!read_stat(watched.pid, own)) throw std::runtime_error(watched.name + ": the process does not exist any more");
   double seconds = own.self_s + own.waited_s;
   for (const pid_t child : children_of(watched.pid)) {
     Stat stat;

@@ -6,11 +6,13 @@ import { judgeTrend, kEnough } from '../lib/trend.mjs';
 
 const kWarmup = 0.2; // of each half
 
-// Samples for one series, its warm-up cut off: that of the first half, of the second, or of the whole.
+// The samples for one series without its warm-up: those of the first half, of the second, or of the whole run.
 function pointsOf({ of, when }, samples) {
-  const taken = samples.filter(({ half, is_aged }) => when === 'always' || (half === when && (when !== 'reloads' || is_aged)));
+  const isOf = ({ half, is_aged }) => when === 'always' || (half === when && (when !== 'reloads' || is_aged));
+  const taken = samples.filter(isOf);
   const [start, end] = [samples.find(({ half }) => when === 'always' || half === when)?.at ?? 0, taken.at(-1)?.at ?? 0];
-  return taken.filter(({ at }) => at >= start + kWarmup * (end - start)).map((sample) => ({ at: sample.at, value: of(sample) }));
+  const isWarm = ({ at }) => at >= start + kWarmup * (end - start);
+  return taken.filter(isWarm).map((sample) => ({ at: sample.at, value: of(sample) }));
 }
 
 // Are there enough samples for a verdict about the series of the whole run?
@@ -18,7 +20,7 @@ export function areEnough(samples) {
   return pointsOf({ of: () => 0, when: 'always' }, samples).length >= kEnough;
 }
 
-// [{ series, points (how many), good, first, last, slope, bound, limit, verdict }]
+// Gives [{ series, points (their number), good, first, last, slope, bound, limit, verdict }].
 export function judgeAll(all_series, samples) {
   return all_series.map((series) => {
     const points = pointsOf(series, samples);
@@ -27,7 +29,8 @@ export function judgeAll(all_series, samples) {
   });
 }
 
-const number = (value, digits) => value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const number = (value, digits) =>
+  value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 function tableRows(rows) {
   const head = ['', 'samples', 'first', 'last', 'per hour', 'at most', ''];
@@ -35,11 +38,13 @@ function tableRows(rows) {
     if (slope === undefined) return [series.title, String(points), '–', '–', '–', '–', verdict];
     const { unit, digits } = series;
     const cell = (value) => `${number(value, digits)}${unit && ` ${unit}`}`;
-    return [series.title, String(points), cell(first), cell(last), `${cell(slope)} ± ${number(bound, digits)}`, cell(limit), verdict];
+    const per_hour = `${cell(slope)} ± ${number(bound, digits)}`;
+    return [series.title, String(points), cell(first), cell(last), per_hour, cell(limit), verdict];
   })];
 }
 
-const totalRows = (totals) => [['', 'in all'], ...Object.entries(totals).map(([name, value]) => [name, number(value, 0)])];
+const totalRows = (totals) => [['', 'in all'],
+  ...Object.entries(totals).map(([name, value]) => [name, number(value, 0)])];
 
 export function print({ rows, totals, problems }) {
   console.log(`\n${asText(tableRows(rows))}\n\n${asText(totalRows(totals))}\n`);
@@ -54,10 +59,10 @@ export function writePage(file, { plan, rows, totals, problems }) {
   const lines = [
     `# Soak: ${variant}, ${seconds} s`, '',
     ...machine().map((line) => `- ${line}`),
-    `- ${rate} events a second on the timetable; ${staying} subscribers who stay and ${coming} who come and go; a reload every ${Math.round(reload)} s of ` +
-      'the first half, none in the second',
-    '- a line by least squares through the means of ten blocks, the first fifth left out, with its bounds of 95 %; the upper one ' +
-      'has to be below the limit', '',
+    `- ${rate} events a second; ${staying} subscribers that stay and ${coming} that come and go; a reload every ` +
+      `${Math.round(reload)} s of the first half, none in the second`,
+    '- a line by least squares through the means of ten blocks, without the first fifth, with its bounds of 95 %; ' +
+      'the upper bound must be below the limit', '',
     asMarkdown(tableRows(rows)), '', asMarkdown(totalRows(totals)), '',
     ...problems.map((problem) => `- ${problem.replaceAll('\n', ' ')}`),
   ];

@@ -1,5 +1,5 @@
-// What the kernel and PostgreSQL say of the servers, as one flat record of numbers; and the series that are made of the records,
-// with the bounds that each has to keep.
+// Measures the servers through the kernel and PostgreSQL, as one flat record of numbers, and defines the series of
+// these records with their limits.
 import fs from 'node:fs';
 
 import { childrenOf, memoryOf } from '../lib/processes.mjs';
@@ -19,14 +19,14 @@ const kDatabase = `
 export class Probe {
   constructor({ nginx, fallback, database }) {
     Object.assign(this, { nginx_: nginx, fallback_: fallback, database_: database });
-    this.leaving = new Set(); // workers of older generations
+    this.leaving = new Set(); // workers that a reload has replaced
   }
 
   workers() {
     return this.nginx_.workers().filter((pid) => !this.leaving.has(pid));
   }
 
-  // Everything at once. Workers that leave in this moment make it throw.
+  // Takes one sample. It throws if a worker exits at this moment.
   async sample() {
     const [master, workers, fallback] = [this.nginx_.master(), this.workers(), childrenOf(this.fallback_.pid)];
     const of_all = [master, ...this.nginx_.workers()];
@@ -50,15 +50,15 @@ export class Probe {
   }
 }
 
-// Bounds: `perTime` is what a series may grow by in an hour, `allowance` what it may move by within any run without meaning it
-// (see trend.mjs). Memory comes in pieces: an arena's page, a connection's pool. Descriptors follow the crowd, whose own count of
-// its connections is only nearly simultaneous.
+// Limits: `perTime` is the permitted growth of a series in an hour, `allowance` the change within any run that means
+// nothing (see trend.mjs). Memory grows in pieces: an arena's page, a connection's pool. Descriptors depend on the
+// clients, whose own count of connections is only nearly simultaneous.
 const memory = (allowance) => ({ unit: 'MB', digits: 2, perTime: 1, allowance, memory: true });
 const number = (allowance) => ({ unit: '', digits: 1, perTime: 1, allowance });
 const disk = (allowance) => ({ unit: 'MB', digits: 1, perTime: 8, allowance });
 
-// when: 'reloads' takes the samples just before a reload, so of workers that are equally old; 'one life' those of the workers of
-// the second half; 'always' all.
+// when: 'reloads' takes the samples just before a reload, so that all workers have the same age; 'one life' those of
+// the workers of the second half; 'always' all samples.
 export const kSeries = [
   { title: 'master, memory, before each reload', of: (s) => s.master_mb, when: 'reloads', ...memory(1) },
   { title: 'workers, memory, before each reload', of: (s) => s.workers_mb, when: 'reloads', ...memory(3) },
@@ -66,8 +66,10 @@ export const kSeries = [
   { title: 'fallback, memory', of: (s) => s.fallback_mb, when: 'always', ...memory(3) },
   { title: 'shared memory in use', of: (s) => s.shared_mb, when: 'always', ...memory(3) },
   { title: 'master, descriptors, before each reload', of: (s) => s.master_fds, when: 'reloads', ...number(6) },
-  { title: 'workers, descriptors but for clients, before each reload', of: (s) => s.workers_fds - s.clients, when: 'reloads', ...number(25) },
-  { title: 'workers, descriptors but for clients, within one life', of: (s) => s.workers_fds - s.clients, when: 'one life', ...number(25) },
+  { title: 'workers, descriptors but for clients, before each reload', of: (s) => s.workers_fds - s.clients,
+    when: 'reloads', ...number(25) },
+  { title: 'workers, descriptors but for clients, within one life', of: (s) => s.workers_fds - s.clients,
+    when: 'one life', ...number(25) },
   { title: 'fallback, descriptors', of: (s) => s.fallback_fds, when: 'always', ...number(3) },
   { title: 'module, connections, before each reload', of: (s) => s.module_connections, when: 'reloads', ...number(3) },
   { title: 'module, connections, within one life', of: (s) => s.module_connections, when: 'one life', ...number(3) },

@@ -1,22 +1,24 @@
-// What is soaked: PostgreSQL, the fallback, and nginx with the module, which serves /rt by itself with the fallback behind it and
-// /fb by the fallback alone, on a plain port, one with TLS and one with HTTP/2 in the clear.
+// The servers of a soak: PostgreSQL, the fallback, and nginx with the module. nginx serves /rt through the module with
+// the fallback behind it, and /fb through the fallback alone, on a plain port, one with TLS and one with HTTP/2 without
+// TLS.
 import { startCluster } from '../lib/cluster.mjs';
 import { range, waitFor } from '../lib/conditions.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { startNginx } from '../lib/nginx.mjs';
-import { keyFile } from '../lib/people.mjs';
+import { keyFile } from '../lib/realm.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
 import { ask } from './transport.mjs';
 
 export const kWorkers = 2;
 export const kUsers = 60;
 export const kStreamId = 1;
-export const kPool = 2; // connections of a worker, besides the listener's
+export const kPool = 2; // connections of a worker, without the listener's
 const kGrants = '*';
 
-// A small ring, that is full and goes round long before the measuring begins. Timeouts are short, so that clients who do not
-// finish what they begin keep no old worker for a minute. Not that of idle connections: clients ask again at least once a second,
-// and one that stood still for longer would find its connection closed, which is no fault of a server (RFC 9112, section 9.3.1).
+// The ring is small, so that it is full and overwritten long before the measurement begins. Timeouts are short, so that
+// clients with incomplete requests do not keep old workers for a minute. The timeout of idle connections is not short:
+// clients ask again at least once a second, and one that is stopped for longer would find its connection closed, which
+// is not a server's fault (RFC 9112, section 9.3.1).
 function httpText(nginx, { conninfo, key, tls, fallback }) {
   const behind = (base) => fallback.nginxLines({ base, subscribe: kGrants, publish: kGrants });
   return `
@@ -48,11 +50,13 @@ function httpText(nginx, { conninfo, key, tls, fallback }) {
 async function fill(database, retention) {
   await database.query(`UPDATE pgevents.settings SET value = $1 WHERE name = 'retention'`, [`${retention} seconds`]);
   await database.query('INSERT INTO pgevents.users (user_id) SELECT n::text FROM generate_series(1, $1) n', [kUsers]);
-  await database.query(`INSERT INTO pgevents.streams (stream_id, realm, name) VALUES ($1, 'main', 'soak')`, [kStreamId]);
-  await database.query('INSERT INTO pgevents.stream_members SELECT $1, unnest($2::text[])', [kStreamId, range(1, kUsers).map(String)]);
+  await database.query(`INSERT INTO pgevents.streams (stream_id, realm, name) VALUES ($1, 'main', 'soak')`,
+    [kStreamId]);
+  const users = range(1, kUsers).map(String);
+  await database.query('INSERT INTO pgevents.stream_members SELECT $1, unnest($2::text[])', [kStreamId, users]);
 }
 
-// To a short long poll the two say different things.
+// The answers of module and fallback to a short long poll differ.
 async function answersByModule(ports) {
   const { status, headers } = await ask(ports, { path: '/rt/events/probe?timeout=0.01' });
   return status === 200 && headers['x-shortpoll-info'] !== 'fallback';
@@ -60,7 +64,7 @@ async function answersByModule(ports) {
 
 // retention: seconds. Gives { cluster, database, fallback, nginx, ports }.
 export async function startAll({ retention, allow }) {
-  // Rows come and go fast: so must the vacuum, or the tables grow until it comes.
+  // Rows are inserted and deleted fast, so vacuum must run often, or the tables would grow between its runs.
   const cluster = await startCluster({ settings: { autovacuum_naptime: '2s', autovacuum_vacuum_cost_delay: '0' } });
   const database = await cluster.createDatabase();
   await fill(database, retention);

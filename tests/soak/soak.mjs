@@ -1,6 +1,6 @@
-// `./run soak`: the servers under a steady load for a long time. Half of it with a reload every half minute, half without, so
-// that growth shows from generation to generation as well as within one life of a worker. What has to stay flat is fitted with a
-// line, and everybody's deliveries are judged as they come.
+// `./run soak`: the servers under a steady load for a long time. The first half has a reload every half minute, the
+// second none, so that growth shows from one generation of workers to the next as well as within one life of a worker.
+// A line is fitted to each series that must stay flat, and every delivery is judged as it arrives.
 //
 //   node tests/soak/soak.mjs [plain|asan|valgrind] [SECONDS]
 import fs from 'node:fs';
@@ -11,8 +11,8 @@ import { endAll } from '../lib/lifetime.mjs';
 import { isAlive } from '../lib/processes.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 import { kRoot } from '../lib/scratch.mjs';
-import { Company } from './company.mjs';
-import { Doings } from './doings.mjs';
+import { Clients } from './clients.mjs';
+import { Workload } from './workload.mjs';
 import { Ledger } from '../lib/ledger.mjs';
 import { kSeries, Probe } from './probe.mjs';
 import { areEnough, judgeAll, print, writePage } from './outcome.mjs';
@@ -20,14 +20,14 @@ import { kPool, kWorkers, startAll } from './setup.mjs';
 import { sleepWhile } from './subscriber.mjs';
 import { counts, noteReload } from './transport.mjs';
 
-// rate: events a second. Under valgrind everything takes some thirty times as long.
+// rate: events a second. Under valgrind everything takes about thirty times as long.
 const kVariants = {
   plain: { seconds: 3600, rate: 100, staying: 96, coming: 140 },
   asan: { seconds: 1800, rate: 60, staying: 48, coming: 80 },
   valgrind: { seconds: 600, rate: 10, staying: 12, coming: 12, slow: true, allow: [/setrlimit\(RLIMIT_NOFILE/] },
 };
 
-const kReport = 3000; // characters of a report that are shown
+const kReport = 3000; // characters shown of a report
 
 const clamp = (low, value, high) => Math.min(high, Math.max(low, value));
 
@@ -37,8 +37,8 @@ function plan(variant, seconds) {
     tick: 0.5,
     sample: clamp(0.5, seconds / 240, 5),
     reload: variant === 'valgrind' ? 15 : clamp(5, seconds / 24, 30),
-    strike: clamp(5, seconds / 16, 45), // between ends of the listener's connection
-    retention: clamp(20, seconds / 20, 30), // longer than a client stands still on a busy machine
+    strike: clamp(5, seconds / 16, 45), // seconds between ends of the listener's connection
+    retention: clamp(20, seconds / 20, 30), // seconds, longer than a client may be delayed on a busy machine
     patience: variant === 'valgrind' ? 120_000 : 60_000,
   };
 }
@@ -65,10 +65,10 @@ class Soak {
     this.rest_ = await this.probe.sample();
     await this.ledger.start();
     this.started_ = performance.now();
-    this.company = new Company(this.all.ports, this.ledger, random);
-    this.company.settle(staying);
-    this.company.keepComing(coming);
-    this.doings = new Doings(this.all, this.ledger, random, rate);
+    this.clients = new Clients(this.all.ports, this.ledger, random);
+    this.clients.startStaying(staying);
+    this.clients.startComing(coming);
+    this.workload = new Workload(this.all, this.ledger, random, rate);
     const repeated = [
       this.repeat_(this.plan.tick, () => this.ledger.tick()),
       this.repeat_(this.plan.sample, () => this.sample_()),
@@ -78,7 +78,7 @@ class Soak {
     await this.end_(repeated);
   }
 
-  // A busy machine takes fewer samples in a short time: the second half goes on until there are enough.
+  // A busy machine takes fewer samples in a short time: the second half lasts until there are enough.
   async halves_(ms) {
     await this.reloadUntil_(ms / 2);
     await this.until_(ms);
@@ -105,15 +105,16 @@ class Soak {
       const seen = await this.probe.sample();
       const sample = { at, half, is_aged, ...seen, ledger: this.ledger.size };
       if (this.samples.length === 0) this.csv_.write(`${Object.keys(sample).join(',')}\n`);
-      this.csv_.write(`${Object.values(sample).map((value) => (typeof value === 'number' ? +value.toFixed(6) : value)).join(',')}\n`);
+      const cells = Object.values(sample).map((value) => (typeof value === 'number' ? +value.toFixed(6) : value));
+      this.csv_.write(`${cells.join(',')}\n`);
       const is_of_now = half === (this.second_half_ ? 'one life' : 'reloads') && !this.is_over_;
       if (is_of_now && seen.workers === kWorkers) this.samples.push(sample);
     } catch (error) {
-      if (!/ESRCH|ENOENT/.test(error.code ?? '')) throw error; // a worker that has just gone
+      if (!/ESRCH|ENOENT/.test(error.code ?? '')) throw error; // a worker has just exited
     }
   }
 
-  // The last one begins the second half.
+  // The last reload begins the second half.
   async reloadUntil_(ms) {
     const { reload } = this.plan;
     for (let next = reload * 1000; ; next += reload * 1000) {
@@ -136,7 +137,7 @@ class Soak {
       .catch((error) => this.ledger.note(error.message));
   }
 
-  // The module's listener loses its connection, and now and then all its others go with it.
+  // Ends the listener's connection, and every third time all connections of the module.
   async strike_() {
     await sleep(Math.random() * 1000);
     if (this.hours_() * 3600 < this.plan.strike / 2) return;
@@ -145,33 +146,38 @@ class Soak {
       WHERE datname = current_database() AND application_name = 'pgevents' ${which}`);
   }
 
-  // Who stays gets all that was committed; then everybody goes, and what the servers hold must have gone with them.
+  // Waits until all staying subscribers have every committed event. Then all clients leave, and the servers must have
+  // released what they held for them.
   async end_(repeated) {
     this.is_over_ = true;
-    await this.doings.stop();
-    await this.company.stop();
+    await this.workload.stop();
+    await this.clients.stop();
     const head = await this.all.database.head();
     await waitFor(() => this.ledger.last_id >= head && this.ledger.behind().length === 0, {
-      what: () => `${this.ledger.behind().length} clients caught up, e.g. ${this.ledger.behind()[0]?.who}`,
+      what: () => `${this.ledger.behind().length} clients caught up, e.g. ${this.ledger.behind()[0]?.name}`,
       timeout: this.plan.patience,
     }).catch((error) => this.ledger.note(error.message));
     this.goes_ = false;
     await Promise.all(repeated);
     this.seconds = (performance.now() - this.started_) / 1000;
-    await this.company.close();
+    await this.clients.close();
     await this.drained_();
     this.csv_.end();
   }
 
-  // Workers of another generation than at rest, but with the same in hand, and connections that may be there until they are idle.
+  // Waits for the descriptors at rest. The workers are new, but hold the same; connections of the pool may stay until
+  // they are idle.
   async drained_() {
     let now;
     const excess = async () => {
       now = await this.probe.sample();
-      return now.workers_fds - this.rest_.workers_fds > kWorkers * kPool || now.fallback_fds > this.rest_.fallback_fds + kWorkers;
+      const workers = now.workers_fds - this.rest_.workers_fds;
+      return workers > kWorkers * kPool || now.fallback_fds > this.rest_.fallback_fds + kWorkers;
     };
+    const note = ({ message }) =>
+      this.ledger.note(`${message}; at rest ${JSON.stringify(this.rest_)}, now ${JSON.stringify(now)}`);
     await waitFor(async () => !(await excess()), { what: 'descriptors as at rest', timeout: 20_000, interval: 200 })
-      .catch((error) => this.ledger.note(`${error.message}; at rest ${JSON.stringify(this.rest_)}, now ${JSON.stringify(now)}`));
+      .catch(note);
     this.drained = now;
   }
 
@@ -179,14 +185,15 @@ class Soak {
     const { events, delivered, resets, lost, twice, other, misjudged } = this.ledger.totals;
     return {
       seconds: Math.round(this.seconds ?? 0), events, deliveries: delivered, 'connections made': counts.made,
-      'subscribers that came and went': this.company.came, reloads: this.reloads, 'listeners cut off': this.strikes,
+      'subscribers that came and went': this.clients.came, reloads: this.reloads, 'listeners cut off': this.strikes,
       'requests repeated at a reload': counts.again,
-      'answers 503': this.doings.refused, 'resets for old cursors': resets, lost, twice, 'wrong otherwise': other + misjudged,
+      'answers 503': this.workload.unavailable, 'resets for old cursors': resets, lost, twice,
+      'wrong otherwise': other + misjudged,
     };
   }
 }
 
-// What memcheck said of each process (tools/suites.sh puts it there).
+// memcheck's report about each process (tools/suites.sh writes it there).
 function valgrindReports(directory) {
   const where = path.join(directory, 'valgrind');
   const names = fs.readdirSync(where).filter((name) => name.endsWith('.log'));
@@ -195,14 +202,16 @@ function valgrindReports(directory) {
   return texts.filter(([, text]) => text !== '').map(([name, text]) => `${name}:\n${text.slice(0, kReport)}`);
 }
 
-// Bounds on memory say nothing where the allocator keeps what is freed.
+// Memory limits mean nothing if the allocator keeps freed memory.
 const isOrdinary = (pid) => !/libasan|valgrind/.test(fs.readFileSync(`/proc/${pid}/maps`, 'latin1'));
 
 async function main() {
   const [variant = 'plain', given] = process.argv.slice(2);
-  if (!(variant in kVariants)) throw new Error(`soak: there is no variant '${variant}'; there are: ${Object.keys(kVariants).join(', ')}`);
+  if (!(variant in kVariants)) {
+    throw new Error(`soak: unknown variant '${variant}'; use one of: ${Object.keys(kVariants).join(', ')}`);
+  }
   const seconds = Number(given ?? kVariants[variant].seconds);
-  if (!(seconds >= 15)) throw new Error(`soak: ${given} is no number of seconds, from 15 on`);
+  if (!(seconds >= 15)) throw new Error(`soak: invalid number of seconds '${given}'; use at least 15`);
   const planned = plan(variant, seconds);
   const directory = path.join(process.env.PGEVENTS_RUN_DIR ?? path.join(kRoot, '.run'), 'soak');
   fs.mkdirSync(directory, { recursive: true });
@@ -227,4 +236,4 @@ try {
 } finally {
   await endAll();
 }
-process.exit(); // whatever a failure has left under way
+process.exit(); // ends anything that a failure has left running

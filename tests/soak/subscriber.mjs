@@ -1,11 +1,11 @@
-// One subscriber of any kind, as a page behaves: it keeps its cursor, comes back when it is sent away, and honours what it is
-// told about waiting. What comes goes to its Reader of the ledger, and is not kept.
+// One subscriber of any kind that behaves like a page: it keeps its cursor, reconnects after an end, and honours the
+// server's retry times. Events go to its Reader of the ledger and are not kept.
 import { sleep } from '../lib/conditions.mjs';
 import { StreamParser } from '../lib/stream_parser.mjs';
 import { parsePollBody } from '../lib/wire.mjs';
 import { agentFor, exchange, isToBeRepeated } from './transport.mjs';
 
-const kLongestWait = 1000; // ms, whatever the server asks for
+const kLongestWait = 1000; // ms, even if the server asks for more
 const kMayCome = new Set([200, 503]);
 
 const startOf = (id) => (typeof id === 'string' ? { since_us: Number(id.slice(3)) * 1e6 } : { after: id });
@@ -15,7 +15,7 @@ export async function sleepWhile(goes, ms) {
 }
 
 export class Subscriber {
-  // kind: 'stream', 'long-poll' or 'poll'; base: '/rt' or '/fb'; cursor: an id, or a time as { since_us }, or none (for a
+  // kind: 'stream', 'long-poll' or 'poll'; base: '/rt' or '/fb'; cursor: an id, a time as { since_us }, or none (for a
   // stream); headers: a function that gives them for each connection; wait_id, types: as in the protocol.
   constructor(ports, reader, note, { kind, base, via, channels, cursor, types, wait_id, ...options }) {
     Object.assign(this, { ports_: ports, reader_: reader, note_: note, kind_: kind, via_: via });
@@ -54,14 +54,15 @@ export class Subscriber {
       onBlock: (block) => {
         if (block.retry !== undefined) retry = block.retry;
         if (block.id !== undefined) this.cursor_ = block.id;
-        if (!this.reader_.begun && (block.kind === 'opening' || block.kind === 'waiting')) this.reader_.begin(startOf(block.id));
+        const is_first = block.kind === 'opening' || block.kind === 'waiting';
+        if (!this.reader_.begun && is_first) this.reader_.begin(startOf(block.id));
         if (block.kind === 'event') this.reader_.took(block);
       },
     });
     const state = this.start_((chunk) => state.status === 200 && parser.push(chunk), { Accept: 'text/event-stream' });
     const how = await state.over;
     parser.end({ clean: how === 'end' && state.status === 200 });
-    for (const violation of parser.violations) this.note_(`${this.reader_.who}: ${violation}`);
+    for (const violation of parser.violations) this.note_(`${this.reader_.name}: ${violation}`);
     return Math.min(this.checked_(state, how) ?? retry, kLongestWait);
   }
 
@@ -74,22 +75,22 @@ export class Subscriber {
     try {
       for (const event of parsePollBody(Buffer.concat(chunks).toString())) this.reader_.took(event);
     } catch (error) {
-      this.note_(`${this.reader_.who}: ${error.message}`);
+      this.note_(`${this.reader_.name}: ${error.message}`);
     }
     this.cursor_ = Number(state.headers['last-event-id']);
     return Math.min(Number(state.headers['x-ps-reconnect-in']) * 1000, kLongestWait);
   }
 
-  // How long to wait when there was no answer to read, in ms. A stream may be cut at any time, a poll may not.
+  // The time to wait if there was no answer to read, in ms. A stream may be cut at any time, a poll may not.
   checked_(state, how) {
     if (how === 'left' || this.stopped_) return 0;
     if (state.status !== undefined && !this.statuses_.has(state.status)) {
-      this.note_(`${this.reader_.who}: answered ${state.status} (${how})`);
+      this.note_(`${this.reader_.name}: answered ${state.status} (${how})`);
     }
     if (state.status !== 200 && state.status !== undefined) return Number(state.headers['retry-after'] ?? 1) * 1000;
     if (how === 'end' || (this.kind_ === 'stream' && state.status === 200)) return undefined;
     if (isToBeRepeated(state, true)) return 0;
-    this.note_(`${this.reader_.who}: ${how}, status ${state.status}, reused ${state.reused}`);
+    this.note_(`${this.reader_.name}: ${how}, status ${state.status}, reused ${state.reused}`);
     return kLongestWait;
   }
 

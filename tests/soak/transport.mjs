@@ -1,5 +1,5 @@
-// One exchange with nginx over HTTP/1.1 or HTTP/2, with TLS or without, that can be left in any way. Counts what it opens, so
-// that the sockets of the servers can be held against it, and keeps nothing of what is over.
+// One exchange with nginx over HTTP/1.1 or HTTP/2, with TLS or without, which can be left in any way. It counts the
+// connections that it opens, for comparison with the servers' sockets, and keeps nothing of finished exchanges.
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -10,13 +10,13 @@ export const kVias = ['plain', 'tls', 'h2', 'h2c'];
 const kHost = '127.0.0.1';
 export const counts = { open: 0, made: 0, again: 0 };
 
-// A worker that is told to leave closes its idle connections at once, and cannot know that a request is on its way there (RFC
-// 9112, section 9.3.1; HTTP/2 says GOAWAY). Browsers send it again, and so must whoever sees this true. Only at a reload: where
-// nobody told a worker to leave, an unanswered request is a fault.
-const kAfterwards = 3000; // ms, for what had been sent until then
+// A leaving worker closes its idle connections at once, and cannot know that a request is on its way (RFC 9112, section
+// 9.3.1; HTTP/2 sends GOAWAY). Browsers repeat such a request, and so must callers if this is true. Only during a
+// reload: at any other time an unanswered request is a fault.
+const kAfterwards = 3000; // ms, for requests that had been sent before
 let leaving = 0;
 let left_at = -Infinity;
-// While workers are told to leave, until `gone` settles.
+// Counts as a reload until `gone` settles, that is until the old workers have exited.
 export function noteReload(gone) {
   leaving++;
   gone.finally(() => {
@@ -34,14 +34,14 @@ export function isToBeRepeated({ status, via, reused }, is_cut = status === unde
 
 const counted = new WeakSet();
 function count(socket) {
-  if (counted.has(socket)) return; // one that is used again
+  if (counted.has(socket)) return; // it is used again
   counted.add(socket);
   counts.open++;
   counts.made++;
   socket.once('close', () => counts.open--);
 }
 
-// One connection for many requests, one after the other; destroy() ends it.
+// One connection for successive requests; destroy() ends it.
 export function agentFor(via) {
   if (via.startsWith('h2')) return new Session(via);
   return new (via === 'tls' ? https : http).Agent({ keepAlive: true, maxSockets: 1 });
@@ -52,12 +52,13 @@ class Session {
     this.via_ = via;
   }
 
-  // One that still takes requests.
+  // A session that still accepts requests.
   at(port) {
     if (this.now_ && !this.now_.closed && !this.now_.destroyed) return this.now_;
-    const made = http2.connect(`${this.via_ === 'h2' ? 'https' : 'http'}://${kHost}:${port}`, { rejectUnauthorized: false });
+    const made = http2.connect(`${this.via_ === 'h2' ? 'https' : 'http'}://${kHost}:${port}`,
+      { rejectUnauthorized: false });
     made.on('connect', (_, socket) => count(socket));
-    made.on('error', () => {}); // its streams say so themselves
+    made.on('error', () => {}); // its streams report the error themselves
     made.on('goaway', () => made.close());
     this.now_ = made;
     return made;
@@ -77,7 +78,7 @@ function overHttp1(port, { via, path, method, headers, body, agent }, take, fini
     message.on('close', () => finish('cut'));
   });
   outgoing.on('socket', (socket) => {
-    state.reused = counted.has(socket); // `reusedSocket` knows nothing of those that a request had to wait for
+    state.reused = counted.has(socket); // `reusedSocket` is false for a socket that a request had to wait for
     count(socket);
   });
   outgoing.on('error', (error) => finish(error.code ?? error.message));
@@ -94,7 +95,7 @@ function overHttp2(port, { via, path, method, headers, body, agent }, take, fini
   const stream = session.request({ ...lowered(headers), ':path': path, ':method': method });
   stream.on('error', (error) => finish(error.code ?? error.message));
   stream.on('response', (answer) => take(answer[':status'], answer, stream));
-  // Node calls it an end when the connection breaks in the middle of an answer, too.
+  // Node also emits 'end' when the connection breaks in the middle of an answer.
   stream.on('end', () => finish(stream.aborted || state.bytes < Number(state.headers['content-length']) ? 'cut' : 'end'));
   stream.on('close', () => {
     finish('cut');
@@ -107,11 +108,13 @@ function overHttp2(port, { via, path, method, headers, body, agent }, take, fini
   };
 }
 
-const lowered = (headers) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+const lowered = (headers) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-// ports: { plain, tls, h2, h2c }. Gives { status, headers (once there is an answer), over (a promise of how it ended: 'end',
-// 'cut', 'left' or an error's code), pause(), resume(), leave(how) }. onData gets the bytes of the answer.
-export function exchange(ports, { via = 'plain', path, method = 'GET', headers = {}, body, agent = false, onData = () => {} }) {
+// ports: { plain, tls, h2, h2c }. Gives { status, headers (once there is an answer), over (a promise of how it ended:
+// 'end', 'cut', 'left' or an error's code), pause(), resume(), leave(how) }. onData gets the bytes of the answer.
+export function exchange(ports, options) {
+  const { via = 'plain', path, method = 'GET', headers = {}, body, agent = false, onData = () => {} } = options;
   const state = { status: undefined, headers: {}, via, bytes: 0 };
   let finish;
   state.over = new Promise((resolve) => (finish = resolve));
@@ -137,15 +140,17 @@ export function exchange(ports, { via = 'plain', path, method = 'GET', headers =
   return state;
 }
 
-// The same with its whole answer: { status, headers, body, … }; status undefined and how it ended where there is none.
+// The same with the whole answer: { status, headers, body, … }; without one, status is undefined, and `how` gives the
+// end.
 export async function ask(ports, options) {
   const chunks = [];
   const state = exchange(ports, { ...options, onData: (chunk) => chunks.push(chunk) });
   const how = await state.over;
-  return { ...state, status: how === 'end' ? state.status : undefined, how, headers: state.headers, body: Buffer.concat(chunks).toString() };
+  const body = Buffer.concat(chunks).toString();
+  return { ...state, status: how === 'end' ? state.status : undefined, how, headers: state.headers, body };
 }
 
-// A bare connection that sends these bytes; the caller destroys it.
+// Opens a bare connection that sends these bytes; the caller destroys it.
 export function openRaw(ports, bytes) {
   const socket = net.connect(ports.plain, kHost);
   socket.on('error', () => {});

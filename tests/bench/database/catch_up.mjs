@@ -1,11 +1,12 @@
-// What a restart of nginx costs the database: all clients come back at once, with cursors of which the new ring knows nothing.
+// The cost of a restart of nginx for the database: all clients reconnect at once, with cursors that the new ring does
+// not cover.
 import { waitFor } from '../../lib/conditions.mjs';
 import { load, withInstances } from './servers.mjs';
 import { createDatabase } from './ways.mjs';
 
 const kClients = { quick: 1000, full: 10000 };
 
-// `missed`: events of each channel; `cursors`: how many different ones the clients come with.
+// `missed`: events of each channel; `cursors`: how many different cursors the clients have.
 const kCases = {
   '1 channel': { channels: 1, missed: 100 },
   '100 channels': { channels: 100, missed: 100 },
@@ -22,7 +23,8 @@ const kFigures = [
   { title: 'nginx CPU s', digits: 2 },
 ];
 
-// Events on another channel, so that there are so many cursors; then what the clients have missed. Gives the first cursor.
+// Publishes events on another channel, so that there are enough cursors, and then the missed events. Gives the first
+// cursor.
 async function publishMissed(database, { channels, missed }, cursors) {
   const head = await database.head();
   await database.query(`INSERT INTO pgevents.events (channel_id, data)
@@ -33,9 +35,11 @@ async function publishMissed(database, { channels, missed }, cursors) {
   return head;
 }
 
-// Counted by PostgreSQL; what a connection has counted is there when it has ended.
+// PostgreSQL counts the calls; a connection's counts are visible when it has ended.
 async function queries(database) {
-  const connected = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pgevents'`;
+  const connected = `
+    SELECT count(*)::int FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'pgevents'`;
   await waitFor(async () => (await database.value(connected)) === 0, { what: 'the end of nginx\'s connections' });
   const [row] = await database.query(`SELECT calls, total_time FROM pg_stat_user_functions WHERE funcname = 'fetch'`);
   return row ?? { calls: 0, total_time: 0 };
@@ -71,8 +75,8 @@ export const catchUp = {
       Object.entries(kCases).map(([name, one]) => [name, (cluster) => measure(cluster, kClients[mode], one)])),
   }],
   notes: [
-    'catch-up: each client has missed 100 events (or 1,000) of its one channel, and they come as fast as they are answered, 256 at ' +
-      'once; all with the same cursor, or each with its own, as heartbeats give them on a quiet channel. The ring is empty ' +
-      '(preload=0), or filled as by default. Queries: calls of pgevents.fetch()',
+    'catch-up: each client has missed 100 events (or 1,000) of its one channel, and they connect as fast as they are answered, ' +
+      '256 at once; all with the same cursor, or each with another one, as heartbeats give them on a quiet channel. The ring is ' +
+      'empty (preload=0), or filled as by default. Queries: calls of pgevents.fetch()',
   ],
 };

@@ -1,4 +1,5 @@
-// How many transactions a second, and what an event costs PostgreSQL, beside the same rows inserted into a plain table.
+// The transactions per second and the cost of an event for PostgreSQL, compared with inserting the same rows into a
+// plain table.
 import { sleep } from '../../lib/conditions.mjs';
 import { whileCommitting } from './pgbench.mjs';
 import { createDatabase, kWays } from './ways.mjs';
@@ -10,13 +11,15 @@ const kCells = {
 };
 
 const counted = (number, thing) => `${number} ${thing}${number === 1 ? '' : 's'}`;
-const titles = (clients) => ['commits/s', 'events/s', 'PostgreSQL CPU µs/event'].map((what) => `${counted(clients, 'client')}, ${what}`);
+const titles = (clients) =>
+  ['commits/s', 'events/s', 'PostgreSQL CPU µs/event'].map((what) => `${counted(clients, 'client')}, ${what}`);
 
 async function measure(cluster, way, events, { clients, seconds }) {
   const database = await createDatabase(cluster);
   const result = {};
   for (const count of clients) {
-    const { per_s, cpu_us } = await whileCommitting(database, way, { clients: count, events }, () => sleep(seconds * 1000));
+    const { per_s, cpu_us } = await whileCommitting(database, way, { clients: count, events },
+      () => sleep(seconds * 1000));
     [per_s / events, per_s, cpu_us].forEach((value, i) => (result[titles(count)[i]] = value));
   }
   await database.drop();
@@ -39,8 +42,8 @@ const section = (events, cells) => ({
 export const commits = {
   sections: (mode) => kCells[mode].events.map((events) => section(events, kCells[mode])),
   notes: [
-    'commits: pgbench, prepared statements, one statement a transaction, 200 bytes of data, 100 channels, nobody listens; ' +
-      'plain INSERT: into a table with the columns and indexes of the log, ids from a sequence as the rows are inserted; ' +
+    'commits: pgbench, prepared statements, one statement a transaction, 200 bytes of data, 100 channels, no listeners; ' +
+      'plain INSERT: into a table with the columns and indexes of the log, with ids from a sequence at insertion; ' +
       'NOTIFY: the same statement, which also notifies with each row as payload',
   ],
 };

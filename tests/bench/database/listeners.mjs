@@ -1,4 +1,5 @@
-// What each nginx instance that listens costs PostgreSQL, and publishers; and the delay to a subscriber of one of them.
+// The cost of each listening nginx instance for PostgreSQL and for publishers; and the delay to a subscriber of one of
+// them.
 import { sleep } from '../../lib/conditions.mjs';
 import { cpuSecondsOfServer } from '../../lib/processes.mjs';
 import { whileCommitting } from './pgbench.mjs';
@@ -23,11 +24,12 @@ const kFigures = [
 async function observe(database, instances, seconds) {
   const used = () => instances.reduce((sum, nginx) => sum + cpuSecondsOfServer(nginx.master()), 0);
   const from = used();
-  const delays = instances.length > 0 ? await probeDelays(database, instances[0], seconds) : await sleep(seconds * 1000);
+  const delays = instances.length > 0 ? await probeDelays(database, instances[0],
+    seconds) : await sleep(seconds * 1000);
   return { ...delays, nginx_s: used() - from };
 }
 
-// The subscriber's events are a part of the rate.
+// The rate includes the subscriber's events.
 async function measure(cluster, count, rate, seconds) {
   const database = await createDatabase(cluster);
   const others = rate && (count > 0 ? rate - kProbeRate : rate);
@@ -55,9 +57,9 @@ const section = (rate, { instances, seconds }) => ({
 export const listeners = {
   sections: (mode) => kCells[mode].rates.map((rate) => section(rate, kCells[mode])),
   notes: [
-    'instances: nginx with one worker each, without subscribers but for one at the first; all of them, with the publishers, on the ' +
-      `core that is not PostgreSQL's. That subscriber gets ${kProbeRate} of the events a second; delay: from just before its publisher ` +
-      'sends the INSERT to its read',
+    'instances: nginx with one worker each, without subscribers except for one at the first; all of them and the publishers are ' +
+      `on the core that PostgreSQL does not use. That subscriber gets ${kProbeRate} of the events a second; delay: from just ` +
+      'before its publisher sends the INSERT to its read',
   ],
   configs: { 'each instance': nginxText('127.0.0.1:…', 'host=… dbname=… user=…') },
 };

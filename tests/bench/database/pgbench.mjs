@@ -1,4 +1,4 @@
-// pgbench as the application: clients that commit in one of the ways, and what came of it between two moments.
+// pgbench as the application: clients that commit in one of the ways, and the counts between two moments.
 import { spawn } from 'node:child_process';
 
 import { sleep } from '../../lib/conditions.mjs';
@@ -6,25 +6,25 @@ import { kPublisherUser } from '../../lib/database.mjs';
 import { cpuSecondsOfServer } from '../../lib/processes.mjs';
 import { scriptOf } from './ways.mjs';
 
-const kWarmup = 700; // ms: until all are connected and their plans are made
+const kWarmup = 700; // ms: until all clients are connected and have their plans
 const kLongest = 900; // s
 
-// `clients` connections, `events` in each transaction; `rate`: transactions a second in all, as fast as they go without;
-// `transactions`: of each client, until it is stopped without.
+// `clients`: connections; `events`: in each transaction; `rate`: transactions a second in all (undefined: as fast as
+// possible); `transactions`: of each client (undefined: until it is stopped).
 export function startPgbench(database, way, { clients, events = 1, rate, transactions }) {
   const { cluster } = database;
   const args = ['-n', '-M', 'prepared', '-c', clients, ...(transactions ? ['-t', transactions] : ['-T', kLongest]),
     ...(rate ? ['-R', rate] : []), '-f', '-', '-h', cluster.dir, '-p', cluster.port, '-U', kPublisherUser, database.name];
   const child = spawn(cluster.program('pgbench'), args.map(String), { stdio: ['pipe', 'ignore', 'pipe'] });
   child.stdin.end(scriptOf(way, events));
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += chunk));
+  let output = '';
+  child.stderr.on('data', (chunk) => (output += chunk));
   const closed = new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   const ended = async () => {
-    if ((await closed) > 0 || said.includes('aborted')) throw new Error(`pgbench: ${said}`);
+    if ((await closed) > 0 || output.includes('aborted')) throw new Error(`pgbench: ${output}`);
   };
   const stop = async () => {
     child.kill('SIGTERM');
@@ -33,7 +33,7 @@ export function startPgbench(database, way, { clients, events = 1, rate, transac
   return { ended, stop };
 }
 
-// Where things stand: events that have ids, the CPU that PostgreSQL has used, the WAL that it has written.
+// The counts at this moment: events with ids, PostgreSQL's CPU time, the position of its WAL.
 export async function look(database, way) {
   const [row] = await database.query(
     `SELECT last_value AS events, (pg_current_wal_insert_lsn() - '0/0')::float8 AS wal FROM ${way.sequence}`);
@@ -43,10 +43,11 @@ export async function look(database, way) {
 export function change(from, to) {
   const [seconds, events] = [(to.at - from.at) / 1000, to.events - from.events];
   const cpu_s = to.cpu_s - from.cpu_s;
-  return { events, per_s: events / seconds, cpu_us: (cpu_s * 1e6) / events, cpu_share: cpu_s / seconds, wal: to.wal - from.wal };
+  return { events, per_s: events / seconds, cpu_us: (cpu_s * 1e6) / events, cpu_share: cpu_s / seconds,
+    wal: to.wal - from.wal };
 }
 
-// What changes while pgbench runs and `during` is done; what that gives is added to it.
+// The changes while pgbench runs and `during` is executed, together with the result of `during`.
 export async function whileCommitting(database, way, load, during) {
   const pgbench = startPgbench(database, way, load);
   try {

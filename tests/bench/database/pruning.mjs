@@ -1,4 +1,4 @@
-// Whether pruning is felt by a subscriber, and how far the tables grow.
+// The effect of pruning on a subscriber, and the growth of the tables.
 import { sleep } from '../../lib/conditions.mjs';
 import { whileCommitting } from './pgbench.mjs';
 import { probeDelays, withInstances } from './servers.mjs';
@@ -6,7 +6,7 @@ import { createDatabase, kInsertEvents } from './ways.mjs';
 
 const kEvents = 5000; // a second
 const kBatch = 100;
-// Seconds: the first events are past the retention before the measurement begins.
+// Seconds: the first events have passed the retention before the measurement begins.
 const kCells = {
   quick: { retention: 2, warmup: 3, seconds: 3 },
   full: { retention: 5, warmup: 7, seconds: 15 },
@@ -31,7 +31,7 @@ const kFigures = [
   { title: 'PostgreSQL CPU %', digits: 0 },
 ];
 
-// The sizes in MB, once a second until `done`.
+// The sizes in MB, once a second, until `done`.
 async function watchSizes(database, done) {
   const seen = [];
   let ended = false;
@@ -60,7 +60,8 @@ async function observe(database, nginx, { warmup, seconds }) {
 async function measure(cluster, options, cells) {
   const database = await createDatabase(cluster);
   await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'pl'`);
-  await database.query(`UPDATE pgevents.settings SET value = $1 WHERE name = 'retention'`, [`${cells.retention} seconds`]);
+  await database.query(`UPDATE pgevents.settings SET value = $1 WHERE name = 'retention'`,
+    [`${cells.retention} seconds`]);
   const { per_s, cpu_share, ...seen } = await withInstances(database, 1, options, ([nginx]) => whileCommitting(
     database, kInsertEvents, { clients: 2, events: kBatch, rate: kEvents / kBatch }, () => observe(database, nginx, cells)));
   const [prune] = await database.query(`SELECT calls, total_time FROM pg_stat_user_functions WHERE funcname = 'prune'`);
@@ -74,7 +75,7 @@ async function measure(cluster, options, cells) {
   };
 }
 
-// Not only the retention is short: the minute between two looks of autovacuum would be long here.
+// Like the retention, the minute between two runs of autovacuum must be shorter here.
 async function withBriskAutovacuum(cluster, naptime, body) {
   const postgres = cluster.database('postgres');
   const set = async (what) => {
@@ -99,7 +100,7 @@ export const pruning = {
       [name, (cluster) => withBriskAutovacuum(cluster, kCells[mode].retention, () => measure(cluster, options, kCells[mode]))])),
   }],
   notes: [
-    `pruning: ${kBatch} events a transaction, on other channels than the subscriber's; autovacuum_naptime as short as the retention; ` +
-      'sizes with indexes',
+    `pruning: ${kBatch} events a transaction, on other channels than the subscriber's; autovacuum_naptime equals the retention; ` +
+      'sizes include indexes',
   ],
 };

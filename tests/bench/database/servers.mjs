@@ -12,7 +12,7 @@ const kLocation = `        location / {
 export const nginxText = (listen, conninfo, options = '') =>
   nginxHttp(listen, 'small', `    pgevents_database main "${conninfo}" ring=32m${options};\n`, kLocation);
 
-// One worker, on the core of everything that is not PostgreSQL.
+// One worker, on the core that PostgreSQL does not use.
 async function startInstance(database, options) {
   const http = (listen) => nginxText(listen, database.conninfo(), options);
   const nginx = await startNginx({ modules: [], loadModule: true, http });
@@ -21,7 +21,7 @@ async function startInstance(database, options) {
   return nginx;
 }
 
-// `options`: more parameters of pgevents_database.
+// `options`: further parameters of pgevents_database.
 export async function withInstances(database, count, options, body) {
   const instances = [];
   try {
@@ -34,14 +34,14 @@ export async function withInstances(database, count, options, body) {
 
 const kFaults = ['missing', 'duplicates', 'closed', 'bad_answers'];
 
-// Event streams of the load generator at an instance; `options` are its own.
+// Runs the load generator's event streams at an instance; `options` are its options.
 export async function load(database, nginx, options) {
   const watched = { nginx: nginx.master(), postgresql: database.cluster.pid };
   const watch = Object.entries(watched).flatMap(([name, pid]) => ['--watch', `${name}=${pid}`]);
   const result = await runLoad({ args: ['--server', nginx.listen(), ...watch] }, { flavor: 'sse', ...options });
   const faults = kFaults.filter((name) => result[name] > 0).map((name) => `${name}: ${result[name]}`);
   if (faults.length > 0) {
-    console.error(`bench: not everything was delivered as it should: ${faults.join(', ')}`);
+    console.error(`bench: faulty delivery: ${faults.join(', ')}`);
     process.exitCode = 1;
   }
   return result;
@@ -49,10 +49,12 @@ export async function load(database, nginx, options) {
 
 export const kProbeRate = 50; // events a second
 
-// One subscriber at an instance, and events for it of which each is a transaction: how late it has them.
+// Measures the delay of events, each one a transaction, to one subscriber at an instance.
 export async function probeDelays(database, nginx, seconds, warmup = 1) {
   const conninfo = database.conninfo({ user: kPublisherUser });
   const probe = { channel: 'probe', path: '/events/probe', conninfo, publishers: 8, rate: kProbeRate };
   const { delay_us } = await load(database, nginx, { ...probe, warmup, seconds });
-  return { 'delay p50 ms': delay_us.p50 / 1000, 'delay p99 ms': delay_us.p99 / 1000, 'delay at most ms': delay_us.max / 1000 };
+  return {
+    'delay p50 ms': delay_us.p50 / 1000, 'delay p99 ms': delay_us.p99 / 1000, 'delay at most ms': delay_us.max / 1000,
+  };
 }

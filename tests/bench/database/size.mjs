@@ -1,4 +1,4 @@
-// What an event takes on disk and in the WAL, beside the same row in a plain table.
+// The size of an event on disk and in the WAL, compared with the same row in a plain table.
 import { change, look, startPgbench } from './pgbench.mjs';
 import { createDatabase, kWays } from './ways.mjs';
 
@@ -28,10 +28,11 @@ async function pruneAndVacuum(database, way) {
 
 async function measure(cluster, way, events, batch) {
   const database = await createDatabase(cluster);
-  // The WAL is the same, and need not be waited for.
+  // The WAL is the same, and the test need not wait for it.
   await database.query(`ALTER DATABASE ${database.name} SET synchronous_commit = off`);
   const from = await look(database, way);
-  await startPgbench(database, way, { clients: kClients, events: batch, transactions: events / batch / kClients }).ended();
+  await startPgbench(database, way, { clients: kClients, events: batch,
+    transactions: events / batch / kClients }).ended();
   const { wal } = change(from, await look(database, way));
   const before = await sizes(database, way, events);
   await pruneAndVacuum(database, way);

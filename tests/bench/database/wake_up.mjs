@@ -1,15 +1,16 @@
-// How soon after COMMIT a connection that listens has the notification, without nginx.
+// The time from COMMIT to the notification at a listening connection, without nginx.
 import { sleep, waitFor } from '../../lib/conditions.mjs';
 import { whileCommitting } from './pgbench.mjs';
 import { createDatabase, kInsertEvents } from './ways.mjs';
 
 const kCommits = { quick: 100, full: 300 };
-const kPause = 5; // ms between them
+const kPause = 5; // ms between two commits
 const kClients = 8;
 
-const quantile = (values, q) => values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
+const quantile = (values, q) => values.sort((a, b) => a - b)[Math.min(values.length - 1,
+  Math.floor(values.length * q))];
 
-// A notification with a payload tells which transaction it is of; those of pgevents, which it listens to as well, do not.
+// A notification's payload identifies its transaction; those of pgevents, to which it also listens, have none.
 async function listen(database) {
   const client = await database.connect('postgres');
   const arrivals = new Map();
@@ -43,7 +44,8 @@ async function probe(database, count) {
 async function measure(cluster, count, clients) {
   const database = await createDatabase(cluster);
   const during = () => probe(database, count);
-  const { per_s, ...result } = await (clients > 0 ? whileCommitting(database, kInsertEvents, { clients }, during) : during());
+  const { per_s, ...result } = await (clients > 0 ? whileCommitting(database, kInsertEvents, { clients },
+    during) : during());
   await database.drop();
   return { ...result, 'commits/s of others': per_s };
 }
@@ -62,7 +64,7 @@ export const wakeUp = {
     },
   }],
   notes: [
-    'wake-up: without nginx; below 0 the notification was there before COMMIT returned, for PostgreSQL sends both at about the ' +
-      'same time, from two processes',
+    'wake-up: without nginx; below 0 the notification arrived before COMMIT returned, because two processes of PostgreSQL send ' +
+      'them at about the same time',
   ],
 };

@@ -1,5 +1,5 @@
-// What an application commits, in four ways that differ in nothing else: one statement of one or more rows, each with 200 bytes
-// of data. pgbench runs them.
+// Four ways of an application's commit that differ in nothing else: one statement of one or more rows, each with 200
+// bytes of data. pgbench runs them.
 import { range } from '../../lib/conditions.mjs';
 import { kPublisherUser } from '../../lib/database.mjs';
 
@@ -15,7 +15,7 @@ const kPayload = `json_build_object('id', id, 'channel', channel_id, 'data', dat
 const kPlain = { table: 'bench.log', sequence: 'bench.log_id_seq' };
 const kPgevents = { table: 'pgevents.log', sequence: 'pgevents.log_id_seq', staging: 'pgevents.staging' };
 
-// `statement` publishes so many events; `sequence` gives the ids of `table`: it tells how many there have been.
+// `statement` publishes this many events; `sequence` gives the ids of `table`, and so their number.
 export const kWays = {
   'plain INSERT': { ...kPlain, statement: insert },
   'INSERT and NOTIFY': {
@@ -25,7 +25,8 @@ export const kWays = {
   },
   'pgevents, INSERT': {
     ...kPgevents,
-    statement: (count) => `INSERT INTO pgevents.events (channel_id, data) SELECT ${kChannel}, data ${rows(count, whole)}`,
+    statement: (count) => `INSERT INTO pgevents.events (channel_id, data) SELECT ${kChannel}, data ${rows(count,
+      whole)}`,
   },
   'pgevents, publish()': {
     ...kPgevents,
@@ -38,7 +39,7 @@ export const kInsertEvents = kWays['pgevents, INSERT'];
 // Transactions of one statement each, on one of 100 channels.
 export const scriptOf = (way, events) => `\\set channel random(1, 100)\n${way.statement(events)};\n`;
 
-// A new database with the schema, and beside it the plain table: the same columns and indexes, ids given as rows are inserted.
+// A new database with the schema and the plain table: the same columns and indexes, with ids at insertion.
 export async function createDatabase(cluster) {
   const database = await cluster.createDatabase();
   await database.psql([], `

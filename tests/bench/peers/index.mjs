@@ -1,5 +1,5 @@
-// The servers that are compared, by the names that tables and --peers have for them, in the order of the tables' columns.
-// `flavors`: what a scenario may ask of them unless it names its peers; `needs`: files that have to be there, by Debian package.
+// The compared servers, by their names in tables and in --peers, in the order of the tables' columns. `flavors`: what a
+// scenario may ask of them unless it names its peers; `needs`: files that must exist, by Debian package.
 import { bareLoop } from './bare_loop.mjs';
 import { nchan } from './nchan.mjs';
 import { nchanRedis } from './nchan_redis.mjs';

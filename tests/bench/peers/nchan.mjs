@@ -1,10 +1,10 @@
-// nchan by itself: Debian's module, messages in nginx's shared memory.
+// nchan by itself: Debian's module, with messages in nginx's shared memory.
 import { channelArgs, nginxHttp, startNginx } from './common.mjs';
 
 export const kNchanModule = process.env.PGEVENTS_NCHAN ?? '/usr/lib/nginx/modules/ngx_nchan_module.so';
 
-// A long poll gets all that is there ("raw", in one answer), and a new subscriber what comes from now on, as with pgevents.
-// `store`: where messages are kept, for both locations.
+// A long poll gets all messages so far ("raw", in one answer), and a new subscriber those from now on, as with
+// pgevents. `store`: where messages are kept, for both locations.
 export const nchanLocations = (store = '') => `        location ~ ^/pub/(\\w+)$ {
             nchan_publisher;
             nchan_channel_id $1;

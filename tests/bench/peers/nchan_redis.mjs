@@ -1,4 +1,4 @@
-// nchan with its messages in Redis, as it is run where several nginx are to share channels.
+// nchan with its messages in Redis, as it is used when several nginx share channels.
 import { waitFor } from '../../lib/conditions.mjs';
 import { request } from '../../lib/http.mjs';
 import { freePort } from '../../lib/ports.mjs';
@@ -8,8 +8,9 @@ import { kNchanModule, nchanArgs, nchanLocations } from './nchan.mjs';
 
 const kRedis = '/usr/bin/redis-server';
 
-// "distributed" is the mode in which Redis holds the messages and all nginx are equal; "backup" would only copy to Redis what
-// nginx then finds in its own memory, "nostore" keeps nothing to catch up from. nchan's manual wants its Redis as an upstream.
+// In the mode "distributed" Redis has the messages and all nginx are equal; "backup" would only copy to Redis what
+// nginx reads from its own memory, and "nostore" keeps nothing for catching up. nchan's manual requires Redis as an
+// upstream.
 const upstream = (address) => `    nchan_shared_memory_size 256m;
     upstream redis {
         nchan_redis_server redis://${address};
@@ -18,11 +19,12 @@ const upstream = (address) => `    nchan_shared_memory_size 256m;
 `;
 const kLocations = nchanLocations('            nchan_redis_pass redis;\n');
 
-// Nothing goes to disk: as fast as Redis can be, and it keeps no less than nchan alone. Under a title of its own the harness's
-// watchdog would not know it.
+// Nothing goes to disk, which is Redis's fastest mode and keeps no less than nchan alone. With its own process title
+// the harness's watchdog would not recognise it.
 function startRedis(port) {
   const dir = tempDir('redis');
-  const args = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', dir, '--set-proc-title', 'no'];
+  const args = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', dir,
+    '--set-proc-title', 'no'];
   return startServer({ dir, command: kRedis, args, ready: () => listens(port) });
 }
 
@@ -30,10 +32,11 @@ async function start({ buffers }) {
   const port = await freePort();
   const redis = await startRedis(port);
   const http = (listen, address) => nginxHttp(listen, buffers, upstream(address), kLocations);
-  const nginx = await startNginx({ modules: [kNchanModule], loadModule: false, http: (listen) => http(listen, `127.0.0.1:${port}`) });
-  // Until it is connected it answers 503.
+  const nginx = await startNginx({ modules: [kNchanModule], loadModule: false,
+    http: (listen) => http(listen, `127.0.0.1:${port}`) });
+  // Until it is connected to Redis, nchan answers 503.
   const serves = async () => (await request({ port: nginx.port, method: 'POST', path: '/pub/ready', body: 'x' })).status < 300;
-  await waitFor(serves, { what: 'nchan to have found Redis' });
+  await waitFor(serves, { what: 'nchan connected to Redis' });
   return {
     args: [...nchanArgs(nginx), '--watch', `redis=${redis.pid}`],
     config: http('127.0.0.1:…', '127.0.0.1:…'),

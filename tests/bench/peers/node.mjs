@@ -1,5 +1,6 @@
-// What people write themselves (node_listen.mjs): one Node.js process, as the others have one worker, that listens to PostgreSQL.
-// Its table and trigger are the simplest that do it, in a database of its own on the cluster that pgevents has too.
+// The server that developers write themselves (node_listen.mjs): one Node.js process, as the others have one worker,
+// that listens to PostgreSQL. Its table and trigger are the simplest possible, in a separate database of pgevents's
+// cluster.
 import path from 'node:path';
 
 import { freePort } from '../../lib/ports.mjs';
@@ -10,8 +11,8 @@ const kServer = path.join(kRoot, 'tests', 'bench', 'node_listen.mjs');
 
 const kSchema = `CREATE TABLE events (id bigserial PRIMARY KEY, channel text NOT NULL, data json NOT NULL);
 CREATE INDEX ON events (channel, id);
-CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''events'', ''''); RETURN NULL; END';
-CREATE TRIGGER tell AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION tell();`;
+CREATE FUNCTION notify_events() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''events'', ''''); RETURN NULL; END';
+CREATE TRIGGER notify_events AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION notify_events();`;
 const kInsert = 'INSERT INTO events (channel, data) VALUES ($1, $2)';
 
 let database;
@@ -35,5 +36,5 @@ async function start() {
   };
 }
 
-// No long polls: to answer them well it would have to keep recent events itself, and would no longer be what people write.
+// No long polls: to answer them well it would have to keep recent events itself, which such servers do not do.
 export const node = { start, flavors: ['sse'] };

@@ -1,4 +1,4 @@
-// pgevents itself, with anyone's access or with tokens.
+// pgevents itself, with anonymous access or with tokens.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,7 +16,7 @@ const locations = (access) => `        location / {
         }
 `;
 
-// 10,000 users' tokens, and what nginx verifies them with. Made once: RS256 signatures take a while.
+// Tokens of 10,000 users, and the key to verify them. They are made once, because RS256 signatures take time.
 const kTokens = 10000;
 const made = new Map();
 function tokensOf(alg) {
@@ -48,11 +48,11 @@ async function start({ buffers, envelope, ring = '32m', workers = 1, access = 'p
   const spread = workers > 1 ? ' reuseport' : '';
   const text = (listen) => http(`${listen}${spread}`, database.conninfo());
   const nginx = await startNginx({ modules: [], loadModule: true, workers, http: text });
-  // 401: it serves, but nobody without a token.
+  // 401: it serves, but requires a token.
   const live = async () => [200, 401].includes((await request({ port: nginx.port, path: '/events/live?flavor=poll' })).status);
-  await waitFor(live, { what: 'pgevents to serve' });
+  await waitFor(live, { what: 'an answer of pgevents' });
   return {
-    // One publisher: two would commit in an order of their own, which subscribers are right to get.
+    // One publisher: two would commit in an order of their own, in which subscribers correctly receive the events.
     args: ['--server', nginx.listen(), '--conninfo', database.conninfo({ user: 'test_publisher' }), '--publishers', '1',
       '--watch', `server=${nginx.master()}`, '--watch', `postgresql=${database.cluster.pid}`,
       ...channelArgs('/events/', envelope ? '?envelope=1' : '')],

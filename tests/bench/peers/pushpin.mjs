@@ -1,7 +1,7 @@
-// Pushpin, a proxy of several processes: it asks an application of ours (pushpin_origin.mjs) what to do with each connection,
-// holds it, and takes events at a control port.
-// No long polls: it passes each of them on to the application, and after an event they all come at once. Of 1,000 such requests
-// it answers 400 with 502, of 250 still 50: its proxy has a queue of 200 for them, whose length is in no configuration.
+// Pushpin, a proxy of several processes: it asks our application (pushpin_origin.mjs) how to handle each connection,
+// holds it, and accepts events at a control port. No long polls: it passes each of them on to the application, and
+// after an event they all come at once. Of 1,000 such requests it answers 400 with 502, of 250 still 50: its proxy has
+// a queue of 200 for them, whose length no configuration sets.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -15,13 +15,14 @@ const kPushpin = '/usr/bin/pushpin';
 const kOrigin = path.join(kRoot, 'tests', 'bench', 'pushpin_origin.mjs');
 const kBody = String.raw`{"items":[{"channel":"{channel}","formats":{"http-stream":{"content":"event: bench\ndata: {data}\n\n"}}}]}`;
 
-// What is not its default:
-// - Its own HTTP client (zurl), which Debian runs as a service; files and sockets in our directory; no log line for each request.
-// - As its makers do for many connections: buffers of 4096 bytes, connections told of every 10 minutes.
-// - No limits to messages. By default it delivers at most 2,500 a second, has 25,000 wait and throws the rest away.
-// - Many more places than connections. Its keep-alives go round all places in 45 seconds; a stream that they meet while it is
-//   handed from one process to the other is cut off at its first event: with 19,000 places one or two in a hundred. With 100,000
-//   the round stays ahead of those who come (it opens less than 1,000 a second), and all are served.
+// The settings that differ from its defaults:
+// - It starts its own HTTP client (zurl), which Debian runs as a service. Files and sockets are in the server's
+//   directory. No request is logged.
+// - As its makers recommend for many connections: buffers of 4096 bytes, connections reported every 10 minutes.
+// - No limits for messages. By default it delivers at most 2,500 a second, queues 25,000 and discards the rest.
+// - Many more slots than connections. Its keep-alives visit all slots in 45 seconds; a stream that they meet while one
+//   process passes it to another is closed at its first event: with 19,000 slots one or two in a hundred. With 100,000
+//   the visits stay ahead of new connections (it opens less than 1,000 a second), and all are served.
 const configuration = ({ dir, port, control, buffer }) => `[global]
 include={libdir}/internal.conf
 rundir=${dir}
@@ -63,11 +64,12 @@ async function start({ buffers }) {
   });
   const args = [`--config=${path.join(dir, 'pushpin.conf')}`];
   const server = await startServer({ dir, command: kPushpin, args, ready: () => listens(port) });
-  // Its processes find each other one by one; what comes too early is lost between them.
+  // Its processes connect to each other one by one; messages that come earlier are lost between them.
   const serves = async () => (await request({ port, path: '/ready', timeout: 1000 })).status === 200;
-  await waitFor(serves, { what: 'Pushpin to reach the application' });
+  await waitFor(serves, { what: 'Pushpin connected to the application' });
   return {
-    // Fewer come at once than its queue for the application holds. One publisher, whose events have an order.
+    // Fewer connections at once than the length of its queue for the application. One publisher, so that events have an
+    // order.
     args: ['--server', `127.0.0.1:${port}`, '--publish', '/publish/', '--publish-server', `127.0.0.1:${control}`, '--body', kBody,
       '--publishers', '1', '--opening', '50', '--watch', `server=${server.pid}`, ...channelArgs('/events/')],
     config: text.replaceAll(dir, '…').replace(port, '…').replace(control, '…'),

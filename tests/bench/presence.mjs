@@ -1,6 +1,6 @@
-// `./run bench presence|typing`: what presence costs in realms of several sizes, and how soon typing is seen. Users report every
-// minute, one report in ten finds its user active after long; all of them listen to the realm's presence channel.
-// PGEVENTS_BENCH_WRITE=NAME also writes docs/benchmarks/NAME.md.
+// `./run bench presence|typing`: the cost of presence in realms of several sizes, and the delay of typing events. Users
+// report every minute, and one report in ten makes a user active after a long time; all of them subscribe to the
+// realm's presence channel. PGEVENTS_BENCH_WRITE=NAME also writes docs/benchmarks/NAME.md.
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -18,9 +18,9 @@ import { buildLoad, runProgram } from './program.mjs';
 import { asMarkdown, asText, machine } from './report.mjs';
 
 const kInterval = 60_000; // between the reports of a user
-const kWarmup = 15; // seconds: until everybody has been told to be connected
+const kWarmup = 15; // seconds: until all users are reported as connected
 
-// How reports come to the database, and how changes come to the others.
+// How reports reach the database, and how changes reach the other users.
 const kWays = {
   'as it is': { send: byHttp({ ping_only: 'true' }) },
   'answers with news': { send: byHttp({ last_update_id: '1' }), follows: true },
@@ -53,8 +53,9 @@ async function bySql({ database }, user, status) {
 
 async function startServer(cluster, users) {
   const database = await cluster.createDatabase();
-  await database.query('INSERT INTO pgevents.users (user_id) SELECT n::text FROM generate_series(0, $1) n', [users - 1]);
-  // Everybody was here before, and active an hour ago.
+  await database.query('INSERT INTO pgevents.users (user_id) SELECT n::text FROM generate_series(0, $1) n',
+    [users - 1]);
+  // All users were present before, and active an hour ago.
   await database.query(`INSERT INTO pgevents.presence (realm, user_id, active_at, active_told_at, idle_at, update_id)
     SELECT realm, user_id, now() - interval '1 hour', now() - interval '1 hour', now() - random() * interval '1 minute',
            nextval('pgevents.presence_update_seq') FROM pgevents.users`);
@@ -65,11 +66,11 @@ async function startServer(cluster, users) {
   const text = (listen) => nginxHttp(listen, 'default', before, access);
   const nginx = await startNginx({ modules: [], loadModule: true, http: text });
   const live = async () => (await request({ port: nginx.port, path: '/events/live' })).status === 401;
-  await waitFor(live, { what: 'pgevents to serve' });
+  await waitFor(live, { what: 'an answer of pgevents' });
   return { database, nginx, port: nginx.port, tokens, file, known: new Map() };
 }
 
-// Reports of all users, evenly over the minute, until `stop()`.
+// Sends the reports of all users, evenly over the minute, until `stop()`.
 function startReports(server, users, send) {
   const seen = { delays: [], bytes: 0, failures: [] };
   const started = performance.now();
@@ -105,7 +106,8 @@ async function measurePresence(cluster, users, way, seconds) {
   const server = await startServer(cluster, users);
   const { database, nginx, known } = server;
   if (follows) known.set('all', await database.value('SELECT max(update_id)::text FROM pgevents.presence'));
-  if (window) await database.query("UPDATE pgevents.settings SET value = $1 WHERE name = 'presence_flush_window'", [window]);
+  if (window) await database.query("UPDATE pgevents.settings SET value = $1 WHERE name = 'presence_flush_window'",
+    [window]);
   const reports = startReports(server, users, send);
   try {
     const load = run(path.join(kBuild, 'load'), ['--server', nginx.listen(), '--flavor', 'sse', '--subscribers', users, '--rate', 0,
@@ -114,7 +116,8 @@ async function measurePresence(cluster, users, way, seconds) {
       ...(kLoadCore === undefined ? [] : ['--cpu', kLoadCore])].map(String), { timeout: 600_000 });
     const middle = async () => {
       const connected = 'SELECT count(*)::int FROM pgevents.presence WHERE is_connected';
-      await waitFor(async () => (await database.value(connected)) === users, { what: 'everybody is connected', timeout: 120_000, interval: 500 });
+      const all = async () => (await database.value(connected)) === users;
+      await waitFor(all, { what: 'all users connected', timeout: 120_000, interval: 500 });
       await sleep((kWarmup + 1) * 1000);
       reports.take();
       const from = await counters(server);
@@ -156,7 +159,8 @@ function presenceRows(results) {
   const [[, first]] = results;
   const titles = Object.keys(first);
   const cell = (value) => value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });
-  return [['', ...results.map(([name]) => name)], ...titles.map((title) => [title, ...results.map(([, one]) => cell(one[title]))])];
+  return [['', ...results.map(([name]) => name)],
+    ...titles.map((title) => [title, ...results.map(([, one]) => cell(one[title]))])];
 }
 
 async function presence({ users, seconds, ways }) {
@@ -174,7 +178,7 @@ async function presence({ users, seconds, ways }) {
   return sections;
 }
 
-// From just before a request is sent to the other side's having the event; and to the answer, which comes after the commit.
+// Measures the time from the request to the event at the other user, and to the answer, which follows the commit.
 async function measureTyping(server, typists, each) {
   const { port, tokens } = server;
   const one = async (n) => {
@@ -206,20 +210,24 @@ async function measureTyping(server, typists, each) {
 
 async function typing() {
   const server = await startServer(await benchCluster(), 100);
-  const rows = [['ms', 'p50', 'p90', 'p99', 'longest'], ...(await measureTyping(server, 1, 500)), ...(await measureTyping(server, 50, 20))];
+  const [one, many] = [await measureTyping(server, 1, 500), await measureTyping(server, 50, 20)];
+  const rows = [['ms', 'p50', 'p90', 'p99', 'longest'], ...one, ...many];
   await server.nginx.stop({ signal: 'SIGTERM' });
   return [['from the request to the event at the other side, and to the answer', rows]];
 }
 
 const kBenches = { presence, typing };
 const kNotes = [
-  kServerCore === undefined ? 'one core for everything' : `nginx and PostgreSQL on core ${kServerCore}, subscribers and reports on core ${kLoadCore}`,
+  kServerCore === undefined ? 'one core for everything'
+    : `nginx and PostgreSQL on core ${kServerCore}, subscribers and reports on core ${kLoadCore}`,
   'nginx: one worker; PostgreSQL: fsync and synchronous_commit on',
-  'CPU: utime + stime in percent of one core, that of the kernel for them included',
+  'CPU: utime + stime in percent of one core, including the kernel\'s work for the processes',
 ];
 const kWayNotes = [
-  '"as it is": over HTTP with `ping_only=true`, as a page does that follows the channel; the module writes reports that wait together in one transaction',
-  '"answers with news": over HTTP with `last_update_id`, each asking for what is new since its own last report, as Zulip\'s clients do',
+  '"as it is": over HTTP with `ping_only=true`, as a page that follows the channel; the module writes waiting reports together ' +
+    'in one transaction',
+  '"answers with news": over HTTP with `last_update_id`, each asking for the changes since its own last report, as Zulip\'s ' +
+    'clients do',
   '"a transaction for each report": `http_report_presence()` by itself, over four connections, without HTTP',
   '"and an event for each change": the same with a flush window of 1 ms instead of a second',
 ];
@@ -236,7 +244,7 @@ async function main() {
   const { values } = parseArgs({ args, options: { users: { type: 'string' }, seconds: { type: 'string' }, ways: { type: 'string' } } });
   const ways = values.ways?.split(',') ?? Object.keys(kWays);
   const unknown = ways.find((way) => !(way in kWays));
-  if (unknown !== undefined) throw new Error(`bench: there is no way '${unknown}'; there are: ${Object.keys(kWays).join(', ')}`);
+  if (unknown !== undefined) throw new Error(`bench: unknown way '${unknown}'; use one of: ${Object.keys(kWays).join(', ')}`);
   await buildLoad();
   await pin(kLoadCore, [process.pid]);
   const users = (values.users ?? '1000,5000,10000').split(',').map(Number);

@@ -1,8 +1,9 @@
-// What happens all the while: transactions, publications over HTTP, events that expire, reports of presence, typing, revocations,
-// wrong requests. Each is checked for its answer; what was published is given to the ledger as a record.
+// The workload of a soak besides its subscribers: transactions, publications over HTTP, expiring events, reports of
+// presence, typing, revocations, invalid requests. Every answer is checked, and the ledger gets a record of what was
+// published.
 import { sleep } from '../lib/conditions.mjs';
 import { Publishers } from '../lib/publishers.mjs';
-import { bearer, kChannels, kTypes } from './company.mjs';
+import { bearer, kChannels, kTypes } from './clients.mjs';
 import { kStreamId, kUsers } from './setup.mjs';
 import { ask, isToBeRepeated, kVias } from './transport.mjs';
 
@@ -11,10 +12,12 @@ const kJson = { 'Content-Type': 'application/json' };
 const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const kMegabytes = 'x'.repeat(3 << 20);
 
-// [what is asked, the status that answers it]
+// [an invalid request, the status of its answer]
 const kWrong = [
-  [{ path: '/rt/events/%ff' }, 400], [{ path: '/rt/events/room-1?flavor=x' }, 400], [{ path: '/rt/events/room-1/w%20' }, 400],
-  [{ path: '/rt/nothing' }, 404], [{ path: '/rt/events/room-1?last_event_id=x' }, 400], [{ path: '/fb/events/%ff' }, 400],
+  [{ path: '/rt/events/%ff' }, 400], [{ path: '/rt/events/room-1?flavor=x' }, 400], [{ path: '/rt/events/room-1/w%20' },
+    400],
+  [{ path: '/rt/nothing' }, 404], [{ path: '/rt/events/room-1?last_event_id=x' }, 400], [{ path: '/fb/events/%ff' },
+    400],
   [{ path: '/rt/events/room-1', method: 'DELETE' }, 405], [{ path: '/rt/events/pgevents.control?flavor=poll' }, 403],
   [{ path: '/rt/events/room-1?flavor=poll', headers: { Authorization: 'Bearer a.b.c' } }, 401],
   [{ path: '/rt/events/room-1', method: 'POST', headers: kJson, body: '{"type":' }, 400],
@@ -23,27 +26,27 @@ const kWrong = [
   [{ path: '/rt/typing', method: 'POST', headers: kJson, body: '{"op":"start","to":["1"]}' }, 401],
 ];
 
-export class Doings {
+export class Workload {
   // rate: events a second.
   constructor({ ports, database }, ledger, random, rate) {
     Object.assign(this, { ports_: ports, database_: database, ledger_: ledger, random_: random });
     this.stopping_ = false;
     this.record_ = { committed: [], rolledBack: [], unsure: [] };
     this.posts_ = 0;
-    this.refused = 0; // by 503: the database was away
+    this.unavailable = 0; // answers 503, while the database was away
     const posts = rate / 10;
     this.publishers_ = new Publishers(database, {
       count: kPublishers, channels: kChannels, types: kTypes, sleepMs: [0, 5], rate: rate - posts, padding: 100,
     });
-    const second = rate / 100; // how fast the rest goes
+    const second = rate / 100; // the rate of the other actions
     this.running_ = [
       this.often_(posts, () => this.post_()),
       this.often_(second, () => this.wrong_()),
       this.often_(5 * second, () => this.report_()),
       this.often_(2 * second, () => this.type_()),
       this.often_(second, () => this.brief_()),
-      this.often_(0.5, () => this.putOut_()),
-      this.often_(0.2, () => this.hand_()),
+      this.often_(0.5, () => this.revoke_()),
+      this.often_(0.2, () => this.handOver_()),
     ];
   }
 
@@ -51,7 +54,7 @@ export class Doings {
     return list[Math.floor(this.random_() * list.length)];
   }
 
-  // So many a second, at random times; slow ones do not hold up the others.
+  // Acts at random times with this rate per second; slow actions do not delay the others.
   async often_(rate, act) {
     const under_way = new Set();
     while (!this.stopping_) {
@@ -63,12 +66,13 @@ export class Doings {
     await Promise.all(under_way);
   }
 
-  // One request, and whether it was answered as it must; 503 when the database is away.
+  // Sends one request and checks its status; 503 is permitted while the database is away.
   async expect_(statuses, options) {
     const answer = await ask(this.ports_, { via: this.pick_(kVias), ...options });
-    if (answer.status === 503) this.refused++;
+    if (answer.status === 503) this.unavailable++;
     else if (!statuses.includes(answer.status) && !isToBeRepeated(answer, answer.how !== 'end')) {
-      this.ledger_.note(`${options.method ?? 'GET'} ${options.path}: ${answer.status} ${answer.how} ${answer.body.slice(0, 200)}`);
+      const result = `${answer.status} ${answer.how} ${answer.body.slice(0, 200)}`;
+      this.ledger_.note(`${options.method ?? 'GET'} ${options.path}: ${result}`);
     }
     return answer.status;
   }
@@ -79,7 +83,7 @@ export class Doings {
     const padding = 'x'.repeat(this.random_() < 0.1 ? 20_000 : 50);
     const body = JSON.stringify({ type: event.type, data: { token: event.token, padding } });
     const base = this.random_() < 0.1 ? '/fb' : '/rt';
-    const twice = this.random_() < 0.2; // with a key a retry is safe
+    const twice = this.random_() < 0.2; // with a key the request can be repeated
     const headers = { ...kJson, ...(twice && { 'Idempotency-Key': event.token }) };
     const options = { path: `${base}/events/${event.channel}`, method: 'POST', headers, body };
     let status = await this.expect_([201], options);
@@ -96,29 +100,33 @@ export class Doings {
     return 1 + Math.floor(this.random_() * kUsers);
   }
 
-  // 401: revoked in the very second.
+  // 401: revoked in the same second.
   async report_() {
-    const body = new URLSearchParams({ status: this.pick_(['active', 'idle']), ping_only: String(this.random_() < 0.7) }).toString();
+    const params = { status: this.pick_(['active', 'idle']), ping_only: String(this.random_() < 0.7) };
+    const body = new URLSearchParams(params).toString();
     const headers = { ...kForm, ...bearer(this.user_()) };
     await this.expect_([200, 401], { path: '/rt/users/me/presence', method: 'POST', headers, body });
   }
 
   async type_() {
-    const whom = this.random_() < 0.5 ? { to: [String(this.user_())] } : { type: 'stream', stream_id: kStreamId, topic: 'lunch' };
-    const body = JSON.stringify({ op: this.pick_(['start', 'stop']), ...whom });
-    await this.expect_([200, 401], { path: '/rt/typing', method: 'POST', headers: { ...kJson, ...bearer(this.user_()) }, body });
+    const toUser = () => ({ to: [String(this.user_())] });
+    const toStream = () => ({ type: 'stream', stream_id: kStreamId, topic: 'lunch' });
+    const body = JSON.stringify({ op: this.pick_(['start', 'stop']),
+      ...(this.random_() < 0.5 ? toUser() : toStream()) });
+    const headers = { ...kJson, ...bearer(this.user_()) };
+    await this.expect_([200, 401], { path: '/rt/typing', method: 'POST', headers, body });
   }
 
   async brief_() {
     await this.database_.query(`SELECT pgevents.publish('brief', 'made', '1', interval '1 second')`);
   }
 
-  async putOut_() {
+  async revoke_() {
     await this.database_.query(`SELECT pgevents.${this.pick_(['revoke', 'disconnect'])}($1)`, [String(this.user_())]);
   }
 
-  // What was published since the last time.
-  async hand_() {
+  // Gives the ledger what was published since the last call.
+  async handOver_() {
     for (const record of [this.record_, this.publishers_.record]) {
       const taken = Object.fromEntries(Object.entries(record).map(([name, list]) => [name, list.splice(0)]));
       this.ledger_.addRecord(taken);
@@ -130,6 +138,6 @@ export class Doings {
     this.stopping_ = true;
     await this.publishers_.stop();
     await Promise.all(this.running_);
-    await this.hand_();
+    await this.handOver_();
   }
 }
