@@ -265,7 +265,7 @@ cmd_bench() {
   need_npm
   build_release
   case ${1-} in
-    presence | typing) node tests/bench/people.mjs "$@" ;;
+    presence | typing) node tests/bench/presence.mjs "$@" ;;
     curves | database) node "tests/bench/$1.mjs" "${@:2}" ;;
     *) node tests/bench/bench.mjs "$@" ;;
   esac

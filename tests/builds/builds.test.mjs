@@ -1,5 +1,5 @@
-// The module builds in every way that docs/building.md tells, without a warning, and what was built serves: a small part of the
-// conformance suite on each.
+// The module builds in every way that docs/building.md describes, without a warning, and each build passes a small part
+// of the conformance suite.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -26,13 +26,14 @@ function spacedRoot() {
   return link;
 }
 
-// As little as an nginx may have: no debugging log, no TLS, no HTTP/2, no threads, no regular expressions.
+// The minimum of an nginx: no debugging log, no TLS, no HTTP/2, no threads, no regular expressions.
 const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-http_gzip_module'];
 
-// Each compiler optimises once, which takes it most of its time and shows it more to warn of.
+// Each compiler optimises once, because optimising takes most of its time and finds more warnings.
 const kBuilds = {
   'dynamic, for the nginx of Debian, by gcc': usualBuild,
-  'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang', level: '-O0' }),
+  'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang',
+    level: '-O0' }),
   'dynamic, for an nginx from source, by gcc': async () =>
     compile({ name: 'source dynamic', level: '-O0', source: await nginxSource(), root: spacedRoot() }),
   'static, in an nginx from source, by clang': async () =>
@@ -42,6 +43,8 @@ const kBuilds = {
 // make's commands, each on one line.
 const commandsOf = (log) => log.replace(/\\\n/g, ' ').split('\n').map((line) => line.replace(/\s+/g, ' '));
 
+const kFlags = ['-std=c++17', '-Wall', '-Werror', '-fvisibility=hidden'];
+
 function assertCompiledCleanly({ log }, compiler) {
   const text = fs.readFileSync(log, 'utf8');
   assert.doesNotMatch(text, /(warning|note|error):/i);
@@ -50,18 +53,18 @@ function assertCompiledCleanly({ log }, compiler) {
     const [command] = commands.filter((line) => line.endsWith(`/${source}`));
     assert.ok(command, `${source} is compiled`);
     assert.match(command, new RegExp(`^${compiler} -c `));
-    for (const flag of ['-std=c++17', '-Wall', '-Werror', '-fvisibility=hidden']) assert.ok(command.includes(` ${flag} `), command);
+    for (const flag of kFlags) assert.ok(command.includes(` ${flag} `), command);
   }
 }
 
-// Of the module's names only those are seen by others that nginx asks for.
+// The module exports only the symbols that nginx needs.
 async function assertExportsNothingElse({ module }) {
   const { stdout } = await run('nm', ['-D', '--defined-only', '--format=posix', module]);
   const names = stdout.split('\n').filter(Boolean).map((line) => line.split(' ')[0]);
   assert.deepEqual(names.sort(), ['ngx_module_names', 'ngx_module_order', 'ngx_modules']);
 }
 
-// A compiler may leave calls out that do nothing else: see fetch_ahead() in ngx_module/database.cpp.
+// A compiler may omit calls that have no other effect: see fetch_ahead() in the module.
 async function assertFetchesAhead({ module }) {
   const { stdout } = await run('objdump', ['-d', '--no-show-raw-insn', module]);
   assert.match(stdout, /\t(prefetch|prfm)/);
@@ -81,13 +84,15 @@ const httpText = (server) => `
 const modulesOf = ({ module }) => (module ? [`"${module}"`] : []);
 
 function startServer(built) {
-  return startNginx({ binary: built.nginx ?? kDebianNginx, loadModule: false, modules: modulesOf(built), http: httpText });
+  return startNginx({ binary: built.nginx ?? kDebianNginx, loadModule: false, modules: modulesOf(built),
+    http: httpText });
 }
 
 async function assertServes({ port }) {
   const backend = new Backend('module', port);
   const channel = newChannel();
-  await waitFor(async () => (await backend.send(`/events/${channel}?flavor=poll`)).status !== 503, { what: 'the database is there' });
+  await waitFor(async () => (await backend.send(`/events/${channel}?flavor=poll`)).status !== 503,
+    { what: 'the database is there' });
   const stream = await new EventStream({ port, path: `/rt/events/${channel}` }).opened();
   const { cursor } = await backend.poll(channel);
   const waiting = backend.send(`/events/${channel}`, { headers: { 'Last-Event-ID': cursor } });
@@ -124,17 +129,17 @@ for (const [name, build] of Object.entries(kBuilds)) {
 
     if (name.startsWith('static')) return;
 
-    test('shows nothing but what nginx asks for', () => assertExportsNothingElse(built));
+    test('exports only the symbols that nginx needs', () => assertExportsNothingElse(built));
 
-    test('fetches subscribers ahead', () => assertFetchesAhead(built));
+    test('prefetches subscribers', () => assertFetchesAhead(built));
 
-    test('leaves the master when it is taken out of the configuration, and comes back', async () => {
+    test('is unmapped from the master when the configuration omits it, and mapped again later', async () => {
       const nginx = await startServer(built);
       const isMapped = () => fs.readFileSync(`/proc/${nginx.master()}/maps`, 'utf8').includes(built.module);
       for (const round of [1, 2]) {
         assert.ok(isMapped(), `round ${round}`);
         await nginx.reload((server) => `server { listen ${server.listen()}; }`, { modules: [] });
-        await waitFor(() => !isMapped(), { what: `the module is gone, round ${round}` });
+        await waitFor(() => !isMapped(), { what: `the unmapped module, round ${round}` });
         await nginx.waitGone(await nginx.reload(httpText, { modules: modulesOf(built) }));
       }
       await assertServes(nginx);

@@ -1,5 +1,5 @@
-// Builds of the module for the tests of this folder, made by ngx_module/build.sh and the nginx source of nginx-source.sh.
-// They are kept in build/builds/<name>/ and made again only when what they are made of is not the same, to the byte.
+// Builds of the module for the tests of this folder, made by ngx_module/build.sh with the nginx source of
+// nginx-source.sh. They are kept in build/builds/<name>/ and made again only if any byte of their inputs has changed.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -30,7 +30,7 @@ export function moduleSources() {
   return kSourceFolders.flatMap(filesBelow).filter((name) => name.endsWith('.cpp'));
 }
 
-// Everything that the result depends on, as one number.
+// One hash of everything that the result depends on.
 function contentOf(compiler, args, source) {
   const files = [...kSourceFolders.flatMap(filesBelow), 'config', 'config.make'].map((name) => path.join(kRoot, name));
   const hash = createHash('sha256').update(JSON.stringify(args)).update(execFileSync(compiler, ['--version']));
@@ -40,7 +40,8 @@ function contentOf(compiler, args, source) {
   return hash.digest('hex');
 }
 
-// make goes by times; with the objects gone all of the module is compiled, and its log is about all of it. nginx's own stay.
+// make compares times; without the objects it compiles the whole module, and its log is complete. nginx's own objects
+// stay.
 function removeObjects(dir) {
   const objects = path.join(dir, 'nginx-build', 'objs', 'addon');
   for (const name of fs.existsSync(objects) ? fs.readdirSync(objects, { recursive: true }) : []) {
@@ -48,23 +49,27 @@ function removeObjects(dir) {
   }
 }
 
-// The module that ./run has built and that all other suites use: dynamic, for the nginx of Debian, by gcc. What make said is no
-// more: the commands are what it would do.
+// The module that ./run has built and that all other suites use: dynamic, for Debian's nginx, by gcc. The log of its
+// make does not exist any more; this log contains the commands that make would execute.
 export async function usualBuild() {
   const dir = path.join(kRoot, 'build', 'release');
-  const made = { dir, module: path.join(dir, 'ngx_http_pgevents_module.so'), log: path.join(tempDir('builds'), 'make.log') };
+  const made = { dir, module: path.join(dir, 'ngx_http_pgevents_module.so'),
+    log: path.join(tempDir('builds'), 'make.log') };
   const args = ['-f', 'objs/Makefile', '--dry-run', '--always-make', 'modules'];
   const { stdout } = await run('make', args, { cwd: path.join(dir, 'nginx-build') });
   fs.writeFileSync(made.log, stdout);
   return made;
 }
 
-// compiler: gcc or clang, level: how it optimises; source: directory of an nginx source (Debian's nginx-dev without one);
-// isStatic: into the nginx. options: of nginx's configure; root: another path to this repository. Gives { dir, module, nginx,
-// log }: the files made, and the file of what make said.
-export async function compile({ name, compiler = 'gcc', level = '-O2', source, isStatic = false, options = [], root = kRoot }) {
+// compiler: gcc or clang; level: its optimisation; source: directory of an nginx source (undefined: Debian's
+// nginx-dev); isStatic: link the module into nginx; options: of nginx's configure; root: another path to this
+// repository. Gives { dir, module, nginx, log }: the built files, and the file with make's output.
+export async function compile(
+  { name, compiler = 'gcc', level = '-O2', source, isStatic = false, options = [], root = kRoot },
+) {
   const dir = path.join(kBuilds, name);
-  const args = [dir, ...(source ? ['--nginx-source', source] : []), ...(isStatic ? ['--static'] : []), '--', ...options];
+  const args = [dir, ...(source ? ['--nginx-source', source] : []), ...(isStatic ? ['--static'] : []), '--',
+    ...options];
   const made = { dir, log: path.join(dir, 'make.log') };
   if (source) made.nginx = path.join(dir, 'nginx');
   if (!isStatic) made.module = path.join(dir, 'ngx_http_pgevents_module.so');

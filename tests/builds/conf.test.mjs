@@ -1,5 +1,5 @@
-// The examples of conf/ work as they stand (those about access: conf_access.test.mjs). The systemd units are read, checked by
-// systemd, and obeyed.
+// The examples of conf/ work unchanged (those about access: conf_access.test.mjs and conf_tokens.test.mjs). systemd
+// checks the units, and the tests start the fallback as they say.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,7 +9,9 @@ import { before, describe, test } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
-import { firstAnswer, kConf, kConninfo, kListen80, kModule, startExample, startText, tlsPlaces } from '../lib/conf_examples.mjs';
+import {
+  firstAnswer, kConf, kConninfo, kListen80, kModule, startExample, startText, tlsPlaces,
+} from '../lib/conf_examples.mjs';
 import { kFallbackProgram, startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
 import { atEnd } from '../lib/lifetime.mjs';
@@ -26,12 +28,12 @@ before(async () => {
 
 const start = (name, places) => startExample(name, { database, places });
 
-// One request per path of the front-end: granted, refused, published.
+// One request of each kind: a granted one, a rejected one, a publication.
 async function assertServes(port, { publishes }) {
   await database.publish('news', 'headline', { text: 'Käse' });
-  const heard = await firstAnswer(port, '/rt/events/news?last_event_id=0&flavor=poll');
-  assert.equal(heard.status, 200, heard.body);
-  assert.match(heard.body, /"type":"headline","data":\{"text":"Käse"\}/);
+  const answer = await firstAnswer(port, '/rt/events/news?last_event_id=0&flavor=poll');
+  assert.equal(answer.status, 200, answer.body);
+  assert.match(answer.body, /"type":"headline","data":\{"text":"Käse"\}/);
   assert.equal((await request({ port, path: '/rt/events/stream:7?flavor=poll' })).status, 200);
   assert.equal((await request({ port, path: '/rt/events/secret?flavor=poll' })).status, 403);
   const posted = await request({
@@ -42,10 +44,10 @@ async function assertServes(port, { publishes }) {
 }
 
 describe('README.md', () => {
-  // It leaves out what nginx has defaults for, and what this nginx beside others needs.
+  // Adds what README omits because nginx has defaults, and what this nginx beside others needs.
   const kLeftOut = 'worker_processes auto;\npid /run/nginx.pid;\n';
 
-  test('shows an nginx.conf that works, an event and a request that gets it', async () => {
+  test('shows a working nginx.conf, an event and a request that receives it', async () => {
     const readme = fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8');
     const [, example] = /```nginx\n([^`]*)```/.exec(readme);
     const [, insert] = /psql -d app -c "(INSERT [^\n]*)"\n/.exec(readme);
@@ -54,15 +56,15 @@ describe('README.md', () => {
       database, places: (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }),
     });
     await database.query(insert.replaceAll('\\"', '"'));
-    const heard = await firstAnswer(port, location);
-    assert.equal(heard.status, 200, heard.body);
-    assert.match(heard.body, /"type":"cheese_created"/);
+    const answer = await firstAnswer(port, location);
+    assert.equal(answer.status, 200, answer.body);
+    assert.match(answer.body, /"type":"cheese_created"/);
     assert.equal((await request({ port, path: '/rt/events/news?flavor=poll' })).status, 403);
   });
 });
 
 describe('conf/minimal.conf', () => {
-  test('serves the channels that it names, and lets nobody publish', async () => {
+  test('serves the channels that it names, and rejects publications', async () => {
     const { port } = await start('minimal.conf', (_, free) => ({ [kListen80]: `listen 127.0.0.1:${free};` }));
     await assertServes(port, { publishes: false });
   });
@@ -75,7 +77,7 @@ describe('conf/fallback.conf', () => {
     'unix:/run/pgevents/fcgi.sock': `unix:${fallback.socket}`,
   });
 
-  test('serves by the module, and by the fallback while the file is there', async () => {
+  test('serves by the module, and by the fallback while the file exists', async () => {
     const { dir, port } = await start('fallback.conf', places);
     await assertServes(port, { publishes: true });
     assert.equal(await longPollInfo(port), undefined);
@@ -86,14 +88,14 @@ describe('conf/fallback.conf', () => {
     assert.equal(await longPollInfo(port), undefined);
   });
 
-  // A long poll that has something to take tells the two apart: only the fallback calls it a short poll.
+  // The header of a long poll with events shows the front-end: only the fallback reports a short poll.
   async function longPollInfo(port) {
     const answer = await request({ port, path: '/rt/events/news?last_event_id=0' });
     assert.equal(answer.status, 200, answer.body);
     return answer.headers['x-shortpoll-info'];
   }
 
-  test('serves by the fallback alone when the module is taken out, as it says', async () => {
+  test('serves by the fallback alone without the module, as its comment says', async () => {
     const { port } = await start('fallback.conf', (dir, free) => ({
       ...places(dir, free),
       'pgevents $pgevents;': '',
@@ -124,22 +126,24 @@ describe('conf/tls-http2.conf', () => {
     stream.setEncoding('utf8');
     stream.on('response', (fields) => (headers = fields));
     stream.on('data', (chunk) => (text += chunk));
-    await waitFor(() => text.includes('id:'), { what: 'the stream is open' });
+    await waitFor(() => text.includes('id:'), { what: 'the open stream' });
     await database.publish('news', 'headline', { text: 'over HTTP/2' });
     await waitFor(() => text.includes('data: {"text":"over HTTP/2"}\n'), { what: 'the event' });
-    assert.deepEqual([headers[':status'], headers['content-type'], session.alpnProtocol], [200, 'text/event-stream', 'h2']);
+    assert.deepEqual([headers[':status'], headers['content-type'], session.alpnProtocol],
+      [200, 'text/event-stream', 'h2']);
     stream.close();
     session.close();
   });
 
   function makeCertificate(dir) {
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    execFileSync('openssl', ['req', '-x509', ...key, '-days', '2',
       '-subj', '/CN=app.example.com', '-addext', 'subjectAltName=DNS:app.example.com', '-keyout', `${dir}/key.pem`,
       '-out', `${dir}/cert.pem`], { stdio: 'ignore' });
   }
 });
 
-// `Key=value` lines of a unit; a key that is given twice has two values.
+// Reads `Key=value` lines of a unit; a repeated key has several values.
 function readUnit(name) {
   const lines = fs.readFileSync(path.join(kConf, 'systemd', name), 'utf8').split('\n');
   const pairs = lines.map((line) => /^([A-Za-z]+)=(.*)$/.exec(line)).filter(Boolean);
@@ -147,25 +151,26 @@ function readUnit(name) {
 }
 
 describe('conf/systemd', () => {
-  test('holds units that systemd accepts', (t) => {
-    if (!fs.existsSync('/usr/bin/systemd-analyze')) return t.skip('no systemd here');
+  test('contains units that systemd accepts', (t) => {
+    if (!fs.existsSync('/usr/bin/systemd-analyze')) return t.skip('systemd is not installed');
     const dir = tempDir('units');
     for (const name of fs.readdirSync(path.join(kConf, 'systemd'))) {
       const text = fs.readFileSync(path.join(kConf, 'systemd', name), 'utf8');
-      fs.writeFileSync(path.join(dir, name), text.replace('ExecStart=/usr/local/bin/pgevents-fcgi', `ExecStart=${kFallbackProgram}`));
+      fs.writeFileSync(path.join(dir, name),
+        text.replace('ExecStart=/usr/local/bin/pgevents-fcgi', `ExecStart=${kFallbackProgram}`));
     }
     const units = fs.readdirSync(dir).map((name) => path.join(dir, name));
     execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { stdio: ['ignore', 'inherit', 'inherit'] });
   });
 
-  test('leaves no core behind, and is bounded in memory', () => {
+  test('writes no core dump, and limits memory', () => {
     const unit = readUnit('pgevents-fcgi.service');
     assert.deepEqual(unit('LimitCORE'), ['0']);
     assert.match(unit('MemoryMax').join(), /^[0-9]+M$/);
   });
 
-  // As systemd does it (sd_listen_fds(3)): the socket is descriptor 3, LISTEN_FDS and LISTEN_PID say so. Perl makes the
-  // socket, because Node would accept connections itself.
+  // Starts a command as systemd does (sd_listen_fds(3)): the socket is descriptor 3, and LISTEN_FDS and LISTEN_PID
+  // describe it. Perl creates the socket, because Node would accept connections itself.
   const kActivate = `
     $^F = 10;
     my $socket = IO::Socket::UNIX->new(Local => shift, Listen => 511) or die "socket: $!";
@@ -187,7 +192,7 @@ describe('conf/systemd', () => {
     return { child, socket };
   }
 
-  test('starts the fallback on the socket that systemd holds, and reloads it by HUP', async () => {
+  test('starts the fallback on systemd\'s socket, and reloads it with HUP', async () => {
     const unit = readUnit('pgevents-fcgi.service');
     const [environment] = unit('Environment');
     assert.equal(environment, `"PGEVENTS_DATABASE=${kConninfo} user=pgevents"`);
@@ -197,7 +202,8 @@ describe('conf/systemd', () => {
     const { child, socket } = await startActivated(command, database.conninfo());
     const { port } = await start('fallback.conf', (dir, free) => {
       fs.writeFileSync(`${dir}/off`, '');
-      return { [kListen80]: `listen 127.0.0.1:${free};`, '/etc/nginx/pgevents-off': `${dir}/off`, '/run/pgevents/fcgi.sock': socket };
+      return { [kListen80]: `listen 127.0.0.1:${free};`, '/etc/nginx/pgevents-off': `${dir}/off`,
+        '/run/pgevents/fcgi.sock': socket };
     });
     await assertServes(port, { publishes: true });
     signalIfAlive(child.pid, 'SIGHUP');

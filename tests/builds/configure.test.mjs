@@ -1,4 +1,5 @@
-// What nginx's configure says about the module: where it may lie, and what is missing. docs/building.md quotes these words.
+// nginx's configure with the module: permitted locations, and messages about missing packages, which docs/building.md
+// quotes.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,11 +13,11 @@ const source = await nginxSource();
 const kLimit = 10 * 60_000;
 const kBare = ['--without-pcre', '--without-http_rewrite_module', '--without-http_gzip_module'];
 
-// What configure asks of the system for nginx itself: some hundred small compilations that are the same each time, and without
-// which it comes to its modules as well. (For builds.test.mjs it asks them all.)
+// configure's checks of the system for nginx itself: about a hundred small compilations with constant results, which
+// the modules do not need. (builds.test.mjs runs all of them.)
 const kOwnChecks = ['auto/unix', 'auto/os/linux'];
 
-// Runs configure in a copy of the source, which lies beside a link to this repository; `change` gets the copy.
+// Runs configure in a copy of the source, with a link to this repository beside it; `change` receives the copy.
 async function configure(options, env = {}, change = () => {}) {
   const dir = tempDir('configure');
   const nginx = path.join(dir, 'nginx');
@@ -35,28 +36,29 @@ async function assertConfigured(options, ...how) {
   return fs.readFileSync(path.join(nginx, 'objs', 'Makefile'), 'utf8');
 }
 
-async function assertRefused(need, packages, options, ...how) {
+async function assertRejected(need, packages, options, ...how) {
   const { status, stdout } = await configure(options, ...how);
   assert.equal(status, 1, stdout);
-  const words = `./configure: error: the pgevents module requires ${need} (Debian: apt-get install ${packages}).`;
-  assert.ok(stdout.split('\n').includes(words), stdout);
+  const message = `./configure: error: the pgevents module requires ${need} (Debian: apt-get install ${packages}).`;
+  assert.ok(stdout.split('\n').includes(message), stdout);
 }
 
-// A folder for the front of PATH in which these programs are not to be had.
+// A folder for the front of PATH that hides these programs.
 function without(...programs) {
   const dir = tempDir('path');
   for (const name of programs) fs.writeFileSync(path.join(dir, name), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
   return { PATH: `${dir}:${process.env.PATH}` };
 }
 
-// A pkg-config file of a library that is not here.
+// A pkg-config file of a library that is not installed.
 function brokenPackage(name) {
   const dir = tempDir('pkgconfig');
-  fs.writeFileSync(path.join(dir, `${name}.pc`), `Name: ${name}\nDescription: none\nVersion: 1\nLibs: -l${name}-of-nowhere\n`);
+  fs.writeFileSync(path.join(dir, `${name}.pc`),
+    `Name: ${name}\nDescription: none\nVersion: 1\nLibs: -l${name}-of-nowhere\n`);
   return { PKG_CONFIG_PATH: dir };
 }
 
-// nginx's own test of a feature is one command; Angie's compiles first and then links the object, with the same flags.
+// nginx tests a feature with one command; Angie compiles first and then links the object, with the same flags.
 function inTwoSteps(nginx) {
   const file = path.join(nginx, 'auto/feature');
   const text = fs.readFileSync(file, 'utf8');
@@ -67,16 +69,16 @@ function inTwoSteps(nginx) {
   fs.writeFileSync(file, changed);
 }
 
-// Mostly small compilations, one after the other: two runs of configure fill two processors.
+// The work is mostly small compilations, one after the other: two runs of configure use two processors.
 describe('configure', { concurrency: 2 }, () => {
-  test('a relative path to the module does as well', async () => {
+  test('accepts a relative path to the module', async () => {
     const makefile = await assertConfigured(['--add-module=../pgevents']);
     const [flags] = makefile.split('\n').filter((line) => line.includes(': CFLAGS += -std=c++17'));
     const objects = moduleSources().map((name) => `objs/addon/${name.split('/').slice(-2).join('/').replace('.cpp', '.o')}`);
     assert.deepEqual(flags.split(':')[0].trim().split(' ').sort(), objects.sort());
   });
 
-  test('neither pkg-config nor pg_config is needed where the libraries are in their usual places', async () => {
+  test('needs neither pkg-config nor pg_config if the libraries are in their usual places', async () => {
     await assertConfigured(['--add-dynamic-module=../pgevents'], without('pkg-config', 'pg_config'));
   });
 
@@ -87,21 +89,22 @@ describe('configure', { concurrency: 2 }, () => {
     ['jose', 'libjose, for JSON Web Tokens', 'libjose-dev'],
     ['libcrypto', 'libcrypto of OpenSSL', 'libssl-dev'],
   ]) {
-    test(`a missing ${name} is said`, () =>
-      assertRefused(need, `${packages} pkg-config`, ['--add-module=../pgevents'], brokenPackage(name)));
+    test(`reports a missing ${name}`, () =>
+      assertRejected(need, `${packages} pkg-config`, ['--add-module=../pgevents'], brokenPackage(name)));
   }
 
-  test('a configure that compiles and links its tests by two commands finds everything as well', async () => {
+  test('finds everything with a configure that compiles and links its tests with two commands', async () => {
     await assertConfigured(['--add-module=../pgevents'], {}, inTwoSteps);
-    await assertRefused('jansson', 'libjansson-dev pkg-config', ['--add-module=../pgevents'], brokenPackage('jansson'), inTwoSteps);
+    await assertRejected('jansson', 'libjansson-dev pkg-config', ['--add-module=../pgevents'], brokenPackage('jansson'),
+      inTwoSteps);
   });
 
-  test('a C compiler without C++ is said', async () => {
+  test('reports a C compiler without C++', async () => {
     const need = 'a C++17 compiler beside the C compiler, and libstdc++';
-    await assertRefused(need, 'g++', ['--add-dynamic-module=../pgevents', '--with-cc-opt=-nostdinc++']);
+    await assertRejected(need, 'g++', ['--add-dynamic-module=../pgevents', '--with-cc-opt=-nostdinc++']);
   });
 
-  test('build.sh says that a static module needs the whole nginx, and which options it knows', async () => {
+  test('build.sh reports that a static module needs a source of nginx, and lists its options', async () => {
     const script = path.join(kRoot, 'ngx_module', 'build.sh');
     const out = tempDir('out');
     const bare = await run(script, [out, '--static'], { expect: 2 });

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# The commands of a page of docs/: what is indented by four spaces in one of its sections. Sourced by roots.sh; by itself,
+# Prints the commands of a page of docs/: the indented lines of one of its sections. Sourced by roots.sh; by itself:
 #   bash tests/builds/documented.sh docs/fallback.md '## Building it'
-# prints them.
 documented() {
   awk -v heading="$2" '
     /^#/ { inside = $0 == heading }

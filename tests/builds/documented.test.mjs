@@ -1,5 +1,5 @@
-// The documented ways to build by hand, as far as a machine shows on which everything is installed: the lists of packages
-// are complete, and what is not in them is not needed. `./run builds --all` follows the commands in bare roots.
+// The documented ways to build by hand, as far as a machine with everything installed can test them: the lists of
+// packages are complete, and nothing else is needed. `./run builds --all` follows the commands in bare roots.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 
-// The words of what a pattern's group finds in a file of this project.
+// The words of a pattern's group in a file of this project.
 function wordsOf(name, pattern) {
   const text = fs.readFileSync(path.join(kRoot, name), 'utf8');
   return Array.from(text.matchAll(pattern), ([, words]) => words.split(' ')).flat();
@@ -21,7 +21,7 @@ async function documented(file, heading) {
 
 const packagesOf = (commands) => /^apt-get install (.*)$/.exec(commands[0])[1].split(' ');
 
-// Debian's package of what pkg-config calls by this name.
+// Debian's package for a name of pkg-config.
 async function packageOf(module) {
   const { stdout } = await run('pkg-config', ['--variable=pcfiledir', module]);
   const owner = await run('dpkg', ['-S', path.join(stdout.trim(), `${module}.pc`)]);
@@ -42,8 +42,8 @@ describe('docs/fallback.md, building it', async () => {
     assertContains(packagesOf(commands), ['g++', 'make', 'cmake', 'pkg-config', ...packages]);
   });
 
-  // A name that pkg-config finds first, of something that needs what is not there.
-  test('its commands do without Check', async () => {
+  // pkg-config finds this file first; it names a library that does not exist.
+  test('its commands do not need Check', async () => {
     const dir = tempDir('documented');
     fs.writeFileSync(path.join(dir, 'check.pc'), 'Name: check\nDescription: none\nVersion: 1\nRequires: not-here\n');
     const env = { ...process.env, PKG_CONFIG_PATH: dir };

@@ -1,13 +1,13 @@
-// Which headers of the C++ standard library a file uses, by the names in it, and which ones it reaches by its own includes
-// and by those of this project's headers. What a header of the library happens to include is different in each library, and in
-// each version of it.
+// The headers of the C++ standard library that a file uses, by the names in it, and those that it includes, directly or
+// through this project's headers. What a header of the library itself includes differs between libraries and their
+// versions.
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { kRoot } from '../lib/scratch.mjs';
 
-// The names of namespace std that this project uses or may well use, by the header that declares them. Where several do, a file
-// that has none of them is told the first.
+// The names of namespace std that this project uses or may use, by the header that declares them. If several headers
+// do, the first one is reported for a file that has none of them.
 const kNamesByHeader = {
   'algorithm': `all_of any_of binary_search clamp copy copy_if copy_n count count_if equal equal_range fill fill_n find
     find_first_of find_if find_if_not for_each generate is_sorted lower_bound make_heap max max_element min min_element minmax
@@ -77,15 +77,17 @@ const kHeadersOf = new Map(Object.entries(kNamesByHeader).flatMap(([headers, nam
 
 const kInclude = /^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]/gm;
 const read = (file) => fs.readFileSync(path.join(kRoot, file), 'utf8');
-const withoutWords = (text) => text.replace(kInclude, '').replace(/"(\\.|[^"\\\n])*"/g, '""').replace(/\/\/.*$/gm, '');
+const withoutStrings = (text) =>
+  text.replace(kInclude, '').replace(/"(\\.|[^"\\\n])*"/g, '""').replace(/\/\/.*$/gm, '');
 
-// A header of this project is named from the top of the repository; one of tests/ may also be named by what stands beside it.
+// Headers of this project are named from the top of the repository; a file in tests/ may also name its neighbours.
 function resolve(file, name) {
   const folders = ['.', path.dirname(file)];
-  return folders.map((folder) => path.join(folder, name)).find((candidate) => fs.existsSync(path.join(kRoot, candidate)));
+  return folders.map((folder) => path.join(folder,
+    name)).find((candidate) => fs.existsSync(path.join(kRoot, candidate)));
 }
 
-// The first header of this project that the file includes, if it includes one before all others.
+// The file's first include, if it is a header of this project.
 export function firstInclude(file) {
   const [first] = read(file).matchAll(kInclude);
   return first?.[1] === '"' ? first[2] : undefined;
@@ -102,10 +104,11 @@ function reachedBy(file, seen = new Set()) {
   return reached;
 }
 
-// What the file uses and does not include: [{ name, header }]. A name that is not in the table has no header.
+// The names that the file uses without including a header: [{ name, header }]. A name that is not in the table has no
+// header.
 export function missingIncludes(file) {
   const reached = reachedBy(file);
-  const names = new Set(Array.from(withoutWords(read(file)).matchAll(/\bstd::([a-z_0-9]+)/g), ([, name]) => name));
+  const names = new Set(Array.from(withoutStrings(read(file)).matchAll(/\bstd::([a-z_0-9]+)/g), ([, name]) => name));
   return [...names].filter((name) => !kHeadersOf.get(name)?.some((header) => reached.has(header)))
     .map((name) => ({ name, header: kHeadersOf.get(name)?.[0] }));
 }

@@ -1,5 +1,5 @@
-// Each file includes what it uses, so that it compiles with another compiler and another C++ library as well: gcc 12 took two
-// files without <cstdint> that gcc 14 refused.
+// Each file includes what it uses, so that it compiles with another compiler and another C++ library as well: gcc 12
+// took two files without <cstdint> that gcc 14 refused.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,13 +17,14 @@ const isShipped = (name) => /^(core|ngx_module|fcgi_fallback)\//.test(name);
 describe('includes', () => {
   test('every name of the standard library is included by the file that uses it, or by a header of ours', () => {
     assert.ok(files.length > 100, `${files.length} files`);
-    const words = (header) => (header ? `takes #include <${header}>` : 'is not in the table of tests/builds/includes.mjs');
+    const words = (header) =>
+      header ? `needs #include <${header}>` : 'is not in the table of tests/builds/includes.mjs';
     const missing = files.flatMap((file) =>
       missingIncludes(file).map(({ name, header }) => `${file}: std::${name} ${words(header)}`));
     assert.deepEqual(missing, []);
   });
 
-  // A source that begins with its own header shows by being compiled that the header needs nothing before it.
+  // A source that begins with its own header proves, by being compiled, that the header needs nothing before it.
   test('each header compiles by itself', async () => {
     const headers = files.filter((name) => isShipped(name) && name.endsWith('.hpp'));
     const shownBySource = (name) => {
@@ -39,7 +40,8 @@ describe('includes', () => {
     for (const name of rest) {
       fs.writeFileSync(all, `#include "${path.join(kRoot, name)}"\n`);
       const cwd = path.join(kRoot, 'build/release/nginx-build');
-      const { status, stderr } = await run('g++', ['-std=c++17', '-fsyntax-only', ...folders, all], { cwd, expect: null });
+      const { status, stderr } = await run('g++', ['-std=c++17', '-fsyntax-only', ...folders, all],
+        { cwd, expect: null });
       assert.equal(status, 0, `${name}:\n${stderr}`);
     }
   });

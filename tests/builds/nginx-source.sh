@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fetches the nginx source that Debian's package is made of and prints the directory where it lies, in build/nginx-source/.
+# Fetches the nginx source of Debian's package and prints its directory, in build/nginx-source/.
 #   tests/builds/nginx-source.sh [SUITE]
-# SUITE names another release of Debian, for another nginx (trixie, say). Needs no root, and changes nothing of apt's: what apt
-# has to know is kept beside the source.
+# SUITE names another release of Debian, for another nginx (for example trixie). Needs no root, and changes nothing of
+# apt's: apt's data for it is kept beside the source.
 set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
@@ -15,17 +15,19 @@ die() {
   exit 1
 }
 
-# apt with lists and sources of our own; how to reach an archive (proxies, certificates) is as the system has it.
+# Runs apt with separate lists and sources; its network settings (proxies, certificates) are the system's.
 own_apt() {
   local command=$1
   shift
-  "$command" -q -o Dir::Etc::SourceList="$sources" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::lists="$place/lists" \
+  "$command" -q -o Dir::Etc::SourceList="$sources" -o Dir::Etc::SourceParts=/dev/null \
+    -o Dir::State::lists="$place/lists" \
     -o Dir::Cache="$place/cache" -o APT::Sandbox::User= "$@"
 }
 
-# apt knows its sources whatever file and form they are in, and from the archive itself which of them are Debian's.
+# apt knows its sources in whatever file and form they are, and from the archive itself which of them are Debian's.
 write_sources() {
-  local format options='' key keys=/usr/share/keyrings/debian-archive-keyring filter=('Origin: Debian' 'Component: main')
+  local format options='' key keys=/usr/share/keyrings/debian-archive-keyring
+  local filter=('Origin: Debian' 'Component: main')
   [[ -z $suite ]] || filter+=('Label: Debian') # not its security updates, whose suites have names of their own
   for key in "$keys.gpg" "$keys.pgp"; do
     [[ ! -r $key ]] || options="[signed-by=$key] "
@@ -34,14 +36,15 @@ write_sources() {
   format='$(REPO_URI) $(RELEASE) $(COMPONENT)'
   apt-get indextargets --format "deb-src $options$format" 'Created-By: Packages' "${filter[@]}" |
     sort -u >"$sources"
-  [[ -s $sources ]] || die "apt knows no archive of Debian." "As root: apt-get update; apt-get indextargets 'Origin: Debian'"
+  [[ -s $sources ]] || die "apt has no source of Debian." \
+    "As root: apt-get update; apt-get indextargets 'Origin: Debian'"
   [[ -n $suite ]] || return 0
   awk -v suite="$suite" '{ $(NF - 1) = suite; print; exit }' "$sources" >"$sources.new"
   mv -- "$sources.new" "$sources"
 }
 
-# URI and checksum of every original source there is, newest first, with that of the nginx installed here before the others.
-# The rest of a source package is not needed, and not always there: archives drop superseded updates.
+# Prints URI and checksum of every original source, newest first, with the one of the installed nginx before the others.
+# The rest of a source package is not needed, and may be missing: archives delete superseded updates.
 originals() {
   local version installed='' uris
   [[ -n $suite ]] || installed=$(dpkg-query -W -f '${Version}' nginx 2>/dev/null || true)
@@ -56,7 +59,7 @@ fetch() {
   while read -r uri sum; do
     own_apt /usr/lib/apt/apt-helper download-file "$uri" "$place/nginx.tar.gz" "$sum" >&2 && return
   done < <(originals)
-  die "No source of nginx could be fetched; apt says why above." "The sources asked are in $sources"
+  die "No source of nginx could be fetched; see apt's messages above." "The sources are in $sources"
 }
 
 unpack() {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs a script in a fresh root of a release of Debian, with this repository as it is in /src/pgevents.
+# Runs a script in a fresh root of a release of Debian, with a copy of this repository in /src/pgevents.
 #   tests/builds/root.sh DIR SUITE SCRIPT
-# DIR/SUITE is what debootstrap made, and is kept; each run works on a copy of it, DIR/SUITE.work, which is left for whoever wants
-# to look. The archive is the one that apt uses here. The mounts are in a namespace of their own: with the script, however it ends,
-# they and all its processes are gone. Takes root and debootstrap.
+# DIR/SUITE is the result of debootstrap, and is kept; each run works on a copy, DIR/SUITE.work, which stays for
+# inspection. The archive is apt's own. The mounts are in a separate namespace: they and all processes end with the
+# script, however it ends. Needs root and debootstrap.
 set -euo pipefail
 
 repo=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -19,26 +19,27 @@ die() {
   exit 1
 }
 
-((EUID == 0)) || die "A root of another release takes root."
+((EUID == 0)) || die "Run it as root."
 command -v debootstrap >/dev/null || die "debootstrap is missing." "apt-get install debootstrap"
 
-# apt knows its archives whatever file and form they are in.
+# apt knows its archives in whatever file and form they are.
 archive() {
   # shellcheck disable=SC2016 # the dollar is apt's
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' \
+    'Component: main' | head -n 1
 }
 
-# By another name until it is complete.
+# The root has another name until it is complete.
 make_pristine() {
   local uri
   uri=$(archive)
-  [[ -n $uri ]] || die "apt knows no archive of Debian." "apt-get update"
+  [[ -n $uri ]] || die "apt has no source of Debian." "apt-get update"
   rm -rf -- "$pristine.new"
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$pristine.new" "$uri"
   mv -- "$pristine.new" "$pristine"
 }
 
-# How to reach archives (proxies, certificates) is as the system has it.
+# The network settings (proxies, certificates) are the system's.
 give_network() {
   cp -L -- /etc/resolv.conf /etc/hosts "$work/etc/"
   apt-config dump | grep -E '^Acquire::[a-z]+::(proxy|ca)' -i >"$work/etc/apt/apt.conf.d/50outside" || true
@@ -67,6 +68,7 @@ unshare --mount --pid --fork --kill-child -- sh -euc '
   mount -t proc proc "$1/proc"
   mount --rbind /dev "$1/dev"
   mount -t tmpfs tmp "$1/run"
-  exec chroot "$1" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+  exec chroot "$1" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+    LANG=C.UTF-8 \
     DEBIAN_FRONTEND=noninteractive NODE_EXTRA_CA_CERTS=/etc/ca-outside.crt npm_config_cafile=/etc/ca-outside.crt \
     bash -c "cd /src/pgevents && exec bash -euo pipefail /src/script"' sh "$work" 8>&- </dev/null

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Follows the documented commands in bare roots of Debian 12 and 13, and runs the tests on Debian 13, which has another compiler,
-# another nginx and another PostgreSQL. Called by `./run builds --all`; takes root, debootstrap, and an hour or less.
+# Follows the documented commands in bare roots of Debian 12 and 13, and runs the tests on Debian 13, which has another
+# compiler, another nginx and another PostgreSQL. Called by `./run builds --all`. Needs root and debootstrap,
+# and takes up to an hour.
 #   tests/builds/roots.sh DIR
-# The roots stay in DIR, and what was said in them in DIR/SUITE.log. The last line is the sum of all.
+# The roots stay in DIR, and their output in DIR/SUITE.log. The last line is the sum.
 set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
@@ -13,7 +14,7 @@ mkdir -p -- "$dir"
 passed=0
 failed=0
 
-# What every script begins with: apt asks nothing, and installs what is named and what that needs.
+# The beginning of every script: apt does not ask, and installs only the named packages and their dependencies.
 prologue() {
   cat <<'SCRIPT'
 printf '%s\n' 'APT::Get::Assume-Yes "true";' 'APT::Install-Recommends "false";' 'Dpkg::Use-Pty "false";' >/etc/apt/apt.conf.d/90script
@@ -22,7 +23,7 @@ echo "Debian $(cat /etc/debian_version)"
 SCRIPT
 }
 
-# The documented commands as they stand, and what they made is asked whether it runs.
+# The documented commands unchanged, and a check that the results start.
 build_by_hand() {
   prologue
   echo set -x
@@ -42,7 +43,7 @@ run_tests() {
   echo ./run test unit sql conformance module
 }
 
-# try SUITE NAME: the script on standard input, in a fresh root.
+# try SUITE NAME: runs the script on standard input in a fresh root.
 try() {
   local suite=$1 name=$2 log=$dir/$1-$2.log script=$dir/$1-$2.script from=$SECONDS
   cat >"$script"

@@ -1,12 +1,14 @@
-// ./run clients [NAME…]: every event-stream client of docs/clients.md through every kind of reconnection, with a table.
-// Each goes three times: from now on, with a cursor in its address, and over the fallback.
+// ./run clients [NAME…]: tests every event-stream client of docs/clients.md with every kind of reconnection, and prints
+// a table. Each client runs three times: from now on, with a cursor in its address, and over the fallback.
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { kFallbackBase, startService } from '../faults/service.mjs';
 import { startBrowser } from '../lib/browser.mjs';
-import { azure, browserLike, curl, eventSourceClient, fetchEventStream, microsoft, page, program, renewed } from '../lib/foreign_clients.mjs';
+import {
+  azure, browserLike, curl, eventSourceClient, fetchEventStream, microsoft, page, program, renewed,
+} from '../lib/foreign_clients.mjs';
 import { endAll } from '../lib/lifetime.mjs';
 import { kAllowed, reconnects } from '../lib/reconnects.mjs';
 
@@ -66,7 +68,7 @@ const inPage = {
   },
 };
 
-// The library, its version, and how it is started.
+// The library with its version, and a function that starts it.
 function candidates(browser) {
   const extended = require('extended-eventsource').EventSource;
   const launchdarkly = require('launchdarkly-eventsource').EventSource;
@@ -103,12 +105,13 @@ function candidates(browser) {
     }),
     [ofPages('sse.js')]: page(browser, { scripts: [sseScript()], run: inPage.sse }),
     [`htmx ${version('htmx.org')} with htmx-ext-sse ${version('htmx-ext-sse')}, Chromium`]: page(browser, {
-      html: '<body></body>', scripts: [script('htmx.org/dist/htmx.js'), script('htmx-ext-sse/sse.js')], run: inPage.htmx,
+      html: '<body></body>', scripts: [script('htmx.org/dist/htmx.js'),
+        script('htmx-ext-sse/sse.js')], run: inPage.htmx,
     }),
   };
 }
 
-// It is a module: what it exports becomes global.
+// sse.js is a module; its export becomes a global variable.
 function sseScript() {
   const text = fs.readFileSync(path.join(here, 'node_modules/sse.js/lib/sse.js'), 'utf8');
   return { content: text.replace('export { SSE };', 'globalThis.SSE = SSE;') };
@@ -121,7 +124,8 @@ async function main(names) {
   });
   const browser = await startBrowser();
   const all = Object.entries(candidates(browser));
-  const chosen = Object.fromEntries(all.filter(([name]) => names.length === 0 || names.some((part) => name.includes(part))));
+  const isChosen = ([name]) => names.length === 0 || names.some((part) => name.includes(part));
+  const chosen = Object.fromEntries(all.filter(isChosen));
   let wrong = 0;
   for (const [n, [form, options]] of Object.entries(kForms).entries()) {
     console.log(`\n## ${form}\n`);
@@ -138,9 +142,9 @@ async function main(names) {
   return wrong;
 }
 
-// Some clients write each end of a connection there.
+// Some clients report each end of a connection there.
 console.warn = console.error = () => {};
 const wrong = await main(process.argv.slice(2));
 await endAll();
-console.log(`\n${wrong === 0 ? 'every client has every event once' : `${wrong} clients have lost or doubled events`}`);
+console.log(`\n${wrong === 0 ? 'every client has every event once' : `${wrong} clients have lost or repeated events`}`);
 process.exit(wrong === 0 ? 0 : 1);

@@ -1,5 +1,5 @@
-// Module and fallback under Valgrind's memcheck, which sees what the sanitizers of ./run asan do not: bytes that are used, or
-// sent to somebody, without ever having been written. What is served is a little of everything; the programs are the usual ones.
+// Module and fallback under Valgrind's memcheck, which finds what the sanitizers of ./run asan do not: bytes that are
+// used or sent before they are written. The test sends a few requests of every kind to the usual programs.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,15 +12,16 @@ const kModule = path.join(kRelease, 'ngx_http_pgevents_module.so');
 const kStreamLimit = 120_000;
 const dir = tempDir('memcheck');
 
-// A script that runs a program under memcheck; each of its processes writes a file of its own. Leaks are LeakSanitizer's part.
+// Writes a script that runs a program under memcheck, with one log file per process. LeakSanitizer finds the leaks.
 function underMemcheck(program) {
   const file = path.join(dir, path.basename(program));
-  const options = `-q --trace-children=yes --track-origins=yes --leak-check=no --log-file=${dir}/${path.basename(program)}.%p.log`;
+  const log = `${dir}/${path.basename(program)}.%p.log`;
+  const options = `-q --trace-children=yes --track-origins=yes --leak-check=no --log-file=${log}`;
   fs.writeFileSync(file, `#!/bin/sh\nexec valgrind ${options} '${program}' "$@"\n`, { mode: 0o755 });
   return file;
 }
 
-// The harness takes the fallback from here; it is loaded behind this.
+// The harness reads the fallback's path from here, so it is loaded afterwards.
 process.env.PGEVENTS_FCGI = underMemcheck(path.join(kRelease, 'pgevents-fcgi'));
 const nginx_under_memcheck = underMemcheck('/usr/sbin/nginx');
 const { Backend, newChannel } = await import('../lib/backends.mjs');
@@ -34,7 +35,7 @@ const { pollBody } = await import('../lib/wire.mjs');
 const database = await (await sharedCluster()).createDatabase();
 const conninfo = database.conninfo();
 
-// Processes that ran, and what memcheck said of them.
+// The number of processes that ran, and memcheck's reports about them.
 function reports(program) {
   const names = fs.readdirSync(dir).filter((name) => name.startsWith(`${program}.`) && name.endsWith('.log'));
   return { count: names.length, text: names.map((name) => fs.readFileSync(path.join(dir, name), 'utf8')).join('') };
@@ -46,10 +47,11 @@ function assertClean(program, least) {
   assert.equal(text, '');
 }
 
-// Publications, polls, catching up, a reset, filters and refusals: what every back-end does.
+// Publications, polls, catch-up, a reset, filters and errors, which every back-end has.
 async function assertAnswers(backend) {
   const channel = newChannel();
-  await waitFor(async () => (await backend.send(`/events/${channel}?flavor=poll`)).status !== 503, { what: 'the database is there' });
+  const served = async () => (await backend.send(`/events/${channel}?flavor=poll`)).status !== 503;
+  await waitFor(served, { what: 'the database is there' });
   for (const data of ['1', '"ä\\u0000"', `"${'x'.repeat(200_000)}"`]) {
     assert.equal((await backend.publish(channel, `{"type":"made","data":${data}}`)).status, 201);
   }
@@ -57,10 +59,11 @@ async function assertAnswers(backend) {
   assert.equal((await backend.publish(channel, 'type=sold&data=%7B%7D&ttl=600', form)).status, 201);
   const rows = await database.log({ channels: [channel] });
   assert.equal((await backend.poll(channel, { cursor: 0 })).body, pollBody(rows));
-  assert.equal((await backend.poll(`${channel},other`, { cursor: 0, query: { types: 'sold' } })).body, pollBody(rows.slice(3)));
+  const filtered = await backend.poll(`${channel},other`, { cursor: 0, query: { types: 'sold' } });
+  assert.equal(filtered.body, pollBody(rows.slice(3)));
   assert.match((await backend.poll(channel, { cursor: 999_999 })).body, /"pgevents\.reset"/);
-  const refused = [['/events/%ff', 400], ['/events/a?flavor=x', 400], ['/events/a,b/w%20', 400], ['/nothing', 404]];
-  for (const [where, status] of refused) assert.equal((await backend.send(where)).status, status, where);
+  const rejected = [['/events/%ff', 400], ['/events/a?flavor=x', 400], ['/events/a,b/w%20', 400], ['/nothing', 404]];
+  for (const [where, status] of rejected) assert.equal((await backend.send(where)).status, status, where);
   assert.equal((await backend.publish(channel, '{"type":')).status, 400);
 }
 
@@ -74,12 +77,12 @@ async function assertStreams(port) {
   await stream.close();
 }
 
-test('nginx with the module, through a reload', async () => {
+test('nginx with the module uses no unwritten bytes, through a reload', async () => {
   const nginx = await startNginx({
     binary: nginx_under_memcheck,
     loadModule: false,
     modules: [`"${kModule}"`],
-    allow: [/setrlimit\(RLIMIT_NOFILE/], // Valgrind keeps some descriptors for itself
+    allow: [/setrlimit\(RLIMIT_NOFILE/], // Valgrind reserves some descriptors
     http: (n) => `
       pgevents_database main "${conninfo}" ring=1m;
       server {
@@ -96,7 +99,7 @@ test('nginx with the module, through a reload', async () => {
   assertClean('nginx', 5);
 });
 
-test('the fallback, over FastCGI and as a CGI program', async () => {
+test('the fallback uses no unwritten bytes, over FastCGI and as a CGI program', async () => {
   const fallback = await startFallback({ conninfo });
   const nginx = await startNginx({
     loadModule: false,
