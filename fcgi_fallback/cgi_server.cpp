@@ -12,20 +12,22 @@ namespace pgevents::fallback {
 namespace {
 
 constexpr std::size_t kBufferBytes = 65536;
-constexpr unsigned kPruneOneIn = 64;  // requests: a process that lives for one request has no clock
+constexpr unsigned kPruneOneIn = 64;  // requests, by chance: a process that lives for one request keeps no interval
 
-class CgiExchange : public Exchange {
+class PlainCgiRequest : public CgiRequest {
  public:
-  std::optional<std::string_view> param(const char* name) const override {
+  std::optional<std::string_view> variable(const char* name) const override {
     const char* const value = std::getenv(name);
-    if (value == nullptr) return std::nullopt;
+    if (value == nullptr) {
+      return std::nullopt;
+    }
     return value;
   }
 
-  // The program has looked through its environment already.
-  std::vector<std::string_view> names() const override { return {}; }
+  // main() has looked through the environment already.
+  void each_name(std::string_view, const NameVisitor&) const override {}
 
-  std::string cookies() const override { return std::string(param("HTTP_COOKIE").value_or("")); }
+  std::string cookies() const override { return std::string(variable_or_empty("HTTP_COOKIE")); }
 
   std::size_t read(char* buffer, std::size_t size) override {
     ssize_t got = 0;
@@ -53,7 +55,7 @@ class CgiExchange : public Exchange {
     return complete;
   }
 
-  // A CGI program's standard error is the web server's log.
+  // The standard error of a CGI program is the web server's log.
   void log(std::string_view text) override { log_line(text); }
 
  private:
@@ -67,10 +69,10 @@ bool started_as_cgi() {
 }
 
 int serve_cgi(Handler& handler) {
-  CgiExchange exchange;
-  handler.handle(exchange);
-  exchange.flush();
-  // The answer is complete for the web server when its pipe is closed; what follows costs the client nothing.
+  PlainCgiRequest cgi;
+  handler.handle(cgi);
+  cgi.flush();
+  // The response is complete for the web server when its pipe is closed; what follows does not delay the client.
   close(STDOUT_FILENO);
   handler.idle();
   timespec now{};

@@ -5,31 +5,35 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "core/request/request.hpp"
 #include "core/wire/event.hpp"
-#include "fcgi_fallback/database.hpp"
+#include "fcgi_fallback/database_connection.hpp"
+#include "postgres/events.hpp"
 
 namespace pgevents::fallback {
 
 class EventPages {
  public:
-  EventPages(Database& database, const Subscription& subscription);
+  // Both must outlive this.
+  EventPages(DatabaseConnection& database, const Subscription& subscription);
 
-  // Reads the next page and calls `visit` for each of its events that the filter lets through; views are valid only
-  // during the call. Returns the outcome's error when the page could not be read (`log` as in Outcome).
+  // Reads the next page and calls `visit` for each of its events that passes the filter; the views are valid only during the call. Returns
+  // the error if the page could not be read (`log` as in Outcome).
   using Visitor = std::function<void(const EventView&)>;
   std::optional<Error> next(const Visitor& visit, std::string& log);
 
-  // Whether this request has read its share of events that the filter leaves out. Its client comes back for the rest.
+  // Whether this request has read its share of events that the filter leaves out. The client asks again for the rest.
   bool tired() const { return left_out_ >= kMaxLeftOut || (left_out_ > 0 && Clock::now() >= rest_at_); }
 
-  // All that was there when the last page was read has been read.
+  // Whether the last page ended where the log ended at that time.
   bool at_end() const { return at_end_; }
 
   // The cursor behind all events of the pages read, also of those filtered out.
   std::uint64_t cursor() const { return cursor_.id; }
-  // The cursor in front of the first page. Known when that was read.
+  // The cursor before the first page; known once that is read.
   std::uint64_t first_cursor() const { return first_cursor_; }
 
  private:
@@ -37,9 +41,10 @@ class EventPages {
   static constexpr std::size_t kMaxLeftOut = 10'000;
   static constexpr std::chrono::milliseconds kMaxTime{200};
 
-  bool take_rows(const PGresult* rows, const Visitor& visit);
+  postgres::Statement fetch() const;
+  void take(const postgres::FetchedPage& page, const Visitor& visit);
 
-  Database& database_;
+  DatabaseConnection& database_;
   const Subscription& subscription_;
   std::string channels_;  // as a PostgreSQL array literal
   Cursor cursor_;
@@ -49,8 +54,5 @@ class EventPages {
   std::size_t left_out_ = 0;
   const Clock::time_point rest_at_ = Clock::now() + kMaxTime;
 };
-
-// `{"a","b"}` (PostgreSQL manual, 8.15.2).
-std::string array_literal(const std::vector<std::string>& values);
 
 }  // namespace pgevents::fallback

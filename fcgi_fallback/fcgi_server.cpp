@@ -1,5 +1,5 @@
-// The accept loop of a FastCGI process. Connections are accepted here and not by libfcgi, which would block in accept
-// without noticing signals, and which can keep only one connection and serves nobody else while that is idle.
+// The accept loop of a FastCGI process. It accepts connections itself: libfcgi would block in accept() without noticing signals, keeps only
+// one connection, and serves no other while that is idle.
 #include <fcgiapp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,7 +24,8 @@ namespace pgevents::fallback {
 namespace {
 
 constexpr std::size_t kMaxIdle = 64;
-constexpr timeval kPeerPatience{30, 0};  // a web server that neither sends nor takes anything for so long is given up
+constexpr timeval kPeerPatience{
+    30, 0};  // a connection on which the web server neither sends nor reads for so long is closed
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -32,35 +33,39 @@ void request_stop(int) {
   stop_requested = 1;
 }
 
-class FcgiExchange : public Exchange {
- public:
-  explicit FcgiExchange(FCGX_Request& request) : request_(request) {}
+// Calls `visit` with `NAME=value` of each variable that begins with `prefix`.
+template <typename Visit>
+void each_variable(char** environment, std::string_view prefix, Visit&& visit) {
+  for (char** entry = environment; entry != nullptr && *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, prefix.data(), prefix.size()) == 0) {
+      visit(std::string_view(*entry));
+    }
+  }
+}
 
-  std::optional<std::string_view> param(const char* name) const override {
+class FastCgiRequest : public CgiRequest {
+ public:
+  explicit FastCgiRequest(FCGX_Request& request) : request_(request) {}
+
+  std::optional<std::string_view> variable(const char* name) const override {
     const char* const value = FCGX_GetParam(name, request_.envp);
-    if (value == nullptr) return std::nullopt;
+    if (value == nullptr) {
+      return std::nullopt;
+    }
     return value;
   }
 
-  std::vector<std::string_view> names() const override {
-    std::vector<std::string_view> names;
-    for (char** entry = request_.envp; entry != nullptr && *entry != nullptr; ++entry) {
-      const std::string_view text = *entry;
-      names.push_back(text.substr(0, text.find('=')));
-    }
-    return names;
+  void each_name(std::string_view prefix, const NameVisitor& visit) const override {
+    each_variable(request_.envp, prefix, [&](std::string_view entry) { visit(entry.substr(0, entry.find('='))); });
   }
 
   // nginx before 1.23 passes each header on as it came: several parameters of one name.
   std::string cookies() const override {
     constexpr std::string_view kName = "HTTP_COOKIE=";
     std::string all;
-    for (char** entry = request_.envp; entry != nullptr && *entry != nullptr; ++entry) {
-      const std::string_view text = *entry;
-      if (text.substr(0, kName.size()) != kName) continue;
-      if (!all.empty()) all += "; ";
-      all += text.substr(kName.size());
-    }
+    each_variable(request_.envp, kName, [&](std::string_view entry) {
+      all.append(all.empty() ? "" : "; ").append(entry.substr(kName.size()));
+    });
     return all;
   }
 
@@ -82,7 +87,7 @@ class FcgiExchange : public Exchange {
 
   void log(std::string_view text) override {
     log_line(text);
-    const Printable line(text);  // the web server writes it into its log as it is
+    const Printable line(text);  // the web server logs it unchanged
     FCGX_PutStr(line.c_str(), static_cast<int>(std::strlen(line.c_str())), request_.err);
   }
 
@@ -95,11 +100,11 @@ class FcgiServer {
   FcgiServer(int listen_fd, Handler& handler) : listen_fd_(listen_fd), handler_(handler) {
     idle_.reserve(kMaxIdle + 1);
     entries_.reserve(kMaxIdle + 2);
-    // Where it had no memory to begin, libfcgi accepts nothing ever after.
+    // If memory is refused at its start, libfcgi never accepts anything.
     if (FCGX_Init() != 0) throw std::bad_alloc();
     // Without a listening socket of its own libfcgi gives up on a bad connection instead of accepting another one.
     FCGX_InitRequest(&request_, -1, 0);
-    // Steering signals arrive only while waiting, so that no system call of libpq or libfcgi is interrupted.
+    // Signals of the operator arrive only while waiting, so that they interrupt no system call of libpq or libfcgi.
     sigprocmask(SIG_BLOCK, nullptr, &waiting_mask_);
     for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) sigdelset(&waiting_mask_, number);
   }
@@ -116,14 +121,13 @@ class FcgiServer {
       const int fd = next_connection();
       if (fd < 0) continue;
       request_.ipcFd = fd;
-      // FCGX_Accept_r first finishes the previous request, and would close the connection with it. The new request's
-      // own wish replaces this.
+      // FCGX_Accept_r() first finishes the previous request, and would close the connection with it. The new request's own flag replaces this.
       request_.keepConnection = 1;
-      if (FCGX_Accept_r(&request_) < 0) continue;  // nothing, or no FastCGI: it is closed
-      FcgiExchange exchange(request_);
-      handler_.handle(exchange);
+      if (FCGX_Accept_r(&request_) < 0) continue;  // closed, or not FastCGI: libfcgi has closed it
+      FastCgiRequest cgi(request_);
+      handler_.handle(cgi);
       FCGX_Finish_r(&request_);
-      if (request_.ipcFd >= 0) keep_idle(request_.ipcFd);  // the web server wants to use it again
+      if (request_.ipcFd >= 0) keep_idle(request_.ipcFd);  // the web server keeps the connection
       request_.ipcFd = -1;
       handler_.idle();
     }
@@ -131,7 +135,7 @@ class FcgiServer {
   }
 
  private:
-  // Waits. Returns a connection with something to read; -1 when a new one was accepted, a signal came, or the time was up.
+  // Waits. Returns a connection with something to read; -1 if a new one was accepted, a signal came, or the time is up.
   int next_connection() {
     entries_.assign(1, {listen_fd_, POLLIN, 0});
     for (const int fd : idle_) entries_.push_back({fd, POLLIN, 0});
@@ -140,7 +144,7 @@ class FcgiServer {
     if (count <= 0) return -1;
     const auto ready =
         std::find_if(entries_.begin() + 1, entries_.end(), [](const pollfd& e) { return e.revents != 0; });
-    // New connections and those we have take turns: neither starves, and no process hoards what others could serve.
+    // New and kept connections take turns: neither starves, and no process accepts connections that others could serve sooner.
     const bool take_new = entries_[0].revents != 0 && (ready == entries_.end() || !took_new_);
     took_new_ = take_new;
     if (take_new) accept_connection();
@@ -149,7 +153,7 @@ class FcgiServer {
     return ready->fd;
   }
 
-  // For events, a signal, or until the handler has something to do.
+  // Waits for events, a signal, or until the handler has something to do.
   int wait() {
     const auto idle_in = handler_.until_idle();
     timespec limit{};
@@ -157,7 +161,7 @@ class FcgiServer {
     return ppoll(entries_.data(), entries_.size(), idle_in ? &limit : nullptr, &waiting_mask_);
   }
 
-  // A new connection waits among the idle ones until it is readable: one that stays silent occupies nobody.
+  // A new connection waits among the idle ones until it is readable, so that a silent one occupies no process.
   void accept_connection() {
     const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) {
@@ -168,7 +172,7 @@ class FcgiServer {
     keep_idle(fd);
   }
 
-  // The longest unused one comes first, and makes room when there are too many.
+  // Appends the connection. If there are too many, the one unused for longest, which is the first, is closed.
   void keep_idle(int fd) {
     idle_.push_back(fd);
     if (idle_.size() <= kMaxIdle) return;
@@ -180,10 +184,10 @@ class FcgiServer {
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPeerPatience, sizeof kPeerPatience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kPeerPatience, sizeof kPeerPatience);
     const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on unix sockets, which need it not
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on unix sockets, which do not need it
   }
 
-  // Out of descriptors or memory, poll would report the same connection again and again.
+  // Without descriptors or memory, poll() would report the same connection again and again.
   static void pause_when_exhausted(int error) {
     if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
     char text[128];
@@ -196,7 +200,7 @@ class FcgiServer {
   Handler& handler_;
   FCGX_Request request_{};
   std::vector<int> idle_;        // open connections without a request
-  std::vector<pollfd> entries_;  // scratch; has its room from the start, as has idle_: to wait needs no memory
+  std::vector<pollfd> entries_;  // for wait(). Reserved at the start, like idle_, so that waiting needs no memory
   bool took_new_ = false;
   sigset_t waiting_mask_{};
 };
@@ -206,7 +210,7 @@ void handle_signals() {
   sigemptyset(&action.sa_mask);
   action.sa_handler = request_stop;
   for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaction(number, &action, nullptr);
-  // HUP is meant for a master. A single process has nothing that it could replace.
+  // HUP is for a master process. A single process has no workers to replace.
   action.sa_handler = SIG_IGN;
   sigaction(SIGHUP, &action, nullptr);
 }

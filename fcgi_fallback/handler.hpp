@@ -1,14 +1,18 @@
-// From a request to its answer: asks the core what is wanted, the database for it, and writes. Never waits for events.
+// From a request to its response: core decides what is wanted, the database supplies it, and this writes it. Never waits for events.
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/request/request.hpp"
 #include "fcgi_fallback/access_files.hpp"
-#include "fcgi_fallback/database.hpp"
-#include "fcgi_fallback/exchange.hpp"
+#include "fcgi_fallback/cgi_request.hpp"
+#include "fcgi_fallback/database_connection.hpp"
+#include "fcgi_fallback/event_pages.hpp"
 #include "fcgi_fallback/options.hpp"
 #include "fcgi_fallback/presence.hpp"
 
@@ -17,48 +21,57 @@ namespace pgevents::fallback {
 class Handler {
  public:
   // All four must outlive the handler.
-  Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, Database& database)
+  Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names,
+          DatabaseConnection& database)
       : options_(options), files_(files), names_(names), database_(database), presence_(options, database) {}
 
-  // Answers one request. Whatever happens is answered or logged; nothing is thrown.
-  void handle(Exchange& exchange) noexcept;
+  // Answers one request. Every failure is answered or logged; nothing is thrown.
+  void handle(CgiRequest& cgi) noexcept;
 
-  // To be called behind each request, when its answer is complete, and when until_idle() is over: does what presence needs, and
-  // prunes the log now and then.
+  // Does what presence needs, and prunes the log from time to time. To be called after each request, when its response is complete, and when
+  // until_idle() has passed.
   void idle() noexcept;
   void prune();
 
-  // How long to wait for a request before idle() is to be called; nothing: for ever.
+  // How long to wait for a request before idle() is to be called; nothing: without limit.
   std::optional<std::chrono::milliseconds> until_idle() const { return presence_.until_due(); }
 
  private:
-  void answer(Exchange& exchange);
-  void look_for_unknown_parameters(Exchange& exchange);
-  Settings settings_for(Exchange& exchange);
-  AccessRules access_for(Exchange& exchange);
-  std::optional<Error> check_revoked(Exchange& exchange, std::string_view user, std::int64_t issued_us);
-  void refuse(Exchange& exchange, const Error& error, bool head_only = false);
-  void reply(Exchange& exchange, Reply answer, bool head_only = false);
-  void send_array(Exchange& exchange, const Subscription& subscription);
-  void send_stream(Exchange& exchange, const Subscription& subscription);
-  bool send_stream_head(Exchange& exchange);
-  void send_later(Exchange& exchange, const Subscription& subscription);
-  std::optional<Error> receive(Exchange& exchange, const Session& session, std::size_t limit, std::string& body);
-  void publish(Exchange& exchange, const Publication& publication);
-  void call(Exchange& exchange, const Call& call);
+  void answer(CgiRequest& cgi);
+  void report_unknown_variables(CgiRequest& cgi);
+  Settings settings_for(CgiRequest& cgi);
+  AccessRules access_for(CgiRequest& cgi);
+  std::optional<Error> check_revoked(CgiRequest& cgi, std::string_view user, std::int64_t issued_us);
+  void reject(CgiRequest& cgi, const Error& error, bool head_only = false);
+  void reply(CgiRequest& cgi, Reply answer, bool head_only = false);
+  // handler_events.cpp
+  void send_events(CgiRequest& cgi, const Subscription& subscription);
+  void send_array(CgiRequest& cgi, const Subscription& subscription);
+  void send_stream(CgiRequest& cgi, const Subscription& subscription);
+  bool open_stream(CgiRequest& cgi, std::uint64_t cursor);
+  bool send_stream_head(CgiRequest& cgi);
+  void send_later(CgiRequest& cgi, const Subscription& subscription);
+
+  std::optional<Error> receive(CgiRequest& cgi, const Session& session, std::size_t limit, std::string& body);
+  void publish(CgiRequest& cgi, const Publication& publication);
+  void call(CgiRequest& cgi, const Call& call);
 
   const ProgramOptions& options_;
   const AccessFiles& files_;
   const NamePattern& names_;
-  Database& database_;
+  DatabaseConnection& database_;
   Presence presence_;
-  // Of the request at work: what all its answers have, and when it came (seconds since the Unix epoch).
+  // Of the request at work: headers that all its responses carry, and when it arrived (seconds since the Unix epoch).
   std::vector<Header> cors_;
   double arrived_ = 0;
-  std::set<std::string> named_;  // unknown parameters that the log has been told
-  LogLimit refused_log_{std::chrono::seconds(1)};
+  std::set<std::string> named_;  // unknown variables that are in the log
+  LogLimit rejected_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.
   std::chrono::steady_clock::time_point next_prune_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);
 };
+
+// Logs `text`, unless it is empty. nginx appends the request line to what a FastCGI program logs: if that holds a token, only our own log
+// gets the text.
+void report(CgiRequest& cgi, std::string_view text);
 
 }  // namespace pgevents::fallback

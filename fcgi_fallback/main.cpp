@@ -10,6 +10,7 @@
 #include "fcgi_fallback/listen_socket.hpp"
 #include "fcgi_fallback/processes.hpp"
 #include "fcgi_fallback/server.hpp"
+#include "postgres/conninfo.hpp"
 
 namespace pgevents::fallback {
 
@@ -35,13 +36,13 @@ void renew(const ProgramOptions& options, AccessFiles& files) noexcept {
 }
 
 int work(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, int fd) {
-  Database database(options.database, true, kRetryAfter);
+  DatabaseConnection database(options.database, true, kRetryAfter);
   Handler handler(options, files, names, database);
   return serve_fastcgi(fd, handler);
 }
 
 int run_cgi(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names) {
-  Database database(options.database, false, kRetryAfter);
+  DatabaseConnection database(options.database, false, kRetryAfter);
   Handler handler(options, files, names, database);
   return serve_cgi(handler);
 }
@@ -86,7 +87,7 @@ int run(int argc, char** argv) {
   std::string error;
   const auto names = NamePattern::compile(options.channel_pattern, error);
   if (!names) return refuse("--channel-pattern: " + error);
-  if (!Database::conninfo_is_readable(options.database)) return refuse("--database: not a valid connection string");
+  if (!postgres::conninfo_is_valid(options.database)) return refuse("--database: not a valid connection string");
   AccessFiles files;
   if (const auto failure = read_access_files(options, files)) return refuse(*failure);
   block_signals();

@@ -138,7 +138,6 @@ constexpr OptionSpec kOptions[] = {
 // FastCGI parameters of single requests. Where the program is CGI, they stand in its environment.
 constexpr std::string_view kRequestParameters[] = {"PGEVENTS_USER",    "PGEVENTS_REALM",     "PGEVENTS_SUBSCRIBE",
                                                    "PGEVENTS_PUBLISH", "PGEVENTS_ANONYMOUS", "PGEVENTS_BASE"};
-constexpr std::string_view kOurPrefix = "PGEVENTS_";
 
 // Options whose values add up when they are given several times.
 bool adds_up(const OptionSpec& spec) {
@@ -216,7 +215,8 @@ std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& o
 
 bool is_request_parameter(std::string_view name) {
   const auto* const end = std::end(kRequestParameters);
-  return name.substr(0, kOurPrefix.size()) != kOurPrefix || std::find(std::begin(kRequestParameters), end, name) != end;
+  return name.substr(0, kVariablePrefix.size()) != kVariablePrefix ||
+         std::find(std::begin(kRequestParameters), end, name) != end;
 }
 
 std::vector<std::string> unknown_variables(const char* const* environment) {

@@ -49,6 +49,9 @@ std::optional<std::string> read_environment(ProgramOptions& options);
 // The names in an environment that begin as ours do and mean nothing: misspelt, most likely.
 std::vector<std::string> unknown_variables(const char* const* environment);
 
+// How the names of our variables begin, in the environment and in FastCGI requests.
+inline constexpr std::string_view kVariablePrefix = "PGEVENTS_";
+
 // Whether a parameter of a FastCGI request is one that the program reads, or not ours at all.
 bool is_request_parameter(std::string_view name);
 

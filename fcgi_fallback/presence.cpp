@@ -2,11 +2,10 @@
 #include "fcgi_fallback/presence.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
-#include "core/wire/sql.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::fallback {
 
@@ -14,27 +13,27 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Statement kPresencePoll{"pgevents_presence_poll", sql::kPresencePoll};
-constexpr Statement kPresenceTick{"pgevents_presence_tick", sql::kPresenceTick};
 constexpr std::chrono::seconds kTicksAfterRequest{30};
 constexpr milliseconds kShortestTick{10};
 constexpr milliseconds kLongestTick{500};
 constexpr milliseconds kAfterFailure{1000};
 
-// The answer of pgevents.presence_tick.
-milliseconds next_tick_in(const PGresult* rows) {
-  const std::string_view text(PQgetvalue(rows, 0, 0));
-  milliseconds::rep number = kLongestTick.count();
-  std::from_chars(text.data(), text.data() + text.size(), number);
+// `text`: the answer of pgevents.presence_tick.
+milliseconds next_tick_in(std::string_view text) {
+  const milliseconds::rep number = postgres::number_in(text, kLongestTick.count());
   return std::clamp(milliseconds(number), kShortestTick, kLongestTick);
 }
 
 }  // namespace
 
 void Presence::polled(const Identity& identity) {
-  if (!options_.presence) return;
-  if (!identity.user.empty()) contact_ = identity_json(identity);
-  // A CGI process does not live so long: on a site where nobody has a name it does not tick.
+  if (!options_.presence) {
+    return;
+  }
+  if (!identity.user.empty()) {
+    contact_ = identity_json(identity);
+  }
+  // After an anonymous poll the first tick comes later than a CGI process lives: without named users nothing needs to tick.
   keep_ticking(identity.user.empty() ? kLongestTick : milliseconds{0});
 }
 
@@ -44,17 +43,25 @@ void Presence::called() {
 
 void Presence::keep_ticking(milliseconds first_in) {
   const auto now = Clock::now();
-  if (!next_tick_) next_tick_ = now + first_in;
+  if (!next_tick_) {
+    next_tick_ = now + first_in;
+  }
   last_tick_by_ = now + kTicksAfterRequest;
 }
 
 void Presence::catch_up() {
-  if (contact_) report_contact();
-  if (tick_is_due()) tick();
+  if (contact_) {
+    report_contact();
+  }
+  if (tick_is_due()) {
+    tick();
+  }
 }
 
 std::optional<milliseconds> Presence::until_due() const {
-  if (!next_tick_ || *next_tick_ >= last_tick_by_) return std::nullopt;
+  if (!next_tick_ || *next_tick_ >= last_tick_by_) {
+    return std::nullopt;
+  }
   return std::max(std::chrono::ceil<milliseconds>(*next_tick_ - Clock::now()), milliseconds{0});
 }
 
@@ -63,21 +70,26 @@ bool Presence::tick_is_due() const {
 }
 
 void Presence::report_contact() {
-  const std::string identity = std::move(*contact_);
+  std::string identity = std::move(*contact_);
   contact_.reset();
-  const std::string seconds = std::to_string(options_.poll_interval);
-  const char* const values[] = {identity.c_str(), seconds.c_str()};
-  const Outcome outcome = database_.run_if_connected(kPresencePoll, values, 2);
-  if (!outcome.log.empty()) log_line(outcome.log);
+  const Outcome outcome =
+      database_.run_if_connected({sql::kPresencePoll, {std::move(identity), std::to_string(options_.poll_interval)}});
+  if (!outcome.log.empty()) {
+    log_line(outcome.log);
+  }
 }
 
 void Presence::tick() {
-  const Outcome outcome = database_.run_if_connected(kPresenceTick, nullptr, 0);
-  if (!outcome.log.empty()) log_line(outcome.log);
-  const bool done = outcome.rows && PQntuples(outcome.rows.get()) == 1;
-  next_tick_ = Clock::now() + (done ? next_tick_in(outcome.rows.get()) : kAfterFailure);
-  // While the database is away there is nothing to tell. The next poll or call begins anew.
-  if (!database_.is_connected()) last_tick_by_ = {};
+  const Outcome outcome = database_.run_if_connected({sql::kPresenceTick, {}});
+  if (!outcome.log.empty()) {
+    log_line(outcome.log);
+  }
+  const auto wait = outcome.value();
+  next_tick_ = Clock::now() + (wait ? next_tick_in(*wait) : kAfterFailure);
+  // While the database is away, nothing can be published. The next poll or call starts ticking again.
+  if (!database_.is_connected()) {
+    last_tick_by_ = {};
+  }
 }
 
 }  // namespace pgevents::fallback

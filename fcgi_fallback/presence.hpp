@@ -1,5 +1,5 @@
-// What presence needs beside answers, done when nobody waits for one: a user's polls count as contact, and what the database
-// keeps back for a moment, to tell it together with more, is told in time.
+// The work for presence that belongs to no answer, done between requests: a user's polls count as contact, and changes that the database
+// holds back for a moment, so that they share an event, are published in time.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/request/access.hpp"
-#include "fcgi_fallback/database.hpp"
+#include "fcgi_fallback/database_connection.hpp"
 #include "fcgi_fallback/options.hpp"
 
 namespace pgevents::fallback {
@@ -15,16 +15,16 @@ namespace pgevents::fallback {
 class Presence {
  public:
   // Both must outlive this.
-  Presence(const ProgramOptions& options, Database& database) : options_(options), database_(database) {}
+  Presence(const ProgramOptions& options, DatabaseConnection& database) : options_(options), database_(database) {}
 
-  // What has been answered; nothing is done yet.
+  // A poll, or a call, was answered. Neither does any work yet.
   void polled(const Identity& identity);
   void called();
 
-  // Does what is due, if the database is there: it never connects for that, and waits for no lock longer than a moment.
+  // Does what is due if the database is connected: never opens a connection for that, and waits for a lock only a moment.
   void catch_up();
 
-  // How long until catch_up() has something to do again; nothing: not before the next poll or call.
+  // How long until catch_up() has work again; nothing: not before the next poll or call.
   std::optional<std::chrono::milliseconds> until_due() const;
 
  private:
@@ -36,10 +36,10 @@ class Presence {
   void tick();
 
   const ProgramOptions& options_;
-  Database& database_;
-  std::optional<std::string> contact_;  // whose poll has to be told to the database, as JSON
+  DatabaseConnection& database_;
+  std::optional<std::string> contact_;  // identity, as JSON, of the user whose poll is still to be reported
   std::optional<Clock::time_point> next_tick_;
-  Clock::time_point last_tick_by_{};  // so long after the last poll or call there is nothing left to tell
+  Clock::time_point last_tick_by_{};  // by then nothing is held back any more
 };
 
 }  // namespace pgevents::fallback

@@ -72,7 +72,7 @@ configure_key() {
   find "$tree" -type f -printf '%P %s %T@\n' | sort | sha256sum
   sh -c "$cc --version" | head -n 1
   cat config config.make ngx_module/exports.map
-  find core ngx_module -name '*.[ch]pp' | sort
+  find core postgres ngx_module -name '*.[ch]pp' | sort
 }
 
 # configure writes into its working directory, so it gets a copy. nginx's lists of files are separated by spaces: the module is

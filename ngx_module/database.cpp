@@ -59,7 +59,7 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       channels_(ring_),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
-      contacts_(
+      connection_tracker_(
           pool_, [this] { return serving(); }, cycle->log),
       ticker_(
           pool_, [this] { return serving(); }, [this] { return listener_.listening(); }, cycle->log),
@@ -170,7 +170,7 @@ void Database::shut_down() noexcept {
   stop_timer(second_);
   ticker_.stop();
   each_subscriber([](Subscriber& subscriber) { subscriber.end(Ending::kLeaving); });
-  guarded(log_, [this] { contacts_.shut_down(); });
+  guarded(log_, [this] { connection_tracker_.shut_down(); });
   pool_.shut_down();
   if (wake_->read->posted) {
     ngx_delete_posted_event(wake_->read);
@@ -455,7 +455,7 @@ void Database::each_second() {
     resume_all();
   }
   each_subscriber([](Subscriber& subscriber) { subscriber.tick(ngx_current_msec); });
-  contacts_.each_second();
+  connection_tracker_.each_second();
 }
 
 BlockRef Database::heartbeat_block(std::uint64_t cursor, bool moved) {

@@ -9,7 +9,7 @@
 #include "ngx_module/delivery/users.hpp"
 #include "ngx_module/listener/listener.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/connection_tracker.hpp"
 #include "ngx_module/presence/presence_states.hpp"
 #include "ngx_module/presence/reports.hpp"
 #include "ngx_module/presence/ticker.hpp"
@@ -45,7 +45,7 @@ class Database {
   Reports& reports() noexcept { return reports_; }
   PresenceStates& presence_states() noexcept { return presence_states_; }
   // Null when connections do not count as presence.
-  Contacts* contacts() noexcept { return conf_.presence != 0 ? &contacts_ : nullptr; }
+  ConnectionTracker* connection_tracker() noexcept { return conf_.presence != 0 ? &connection_tracker_ : nullptr; }
   std::uint64_t self() const noexcept { return self_; }
 
   // All subscribers, for heartbeats and the end; `later` is a turn in the next slice.
@@ -112,7 +112,7 @@ class Database {
   Users users_;
   Reports reports_;
   PresenceStates presence_states_;
-  Contacts contacts_;
+  ConnectionTracker connection_tracker_;
   Ticker ticker_;
   Feed feed_;
   Catchup catchup_;

@@ -10,7 +10,6 @@
 #include "core/text/json_tree.hpp"
 #include "core/text/url.hpp"
 #include "core/wire/event.hpp"
-#include "core/wire/sql.hpp"
 
 namespace pgevents {
 
@@ -135,24 +134,6 @@ std::string methods_of(const Resource& resource) {
   std::string methods = resource.read ? "GET, HEAD" : "";
   if (resource.write) methods.append(methods.empty() ? "" : ", ").append(resource.write_method);
   return methods;
-}
-
-const char* call_statement(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::kRegister:
-      return sql::kRegister;
-    case Endpoint::kReportPresence:
-      return sql::kReportPresence;
-    case Endpoint::kUserPresence:
-      return sql::kUserPresence;
-    case Endpoint::kRealmPresence:
-      return sql::kRealmPresence;
-    case Endpoint::kTyping:
-      return sql::kTyping;
-    case Endpoint::kSettings:
-      return sql::kSettings;
-  }
-  return nullptr;
 }
 
 bool call_is_repeatable(Endpoint endpoint) {

@@ -47,16 +47,16 @@ struct Call {
   bool head_only = false;  // HEAD
 };
 
-// The statement for the call: $1 jsonb identity, $2 jsonb params; one row, one column.
-const char* call_statement(Endpoint endpoint);
-
 // Whether it may be repeated when it is not known whether it was done.
 bool call_is_repeatable(Endpoint endpoint);
 
 // The most bytes that a body may have, whatever is allowed to events: these calls are about one user, and the server holds many at once.
 inline constexpr std::size_t kMaxCallBytes = 64 * 1024;
+constexpr std::size_t call_body_limit(std::size_t max_event_size) noexcept {
+  return max_event_size < kMaxCallBytes ? max_event_size : kMaxCallBytes;
+}
 
-// The identity for call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is left out of the
+// The identity for sql::call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is left out of the
 // answer, so that the server can ask for it once for many; see answer_in_parts().
 std::string call_identity(const Identity& identity, bool share_state);
 

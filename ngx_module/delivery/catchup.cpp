@@ -4,9 +4,10 @@
 #include "ngx_module/delivery/catchup.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "core/wire/sql.hpp"
+#include "postgres/array.hpp"
+#include "postgres/events.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -16,52 +17,31 @@ constexpr long kMaxBytes = 256 * 1024;
 // A stream holds its page until the client has read it; see Feed.
 constexpr long kMaxStreamBytes = 64 * 1024;
 
-std::string_view text(const PGresult* rows, int row, int column) {
-  return {PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column))};
-}
-
-std::uint64_t number(const PGresult* rows, int row, int column) {
-  return std::strtoull(PQgetvalue(rows, row, column), nullptr, 10);
-}
-
-// `{"a","b"}`: a text[] literal (PostgreSQL manual, "Array Input and Output Syntax").
 std::string array_literal(const std::vector<Membership>& channels) {
-  std::string literal = "{";
+  postgres::ArrayLiteral literal;
   for (const Membership& membership : channels) {
-    literal += literal.size() == 1 ? "\"" : ",\"";
-    for (const char c : membership.channel->name) {
-      if (c == '"' || c == '\\') {
-        literal += '\\';
-      }
-      literal += c;
-    }
-    literal += '"';
+    literal.add(membership.channel->name);
   }
-  return literal + "}";
+  return std::move(literal).finish();
 }
 
 }  // namespace
 
 Page::Page(const PGresult* rows) {
-  const int count = PQntuples(rows);
-  if (count == 0 || PQnfields(rows) != 6 || PQgetisnull(rows, count - 1, 1) == 0) {
+  const auto page = postgres::FetchedPage::read(rows);
+  if (!page) {
     return;
   }
-  for (int row = 0; row < count - 1; ++row) {
-    EventView view;
-    view.id = number(rows, row, 0);
-    view.channel = text(rows, row, 1);
-    view.ts_us = std::strtoll(PQgetvalue(rows, row, 2), nullptr, 10);
-    view.type = text(rows, row, 3);
-    view.data = text(rows, row, 4);
+  for (const auto row : page->events()) {
+    const EventView view = postgres::event_in(row);
     Event event;
     event.id = view.id;
     event.type = view.type;
     event.data = append_json(event.json, view);
     events_.push_back(std::move(event));
   }
-  cursor_ = number(rows, count - 1, 0);
-  more_ = text(rows, count - 1, 3) == "more";
+  cursor_ = page->cursor();
+  more_ = page->more();
   valid_ = true;
 }
 

@@ -98,7 +98,7 @@ void Subscriber::introduce(const Session& session) {
 }
 
 void Subscriber::count_as_contact() {
-  Contacts* contacts = database_.contacts();
+  ConnectionTracker* contacts = database_.connection_tracker();
   if (contacts != nullptr && contact_ == nullptr && guest_ != nullptr && !guest_->session.identity.user.empty()) {
     contact_ = &contacts->join(guest_->session.identity);
   }

@@ -14,7 +14,7 @@
 #include "ngx_module/delivery/feed.hpp"
 #include "ngx_module/delivery/outlet.hpp"
 #include "ngx_module/delivery/users.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/connection_tracker.hpp"
 
 namespace pgevents::nginx {
 
@@ -173,13 +173,13 @@ class Subscriber : public SubscriberLinks {
   ngx_http_request_t* r_;                // null: it goes on without
   ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
   std::unique_ptr<Guest> guest_;
-  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
-  std::uint64_t told_cursor_ = 0;         // the one that the client knows
-  std::uint64_t asked_epoch_ = 0;         // that in which the log was asked last
-  std::uint64_t asked_floor_ = 0;         // the ring's floor at that time
-  bool* gone_ = nullptr;                  // set by the destructor while start() runs
-  ngx_msec_t hold_until_ = 0;             // long poll: when it is answered, whatever there is
-  ngx_event_t turn_{};                    // as a timer: when it ends; posted: to give up the request
+  ConnectionTracker::TrackedUser* contact_ = nullptr;  // null: nobody in particular, or presence is off
+  std::uint64_t told_cursor_ = 0;                      // the one that the client knows
+  std::uint64_t asked_epoch_ = 0;                      // that in which the log was asked last
+  std::uint64_t asked_floor_ = 0;                      // the ring's floor at that time
+  bool* gone_ = nullptr;                               // set by the destructor while start() runs
+  ngx_msec_t hold_until_ = 0;                          // long poll: when it is answered, whatever there is
+  ngx_event_t turn_{};                                 // as a timer: when it ends; posted: to give up the request
   std::uint32_t wait_slot_ = 0;
   int empty_pages_ = 0;  // of the log in which the filter left nothing
 };

@@ -58,7 +58,7 @@ void Subscriber::leave() noexcept {
     database_.users().leave(*guest_);
   }
   if (contact_ != nullptr) {
-    database_.contacts()->leave(*std::exchange(contact_, nullptr), linger());
+    database_.connection_tracker()->leave(*std::exchange(contact_, nullptr), linger());
   }
   database_.remove(*this);
 }

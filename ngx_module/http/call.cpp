@@ -5,6 +5,7 @@
 
 #include "ngx_module/database.hpp"
 #include "ngx_module/http/query_request.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -49,7 +50,7 @@ void CallRequest::ask(const std::string& body) {
   if (call_.endpoint == Endpoint::kReportPresence) {
     return report(identity, params);
   }
-  run({call_statement(call_.endpoint), {identity, params}}, Lane::kPresence);
+  run({sql::call_statement(call_.endpoint), {identity, params}}, Lane::kPresence);
 }
 
 void CallRequest::report(const std::string& identity, const std::string& params) {

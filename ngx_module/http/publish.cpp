@@ -1,8 +1,8 @@
 // Publishing through HTTP; see publish.hpp. (An Idempotency-Key makes the retry safe for a client that has not seen the answer.)
 #include "ngx_module/http/publish.hpp"
 
-#include "core/wire/sql.hpp"
 #include "ngx_module/http/query_request.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {

@@ -1,7 +1,17 @@
-// The listener: follows the log for the whole nginx instance and fills the ring. Every worker has this object, but only the one that
-// holds the lease in shared memory connects; any other takes over when the holder gives up, dies or stalls.
+// The listener: follows the log for the whole nginx instance and fills the ring. Every worker has this object, but only the one that owns the
+// lease in shared memory connects. Another worker takes over when the owner gives the lease up, dies or stalls.
 #pragma once
 
+#include "ngx_module/nginx.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "ngx_module/listener/pruner.hpp"
+#include "ngx_module/listener/ring_writer.hpp"
+#include "ngx_module/listener/session_probe.hpp"
 #include "ngx_module/postgres/pg_connection.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
@@ -11,79 +21,77 @@ namespace pgevents::nginx {
 
 class Listener final : private PgConnection::Owner {
  public:
-  // `wake` tells all workers of the instance, this one included, that the ring has grown.
+  // `wake` makes all workers of the instance, this one included, look at the ring.
   Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, QueryPool& pool,
            std::uint64_t self, std::function<void()> wake, ngx_log_t* log);
   ~Listener();
 
   void start();
-  // Gives the role up so that another worker can take it at once.
+  // Gives the lease up, so that another worker can take it at once.
   void stop() noexcept;
   // The lease may have become free: look now instead of at the next tick.
   void look();
-  // Whether this worker has the role, and the connection that goes with it.
-  bool listening() const noexcept { return holder_ && !connection_.closed(); }
+  // Whether this worker owns the lease and has a connection, or makes one.
+  bool listening() const noexcept { return owner_ && !connection_.closed(); }
 
  private:
-  enum class Step { kIdle, kListen, kBackend, kProbe, kProof, kPosition, kStart, kRevocations, kPrepare, kRead };
+  // What the connection does. They follow each other in this order; the three about the probe only behind a pooler.
+  enum class Step {
+    kConnect,
+    kListen,
+    kBackend,
+    kProbeListen,
+    kProof,  // idle, until the probe's notification arrives
+    kProbeUnlisten,
+    kPosition,
+    kRevocations,
+    kPrepare,
+    kRead,
+    kIdle  // follows the log; also while closed
+  };
 
   static void on_tick(ngx_event_t* event);
   static void on_sweep(ngx_event_t* event);
-  static void on_prune(ngx_event_t* event);
 
   void pg_ready() override;
   void pg_result(const PGresult* result) override;
   void pg_notified(std::string_view channel) override;
   void pg_failed(const char* why) noexcept override;
 
+  bool keep_lease();
+  void take_lease();
+  void lose_lease() noexcept;
   void connect() noexcept;
-  void read_more();
-  void take_backend(const PGresult* row);
-  void listen_for_probe();
+  void send(Step step, const Statement& statement) noexcept;
   void wait_for_proof();
-  void ask_position();
-  void sweep();
-  void take_position(const PGresult* row);
-  void take_revocations(const PGresult* rows);
-  void take_event(const PGresult* row);
-  void note_control(const EventView& event);
-  void announce() noexcept;
+  void read_page();
+  void page_read();
   void caught_up();
-  void prune();
-  void pruned(const QueryResult& result);
-  void lost_role() noexcept;
+  void take_rows(const PGresult* rows);
+  void rejected(const PGresult* result) noexcept;
+  void sweep();
+  void warn_of_missing_notifications();
   void set_connected(bool connected) noexcept;
 
   const DatabaseConf& conf_;
   SharedRoot& root_;
   Ring& ring_;
-  SharedRevocations& revocations_;
-  QueryPool& pool_;
   const std::uint64_t self_;
-  std::function<void()> wake_;
+  const std::function<void()> wake_;
   ngx_log_t* log_;
   PgConnection connection_;
+  RingWriter writer_;
+  SessionProbe probe_;
+  Pruner pruner_;
   ngx_event_t tick_{};
   ngx_event_t sweep_{};
-  ngx_event_t prune_timer_{};
-  std::shared_ptr<Query> prune_query_;
-  std::shared_ptr<Query> probe_query_;
-  std::string probe_;         // the channel of the proof
-  std::string probe_listen_;  // the statement
   Step step_ = Step::kIdle;
-  bool holder_ = false;
-  bool again_ = false;                       // a NOTIFY came while a read was under way
-  bool failed_ = false;                      // the running statement was refused
-  bool grown_ = false;                       // rows were appended since the last wake
-  std::size_t unannounced_ = 0;              // bytes of events since then
-  bool pooled_ = false;                      // the session is not the connection's: a pooler is in between
-  std::optional<std::uint64_t> swept_from_;  // the ring's newest id when a read began that nothing had announced
+  bool owner_ = false;                       // of the lease, as far as this worker knows
+  bool again_ = false;                       // a NOTIFY came while a page was read
+  bool failed_ = false;                      // the statement under way cannot be used
+  std::optional<std::uint64_t> swept_from_;  // the ring's newest id when a read began without a NOTIFY
   bool unannounced_found_ = false;           // the last sweep found events, and no NOTIFY came since
-  ngx_msec_t complained_at_ = 0;             // of that, in the log
-  int rows_ = 0;                             // of the running read
-  std::uint64_t base_ = 0;                   // the cursor of the running read
-  std::uint64_t epoch_ = 0;                  // of the ring when the position was taken
-  std::uint64_t head_ = 0;                   // of the log at that time: the revocations hold what was said up to there
+  ngx_msec_t warned_at_ = 0;                 // of missing notifications
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

@@ -1,16 +1,20 @@
 // libpq in the event loop; see pg_connection.hpp. PostgreSQL manual, "Asynchronous Command Processing" and "Database Connection
-// Control Functions". Level-triggered on purpose: libpq reads what it likes, and an edge would leave the rest unread.
+// Control Functions". Events are level-triggered: libpq decides how much it reads, and after an edge the rest would stay unread.
 #include "ngx_module/postgres/pg_connection.hpp"
 
 #include <memory>
 
+#include "postgres/result.hpp"
+
 namespace pgevents::nginx {
 namespace {
 
-// Whatever is usual in the database: under a stricter level statements fail for the sake of others, and register()'s cursor, which comes
-// before the state, would be of the same snapshot. (Not in the startup packet, which may hold the operator's own `options`, and of which
-// poolers take little.)
+// The isolation level does not depend on the database's default: under a stricter one statements fail because of concurrent ones, and
+// register() would take its cursor and its state, which must be newer, from the same snapshot. (Not set in the startup packet: that may hold
+// the operator's own `options`, and poolers accept little of it.)
 constexpr char kSettings[] = "SET default_transaction_isolation = 'read committed'";
+
+constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections";
 
 }  // namespace
 
@@ -20,47 +24,39 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
   timeout_ = timeout;
   state_ = State::kConnecting;
   init_timer(timer_, this, &PgConnection::on_timeout, log_);
-  timer_.cancelable = 0;  // a leaving worker waits for the answer: a request may depend on it
+  timer_.cancelable = 0;  // a worker that shuts down waits for the answer: a request may depend on it
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: opening", this);
   pg_ = PQconnectStartParams(keywords, values, 0);
   if (pg_ == nullptr) {
     return fail("out of memory");
   }
-  PQsetNoticeReceiver(pg_, &PgConnection::on_notice, this);
+  postgres::log_notices(pg_, *this);
   if (PQstatus(pg_) == CONNECTION_BAD) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   arm_timer();
-  // The manual: before the first PQconnectPoll behave as if it had answered PGRES_POLLING_WRITING.
+  // The manual: before the first PQconnectPoll() behave as if it had returned PGRES_POLLING_WRITING.
   if (!attach()) {
-    return fail("no connection slot is free (worker_connections)");
+    return fail(kNoSlot);
   }
   watch(true);
 }
 
-void PgConnection::send(const Statement& statement, bool single_row) noexcept {
-  attempt([&] { send_now(statement, single_row); });
+void PgConnection::send(const Statement& statement) noexcept {
+  attempt([&] { sent(postgres::send(pg_, statement)); });
 }
 
-void PgConnection::send_now(const Statement& statement, bool single_row) {
-  std::vector<const char*> values;
-  values.reserve(statement.params.size());
-  for (const auto& param : statement.params) {
-    values.push_back(param ? param->c_str() : nullptr);
-  }
-  const int count = static_cast<int>(values.size());
-  const int accepted = statement.prepared
-                           ? PQsendQueryPrepared(pg_, statement.sql, count, values.data(), nullptr, nullptr, 0)
-                           : PQsendQueryParams(pg_, statement.sql, count, nullptr, values.data(), nullptr, nullptr, 0);
-  sent(accepted == 1 && (!single_row || PQsetSingleRowMode(pg_) == 1));
+void PgConnection::send_prepared_by_row(const Statement& statement) noexcept {
+  attempt([&] { sent(postgres::send_prepared(pg_, statement) && PQsetSingleRowMode(pg_) == 1); });
 }
 
-void PgConnection::prepare(const char* name, const char* sql) noexcept {
-  attempt([&] { sent(PQsendPrepare(pg_, name, sql, 0, nullptr) == 1); });
+void PgConnection::prepare(const postgres::SqlText& sql) noexcept {
+  attempt([&] { sent(postgres::send_prepare(pg_, sql)); });
 }
 
 void PgConnection::sent(bool accepted) {
   if (!accepted) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   state_ = State::kBusy;
   arm_timer();
@@ -79,6 +75,7 @@ void PgConnection::close() noexcept {
     ngx_free_connection(connection_);
     connection_ = nullptr;
   }
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: closed", this);
   PQfinish(pg_);
   pg_ = nullptr;
   state_ = State::kClosed;
@@ -90,19 +87,13 @@ void PgConnection::fail(const char* why) noexcept {
   owner_.pg_failed(why);
 }
 
-// libpq's message goes with the connection. It may hold several lines, and words of the server's.
-void PgConnection::fail_as_libpq_says() noexcept {
+// libpq's message lives as long as its connection. It may hold several lines, and text of the server.
+void PgConnection::fail_by_libpq() noexcept {
   fail(Printable(PQerrorMessage(pg_)).c_str());
 }
 
-// Called by libpq, which is C.
-void PgConnection::on_notice(void* self, const PGresult* notice) {
-  const char* const text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
-  if (text != nullptr) {
-    ngx_log_error(NGX_LOG_NOTICE, static_cast<PgConnection*>(self)->log_, 0, "pgevents: PostgreSQL says: %s: %s",
-                  Printable(severity == nullptr ? "NOTICE" : severity).c_str(), Printable(text).c_str());
-  }
+void PgConnection::notice(const char* line) noexcept {
+  ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: %s", line);
 }
 
 template <typename Body>
@@ -116,16 +107,16 @@ void PgConnection::arm_timer() {
   ngx_add_timer(&timer_, timeout_);
 }
 
-// The socket may change between two calls, even under the same number: its events are removed before each call and
-// registered afresh behind it.
+// The socket may change between two calls, even under the same number. So its events are removed before each call and registered anew after
+// it.
 void PgConnection::continue_connecting() {
   detach();
   const PostgresPollingStatusType status = PQconnectPoll(pg_);
   if (status == PGRES_POLLING_FAILED) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   if (!attach()) {
-    return fail("no connection slot is free (worker_connections)");
+    return fail(kNoSlot);
   }
   if (status != PGRES_POLLING_OK) {
     return watch(status == PGRES_POLLING_WRITING);
@@ -136,7 +127,7 @@ void PgConnection::continue_connecting() {
 
 void PgConnection::set_up() {
   if (PQsendQuery(pg_, kSettings) != 1) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   state_ = State::kSettingUp;
   arm_timer();
@@ -145,14 +136,15 @@ void PgConnection::set_up() {
 
 void PgConnection::take_settings() {
   while (PQisBusy(pg_) == 0) {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(pg_), &PQclear);
+    const postgres::ResultPtr result(PQgetResult(pg_));
     if (result == nullptr) {
       state_ = State::kIdle;
       stop_timer(timer_);
+      ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: ready", this);
       return owner_.pg_ready();
     }
     if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
-      return fail_as_libpq_says();
+      return fail_by_libpq();
     }
   }
 }
@@ -198,19 +190,19 @@ bool PgConnection::register_event(ngx_event_t* event, ngx_int_t which, bool want
   return (wanted ? ngx_add_event(event, which, NGX_LEVEL_EVENT) : ngx_del_event(event, which, flags)) == NGX_OK;
 }
 
-// While connecting libpq wants one direction at a time; afterwards reading always, writing only while PQflush has more.
+// While connecting, libpq waits for one direction at a time; afterwards always for input, and for output only while PQflush() has more.
 void PgConnection::watch(bool want_write) {
   const bool want_read = state_ != State::kConnecting || !want_write;
   if (!register_event(connection_->read, NGX_READ_EVENT, want_read) ||
       !register_event(connection_->write, NGX_WRITE_EVENT, want_write)) {
-    fail("the event loop refused the socket");
+    fail("the event loop does not accept the socket");
   }
 }
 
 void PgConnection::flush() {
   const int more = PQflush(pg_);
   if (more < 0) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   watch(more == 1);
 }
@@ -218,7 +210,7 @@ void PgConnection::flush() {
 void PgConnection::receive() {
   const auto generation = generation_;
   if (PQconsumeInput(pg_) != 1) {
-    return fail_as_libpq_says();
+    return fail_by_libpq();
   }
   if (state_ == State::kSettingUp) {
     take_settings();
@@ -228,7 +220,7 @@ void PgConnection::receive() {
   if (generation == generation_ && !deliver_notifications()) {
     return;
   }
-  // While PQflush has more, the server may wait for us to read: now that we have, go on writing.
+  // While PQflush() has more, the server may wait until its output is read. It has been read now: go on writing.
   if (generation == generation_ && connection_->write->active) {
     flush();
   }
@@ -237,7 +229,7 @@ void PgConnection::receive() {
 void PgConnection::deliver_results() {
   const auto generation = generation_;
   while (state_ == State::kBusy && PQisBusy(pg_) == 0) {
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQgetResult(pg_), &PQclear);
+    const postgres::ResultPtr result(PQgetResult(pg_));
     if (result == nullptr) {
       state_ = State::kIdle;
       stop_timer(timer_);

@@ -7,29 +7,25 @@
 #include <libpq-fe.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "postgres/notices.hpp"
+#include "postgres/statement.hpp"
 
 namespace pgevents::nginx {
 
-// A statement and its parameters in text form; nullopt is NULL.
-struct Statement {
-  const char* sql = nullptr;  // or the name of one that this connection has prepared
-  std::vector<std::optional<std::string>> params;
-  bool prepared = false;
-};
+using postgres::Statement;
 
-class PgConnection {
+class PgConnection final : private postgres::NoticeLog {
  public:
-  // Told what happens. Every call may close() the connection or send() the next statement. What one of them throws, for want of
-  // memory, ends the connection: nobody knows what was left undone.
+  // Receives what happens on the connection. Every call may close() the connection or send() the next statement. What a call throws, for
+  // want of memory, ends the connection: how much of its work was done is unknown.
   class Owner {
    public:
     virtual void pg_ready() = 0;                           // connected, or the statement's last result was delivered
-    virtual void pg_result(const PGresult* result) = 0;    // one result (in single-row mode: one row, or the end)
-    virtual void pg_notified(std::string_view) {}          // a NOTIFY of this channel, or several in a row, arrived
+    virtual void pg_result(const PGresult* result) = 0;    // one result (row by row: one row, or the end)
+    virtual void pg_notified(std::string_view) {}          // one NOTIFY of this channel, or several in a row, arrived
     virtual void pg_failed(const char* why) noexcept = 0;  // the connection is closed
    protected:
     ~Owner() = default;
@@ -40,25 +36,26 @@ class PgConnection {
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // Starts connecting. Result: pg_ready() or pg_failed(), later or at once. `timeout` also limits each statement.
+  // Starts connecting. The owner gets pg_ready() or pg_failed(), later or at once. `timeout` also limits each statement.
   void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept;
-  // Sends a statement on an idle connection; `single_row` delivers each row as it arrives.
-  void send(const Statement& statement, bool single_row) noexcept;
-  // The same with a statement that is only to be kept, under this name, for as long as the connection lives.
-  void prepare(const char* name, const char* sql) noexcept;
+  // Each sends one statement on an idle connection; pg_result() and then pg_ready() follow, or pg_failed().
+  void send(const Statement& statement) noexcept;
+  void prepare(const postgres::SqlText& sql) noexcept;
+  // A prepared one, whose rows are delivered as they arrive (PostgreSQL manual, "Retrieving Query Results Row-by-Row").
+  void send_prepared_by_row(const Statement& statement) noexcept;
   void close() noexcept;
-  // Closes it, and tells the owner why.
+  // Closes the connection and calls pg_failed().
   void fail(const char* why) noexcept;
 
   bool closed() const noexcept { return pg_ == nullptr; }
-  // That of the session, as the server said it when the connection was made; a pooler in between says another one.
+  // Process id of the session, as the server reported it when the connection was made. A pooler in between reports another one.
   int server_pid() const noexcept { return PQbackendPID(pg_); }
   bool idle() const noexcept { return state_ == State::kIdle; }
 
  private:
   enum class State { kClosed, kConnecting, kSettingUp, kIdle, kBusy };
 
-  static void on_notice(void* self, const PGresult* notice);
+  void notice(const char* line) noexcept override;
 
   static void on_read(ngx_event_t* event);
   static void on_write(ngx_event_t* event);
@@ -66,7 +63,6 @@ class PgConnection {
 
   template <typename Body>
   void attempt(Body&& body) noexcept;
-  void send_now(const Statement& statement, bool single_row);
   void sent(bool accepted);
   void continue_connecting();
   void set_up();
@@ -80,7 +76,7 @@ class PgConnection {
   bool deliver_notifications();
   void flush();
   void arm_timer();
-  void fail_as_libpq_says() noexcept;
+  void fail_by_libpq() noexcept;
 
   Owner& owner_;
   ngx_log_t* log_;
@@ -89,7 +85,7 @@ class PgConnection {
   ngx_event_t timer_{};
   ngx_msec_t timeout_ = 0;
   State state_ = State::kClosed;
-  std::uint64_t generation_ = 0;  // changes with every open and close: callbacks may do either
+  std::uint64_t generation_ = 0;  // changes with every open() and close(): a callback may call either
 };
 
 }  // namespace pgevents::nginx

@@ -1,7 +1,8 @@
-// The worker's own database connections; see query_pool.hpp.
+// A worker's database connections; see query_pool.hpp.
 #include "ngx_module/postgres/query_pool.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "core/wire/reply.hpp"
 
@@ -12,11 +13,6 @@ constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
 constexpr ngx_msec_t kConnectPause = 1'000;
 
-std::string_view error_field(const PGresult* result, int field) noexcept {
-  const char* text = PQresultErrorField(result, field);
-  return text == nullptr ? std::string_view() : text;
-}
-
 std::size_t bytes_of(const Query& query) noexcept {
   std::size_t bytes = 0;
   for (const auto& param : query.statement.params) {
@@ -25,27 +21,30 @@ std::size_t bytes_of(const Query& query) noexcept {
   return bytes;
 }
 
-QueryResult away(const char* why) noexcept {
-  QueryResult result;
-  result.message = why;
-  return result;
+// For the debug log.
+const char* name_of(Lane lane) noexcept {
+  switch (lane) {
+    case Lane::kPublish:
+      return "publish";
+    case Lane::kCatchup:
+      return "catch-up";
+    case Lane::kPresence:
+      break;
+  }
+  return "presence";
+}
+
+std::shared_ptr<Query> make_query(Statement&& statement, Lane lane, QueryDone&& done) {
+  auto query = std::make_shared<Query>();
+  query->statement = std::move(statement);
+  query->lane = lane;
+  query->done = std::move(done);
+  return query;
 }
 
 }  // namespace
 
-Answer answer_of(const QueryResult& result) noexcept {
-  Answer answer;
-  if (result.rows != nullptr && PQntuples(result.rows) == 1 && PQgetisnull(result.rows, 0, 0) == 0) {
-    answer.text.emplace(PQgetvalue(result.rows, 0, 0), static_cast<std::size_t>(PQgetlength(result.rows, 0, 0)));
-    return answer;
-  }
-  answer.sqlstate = result.rows != nullptr ? "XX000" : result.sqlstate;  // no row: not what the function promises
-  answer.message = result.message;
-  answer.detail = result.detail;
-  return answer;
-}
-
-// One connection and the statement that is on it.
+// One connection and the statement that it executes.
 class QueryPool::Member final : private PgConnection::Owner {
  public:
   explicit Member(QueryPool& pool) : pool_(pool), connection_(*this, pool.log_) {
@@ -57,7 +56,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   bool closed() const noexcept { return connection_.closed(); }
   bool runs(Lane lane) const noexcept { return query_ != nullptr && query_->lane == lane; }
   bool connected() const noexcept { return !connection_.closed() && !opening_; }
-  // Its statement, if any, is somebody's who still waits for it.
+  // Whether it executes a statement whose result is still waited for.
   bool needed() const noexcept { return query_ != nullptr && query_->done != nullptr; }
   void close() noexcept {
     stop_timer(idle_timer_);
@@ -76,7 +75,9 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     query_ = std::move(query);
     query_->sent = true;
-    connection_.send(query_->statement, false);
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, pool_.log_, 0, "pgevents: query %s (%s) started on connection %p",
+                   query_->statement.sql.name, name_of(query_->lane), &connection_);
+    connection_.send(query_->statement);
   }
 
  private:
@@ -91,8 +92,9 @@ class QueryPool::Member final : private PgConnection::Owner {
       default:
         break;
     }
-    pool_.finish(std::exchange(query_, nullptr), away("no result"));  // libpq had no memory for it; else it is finished
-    if (pool_.shutting_down_ && !pool_.anybody_waits()) {
+    // A query that is not finished yet got no result: libpq had no memory for it.
+    pool_.finish(std::exchange(query_, nullptr), postgres::not_reached("no result"));
+    if (pool_.shutting_down_ && !pool_.any_waiting()) {
       return connection_.close();
     }
     ngx_add_timer(&idle_timer_, kIdleTimeout);
@@ -100,20 +102,16 @@ class QueryPool::Member final : private PgConnection::Owner {
   }
 
   void pg_result(const PGresult* rows) override {
-    QueryResult result;
-    if (PQresultStatus(rows) == PGRES_TUPLES_OK || PQresultStatus(rows) == PGRES_COMMAND_OK) {
-      result.rows = rows;
-    } else {
-      result.sqlstate = error_field(rows, PG_DIAG_SQLSTATE);
-      result.message = error_field(rows, PG_DIAG_MESSAGE_PRIMARY);
-      result.detail = error_field(rows, PG_DIAG_MESSAGE_DETAIL);
-    }
+    const QueryResult result = postgres::result_of(rows);
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, pool_.log_, 0, "pgevents: query %s (%s) answered: %s, %d rows",
+                   query_->statement.sql.name, name_of(query_->lane), PQresStatus(PQresultStatus(rows)),
+                   PQntuples(rows));
     if (!may_repeat(result)) {
       pool_.finish(query_, result);
     }
   }
 
-  // An error rolled the statement back, so whatever it does may be done again.
+  // An error has rolled the statement back, so that any statement may be repeated.
   bool may_repeat(const QueryResult& result) noexcept {
     const SqlFault fault = result.sqlstate.empty() ? SqlFault::kInternal : sql_fault(result.sqlstate);
     if ((fault != SqlFault::kConflict && fault != SqlFault::kSession) || !needed() || query_->repeated) {
@@ -133,13 +131,14 @@ class QueryPool::Member final : private PgConnection::Owner {
       pool_.close_idle();
     }
     if (was_opening || query != nullptr) {
-      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: database \"%V\": %s", &pool_.conf_.name, why);
+      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: %s to database \"%V\": %s",
+                    was_opening ? "cannot connect" : "lost the connection", &pool_.conf_.name, why);
     }
-    pool_.finish(query, away(why));
+    pool_.finish(query, postgres::not_reached(why));
     if (was_opening) {
       pool_.pause_until_ = ngx_current_msec + kConnectPause;
     }
-    // Where opening fails it may do so at once: to try again here could go on for ever. Those that are connected see to the queue.
+    // Opening may fail at once, so trying again here might never end. Connected members serve the queue.
     if (!was_opening) {
       pool_.dispatch();
     } else if (!pool_.any_connected()) {
@@ -158,7 +157,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   PgConnection connection_;
   std::shared_ptr<Query> query_;
   ngx_event_t idle_timer_{};
-  SqlFault again_ = SqlFault::kRequest;  // why the statement is to be repeated; kRequest: it is not
+  SqlFault again_ = SqlFault::kRequest;  // why the statement is repeated; kRequest: it is not
   bool opening_ = false;
 };
 
@@ -180,6 +179,38 @@ QueryPool::Queue& QueryPool::queue_of(const Query& query) noexcept {
       break;
   }
   return presence_;
+}
+
+// If nothing was queued, the handle's query is not pending.
+bool QueryPool::run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
+  auto query = make_query(std::move(statement), lane, std::move(done));
+  handle.query_ = query;
+  bool accepted = false;
+  try {
+    accepted = run(std::move(query));
+  } catch (...) {
+    handle.cancel();
+    throw;
+  }
+  if (!accepted) {
+    handle.cancel();
+  }
+  return accepted;
+}
+
+void QueryPool::post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
+  auto query = make_query(std::move(statement), lane, std::move(done));
+  handle.query_ = query;
+  try {
+    post(std::move(query));
+  } catch (...) {
+    handle.cancel();
+    throw;
+  }
+}
+
+void QueryPool::post(Statement statement, Lane lane, QueryDone done) {
+  post(make_query(std::move(statement), lane, std::move(done)));
 }
 
 bool QueryPool::run(std::shared_ptr<Query> query) {
@@ -223,7 +254,7 @@ std::shared_ptr<Query> QueryPool::take(Queue& queue) noexcept {
   return query;
 }
 
-// Presence never has all connections, unless there is only one.
+// Presence never takes all connections, unless there is only one.
 bool QueryPool::presence_may_start() const noexcept {
   const auto running =
       std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->runs(Lane::kPresence); });
@@ -231,7 +262,7 @@ bool QueryPool::presence_may_start() const noexcept {
   return !presence_.waiting.empty() && static_cast<std::size_t>(running) < limit;
 }
 
-// The queue whose first statement may start now; null when none may.
+// The queue whose first statement may start now; null if none may.
 QueryPool::Queue* QueryPool::next() noexcept {
   for (Queue* queue : {&publish_, &catchup_, &presence_}) {
     while (!queue->waiting.empty() && !queue->waiting.front()->done) {
@@ -256,16 +287,16 @@ std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
   return take(queue);
 }
 
-bool QueryPool::anybody_waits() const noexcept {
+bool QueryPool::any_waiting() const noexcept {
   return !publish_.waiting.empty() || !catchup_.waiting.empty() || !presence_.waiting.empty();
 }
 
-// By another session, as soon as there is one. Its place is at the head: it has waited already.
+// By another session, as soon as one is ready. The query has waited already, so it goes to the head of its queue.
 void QueryPool::repeat(std::shared_ptr<Query> query) noexcept {
   Queue& queue = queue_of(*query);
   const bool queued = guarded(log_, [&] { queue.waiting.push_front(query); });
   if (!queued) {
-    return finish(query, away("out of memory"));
+    return finish(query, postgres::not_reached("out of memory"));
   }
   queue.bytes += bytes_of(*query);
   dispatch();
@@ -289,14 +320,14 @@ void QueryPool::dispatch() noexcept {
     }
     if (member->closed()) {
       if (may_connect()) {
-        member->open();  // takes from the queue when it is connected
+        member->open();  // takes a query when it is connected
       }
       continue;
     }
     member->start(take_from(*queue));
   }
-  if (anybody_waits() && !may_connect() && all_closed()) {
-    fail_queue("no connection a moment ago");
+  if (any_waiting() && !may_connect() && all_closed()) {
+    fail_queue("connecting failed a moment ago");
   }
 }
 
@@ -304,7 +335,7 @@ bool QueryPool::may_connect() const noexcept {
   return static_cast<ngx_msec_int_t>(ngx_current_msec - pause_until_) >= 0;
 }
 
-// Not what is added meanwhile.
+// Queries that are added meanwhile stay.
 void QueryPool::fail_queue(const char* why) noexcept {
   std::list<std::shared_ptr<Query>> failed;
   for (Queue* queue : {&publish_, &catchup_, &presence_}) {
@@ -312,11 +343,11 @@ void QueryPool::fail_queue(const char* why) noexcept {
     queue->bytes = 0;
   }
   for (const auto& query : failed) {
-    finish(query, away(why));
+    finish(query, postgres::not_reached(why));
   }
 }
 
-// What has broken one connection has most likely broken those too that are idle; each would cost its next statement a timeout.
+// What broke one connection has most likely broken the idle ones too, and each of these would cost its next statement a timeout.
 void QueryPool::close_idle() noexcept {
   for (auto& member : members_) {
     if (member->free()) {
@@ -338,7 +369,7 @@ void QueryPool::shut_down() {
   for (Queue* queue : {&publish_, &catchup_, &presence_}) {
     drop_cancelled(*queue);
   }
-  const bool waiting = anybody_waits();
+  const bool waiting = any_waiting();
   for (auto& member : members_) {
     if (!member->needed() && !waiting) {
       member->close();

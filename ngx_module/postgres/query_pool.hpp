@@ -1,6 +1,6 @@
-// A few connections of one worker for the statements that requests need. Opened when wanted, closed when idle for a while.
-// Statements wait in bounded queues while all are busy, one for events and one for presence: however much presence costs,
-// it leaves one connection to the events.
+// A worker's few connections for the statements that requests need. They are opened on demand and closed after a minute without work.
+// While all are busy, statements wait in bounded queues, one for each lane. However much presence costs, it leaves one connection to
+// publishing and catch-up.
 #pragma once
 
 #include "ngx_module/postgres/pg_connection.hpp"
@@ -8,42 +8,54 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <string_view>
 
 #include "ngx_module/conf/conf.hpp"
+#include "postgres/answer.hpp"
+#include "postgres/statement.hpp"
 
 namespace pgevents::nginx {
 
-// What came of a statement. `rows` is null when it failed; then either the database refused it (`sqlstate` set) or was away.
-// Only to look at, so that to be told needs no memory.
-struct QueryResult {
-  const PGresult* rows = nullptr;
-  std::string_view sqlstate;
-  std::string_view message;
-  std::string_view detail;
-};
+using postgres::Answer;
+using postgres::answer_of;
+using postgres::QueryResult;
 
-// What a statement with one row and one column came to. Without `text` it failed: see QueryResult.
-struct Answer {
-  std::optional<std::string_view> text;
-  std::string_view sqlstate;
-  std::string_view message;
-  std::string_view detail;
-};
-Answer answer_of(const QueryResult& result) noexcept;
-
-// What a statement is for: publishing and catch-up are what clients wait for; presence is all else, from a realm's whole state to
-// the worker's own reports.
+// What a statement is for. Clients wait for publishing and catch-up; presence is all else, from a realm's whole state to the worker's own
+// reports.
 enum class Lane { kPublish, kCatchup, kPresence };
+
+// Gets the result of a statement, at most once. What it throws is only logged.
+using QueryDone = std::function<void(const QueryResult&)>;
 
 struct Query {
   Statement statement;
   Lane lane = Lane::kCatchup;
   bool sent = false;      // the database may have taken its snapshot
-  bool repeated = false;  // after an error that had nothing to do with it; once
-  std::function<void(const QueryResult&)>
-      done;  // called at most once; cancel() drops it. What it throws is only logged
+  bool repeated = false;  // once, after an error that the statement itself did not cause
+  QueryDone done;         // empty: called, or cancelled
   void cancel() noexcept { done = nullptr; }
+};
+
+// What the caller keeps of a statement under way. The callback is dropped with it; the statement is executed all the same if it was sent.
+class QueryHandle {
+ public:
+  QueryHandle() = default;
+  ~QueryHandle() { cancel(); }
+  QueryHandle(const QueryHandle&) = delete;
+  QueryHandle& operator=(const QueryHandle&) = delete;
+
+  // Whether the callback is still to be called. False within the callback.
+  bool pending() const noexcept { return query_ != nullptr && query_->done != nullptr; }
+  // Whether the database may have taken its snapshot: what is committed from now on may be missing in the result.
+  bool sent() const noexcept { return query_ != nullptr && query_->sent; }
+  void cancel() noexcept {
+    if (query_ != nullptr) {
+      query_->cancel();
+    }
+  }
+
+ private:
+  friend class QueryPool;
+  std::shared_ptr<Query> query_;
 };
 
 class QueryPool {
@@ -51,16 +63,21 @@ class QueryPool {
   QueryPool(const DatabaseConf& conf, ngx_log_t* log);
   ~QueryPool();
 
-  // Runs `query` as soon as a connection is free for its lane. False when the lane's queue is full: the answer is 503. Where this
-  // throws nothing has happened, and nothing will.
+  // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before this returns. False if
+  // the lane's queue is full: the statement is dropped and the answer is 503. If this throws, `done` is never called.
+  bool run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);
+  // The same for the few statements of the worker itself: the queue takes them even if it is full.
+  void post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);
+  void post(Statement statement, Lane lane, QueryDone done);
+  // The same with a query that the caller has made.
   bool run(std::shared_ptr<Query> query);
-  // The same for the worker's own statements, of which there are few: never refused.
   void post(std::shared_ptr<Query> query);
-  // The database is there: the next request need not wait until it may open a connection.
+
+  // The database answers again: the next statement may open a connection without a pause.
   void may_connect_again() noexcept { pause_until_ = ngx_current_msec; }
-  // Connections close as they become idle: the worker leaves.
+  // The worker shuts down: connections close as they become idle.
   void shut_down();
-  // All connections, whatever is on them: the process ends.
+  // The process ends: closes all connections, also busy ones.
   void close() noexcept;
 
  private:
@@ -73,7 +90,7 @@ class QueryPool {
   static constexpr std::size_t kMaxQueue = 1024;
   static constexpr std::size_t kMaxEventBytes = 64 * 1024 * 1024;
   static constexpr std::size_t kMaxPresenceBytes = 16 * 1024 * 1024;
-  // So many others go before one about presence that waits as well.
+  // So many statements of the other lanes go before a waiting one about presence.
   static constexpr unsigned kMaxPassedOver = 8;
 
   Queue& queue_of(const Query& query) noexcept;
@@ -83,7 +100,7 @@ class QueryPool {
   Queue* next() noexcept;
   Queue* next_of_events() noexcept;
   std::shared_ptr<Query> take_from(Queue& queue) noexcept;
-  bool anybody_waits() const noexcept;
+  bool any_waiting() const noexcept;
   void repeat(std::shared_ptr<Query> query) noexcept;
   void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
   void dispatch() noexcept;
@@ -98,10 +115,11 @@ class QueryPool {
   Queue publish_{{}, 0, kMaxEventBytes};
   Queue catchup_{{}, 0, kMaxEventBytes};
   Queue presence_{{}, 0, kMaxPresenceBytes};
-  bool published_last_ = false;  // publishing and catch-up take turns: neither waits for the other's whole queue
-  unsigned passed_over_ = 0;     // of these that went before a statement about presence
+  bool published_last_ =
+      false;                  // publishing and catch-up take turns, so that neither waits for the other's whole queue
+  unsigned passed_over_ = 0;  // how many of these went before the waiting statement about presence
   std::vector<std::unique_ptr<Member>> members_;
-  ngx_msec_t pause_until_ = 0;  // after a failure no request opens a connection for a second
+  ngx_msec_t pause_until_ = 0;  // for a second after a failure no connection is opened
   bool shutting_down_ = false;
 };
 

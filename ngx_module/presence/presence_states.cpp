@@ -1,12 +1,12 @@
 // See presence_states.hpp.
 #include "ngx_module/presence/presence_states.hpp"
 
-#include "core/wire/sql.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-void tell(const std::vector<std::shared_ptr<StateWaiter>>& waiters, const Answer& answer) noexcept {
+void answer_all(const std::vector<std::shared_ptr<StateWaiter>>& waiters, const Answer& answer) noexcept {
   for (const auto& waiter : waiters) {
     if (waiter->done) {
       const auto done = std::exchange(waiter->done, nullptr);
@@ -17,16 +17,10 @@ void tell(const std::vector<std::shared_ptr<StateWaiter>>& waiters, const Answer
 
 }  // namespace
 
-PresenceStates::~PresenceStates() {
-  for (auto& [wanted, job] : jobs_) {
-    job.query->cancel();
-  }
-}
-
 bool PresenceStates::add(const std::string& wanted, std::shared_ptr<StateWaiter> waiter) {
   const auto [job, is_new] = jobs_.try_emplace(wanted);
   if (!is_new) {
-    Waiters& waiters = job->second.query->sent ? job->second.next : job->second.waiting;
+    Waiters& waiters = job->second.query.sent() ? job->second.next : job->second.waiting;
     waiters.push_back(std::move(waiter));
     return true;
   }
@@ -42,31 +36,31 @@ bool PresenceStates::add(const std::string& wanted, std::shared_ptr<StateWaiter>
 
 // The database may be away, and the job gone, before this returns true.
 bool PresenceStates::start(Jobs::iterator job) {
-  auto query = std::make_shared<Query>();
-  query->statement = {sql::kPresenceState, {job->first}};
-  query->lane = Lane::kPresence;
-  query->done = [this, wanted = job->first](const QueryResult& result) { answered(wanted, result); };
-  job->second.query = query;
-  return pool_.run(std::move(query));
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: presence state asked for %uz requests",
+                 job->second.waiting.size());
+  return pool_.run(
+      {sql::kPresenceState, {job->first}}, Lane::kPresence,
+      [this, wanted = job->first](const QueryResult& result) { answered(wanted, result); }, job->second.query);
 }
 
-// The next statement is under way before anybody is told: who is told may ask again.
+// The next statement starts before the waiters get their answers, because a waiter may ask again.
 void PresenceStates::answered(const std::string& wanted, const QueryResult& result) noexcept {
   const auto job = jobs_.find(wanted);
   if (job == jobs_.end()) {
     return;
   }
-  Waiters done, refused;
+  Waiters done;
+  Waiters rejected;
   done.swap(job->second.waiting);
   job->second.waiting.swap(job->second.next);
   if (job->second.waiting.empty()) {
     jobs_.erase(job);
   } else if (!guarded(log_, false, [this, job] { return start(job); })) {
-    refused.swap(job->second.waiting);
+    rejected.swap(job->second.waiting);
     jobs_.erase(job);
   }
-  tell(done, answer_of(result));
-  tell(refused, answer_of({}));
+  answer_all(done, answer_of(result));
+  answer_all(rejected, answer_of({}));
 }
 
 }  // namespace pgevents::nginx

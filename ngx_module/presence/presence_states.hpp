@@ -1,6 +1,6 @@
-// A realm's whole presence for all who ask for it at the same time: one statement, of which each gets a copy. Only a statement whose
-// snapshot is still to be taken can be joined, so nobody gets a state older than the question. One is under way for each realm and form
-// of the answer; who comes meanwhile waits for the next.
+// A realm's whole presence for all requests that ask for it at the same time: one statement, whose answer each of them gets. A request can
+// only join a statement whose snapshot has not been taken, so no answer is older than its request. For each realm and form of the answer one
+// statement is under way; requests that come meanwhile wait for the next one.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ngx_module/postgres/query_pool.hpp"
@@ -17,7 +18,7 @@ namespace pgevents::nginx {
 
 // A request that waits for a state.
 struct StateWaiter {
-  // Called at most once; does not throw. cancel() drops it.
+  // Called at most once, unless cancelled; does not throw.
   std::function<void(const Answer&)> done;
   void cancel() noexcept { done = nullptr; }
 };
@@ -25,17 +26,15 @@ struct StateWaiter {
 class PresenceStates {
  public:
   PresenceStates(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {}
-  ~PresenceStates();
-
-  // `wanted` is what the database put into the answer, see AnswerInParts. False when too much waits already: the answer is 503.
+  // `wanted` is what the database put into the answer, see AnswerInParts. False if too many statements wait already: the answer is 503.
   bool add(const std::string& wanted, std::shared_ptr<StateWaiter> waiter);
 
  private:
   using Waiters = std::vector<std::shared_ptr<StateWaiter>>;
   struct Job {
-    std::shared_ptr<Query> query;
+    QueryHandle query;
     Waiters waiting;  // for `query`
-    Waiters next;     // for the one behind it
+    Waiters next;     // for the one after it
   };
   using Jobs = std::map<std::string, Job>;
 

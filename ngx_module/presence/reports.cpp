@@ -1,28 +1,24 @@
 // See reports.hpp.
 #include "ngx_module/presence/reports.hpp"
 
-#include "core/wire/sql.hpp"
+#include <optional>
+
+#include "postgres/sqlstate.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-std::optional<std::string_view> field(const PGresult* rows, int row, int column) noexcept {
-  if (PQgetisnull(rows, row, column) != 0) {
-    return std::nullopt;
-  }
-  return std::string_view(PQgetvalue(rows, row, column), static_cast<std::size_t>(PQgetlength(rows, row, column)));
-}
+using ReportRows = postgres::Rows<sql::ReportColumn>;
 
-// A row is an answer, or an error that is the report's own.
-Answer answer_in(const PGresult* rows, int row) noexcept {
-  Answer answer;
-  answer.text = field(rows, row, 0);
-  if (!answer.text) {
-    answer.sqlstate = field(rows, row, 1).value_or("XX000");
-    answer.message = field(rows, row, 2).value_or("");
-    answer.detail = field(rows, row, 3).value_or("");
+// A row is an answer, or an error of this report alone.
+Answer answer_in(const postgres::Row<sql::ReportColumn>& row) noexcept {
+  if (!row.is_null(sql::ReportColumn::kAnswer)) {
+    return {row.text(sql::ReportColumn::kAnswer), {}, {}, {}};
   }
-  return answer;
+  const bool has_state = !row.is_null(sql::ReportColumn::kState);
+  return {std::nullopt, has_state ? row.text(sql::ReportColumn::kState) : postgres::kInternalError,
+          row.text(sql::ReportColumn::kMessage), row.text(sql::ReportColumn::kDetail)};
 }
 
 }  // namespace
@@ -51,7 +47,7 @@ void Reports::take_batch() noexcept {
   }
 }
 
-// Those for whose batch there is no memory are told that the database is away, and the next ones have their turn.
+// If memory for a batch is refused, its reports get the answer that the database is not available, and the next batch follows.
 void Reports::send_next() noexcept {
   while (!busy_ && !waiting_.empty()) {
     busy_ = true;
@@ -68,26 +64,24 @@ void Reports::send() {
     requests += requests.empty() ? '[' : ',';
     requests += report->request;
   }
-  auto query = std::make_shared<Query>();
-  query->statement = {sql::kReportPresenceMany, {requests + ']'}};
-  query->lane = Lane::kPresence;
-  query->done = [this](const QueryResult& result) {
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: %uz presence reports sent", sent_.size());
+  pool_.post({sql::kReportPresenceMany, {requests + ']'}}, Lane::kPresence, [this](const QueryResult& result) {
     answered(result);
     send_next();
-  };
-  pool_.post(std::move(query));
+  });
 }
 
-// Whoever is answered may bring the next report at once: it waits for the next batch.
+// A client that gets its answer may send the next report at once: it waits for the next batch.
 void Reports::answered(const QueryResult& result) noexcept {
   Batch batch;
   batch.swap(sent_);
-  const bool whole = result.rows != nullptr && PQntuples(result.rows) == static_cast<int>(batch.size());
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: %uz presence reports answered", batch.size());
+  const bool whole = result.rows != nullptr && ReportRows(result.rows).size() == static_cast<int>(batch.size());
   int row = 0;
   for (const auto& report : batch) {
     if (report->done) {
       const auto done = std::exchange(report->done, nullptr);
-      done(whole ? answer_in(result.rows, row) : answer_of(result));
+      done(whole ? answer_in(ReportRows(result.rows).at(row)) : answer_of(result));
     }
     ++row;
   }

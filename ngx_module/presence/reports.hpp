@@ -1,5 +1,5 @@
-// Reports of presence of many users, written together: while one batch is with the database the next one gathers. Under a light load
-// each report goes at once and alone; under a heavy one a commit serves hundreds.
+// Reports of presence of many users, written together: while the database writes one batch, the next one gathers. Under a light load each
+// report is sent at once and alone; under a heavy load one commit serves hundreds.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -16,7 +16,7 @@ namespace pgevents::nginx {
 // One report that waits for its answer.
 struct Report {
   std::string request;  // JSON {"identity":…,"params":…}
-  // Called at most once; does not throw. cancel() drops it, the report is written all the same.
+  // Called at most once, unless cancelled; does not throw. A cancelled report is written all the same.
   std::function<void(const Answer&)> done;
   void cancel() noexcept { done = nullptr; }
 };
@@ -25,7 +25,7 @@ class Reports {
  public:
   Reports(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {}
 
-  // False when too many wait already: the answer is 503.
+  // False if too many wait already: the answer is 503.
   bool add(std::shared_ptr<Report> report);
 
  private:
@@ -33,7 +33,7 @@ class Reports {
 
   static constexpr std::size_t kMaxWaiting = 8192;
   static constexpr std::size_t kMaxWaitingBytes = 16 * 1024 * 1024;
-  // A batch of at most so many reports, and so many bytes or one report.
+  // A batch has at most so many reports and so many bytes, but at least one report.
   static constexpr std::size_t kMaxBatch = 500;
   static constexpr std::size_t kMaxBatchBytes = 256 * 1024;
 
@@ -47,7 +47,7 @@ class Reports {
   Batch waiting_;
   std::size_t waiting_bytes_ = 0;
   Batch sent_;
-  bool busy_ = false;  // a batch is with the database, or being answered
+  bool busy_ = false;  // a batch is under way, or being answered
 };
 
 }  // namespace pgevents::nginx

@@ -1,18 +1,16 @@
 // See ticker.hpp.
 #include "ngx_module/presence/ticker.hpp"
 
-#include <charconv>
-
-#include "core/wire/sql.hpp"
+#include "postgres/sqlstate.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
 constexpr ngx_msec_t kLongest = 500;
 constexpr ngx_msec_t kAfterFailure = 2'000;
-// When the database comes back after a long time, all leases have run out: whoever is still here renews his first.
+// After a long outage of the database all leases have run out: the workers need time to renew theirs first.
 constexpr ngx_msec_t kAfterAway = 5'000;
-constexpr char kLockNotAvailable[] = "55P03";  // somebody takes long over a user; the next tick will do it
 
 }  // namespace
 
@@ -31,9 +29,7 @@ void Ticker::start() {
 
 void Ticker::stop() noexcept {
   stop_timer(timer_);
-  if (query_ != nullptr) {
-    query_->cancel();
-  }
+  query_.cancel();
 }
 
 void Ticker::on_timer(ngx_event_t* event) {
@@ -57,20 +53,19 @@ void Ticker::tick() {
   if (!may_tick()) {
     return start();
   }
-  query_ = std::make_shared<Query>();
-  query_->statement = {sql::kPresenceTick, {}};
-  query_->lane = Lane::kPresence;
-  query_->done = [this](const QueryResult& result) { ticked(result); };
-  pool_.post(query_);
+  pool_.post(
+      {sql::kPresenceTick, {}}, Lane::kPresence, [this](const QueryResult& result) { ticked(result); }, query_);
 }
 
 void Ticker::ticked(const QueryResult& result) {
   ngx_msec_t wait = kAfterFailure;
   const Answer answer = answer_of(result);
   if (answer.text) {
-    std::from_chars(answer.text->data(), answer.text->data() + answer.text->size(), wait);
-  } else if (!answer.sqlstate.empty() && answer.sqlstate != kLockNotAvailable) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: presence could not be told: %s", Printable(answer.message).c_str());
+    wait = postgres::number_in(*answer.text, wait);
+  } else if (!answer.sqlstate.empty() && answer.sqlstate != postgres::kLockNotAvailable) {
+    // A lock that is held for long is no error: the next tick does the work.
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pgevents.presence_tick() failed: %s",
+                  Printable(answer.message).c_str());
   }
   ngx_add_timer(&timer_, wait);
 }

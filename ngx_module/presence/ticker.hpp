@@ -1,11 +1,10 @@
-// Calls pgevents.presence_tick() as often as it wants to be called: tells what was kept back to be told together, ends connections that
-// are over. One worker of the instance does it, the one that listens.
+// Calls pgevents.presence_tick() as often as that asks for: it publishes changes that were held back to share an event, and ends connections
+// whose time is over. Only the worker that listens calls it.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
 
 #include <functional>
-#include <memory>
 
 #include "ngx_module/postgres/query_pool.hpp"
 
@@ -13,7 +12,7 @@ namespace pgevents::nginx {
 
 class Ticker {
  public:
-  // `serving`: whether the database can be reached; `listening`: whether this is the worker that listens.
+  // `serving`: whether the database can be reached, as far as is known; `listening`: whether this is the worker that listens.
   Ticker(QueryPool& pool, std::function<bool()> serving, std::function<bool()> listening, ngx_log_t* log);
   ~Ticker();
 
@@ -32,9 +31,9 @@ class Ticker {
   std::function<bool()> listening_;
   ngx_log_t* log_;
   ngx_event_t timer_{};
-  std::shared_ptr<Query> query_;
-  bool served_ = false;  // the database has been there before
-  bool away_ = false;    // and is not now
+  QueryHandle query_;
+  bool served_ = false;  // the database has been reached before
+  bool away_ = false;    // and cannot be reached now
   ngx_msec_t not_before_ = 0;
 };
 

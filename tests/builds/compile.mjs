@@ -10,7 +10,7 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const kLimit = 10 * 60_000;
 const kBuilds = path.join(kRoot, 'build', 'builds');
-const kSourceFolders = ['core', 'ngx_module'];
+const kSourceFolders = ['core', 'postgres', 'ngx_module'];
 
 // The directory of the nginx source (of another release of Debian, if `suite` names one).
 export async function nginxSource(suite) {

@@ -10,9 +10,9 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { filesBelow, usualBuild } from './compile.mjs';
 import { firstInclude, missingIncludes } from './includes.mjs';
 
-const kFolders = ['core', 'fcgi_fallback', 'ngx_module', 'tests/bench', 'tests/faults', 'tests/fuzz', 'tests/unit'];
+const kFolders = ['core', 'fcgi_fallback', 'ngx_module', 'postgres', 'tests/bench', 'tests/faults', 'tests/fuzz', 'tests/unit'];
 const files = kFolders.flatMap(filesBelow).filter((name) => /\.[ch]pp$/.test(name));
-const isShipped = (name) => /^(core|ngx_module|fcgi_fallback)\//.test(name);
+const isShipped = (name) => /^(core|ngx_module|fcgi_fallback|postgres)\//.test(name);
 
 describe('includes', () => {
   test('every name of the standard library is included by the file that uses it, or by a header of ours', () => {

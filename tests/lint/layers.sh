@@ -11,3 +11,7 @@ if git ls-files -- 'fcgi_fallback/*' | xargs -r grep -nE '#[[:space:]]*include[[
   echo "The fallback knows nothing of the nginx module."
   exit 1
 fi
+if git ls-files -- 'postgres/*' | xargs -r grep -nE '#[[:space:]]*include[[:space:]]*[<"].*(ngx_|fcgi)'; then
+  echo "postgres/ serves module and fallback, and includes headers of neither."
+  exit 1
+fi

@@ -156,7 +156,7 @@ START_TEST(complaints_go_to_the_log_without_the_token) {
   std::string web_log;
   server.get(bearer(forged), "/events/closed", &web_log);
   assert_text(web_log, "");  // where it would be an error of the server's
-  assert_that(file_text(server.log).find("refused: Invalid token: ") != std::string::npos, file_text(server.log));
+  assert_that(file_text(server.log).find("rejected: Invalid token: ") != std::string::npos, file_text(server.log));
   for (const std::string& part : {forged.substr(0, 20), forged.substr(forged.size() - 43)}) {
     assert_that(file_text(server.log).find(part) == std::string::npos, "no part of the token in the log");
   }
@@ -171,7 +171,7 @@ START_TEST(the_web_servers_log_hears_nothing_of_requests_with_a_token_in_the_que
     server.get({{"QUERY_STRING", query}}, "/events/closed", &web_log);
     server.get({{"QUERY_STRING", query}, {"PGEVENTS_USER", "10"}}, "/events/closed", &web_log);
     assert_text(web_log, "", query);
-    for (const char* line : {"refused: Invalid token: ", "no connection to the database"}) {
+    for (const char* line : {"rejected: Invalid token: ", "no connection to the database"}) {
       assert_that(file_text(server.log).find(line) != std::string::npos, line);
     }
     assert_that(file_text(server.log).find(forged.substr(0, 20)) == std::string::npos, "the token");
@@ -188,7 +188,7 @@ START_TEST(floods_of_refusals_are_not_logged_one_by_one) {
   for (int i = 0; i < 200; ++i) assert_text(server.status(bearer("x")), kUnauthorized);
   const std::string text = file_text(server.log);
   std::size_t lines = 0;
-  for (std::size_t at = text.find("refused: "); at != std::string::npos; at = text.find("refused: ", at + 1)) ++lines;
+  for (std::size_t at = text.find("rejected: "); at != std::string::npos; at = text.find("rejected: ", at + 1)) ++lines;
   ck_assert_uint_ge(lines, 1);
   ck_assert_uint_lt(lines, 100);
 }

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "fcgi_fallback/database.hpp"
-#include "fcgi_fallback/event_pages.hpp"
 #include "fcgi_fallback/options.hpp"
 
 using namespace pgevents;
@@ -246,16 +244,6 @@ START_TEST(the_connection_string_disappears_from_the_arguments) {
 }
 END_TEST
 
-START_TEST(connection_strings_are_checked_before_use) {
-  for (const char* good : {"", "app", "host=h dbname=d password='x y'", "postgresql://u:p@h:5432/d", "service=s"}) {
-    assert_that(fallback::Database::conninfo_is_readable(good), good);
-  }
-  for (const char* bad : {"host=h nonsense", "nosuchword=1", "password='open", "postgresql://h:port/d?x=%zz"}) {
-    assert_that(!fallback::Database::conninfo_is_readable(bad), bad);
-  }
-}
-END_TEST
-
 START_TEST(help_names_every_option) {
   ProgramOptions options;
   Arguments arguments({"--help", "--version"});
@@ -270,13 +258,6 @@ START_TEST(help_names_every_option) {
                            "PGEVENTS_JWT_KEY",  "PGEVENTS_ALLOW_ORIGIN", "PGEVENTS_PRESENCE", "PGEVENTS_USER"}) {
     assert_that(fallback::usage().find(name) != std::string::npos, name);
   }
-}
-END_TEST
-
-START_TEST(channels_become_an_array_of_postgresql) {
-  assert_text(fallback::array_literal({"a"}), R"({"a"})");
-  assert_text(fallback::array_literal({"a", "b,c", "{}", "NULL"}), R"({"a","b,c","{}","NULL"})");
-  assert_text(fallback::array_literal({"a\"b\\c"}), R"({"a\"b\\c"})");
 }
 END_TEST
 
@@ -298,8 +279,6 @@ int main() {
                                      variables_that_mean_nothing_are_named,
                                      parameters_of_single_requests_are_fewer,
                                      the_connection_string_disappears_from_the_arguments,
-                                     connection_strings_are_checked_before_use,
                                      help_names_every_option,
-                                     channels_become_an_array_of_postgresql,
                                  });
 }

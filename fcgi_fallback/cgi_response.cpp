@@ -1,5 +1,5 @@
-// Answers and bodies in the terms of CGI.
-#include "fcgi_fallback/response.hpp"
+// Responses and bodies in the terms of CGI; see cgi_response.hpp.
+#include "fcgi_fallback/cgi_response.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -56,9 +56,9 @@ Error error_with(int status, std::string msg) {
   return error;
 }
 
-// CONTENT_LENGTH; nothing when it is absent (the body then ends where the input does) or no number.
-std::optional<std::size_t> content_length(const Exchange& exchange) {
-  const auto text = exchange.param("CONTENT_LENGTH");
+// CONTENT_LENGTH; nothing if it is absent (the body then ends where the input does) or not a number.
+std::optional<std::size_t> content_length(const CgiRequest& cgi) {
+  const auto text = cgi.variable("CONTENT_LENGTH");
   if (!text || text->empty()) return std::nullopt;
   std::size_t length = 0;
   const char* const end = text->data() + text->size();
@@ -70,20 +70,20 @@ std::optional<std::size_t> content_length(const Exchange& exchange) {
 
 }  // namespace
 
-bool send_head(Exchange& exchange, int status, const std::vector<Header>& headers) {
+bool send_head(CgiRequest& cgi, int status, const std::vector<Header>& headers) {
   std::string head = "Status: " + std::to_string(status) + ' ' + reason(status) + "\r\n";
   for (const Header& header : headers) head += header.name + ": " + header.value + "\r\n";
   head += std::string(kNoSniffName) + ": " + kNoSniffValue + "\r\n";
-  return exchange.write(head += "\r\n");
+  return cgi.write(head += "\r\n");
 }
 
-void send_reply(Exchange& exchange, const Reply& reply, bool head_only) {
+void send_reply(CgiRequest& cgi, const Reply& reply, bool head_only) {
   std::vector<Header> headers = reply.headers;
   if (reply.status != 204) headers.push_back({"Content-Length", std::to_string(reply.body.size())});
-  if (send_head(exchange, reply.status, headers) && !head_only) exchange.write(reply.body);
+  if (send_head(cgi, reply.status, headers) && !head_only) cgi.write(reply.body);
 }
 
-std::vector<Header> stream_headers_here() {
+std::vector<Header> buffered_stream_headers() {
   auto headers = stream_headers();
   headers.erase(std::remove_if(headers.begin(), headers.end(),
                                [](const Header& header) { return header.name == "X-Accel-Buffering"; }),
@@ -91,14 +91,14 @@ std::vector<Header> stream_headers_here() {
   return headers;
 }
 
-std::optional<Error> read_body(Exchange& exchange, std::size_t max_size, std::string& body) {
-  const auto length = content_length(exchange);
+std::optional<Error> read_body(CgiRequest& cgi, std::size_t max_size, std::string& body) {
+  const auto length = content_length(cgi);
   const Error too_large = body_too_large(max_size);
   if (length && *length > max_size) return too_large;
   char buffer[16384];
   while (!length || body.size() < *length) {
     const std::size_t wanted = length ? std::min(sizeof buffer, *length - body.size()) : sizeof buffer;
-    const std::size_t got = exchange.read(buffer, wanted);
+    const std::size_t got = cgi.read(buffer, wanted);
     if (got == 0) break;
     body.append(buffer, got);
     if (body.size() > max_size) return too_large;

@@ -1,0 +1,57 @@
+// Prunes the log; see pruner.hpp.
+#include "ngx_module/listener/pruner.hpp"
+
+#include <string>
+
+#include "postgres/statements.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+constexpr int kBatch = 5'000;  // rows
+
+}  // namespace
+
+Pruner::Pruner(const DatabaseConf& conf, QueryPool& pool, ngx_log_t* log) : conf_(conf), pool_(pool), log_(log) {
+  init_timer(timer_, this, &Pruner::on_timer, log);
+}
+
+void Pruner::start() {
+  if (conf_.prune != 0) {
+    ngx_add_timer(&timer_, conf_.prune);
+  }
+}
+
+void Pruner::stop() noexcept {
+  stop_timer(timer_);
+  query_.cancel();
+}
+
+void Pruner::on_timer(ngx_event_t* event) {
+  auto* self = static_cast<Pruner*>(event->data);
+  guarded(self->log_, [self] { self->prune(); });
+  ngx_add_timer(event, self->conf_.prune);
+}
+
+// In the lane of presence: it can wait.
+void Pruner::prune() {
+  if (!query_.pending()) {
+    pool_.post(
+        {sql::kPrune, {std::to_string(kBatch)}}, Lane::kPresence, [this](const QueryResult& result) { pruned(result); },
+        query_);
+  }
+}
+
+void Pruner::pruned(const QueryResult& result) {
+  if (result.rows == nullptr) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s", &conf_.name,
+                  Printable(result.message).c_str());
+    return;
+  }
+  const Answer rows = answer_of(result);
+  if (rows.text && postgres::number_in<int>(*rows.text) >= kBatch) {
+    prune();
+  }
+}
+
+}  // namespace pgevents::nginx
