@@ -1,4 +1,5 @@
-// One request and its response in the terms of CGI (RFC 3875), whether it comes by FastCGI or by CGI. The handler sees only this.
+// One request and its response in the terms of CGI (RFC 3875), whether it comes by FastCGI or by CGI. The handler sees
+// only this.
 #pragma once
 
 #include <cstddef>

@@ -16,8 +16,8 @@ bool send_head(CgiRequest& cgi, int status, const std::vector<Header>& headers);
 // Sends a whole response; without its body for HEAD.
 void send_reply(CgiRequest& cgi, const Reply& reply, bool head_only);
 
-// The core's stream headers without the one that turns nginx's buffering off. A stream that ends at once may be buffered; a slow client then
-// occupies nginx, not one of our few processes.
+// The core's stream headers without the one that turns nginx's buffering off. A stream that ends at once may be
+// buffered; a slow client then occupies nginx, not one of our few processes.
 std::vector<Header> buffered_stream_headers();
 
 // Reads the whole body. Returns an error if it is larger than `max_size` or ends too early.

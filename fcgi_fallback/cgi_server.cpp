@@ -46,8 +46,12 @@ class PlainCgiRequest : public CgiRequest {
     std::string_view rest = buffer_;
     while (!rest.empty()) {
       const ssize_t sent = ::write(STDOUT_FILENO, rest.data(), rest.size());
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent <= 0) break;
+      if (sent < 0 && errno == EINTR) {
+        continue;
+      }
+      if (sent <= 0) {
+        break;
+      }
       rest.remove_prefix(static_cast<std::size_t>(sent));
     }
     const bool complete = rest.empty();
@@ -77,7 +81,9 @@ int serve_cgi(Handler& handler) {
   handler.idle();
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  if (static_cast<unsigned>(now.tv_nsec / 1000) % kPruneOneIn == 0) handler.prune();
+  if (static_cast<unsigned>(now.tv_nsec / 1000) % kPruneOneIn == 0) {
+    handler.prune();
+  }
   return 0;
 }
 

@@ -1,5 +1,6 @@
-// libpq, one statement at a time; see database_connection.hpp. Every wait ends: by connect_timeout, by the server's statement_timeout, and
-// by kAnswerTimeout if server or network stay silent. TCP keepalives end dead connections that are idle.
+// libpq, one statement at a time; see database_connection.hpp. Every wait ends: by connect_timeout, by the server's
+// statement_timeout, and by kAnswerTimeout if server or network stay silent. TCP keepalives end dead connections that
+// are idle.
 #include "fcgi_fallback/database_connection.hpp"
 
 #include <poll.h>
@@ -91,8 +92,8 @@ bool DatabaseConnection::is_connected() {
   return connection_ != nullptr && kept_connection_lives();
 }
 
-// A server that ended has closed the socket, which libpq notices without a round trip. The server's last message comes first, the end only
-// with the next read.
+// A server that ended has closed the socket, which libpq notices without a round trip. The server's last message comes
+// first, the end only with the next read.
 bool DatabaseConnection::kept_connection_lives() {
   if (is_lost()) {
     return false;
@@ -123,7 +124,8 @@ ResultPtr DatabaseConnection::execute(const Statement& statement) {
   return postgres::send_prepared(connection_, statement) ? wait_for_result() : nullptr;
 }
 
-// Sends what is buffered and receives the last result, within kAnswerTimeout. Null: the connection is of no further use.
+// Sends what is buffered and receives the last result, within kAnswerTimeout. Null: the connection is of no further
+// use.
 ResultPtr DatabaseConnection::wait_for_result() {
   const auto deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
   ResultPtr last;
@@ -171,8 +173,8 @@ bool DatabaseConnection::needs_another_session(const PGresult* result, bool repe
   return sql_fault(postgres::error_of(result).sqlstate) == SqlFault::kSession;
 }
 
-// Whether the statement may be repeated at once on the same session: after a conflict with other transactions, once; and without prepared
-// statements, from now on, if one got lost.
+// Whether the statement may be repeated at once on the same session: after a conflict with other transactions, once;
+// and without prepared statements, from now on, if one got lost.
 bool DatabaseConnection::may_repeat_here(const PGresult* result, bool& repeated) {
   if (is_lost()) {
     return false;

@@ -24,13 +24,15 @@ struct Outcome {
   Error error = internal_error();  // the answer to the client if it failed, or if the rows are not what was expected
   std::string log;                 // for the operator; empty: nothing to report
 
-  // The value of a statement that returns one row with one column. Nothing: the answer is `error`. Valid as long as `rows`.
+  // The value of a statement that returns one row with one column. Nothing: the answer is `error`. Valid as long as
+  // `rows`.
   std::optional<std::string_view> value() const noexcept;
 };
 
 class DatabaseConnection final : private postgres::NoticeLog {
  public:
-  // `prepare`: prepare each statement once per connection. For a single request (CGI) that would only cost a round trip.
+  // `prepare`: prepare each statement once per connection. For a single request (CGI) that would only cost a round
+  // trip.
   DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after);
   ~DatabaseConnection();
   DatabaseConnection(const DatabaseConnection&) = delete;
@@ -39,8 +41,8 @@ class DatabaseConnection final : private postgres::NoticeLog {
   // Whether a connection is open and not known to be dead. Opens none.
   bool is_connected();
 
-  // Runs a statement and waits for its result. If a kept connection turns out to be dead, connects once more and repeats the statement,
-  // provided that it surely was not executed, or is `repeatable`.
+  // Runs a statement and waits for its result. If a kept connection turns out to be dead, connects once more and
+  // repeats the statement, provided that it surely was not executed, or is `repeatable`.
   Outcome run(const postgres::Statement& statement, bool repeatable);
 
   // Runs a statement that may be left out: only on a connection that is open, and not twice.

@@ -20,8 +20,8 @@ class EventPages {
   // Both must outlive this.
   EventPages(DatabaseConnection& database, const Subscription& subscription);
 
-  // Reads the next page and calls `visit` for each of its events that passes the filter; the views are valid only during the call. Returns
-  // the error if the page could not be read (`log` as in Outcome).
+  // Reads the next page and calls `visit` for each of its events that passes the filter; the views are valid only
+  // during the call. Returns the error if the page could not be read (`log` as in Outcome).
   using Visitor = std::function<void(const EventView&)>;
   std::optional<Error> next(const Visitor& visit, std::string& log);
 

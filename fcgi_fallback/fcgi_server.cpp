@@ -1,5 +1,5 @@
-// The accept loop of a FastCGI process. It accepts connections itself: libfcgi would block in accept() without noticing signals, keeps only
-// one connection, and serves no other while that is idle.
+// The accept loop of a FastCGI process. It accepts connections itself: libfcgi would block in accept() without noticing
+// signals, keeps only one connection, and serves no other while that is idle.
 #include <fcgiapp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -77,7 +77,9 @@ class FastCgiRequest : public CgiRequest {
   bool write(std::string_view bytes) override {
     while (!bytes.empty()) {
       const auto part = static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX));
-      if (FCGX_PutStr(bytes.data(), part, request_.out) != part) return false;
+      if (FCGX_PutStr(bytes.data(), part, request_.out) != part) {
+        return false;
+      }
       bytes.remove_prefix(static_cast<std::size_t>(part));
     }
     return true;
@@ -101,17 +103,23 @@ class FcgiServer {
     idle_.reserve(kMaxIdle + 1);
     entries_.reserve(kMaxIdle + 2);
     // If memory is refused at its start, libfcgi never accepts anything.
-    if (FCGX_Init() != 0) throw std::bad_alloc();
+    if (FCGX_Init() != 0) {
+      throw std::bad_alloc();
+    }
     // Without a listening socket of its own libfcgi gives up on a bad connection instead of accepting another one.
     FCGX_InitRequest(&request_, -1, 0);
     // Signals of the operator arrive only while waiting, so that they interrupt no system call of libpq or libfcgi.
     sigprocmask(SIG_BLOCK, nullptr, &waiting_mask_);
-    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) sigdelset(&waiting_mask_, number);
+    for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
+      sigdelset(&waiting_mask_, number);
+    }
   }
 
   ~FcgiServer() {
     FCGX_Free(&request_, 1);
-    for (const int fd : idle_) close(fd);
+    for (const int fd : idle_) {
+      close(fd);
+    }
   }
   FcgiServer(const FcgiServer&) = delete;
   FcgiServer& operator=(const FcgiServer&) = delete;
@@ -119,15 +127,22 @@ class FcgiServer {
   int run() {
     while (stop_requested == 0) {
       const int fd = next_connection();
-      if (fd < 0) continue;
+      if (fd < 0) {
+        continue;
+      }
       request_.ipcFd = fd;
-      // FCGX_Accept_r() first finishes the previous request, and would close the connection with it. The new request's own flag replaces this.
+      // FCGX_Accept_r() first finishes the previous request, and would close the connection with it. The new request's
+      // own flag replaces this.
       request_.keepConnection = 1;
-      if (FCGX_Accept_r(&request_) < 0) continue;  // closed, or not FastCGI: libfcgi has closed it
+      if (FCGX_Accept_r(&request_) < 0) {
+        continue;  // closed, or not FastCGI: libfcgi has closed it
+      }
       FastCgiRequest cgi(request_);
       handler_.handle(cgi);
       FCGX_Finish_r(&request_);
-      if (request_.ipcFd >= 0) keep_idle(request_.ipcFd);  // the web server keeps the connection
+      if (request_.ipcFd >= 0) {
+        keep_idle(request_.ipcFd);  // the web server keeps the connection
+      }
       request_.ipcFd = -1;
       handler_.idle();
     }
@@ -138,17 +153,28 @@ class FcgiServer {
   // Waits. Returns a connection with something to read; -1 if a new one was accepted, a signal came, or the time is up.
   int next_connection() {
     entries_.assign(1, {listen_fd_, POLLIN, 0});
-    for (const int fd : idle_) entries_.push_back({fd, POLLIN, 0});
+    for (const int fd : idle_) {
+      entries_.push_back({fd, POLLIN, 0});
+    }
     const int count = wait();
-    if (count == 0) handler_.idle();
-    if (count <= 0) return -1;
+    if (count == 0) {
+      handler_.idle();
+    }
+    if (count <= 0) {
+      return -1;
+    }
     const auto ready =
         std::find_if(entries_.begin() + 1, entries_.end(), [](const pollfd& e) { return e.revents != 0; });
-    // New and kept connections take turns: neither starves, and no process accepts connections that others could serve sooner.
+    // New and kept connections take turns: neither starves, and no process accepts connections that others could serve
+    // sooner.
     const bool take_new = entries_[0].revents != 0 && (ready == entries_.end() || !took_new_);
     took_new_ = take_new;
-    if (take_new) accept_connection();
-    if (take_new || ready == entries_.end()) return -1;
+    if (take_new) {
+      accept_connection();
+    }
+    if (take_new || ready == entries_.end()) {
+      return -1;
+    }
     idle_.erase(std::find(idle_.begin(), idle_.end(), ready->fd));
     return ready->fd;
   }
@@ -157,7 +183,9 @@ class FcgiServer {
   int wait() {
     const auto idle_in = handler_.until_idle();
     timespec limit{};
-    if (idle_in) limit = {idle_in->count() / 1000, idle_in->count() % 1000 * 1000000};
+    if (idle_in) {
+      limit = {idle_in->count() / 1000, idle_in->count() % 1000 * 1000000};
+    }
     return ppoll(entries_.data(), entries_.size(), idle_in ? &limit : nullptr, &waiting_mask_);
   }
 
@@ -175,7 +203,9 @@ class FcgiServer {
   // Appends the connection. If there are too many, the one unused for longest, which is the first, is closed.
   void keep_idle(int fd) {
     idle_.push_back(fd);
-    if (idle_.size() <= kMaxIdle) return;
+    if (idle_.size() <= kMaxIdle) {
+      return;
+    }
     close(idle_.front());
     idle_.erase(idle_.begin());
   }
@@ -189,7 +219,9 @@ class FcgiServer {
 
   // Without descriptors or memory, poll() would report the same connection again and again.
   static void pause_when_exhausted(int error) {
-    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) {
+      return;
+    }
     char text[128];
     std::snprintf(text, sizeof text, "cannot accept a connection: %s", std::strerror(error));
     log_line(text);
@@ -209,7 +241,9 @@ void handle_signals() {
   struct sigaction action {};
   sigemptyset(&action.sa_mask);
   action.sa_handler = request_stop;
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaction(number, &action, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) {
+    sigaction(number, &action, nullptr);
+  }
   // HUP is for a master process. A single process has no workers to replace.
   action.sa_handler = SIG_IGN;
   sigaction(SIGHUP, &action, nullptr);

@@ -16,8 +16,8 @@ namespace {
 constexpr char kPruneRows[] = "5000";
 constexpr std::chrono::seconds kPruneInterval{60};
 
-// Which variable holds the path depends on the web server. PATH_INFO if the URL names a script, whose name stands before it and is the mount;
-// DOCUMENT_URI with nginx's usual parameters.
+// Which variable holds the path depends on the web server. PATH_INFO if the URL names a script, whose name stands
+// before it and is the mount; DOCUMENT_URI with nginx's usual parameters.
 void take_path(const CgiRequest& cgi, Request& request) {
   request.target = cgi.variable_or_empty("REQUEST_URI");
   request.path = cgi.variable_or_empty("PATH_INFO");
@@ -120,7 +120,8 @@ void Handler::answer(CgiRequest& cgi) {
   }
 }
 
-// A client's mistake is no error of the server: it goes into our log only, because the web server would log it as an error.
+// A client's mistake is no error of the server: it goes into our log only, because the web server would log it as an
+// error.
 void Handler::reject(CgiRequest& cgi, const Error& error, bool head_only) {
   std::string text = "rejected: " + error.msg + ": " + error.log;
   if (!error.log.empty() && rejected_log_.pass(text)) {

@@ -1,4 +1,5 @@
-// From a request to its response: core decides what is wanted, the database supplies it, and this writes it. Never waits for events.
+// From a request to its response: core decides what is wanted, the database supplies it, and this writes it. Never
+// waits for events.
 #pragma once
 
 #include <chrono>
@@ -28,8 +29,8 @@ class Handler {
   // Answers one request. Every failure is answered or logged; nothing is thrown.
   void handle(CgiRequest& cgi) noexcept;
 
-  // Does what presence needs, and prunes the log from time to time. To be called after each request, when its response is complete, and when
-  // until_idle() has passed.
+  // Does what presence needs, and prunes the log from time to time. To be called after each request, when its response
+  // is complete, and when until_idle() has passed.
   void idle() noexcept;
   void prune();
 
@@ -70,8 +71,8 @@ class Handler {
   std::chrono::steady_clock::time_point next_prune_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);
 };
 
-// Logs `text`, unless it is empty. nginx appends the request line to what a FastCGI program logs: if that holds a token, only our own log
-// gets the text.
+// Logs `text`, unless it is empty. nginx appends the request line to what a FastCGI program logs: if that holds a
+// token, only our own log gets the text.
 void report(CgiRequest& cgi, std::string_view text);
 
 }  // namespace pgevents::fallback

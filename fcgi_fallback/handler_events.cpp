@@ -1,5 +1,9 @@
-// A subscription's response: an array, or an event stream that ends at once. Both are bounded, and the cursor continues where they end.
+// A subscription's response: an array, or an event stream that ends at once. Both are bounded, and the cursor continues
+// where they end.
+#include <cstdint>
 #include <random>
+#include <string>
+#include <utility>
 
 #include "core/wire/event.hpp"
 #include "core/wire/reply.hpp"
@@ -31,6 +35,20 @@ void append_frame(std::string& out, const EventView& event, bool envelope) {
   append_sse(out, event.type, object, event.id);
 }
 
+// Whether a request that has read `count` pages reads another one.
+bool reads_on(const EventPages& pages, std::size_t count) {
+  return count < kMaxPages && !pages.at_end() && !pages.tired();
+}
+
+void end_stream(CgiRequest& cgi, const EventPages& pages, std::uint64_t client_cursor, bool failed) {
+  if (client_cursor != pages.cursor()) {
+    cgi.write(stream_cursor(pages.cursor()));
+  }
+  if (!failed && !pages.at_end()) {
+    cgi.write(kReconnectSoon);
+  }
+}
+
 }  // namespace
 
 void Handler::send_events(CgiRequest& cgi, const Subscription& subscription) {
@@ -51,7 +69,7 @@ void Handler::send_array(CgiRequest& cgi, const Subscription& subscription) {
     }
     append_json(array, event);
   };
-  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired(); ++count) {
+  for (std::size_t count = 0; reads_on(pages, count); ++count) {
     const auto error = pages.next(visit, log);
     report(cgi, log);
     if (error) {
@@ -80,7 +98,8 @@ bool Handler::open_stream(CgiRequest& cgi, std::uint64_t cursor) {
   return send_stream_head(cgi) && cgi.write(stream_opening(options_.poll_interval * 1000, cursor));
 }
 
-// The log cannot be read: the stream asks the client to reconnect. After an error response a browser's EventSource would not.
+// The log cannot be read: the stream asks the client to reconnect. After an error response a browser's EventSource
+// would not.
 void Handler::send_later(CgiRequest& cgi, const Subscription& subscription) {
   const unsigned retry = spread_retry(options_.poll_interval * 1000, kSpread, std::random_device()());
   const std::string text = stream_waiting(retry, fixed_start(subscription.cursor, arrived_));
@@ -103,8 +122,7 @@ void Handler::send_stream(CgiRequest& cgi, const Subscription& subscription) {
     client_cursor = event.id;
   };
   bool failed = false;
-  for (std::size_t count = 0; count < kMaxPages && !pages.at_end() && !pages.tired() && sent < kMaxStreamBytes;
-       ++count) {
+  for (std::size_t count = 0; reads_on(pages, count) && sent < kMaxStreamBytes; ++count) {
     const auto error = pages.next(visit, log);
     report(cgi, log);
     if (error && count == 0) {
@@ -126,12 +144,7 @@ void Handler::send_stream(CgiRequest& cgi, const Subscription& subscription) {
     sent += out.size();
     out.clear();
   }
-  if (client_cursor != pages.cursor()) {
-    cgi.write(stream_cursor(pages.cursor()));
-  }
-  if (!failed && !pages.at_end()) {
-    cgi.write(kReconnectSoon);
-  }
+  end_stream(cgi, pages, client_cursor, failed);
 }
 
 }  // namespace pgevents::fallback

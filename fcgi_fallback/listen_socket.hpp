@@ -1,4 +1,4 @@
-// The socket that web servers connect to: made by us, or handed over by whoever started us.
+// The socket that web servers connect to: made by this program, or inherited from the program that started it.
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +8,7 @@
 
 namespace pgevents::fallback {
 
-// Owns a listening socket; removes a unix socket's file at the end when it is still the one that was made.
+// Owns a listening socket. At the end it removes the file of a unix socket, if that is still the one that it made.
 class ListenSocket {
  public:
   ListenSocket() = default;
@@ -16,10 +16,12 @@ class ListenSocket {
   ListenSocket(const ListenSocket&) = delete;
   ListenSocket& operator=(const ListenSocket&) = delete;
 
-  // Listens at `unix:/path` or `host:port`. Returns what went wrong. A socket file that nobody listens on is replaced.
+  // Listens on `unix:/path` or `host:port`. Returns what went wrong. A socket file without a listening program is
+  // replaced.
   std::optional<std::string> open(const std::string& address, unsigned mode, int backlog);
 
-  // Takes the socket of systemd (LISTEN_FDS) or that of spawn-fcgi and web servers (file descriptor 0). False: none.
+  // Takes the socket of systemd (LISTEN_FDS), or that of spawn-fcgi and web servers (file descriptor 0). False if
+  // neither is there.
   bool inherit();
 
   int fd() const { return fd_; }

@@ -1,4 +1,4 @@
-// Log lines: one write(2) each, so that lines of several processes do not mix.
+// Log lines, each by one write(2), so that lines of several processes do not mix.
 #include "fcgi_fallback/log.hpp"
 
 #include <unistd.h>
@@ -10,11 +10,11 @@
 namespace pgevents::fallback {
 
 void log_line(std::string_view text) noexcept {
-  char line[4096];  // PIPE_BUF of Linux: what is longer may be mixed with lines of others
+  char line[4096];  // PIPE_BUF of Linux: longer lines could mix with those of other processes
   char* end = line + std::snprintf(line, sizeof line, "pgevents-fcgi[%d]: ", getpid());
   end += printable(text, end, static_cast<std::size_t>(line + sizeof line - 1 - end));
   *end++ = '\n';
-  // Nothing can be done about a log that cannot be written.
+  // A failure to write the log cannot be reported anywhere.
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, static_cast<std::size_t>(end - line));
 }
 
@@ -24,7 +24,9 @@ bool LogLimit::pass(std::string& text) {
     ++suppressed_;
     return false;
   }
-  if (suppressed_ > 0) text += " (and " + std::to_string(suppressed_) + " like it before)";
+  if (suppressed_ > 0) {
+    text += " (and " + std::to_string(suppressed_) + " like it before)";
+  }
   suppressed_ = 0;
   next_ = now + interval_;
   return true;

@@ -1,4 +1,4 @@
-// Log lines on stderr, where systemd, spawn-fcgi and web servers look for them.
+// Log lines on standard error, where systemd, spawn-fcgi and web servers expect them.
 #pragma once
 
 #include <chrono>
@@ -7,16 +7,16 @@
 
 namespace pgevents::fallback {
 
-// Writes `pgevents-fcgi[pid]: text` as one line (see printable(): whatever the text holds; what is too long is cut). Takes no memory,
-// so that the lack of it can be told.
+// Writes `pgevents-fcgi[pid]: text` as one line, with control characters escaped and cut if too long (see printable()).
+// Allocates no memory, so that running out of it can be logged.
 void log_line(std::string_view text) noexcept;
 
-// Keeps a repeated complaint from flooding the log: lets one through per interval and counts the others.
+// Keeps a repeated message from flooding the log: one passes in each interval, the others are counted.
 class LogLimit {
  public:
   explicit LogLimit(std::chrono::seconds interval) : interval_(interval) {}
 
-  // True when the line may be written; `text` then tells how many were left out before it.
+  // True if the line may be written; `text` then ends with how many were left out before it.
   bool pass(std::string& text);
 
  private:

@@ -1,5 +1,5 @@
-// pgevents-fcgi: the fallback. Decides what this process is to be (master with workers, single FastCGI process, CGI
-// program) and starts that.
+// pgevents-fcgi: the fallback. Decides what this process is (master with workers, single FastCGI process, CGI program)
+// and starts that.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,16 +20,18 @@ constexpr int kUsageError = 2;
 constexpr unsigned kDefaultProcesses = 4;
 constexpr unsigned kRetryAfter = 5;
 
-int refuse(const std::string& text) {
+int fail(const std::string& text) {
   log_line(text);
   return kUsageError;
 }
 
-// The master reads the keys, and its workers inherit them: so all have the same, and when a file cannot be read the last
-// good ones stay, not older ones that may have been taken out of use.
+// The master reads the keys, and its workers inherit them, so that all have the same. If a file cannot be read, the
+// last good keys stay, not older ones that the operator may have withdrawn.
 void renew(const ProgramOptions& options, AccessFiles& files) noexcept {
   try {
-    if (const auto problem = read_access_files(options, files)) log_line(*problem + "; the keys stay as they were");
+    if (const auto problem = read_access_files(options, files)) {
+      log_line(*problem + "; the keys stay as they were, correct the file and send HUP again");
+    }
   } catch (const std::exception& problem) {
     log_line(problem.what());
   }
@@ -48,28 +50,34 @@ int run_cgi(const ProgramOptions& options, const AccessFiles& files, const NameP
 }
 
 int run_fastcgi(const ProgramOptions& options, AccessFiles& files, const NamePattern& names, int fd) {
-  // spawn-fcgi and systemd watch over a single process themselves.
-  if (options.listen.empty() && options.processes == 0) return work(options, files, names, fd);
+  // spawn-fcgi and systemd supervise a single process themselves.
+  if (options.listen.empty() && options.processes == 0) {
+    return work(options, files, names, fd);
+  }
   const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
   log_line("version " PGEVENTS_VERSION ", " + std::to_string(count) + " processes, " +
-           (options.listen.empty() ? std::string("inherited socket") : "listening at " + options.listen));
+           (options.listen.empty() ? std::string("inherited socket") : "listening on " + options.listen));
   ProcessManager manager(
       count, [&] { return work(options, files, names, fd); }, [&] { renew(options, files); });
   manager.run();
   return 0;
 }
 
-// What is taken, but hardly does what it is meant to.
+// Warns of settings that are valid but probably a mistake.
 void warn(const ProgramOptions& options) {
   for (const std::string& name : unknown_variables(environ)) {
-    log_line(name + ": there is no such variable, it has no effect. Try pgevents-fcgi --help");
+    log_line("environment variable " + name +
+             " does not exist and has no effect; check its spelling, see pgevents-fcgi --help");
   }
   for (const std::string& patterns : {options.subscribe, options.publish, options.anonymous}) {
-    if (const auto doubt = pattern_doubt(patterns)) log_line(*doubt);
+    if (const auto doubt = pattern_doubt(patterns)) {
+      log_line(*doubt);
+    }
   }
 }
 
-// A web server may turn a query string without `=` into arguments; then none of them can be trusted.
+// A web server may turn a query string without `=` into arguments (RFC 3875, section 4.4). None of them can be trusted
+// then.
 bool arguments_may_come_from_client() {
   const char* const query = std::getenv("QUERY_STRING");
   return started_as_cgi() && query != nullptr && *query != '\0' && std::strchr(query, '=') == nullptr;
@@ -78,7 +86,9 @@ bool arguments_may_come_from_client() {
 int run(int argc, char** argv) {
   ProgramOptions options;
   const auto problem = arguments_may_come_from_client() ? read_environment(options) : read_options(argc, argv, options);
-  if (problem) return refuse(*problem);
+  if (problem) {
+    return fail(*problem);
+  }
   if (options.help || options.version) {
     std::fputs(options.help ? usage().c_str() : "pgevents-fcgi " PGEVENTS_VERSION "\n", stdout);
     return 0;
@@ -86,17 +96,28 @@ int run(int argc, char** argv) {
   warn(options);
   std::string error;
   const auto names = NamePattern::compile(options.channel_pattern, error);
-  if (!names) return refuse("--channel-pattern: " + error);
-  if (!postgres::conninfo_is_valid(options.database)) return refuse("--database: not a valid connection string");
+  if (!names) {
+    return fail("--channel-pattern: " + error);
+  }
+  if (!postgres::conninfo_is_valid(options.database)) {
+    return fail("--database: not a valid connection string; see \"Connection Strings\" in the manual of libpq");
+  }
   AccessFiles files;
-  if (const auto failure = read_access_files(options, files)) return refuse(*failure);
+  if (const auto failure = read_access_files(options, files)) {
+    return fail(*failure);
+  }
   block_signals();
   ListenSocket socket;
   if (!options.listen.empty()) {
-    if (const auto failure = socket.open(options.listen, options.socket_mode, options.backlog)) return refuse(*failure);
+    if (const auto failure = socket.open(options.listen, options.socket_mode, options.backlog)) {
+      return fail(*failure);
+    }
   } else if (!socket.inherit()) {
-    if (started_as_cgi()) return run_cgi(options, files, *names);
-    return refuse("No FastCGI socket was handed over, and this is no CGI request. Try --listen, or --help");
+    if (started_as_cgi()) {
+      return run_cgi(options, files, *names);
+    }
+    return fail(
+        "neither a FastCGI socket was inherited nor is this a CGI request; use --listen, see pgevents-fcgi --help");
   }
   return run_fastcgi(options, files, *names, socket.fd());
 }

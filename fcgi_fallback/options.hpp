@@ -1,4 +1,5 @@
-// What the operator says: command line and environment. docs/fallback.md documents every option; --help lists them.
+// The operator's options, from command line and environment. docs/fallback.md documents every option; --help lists
+// them.
 #pragma once
 
 #include <cstddef>
@@ -33,26 +34,28 @@ struct ProgramOptions {
   std::string channel_pattern = kDefaultNamePattern;
   std::size_t max_channels = 64;
   std::size_t max_event_size = 2 << 20;  // bytes of a body
-  unsigned poll_interval = 5;            // seconds until clients ask again
-  bool presence = true;                  // polls count as contact of their users
+  unsigned poll_interval = 5;            // seconds until a client's next request
+  bool presence = true;                  // a user's polls count as contact
   bool help = false;
   bool version = false;
 };
 
-// Reads the arguments, and the environment (PGEVENTS_*) for what they leave open. Returns what is wrong, if anything is. The value
-// of --database is overwritten in `argv`, because everybody on the machine may read a process's arguments.
+// Reads the arguments, and from the environment (PGEVENTS_*) what the arguments do not set. Returns what is wrong, or
+// nothing. The value of
+// --database is overwritten in `argv`, because every user of the machine may read a process's arguments.
 std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options);
 
-// The environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875, 4.4).
+// Reads the environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875,
+// section 4.4).
 std::optional<std::string> read_environment(ProgramOptions& options);
 
-// The names in an environment that begin as ours do and mean nothing: misspelt, most likely.
+// The variables of an environment that begin with kVariablePrefix and do not exist: misspelt, most likely.
 std::vector<std::string> unknown_variables(const char* const* environment);
 
 // How the names of our variables begin, in the environment and in FastCGI requests.
 inline constexpr std::string_view kVariablePrefix = "PGEVENTS_";
 
-// Whether a parameter of a FastCGI request is one that the program reads, or not ours at all.
+// Whether a parameter of a FastCGI request is one that the program reads, or does not begin with kVariablePrefix.
 bool is_request_parameter(std::string_view name);
 
 std::string usage();

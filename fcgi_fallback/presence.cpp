@@ -33,7 +33,8 @@ void Presence::polled(const Identity& identity) {
   if (!identity.user.empty()) {
     contact_ = identity_json(identity);
   }
-  // After an anonymous poll the first tick comes later than a CGI process lives: without named users nothing needs to tick.
+  // After an anonymous poll the first tick comes later than a CGI process lives: without named users nothing needs to
+  // tick.
   keep_ticking(identity.user.empty() ? kLongestTick : milliseconds{0});
 }
 

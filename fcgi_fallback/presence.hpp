@@ -1,5 +1,5 @@
-// The work for presence that belongs to no answer, done between requests: a user's polls count as contact, and changes that the database
-// holds back for a moment, so that they share an event, are published in time.
+// The work for presence that belongs to no answer, done between requests: a user's polls count as contact, and changes
+// that the database holds back for a moment, so that they share an event, are published in time.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,8 @@ class Presence {
   void polled(const Identity& identity);
   void called();
 
-  // Does what is due if the database is connected: never opens a connection for that, and waits for a lock only a moment.
+  // Does what is due if the database is connected: never opens a connection for that, and waits for a lock only a
+  // moment.
   void catch_up();
 
   // How long until catch_up() has work again; nothing: not before the next poll or call.

@@ -1,5 +1,5 @@
-// The master. It handles no request and holds no connection, so there is little that could end it. Signals are taken
-// from sigtimedwait, one at a time, instead of from handlers.
+// The master; see processes.hpp. It handles no request and has no database connection, so that little can make it fail.
+// It takes signals one at a time from sigtimedwait(), not in handlers.
 #include "fcgi_fallback/processes.hpp"
 
 #include <sys/prctl.h>
@@ -23,19 +23,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kMinLife{1000};  // a worker that lives shorter waits before its next start
+constexpr milliseconds kMinLife{1000};  // if a worker ends sooner, the next one starts after a delay
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kMaxDelay{5000};
 constexpr milliseconds kStopPatience{10000};
 
-sigset_t steering_signals() {
+sigset_t control_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD}) {
+    sigaddset(&set, number);
+  }
   return set;
 }
 
-// Takes no memory: without any the master has to go on all the same.
+// Allocates no memory: the master must go on without any.
 template <typename... Values>
 void log_values(const char* format, Values... values) noexcept {
   char text[256];
@@ -46,7 +48,7 @@ void log_values(const char* format, Values... values) noexcept {
 }  // namespace
 
 void block_signals() {
-  const sigset_t set = steering_signals();
+  const sigset_t set = control_signals();
   sigprocmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error of write()
 }
@@ -78,7 +80,9 @@ void ProcessManager::run() {
 void ProcessManager::start_due() {
   const auto now = Clock::now();
   for (Slot& slot : slots_) {
-    if (slot.pid == 0 && slot.start_at <= now) start(slot);
+    if (slot.pid == 0 && slot.start_at <= now) {
+      start(slot);
+    }
   }
 }
 
@@ -86,7 +90,7 @@ void ProcessManager::start(Slot& slot) {
   const pid_t master = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
-    // A killed master takes its workers along: nobody would restart or stop them.
+    // Workers end when the master is killed, because nothing could restart or stop them then.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     std::exit(getppid() == master ? work_in_child() : 0);
   }
@@ -100,7 +104,8 @@ void ProcessManager::start(Slot& slot) {
   slot.asked_to_end = false;
 }
 
-// What is thrown here must not get to main(): that would end the master's things, its socket's file for example.
+// Catches everything: an exception that reached main() would run the master's destructors in the worker, and remove its
+// socket file.
 int ProcessManager::work_in_child() noexcept {
   try {
     return work_();
@@ -115,14 +120,18 @@ void ProcessManager::reap() {
   pid_t pid = 0;
   while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
     const auto slot = std::find_if(slots_.begin(), slots_.end(), [pid](const Slot& s) { return s.pid == pid; });
-    if (slot != slots_.end()) ended(*slot, status);
+    if (slot != slots_.end()) {
+      ended(*slot, status);
+    }
   }
 }
 
 void ProcessManager::ended(Slot& slot, int status) {
   const bool young = Clock::now() - slot.started < kMinLife;
   slot.delay = slot.asked_to_end || !young ? milliseconds{0} : std::clamp(slot.delay * 2, kFirstDelay, kMaxDelay);
-  if (!slot.asked_to_end) log_end(slot, status);
+  if (!slot.asked_to_end) {
+    log_end(slot, status);
+  }
   slot.pid = 0;
   slot.start_at = Clock::now() + slot.delay;
 }
@@ -139,7 +148,9 @@ void ProcessManager::log_end(const Slot& slot, int status) {
 
 void ProcessManager::signal_all(int signal_number) {
   for (Slot& slot : slots_) {
-    if (slot.pid == 0) continue;
+    if (slot.pid == 0) {
+      continue;
+    }
     slot.asked_to_end = true;
     kill(slot.pid, signal_number);
   }
@@ -163,9 +174,9 @@ bool ProcessManager::any_running() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.pid != 0; });
 }
 
-// The next steering signal; 0 when the time is up.
+// The next signal of control_signals(); 0 if the time is up.
 int ProcessManager::wait_signal(milliseconds limit) const {
-  const sigset_t set = steering_signals();
+  const sigset_t set = control_signals();
   timespec time{};
   time.tv_sec = limit.count() / 1000;
   time.tv_nsec = limit.count() % 1000 * 1000000;
@@ -176,7 +187,9 @@ int ProcessManager::wait_signal(milliseconds limit) const {
 milliseconds ProcessManager::until_next_start() const {
   milliseconds wait{60000};
   for (const Slot& slot : slots_) {
-    if (slot.pid != 0) continue;
+    if (slot.pid != 0) {
+      continue;
+    }
     const auto left = std::chrono::ceil<milliseconds>(slot.start_at - Clock::now());
     wait = std::clamp(left, milliseconds{1}, wait);
   }

@@ -1,4 +1,4 @@
-// The master process: keeps a number of workers running until it is told to stop.
+// The master process: keeps a number of workers running until a signal stops it.
 #pragma once
 
 #include <sys/types.h>
@@ -9,16 +9,17 @@
 
 namespace pgevents::fallback {
 
-// Blocks the signals that steer master and workers; each waits for them where it suits it. To be called first of all.
+// Blocks the signals that control master and workers; each of these receives them only where it waits. To be called
+// first.
 void block_signals();
 
 class ProcessManager {
  public:
-  // `work` is what a worker does, in its own process; what it returns is the exit status. `renew` is called in the master
-  // on HUP, before the first worker that comes after it.
+  // `work` runs in each worker process and returns its exit status. `renew` is called in the master on HUP, before any
+  // worker is replaced.
   ProcessManager(unsigned count, std::function<int()> work, std::function<void()> renew);
 
-  // Returns when TERM, INT or QUIT came and all workers are gone. HUP lets each worker finish and replaces it.
+  // Returns after TERM, INT or QUIT, when all workers have ended. HUP lets each worker finish and replaces it.
   void run();
 
  private:

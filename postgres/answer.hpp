@@ -1,5 +1,5 @@
-// What became of a statement: its rows, or why it failed; and of one that returns a single value. Views only, so that reporting a failure
-// needs no memory.
+// What became of a statement: its rows, or why it failed; and of one that returns a single value. Views only, so that
+// reporting a failure needs no memory.
 #pragma once
 
 #include <libpq-fe.h>
@@ -11,7 +11,8 @@
 
 namespace pgevents::postgres {
 
-// `rows` is null when the statement failed. Then either the database rejected it (`sqlstate` is set) or it could not be reached.
+// `rows` is null when the statement failed. Then either the database rejected it (`sqlstate` is set) or it could not be
+// reached.
 struct QueryResult {
   const PGresult* rows = nullptr;
   std::string_view sqlstate;

@@ -17,7 +17,8 @@ using ConninfoOptions = std::unique_ptr<PQconninfoOption, ConninfoDeleter>;
 // Null if libpq cannot read `conninfo`. libpq's own message is dropped: it may quote a password.
 ConninfoOptions parse_conninfo(const std::string& conninfo) noexcept;
 
-// Whether libpq takes it as a value of `dbname` (PQconnectdbParams with expand_dbname): a connection string, a URI, or a database's name.
+// Whether libpq takes it as a value of `dbname` (PQconnectdbParams with expand_dbname): a connection string, a URI, or
+// a database's name.
 bool conninfo_is_valid(const std::string& conninfo) noexcept;
 
 }  // namespace pgevents::postgres

@@ -1,4 +1,5 @@
-// Events as the database returns them: rows of the log for the listener, and pages of pgevents.fetch() for subscribers (docs/sql.md).
+// Events as the database returns them: rows of the log for the listener, and pages of pgevents.fetch() for subscribers
+// (docs/sql.md).
 #pragma once
 
 #include <libpq-fe.h>
@@ -21,8 +22,8 @@ EventView event_in(const EventRow& row) noexcept;
 // Milliseconds until it expires, from now; nothing if it does not.
 std::optional<std::int64_t> ttl_ms(const EventRow& row) noexcept;
 
-// A page of the log: the rows of kFetch but the last, which has no channel. That one holds the next cursor as its id, and as its type whether
-// there is more behind it. A view of the result.
+// A page of the log: the rows of kFetch but the last, which has no channel. That one holds the next cursor as its id,
+// and as its type whether there is more behind it. A view of the result.
 class FetchedPage {
  public:
   // Nothing if `result` does not have this form: module or fallback and schema are of different versions.
@@ -32,7 +33,8 @@ class FetchedPage {
   // The cursor behind the page.
   std::uint64_t cursor() const noexcept { return cursor_; }
   bool more() const noexcept { return more_; }
-  // The id that stands for `asked`, the cursor of the request, before the page's first event; an event stream opens with it.
+  // The id that stands for `asked`, the cursor of the request, before the page's first event; an event stream opens
+  // with it.
   std::uint64_t opening_cursor(const Cursor& asked) const noexcept;
 
  private:

@@ -1,4 +1,5 @@
-// Notices and warnings of the server (PostgreSQL manual, chapter "libpq - C Library", section "Notice Processing"), as log lines.
+// Notices and warnings of the server (PostgreSQL manual, chapter "libpq - C Library", section "Notice Processing"), as
+// log lines.
 #pragma once
 
 #include <libpq-fe.h>

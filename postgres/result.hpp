@@ -1,5 +1,5 @@
-// Results of libpq: who frees them, and how rows and columns are read. Values are views into the result and are copied by nothing here.
-// PostgreSQL manual, chapter "libpq - C Library", section "Retrieving Query Result Information".
+// Results of libpq: who frees them, and how rows and columns are read. Values are views into the result and are copied
+// by nothing here. PostgreSQL manual, chapter "libpq - C Library", section "Retrieving Query Result Information".
 #pragma once
 
 #include <libpq-fe.h>
@@ -19,8 +19,8 @@ using ResultPtr = std::unique_ptr<PGresult, ResultDeleter>;
 // Whether the statement was executed, with or without rows. False for null, libpq's answer when the connection is lost.
 bool succeeded(const PGresult* result) noexcept;
 
-// Why a statement failed. The views are valid as long as the result. `sqlstate` is empty when the server has not answered: the connection
-// is lost, or libpq has no memory; `message` is then libpq's.
+// Why a statement failed. The views are valid as long as the result. `sqlstate` is empty when the server has not
+// answered: the connection is lost, or libpq has no memory; `message` is then libpq's.
 struct SqlError {
   std::string_view sqlstate;
   std::string_view message;
@@ -28,7 +28,8 @@ struct SqlError {
 };
 SqlError error_of(const PGresult* result) noexcept;  // null has an error without text
 
-// A decimal number; `otherwise` if `text` is none, or does not fit. What the server sends for integer types always is one.
+// A decimal number; `otherwise` if `text` is none, or does not fit. What the server sends for integer types always is
+// one.
 template <typename Number>
 Number number_in(std::string_view text, Number otherwise = 0) noexcept {
   Number number = otherwise;
@@ -36,8 +37,8 @@ Number number_in(std::string_view text, Number otherwise = 0) noexcept {
   return number;
 }
 
-// One row of a result. `Column` is an enum class that names the columns of one statement in their order (see statements.hpp), so that
-// neither a row number nor a column of another statement compiles in its place.
+// One row of a result. `Column` is an enum class that names the columns of one statement in their order (see
+// statements.hpp), so that neither a row number nor a column of another statement compiles in its place.
 template <typename Column>
 class Row {
  public:

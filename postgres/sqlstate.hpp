@@ -1,5 +1,5 @@
-// SQLSTATEs that module and fallback look for themselves (PostgreSQL manual, appendix "PostgreSQL Error Codes"). What an SQLSTATE means to a
-// client is sql_fault()'s matter, core/wire/reply.hpp.
+// SQLSTATEs that module and fallback look for themselves (PostgreSQL manual, appendix "PostgreSQL Error Codes"). What
+// an SQLSTATE means to a client is sql_fault()'s matter, core/wire/reply.hpp.
 #pragma once
 
 #include <string_view>
@@ -9,8 +9,8 @@ namespace pgevents::postgres {
 inline constexpr std::string_view kInternalError = "XX000";
 inline constexpr std::string_view kLockNotAvailable = "55P03";
 
-// The statement named a prepared statement that the session does not have (26000), or has already (42P05). A pooler is in between that gives
-// each transaction another session, or the answer to preparing it got lost for want of memory.
+// The statement named a prepared statement that the session does not have (26000), or has already (42P05). A pooler is
+// in between that gives each transaction another session, or the answer to preparing it got lost for want of memory.
 constexpr bool lost_prepared_statement(std::string_view sqlstate) noexcept {
   return sqlstate == "26000" || sqlstate == "42P05";
 }
@@ -20,7 +20,8 @@ constexpr bool is_raised_for_client(std::string_view sqlstate) noexcept {
   return sqlstate.substr(0, 2) == "PT";
 }
 
-// What an operator can do about an error of the installation, for the end of a log line, as `; run …`; empty if nothing is known.
+// What an operator can do about an error of the installation, for the end of a log line, as `; run …`; empty if nothing
+// is known.
 constexpr const char* advice(std::string_view sqlstate) noexcept {
   if (sqlstate == "3F000") {  // invalid_schema_name
     return "; run sql/install.sql in this database";

@@ -1,5 +1,5 @@
-// Statements: their text, their parameters, and how they are sent. PostgreSQL manual, chapter "libpq - C Library", section "Asynchronous
-// Command Processing".
+// Statements: their text, their parameters, and how they are sent. PostgreSQL manual, chapter "libpq - C Library",
+// section "Asynchronous Command Processing".
 #pragma once
 
 #include <libpq-fe.h>
@@ -24,8 +24,8 @@ struct Statement {
   Params params;
 };
 
-// Each hands one command to libpq on an idle connection, without waiting: PQflush() and PQgetResult() do the rest. False: libpq did not
-// accept it, PQerrorMessage() has the reason. Throws std::bad_alloc, and then has sent nothing.
+// Each hands one command to libpq on an idle connection, without waiting: PQflush() and PQgetResult() do the rest.
+// False: libpq did not accept it, PQerrorMessage() has the reason. Throws std::bad_alloc, and then has sent nothing.
 bool send(PGconn* connection, const Statement& statement);
 // The same by the name of `statement.sql`, which the session must have prepared.
 bool send_prepared(PGconn* connection, const Statement& statement);

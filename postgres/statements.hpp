@@ -1,5 +1,5 @@
-// The statements that module and fallback send, and the columns of those that return rows. The rules behind them are SQL functions
-// (sql/functions, docs/sql.md). Each statement is a transaction of its own.
+// The statements that module and fallback send, and the columns of those that return rows. The rules behind them are
+// SQL functions (sql/functions, docs/sql.md). Each statement is a transaction of its own.
 #pragma once
 
 #include "core/request/call.hpp"
@@ -38,8 +38,8 @@ enum class RevocationColumn { kUserId, kBeforeUs, kCount };
 // $1 text user_id, $2 bigint issued_us; boolean
 inline constexpr SqlText kTokenRevoked{"pgevents_token_revoked", "SELECT pgevents.token_revoked($1, $2)"};
 
-// Calls about presence, typing and settings: $1 jsonb identity, $2 jsonb params; one column: json, the body of the answer as it is sent,
-// without spaces. A rejection is an error that error_from_sql() understands.
+// Calls about presence, typing and settings: $1 jsonb identity, $2 jsonb params; one column: json, the body of the
+// answer as it is sent, without spaces. A rejection is an error that error_from_sql() understands.
 inline constexpr SqlText kRegister{"pgevents_register", "SELECT pgevents.http_register($1, $2)"};
 inline constexpr SqlText kReportPresence{"pgevents_report_presence", "SELECT pgevents.http_report_presence($1, $2)"};
 inline constexpr SqlText kUserPresence{"pgevents_user_presence", "SELECT pgevents.http_user_presence($1, $2)"};
@@ -50,11 +50,12 @@ inline constexpr SqlText kSettings{"pgevents_settings", "SELECT pgevents.http_se
 // The one of these that serves an endpoint.
 const SqlText& call_statement(Endpoint endpoint) noexcept;
 
-// $1 jsonb: what an answer to one of these calls has as presence_state if identity had share_state; text, to put in its place
+// $1 jsonb: what an answer to one of these calls has as presence_state if identity had share_state; text, to put in its
+// place
 inline constexpr SqlText kPresenceState{"pgevents_presence_state", "SELECT pgevents.http_presence_state($1)"};
 
-// Many kReportPresence in one transaction: $1 jsonb [{"identity":…,"params":…},…]. A row of ReportColumn for each, in order: the answer, or
-// what goes into error_from_sql().
+// Many kReportPresence in one transaction: $1 jsonb [{"identity":…,"params":…},…]. A row of ReportColumn for each, in
+// order: the answer, or what goes into error_from_sql().
 inline constexpr SqlText kReportPresenceMany{
     "pgevents_report_presence_many",
     "SELECT answer, state, message, detail FROM pgevents.http_report_presence_many($1)"};
@@ -64,9 +65,10 @@ enum class ReportColumn { kAnswer, kState, kMessage, kDetail, kCount };
 // No parameters: bigint, the presence session under which a worker reports its connections
 inline constexpr SqlText kHolderOpen{"pgevents_holder_open", "SELECT pgevents.holder_open()"};
 
-// $1 bigint presence session, $2 jsonb [{"realm":…,"user":…},{…,"left":true},…], may be empty. One row of ContactColumn, int milliseconds:
-// after report_ms those who are still connected are to be reported again; after renew_ms at most it must be called again. No row: the
-// presence session has expired; another one must be opened and every user reported.
+// $1 bigint presence session, $2 jsonb [{"realm":…,"user":…},{…,"left":true},…], may be empty. One row of
+// ContactColumn, int milliseconds: after report_ms those who are still connected are to be reported again; after
+// renew_ms at most it must be called again. No row: the presence session has expired; another one must be opened and
+// every user reported.
 inline constexpr SqlText kPresenceContacts{"pgevents_presence_contacts",
                                            "SELECT report_ms, renew_ms FROM pgevents.presence_contacts($1, $2)"};
 

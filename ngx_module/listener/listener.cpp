@@ -1,5 +1,5 @@
-// LISTEN first, then read what is new, then wait; see listener.hpp. PostgreSQL manual, LISTEN: a session that listens before it
-// reads misses nothing that commits later.
+// LISTEN first, then read what is new, then wait; see listener.hpp. PostgreSQL manual, LISTEN: a session that listens
+// before it reads misses nothing that commits later.
 #include "ngx_module/listener/listener.hpp"
 
 #include <algorithm>
@@ -72,8 +72,8 @@ void Listener::look() {
   }
 }
 
-// Renews the lease, or takes it if it is free. A worker that has lost the lease starts afresh even if it can have it again: its answers may be
-// older than what another listener did meanwhile.
+// Renews the lease, or takes it if it is free. A worker that has lost the lease starts afresh even if it can have it
+// again: its answers may be older than what another listener did meanwhile.
 bool Listener::keep_lease() {
   const auto now = static_cast<std::int64_t>(ngx_current_msec);
   if (owner_ && !root_.lease.renew(self_, now, kLeaseTtl)) {
@@ -103,8 +103,8 @@ void Listener::lose_lease() noexcept {
   connection_.close();
 }
 
-// Only the owner of the lease may change this flag: a worker that lost the lease unnoticed must not overwrite what the new listener reports.
-// (The new one changes it under the same lock.)
+// Only the owner of the lease may change this flag: a worker that lost the lease unnoticed must not overwrite what the
+// new listener reports. (The new one changes it under the same lock.)
 void Listener::set_connected(bool connected) noexcept {
   const ZoneLock lock(conf_.zone);
   if (owner_ && root_.lease.held_by(self_)) {
@@ -155,7 +155,7 @@ void Listener::pg_ready() {
       step_ = Step::kPrepare;
       return connection_.prepare(sql::kLogAfter);
     case Step::kPrepare:
-      return read_page();
+      return read_more();
     case Step::kRead:
       return page_read();
     case Step::kProof:
@@ -211,7 +211,7 @@ void Listener::pg_notified(std::string_view channel) {
   unannounced_found_ = false;
   swept_from_.reset();
   if (step_ == Step::kIdle && connection_.idle()) {
-    return read_page();
+    return read_more();
   }
   again_ = true;
 }
@@ -231,7 +231,7 @@ void Listener::pg_failed(const char* why) noexcept {
 
 // --- pages ---
 
-void Listener::read_page() {
+void Listener::read_more() {
   again_ = false;
   const Statement statement = writer_.page_statement();
   step_ = Step::kRead;
@@ -243,7 +243,7 @@ void Listener::page_read() {
                  &conf_.name, writer_.page_rows(), ring_.snapshot().last_id);
   if (writer_.page_was_full() || again_) {
     writer_.announce();
-    return read_page();
+    return read_more();
   }
   caught_up();
 }
@@ -263,7 +263,8 @@ void Listener::caught_up() {
   ngx_add_timer(&sweep_, conf_.sweep);
 }
 
-// A lost notification delays events by at most this long. A dead connection is noticed because the page is not answered.
+// A lost notification delays events by at most this long. A dead connection is noticed because the page is not
+// answered.
 void Listener::on_sweep(ngx_event_t* event) {
   auto* self = static_cast<Listener*>(event->data);
   const bool done = guarded(self->log_, [self] { self->sweep(); });
@@ -283,7 +284,7 @@ void Listener::sweep() {
     warn_of_missing_notifications();
   }
   swept_from_ = ring_.snapshot().last_id;
-  read_page();
+  read_more();
 }
 
 // One sweep after the one that found the events: their NOTIFY may have been on its way then.

@@ -1,5 +1,6 @@
-// The listener: follows the log for the whole nginx instance and fills the ring. Every worker has this object, but only the one that owns the
-// lease in shared memory connects. Another worker takes over when the owner gives the lease up, dies or stalls.
+// The listener: follows the log for the whole nginx instance and fills the ring. Every worker has this object, but only
+// the one that owns the lease in shared memory connects. Another worker takes over when the owner gives the lease up,
+// dies or stalls.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -64,7 +65,7 @@ class Listener final : private PgConnection::Owner {
   void connect() noexcept;
   void send(Step step, const Statement& statement) noexcept;
   void wait_for_proof();
-  void read_page();
+  void read_more();
   void page_read();
   void caught_up();
   void take_rows(const PGresult* rows);

@@ -1,4 +1,5 @@
-// Prunes the log every `prune=` interval, in the worker that owns the listener's lease: batch by batch, by connections of the pool.
+// Prunes the log every `prune=` interval, in the worker that owns the listener's lease: batch by batch, by connections
+// of the pool.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

@@ -36,8 +36,9 @@ postgres::Statement RingWriter::position_statement() {
   return {sql::kListenerStart, {std::to_string(last), last_ts, std::to_string(conf_.preload)}};
 }
 
-// Reading goes on behind the ring's newest event. The ring starts afresh if it is empty, if the log has been pruned beyond it, if a new
-// generation of ids has begun (cursors of one generation must not be served from another), or if the log was restored to an earlier state.
+// Reading goes on behind the ring's newest event. The ring starts afresh if it is empty, if the log has been pruned
+// beyond it, if a new generation of ids has begun (cursors of one generation must not be served from another), or if
+// the log was restored to an earlier state.
 void RingWriter::take_position(const PGresult* result) {
   const auto position = Rows<PositionColumn>(result).front();
   const auto pruned = position.number<std::uint64_t>(PositionColumn::kPrunedId);
@@ -94,8 +95,8 @@ bool RingWriter::take_event(const PGresult* result) {
   const auto ttl = postgres::ttl_ms(row);
   const std::int64_t expires_ms = ttl ? static_cast<std::int64_t>(ngx_current_msec) + *ttl : 0;
   const ZoneLock lock(conf_.zone);
-  // Another worker may have taken the lease since the page was asked for. It found out under this lock how far the ring is, and asks log and
-  // revocations behind that: a late row must not move the ring.
+  // Another worker may have taken the lease since the page was asked for. It found out under this lock how far the ring
+  // is, and asks log and revocations behind that: a late row must not move the ring.
   const Ring::Snapshot now = ring_.snapshot();
   if (!root_.lease.held_by(self_) || now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
     return true;
@@ -113,8 +114,8 @@ bool RingWriter::take_event(const PGresult* result) {
   return true;
 }
 
-// Called before the event is in the ring: a worker that reads it there finds the table changed already. A listener that is killed in between
-// does no harm, because the next one reads the event again.
+// Called before the event is in the ring: a worker that reads it there finds the table changed already. A listener that
+// is killed in between does no harm, because the next one reads the event again.
 void RingWriter::note_control(const EventView& event) {
   const auto control = parse_control(event.type, event.data);
   if (control && control->kind == Control::Kind::kRevoked && event.id > head_) {

@@ -1,8 +1,9 @@
-// From the log into the ring: where reading begins, the rows of each page, the revocations, control events. The listener asks the database;
-// this class says what to ask and takes the answers.
+// From the log into the ring: where reading begins, the rows of each page, the revocations, control events. The
+// listener asks the database; this class says what to ask and takes the answers.
 //
-// A worker may lose the lease at any moment without noticing, for example while it is stopped. So every change of shared memory asks for the
-// lease under the zone's lock, and an answer that comes too late has no effect (tests/model/lease.pml).
+// A worker may lose the lease at any moment without noticing, for example while it is stopped. So every change of
+// shared memory asks for the lease under the zone's lock, and an answer that comes too late has no effect
+// (tests/model/lease.pml).
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -37,7 +38,8 @@ class RingWriter {
 
   // Asks for the next page behind the ring's newest event, by the prepared statement sql::kLogAfter.
   postgres::Statement page_statement();
-  // Appends the page's next row. False if there is no memory for it: the rest of the page is ignored, and must be read again.
+  // Appends the page's next row. False if there is no memory for it: the rest of the page is ignored, and must be read
+  // again.
   bool take_event(const PGresult* row);
   // Whether more may wait in the log behind the page just read.
   bool page_was_full() const noexcept;

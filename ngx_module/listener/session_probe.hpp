@@ -1,6 +1,7 @@
-// Finds out whether the listener's session is its own. A pooler that gives the session to others between two statements (pgbouncer in
-// transaction mode) swallows notifications. So behind any pooler the session must show that a NOTIFY from another session arrives while it is
-// idle. (One of its own would arrive before its statement ends, when the pooler has not let go yet.)
+// Finds out whether the listener's session is its own. A pooler that gives the session to others between two statements
+// (pgbouncer in transaction mode) swallows notifications. So behind any pooler the session must show that a NOTIFY from
+// another session arrives while it is idle. (One of its own would arrive before its statement ends, when the pooler has
+// not let go yet.)
 #pragma once
 
 #include "ngx_module/nginx.hpp"

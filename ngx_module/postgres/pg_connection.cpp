@@ -1,5 +1,6 @@
-// libpq in the event loop; see pg_connection.hpp. PostgreSQL manual, "Asynchronous Command Processing" and "Database Connection
-// Control Functions". Events are level-triggered: libpq decides how much it reads, and after an edge the rest would stay unread.
+// libpq in the event loop; see pg_connection.hpp. PostgreSQL manual, "Asynchronous Command Processing" and "Database
+// Connection Control Functions". Events are level-triggered: libpq decides how much it reads, and after an edge the
+// rest would stay unread.
 #include "ngx_module/postgres/pg_connection.hpp"
 
 #include <memory>
@@ -9,9 +10,9 @@
 namespace pgevents::nginx {
 namespace {
 
-// The isolation level does not depend on the database's default: under a stricter one statements fail because of concurrent ones, and
-// register() would take its cursor and its state, which must be newer, from the same snapshot. (Not set in the startup packet: that may hold
-// the operator's own `options`, and poolers accept little of it.)
+// The isolation level does not depend on the database's default: under a stricter one statements fail because of
+// concurrent ones, and register() would take its cursor and its state, which must be newer, from the same snapshot.
+// (Not set in the startup packet: that may hold the operator's own `options`, and poolers accept little of it.)
 constexpr char kSettings[] = "SET default_transaction_isolation = 'read committed'";
 
 constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections";
@@ -107,8 +108,8 @@ void PgConnection::arm_timer() {
   ngx_add_timer(&timer_, timeout_);
 }
 
-// The socket may change between two calls, even under the same number. So its events are removed before each call and registered anew after
-// it.
+// The socket may change between two calls, even under the same number. So its events are removed before each call and
+// registered anew after it.
 void PgConnection::continue_connecting() {
   detach();
   const PostgresPollingStatusType status = PQconnectPoll(pg_);
@@ -190,7 +191,8 @@ bool PgConnection::register_event(ngx_event_t* event, ngx_int_t which, bool want
   return (wanted ? ngx_add_event(event, which, NGX_LEVEL_EVENT) : ngx_del_event(event, which, flags)) == NGX_OK;
 }
 
-// While connecting, libpq waits for one direction at a time; afterwards always for input, and for output only while PQflush() has more.
+// While connecting, libpq waits for one direction at a time; afterwards always for input, and for output only while
+// PQflush() has more.
 void PgConnection::watch(bool want_write) {
   const bool want_read = state_ != State::kConnecting || !want_write;
   if (!register_event(connection_->read, NGX_READ_EVENT, want_read) ||

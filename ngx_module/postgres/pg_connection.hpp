@@ -1,5 +1,5 @@
-// One libpq connection in nginx's event loop. Never blocks: connecting, sending and reading all go through the worker's epoll.
-// Owned by the listener (one for each instance) and by the query pool (a few for each worker).
+// One libpq connection in nginx's event loop. Never blocks: connecting, sending and reading all go through the worker's
+// epoll. Owned by the listener (one for each instance) and by the query pool (a few for each worker).
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -19,8 +19,8 @@ using postgres::Statement;
 
 class PgConnection final : private postgres::NoticeLog {
  public:
-  // Receives what happens on the connection. Every call may close() the connection or send() the next statement. What a call throws, for
-  // want of memory, ends the connection: how much of its work was done is unknown.
+  // Receives what happens on the connection. Every call may close() the connection or send() the next statement. What a
+  // call throws, for want of memory, ends the connection: how much of its work was done is unknown.
   class Owner {
    public:
     virtual void pg_ready() = 0;                           // connected, or the statement's last result was delivered
@@ -36,7 +36,8 @@ class PgConnection final : private postgres::NoticeLog {
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // Starts connecting. The owner gets pg_ready() or pg_failed(), later or at once. `timeout` also limits each statement.
+  // Starts connecting. The owner gets pg_ready() or pg_failed(), later or at once. `timeout` also limits each
+  // statement.
   void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept;
   // Each sends one statement on an idle connection; pg_result() and then pg_ready() follow, or pg_failed().
   void send(const Statement& statement) noexcept;
@@ -48,7 +49,8 @@ class PgConnection final : private postgres::NoticeLog {
   void fail(const char* why) noexcept;
 
   bool closed() const noexcept { return pg_ == nullptr; }
-  // Process id of the session, as the server reported it when the connection was made. A pooler in between reports another one.
+  // Process id of the session, as the server reported it when the connection was made. A pooler in between reports
+  // another one.
   int server_pid() const noexcept { return PQbackendPID(pg_); }
   bool idle() const noexcept { return state_ == State::kIdle; }
 

@@ -347,7 +347,8 @@ void QueryPool::fail_queue(const char* why) noexcept {
   }
 }
 
-// What broke one connection has most likely broken the idle ones too, and each of these would cost its next statement a timeout.
+// What broke one connection has most likely broken the idle ones too, and each of these would cost its next statement a
+// timeout.
 void QueryPool::close_idle() noexcept {
   for (auto& member : members_) {
     if (member->free()) {

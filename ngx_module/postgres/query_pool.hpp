@@ -1,6 +1,6 @@
-// A worker's few connections for the statements that requests need. They are opened on demand and closed after a minute without work.
-// While all are busy, statements wait in bounded queues, one for each lane. However much presence costs, it leaves one connection to
-// publishing and catch-up.
+// A worker's few connections for the statements that requests need. They are opened on demand and closed after a minute
+// without work. While all are busy, statements wait in bounded queues, one for each lane. However much presence costs,
+// it leaves one connection to publishing and catch-up.
 #pragma once
 
 #include "ngx_module/postgres/pg_connection.hpp"
@@ -19,8 +19,8 @@ using postgres::Answer;
 using postgres::answer_of;
 using postgres::QueryResult;
 
-// What a statement is for. Clients wait for publishing and catch-up; presence is all else, from a realm's whole state to the worker's own
-// reports.
+// What a statement is for. Clients wait for publishing and catch-up; presence is all else, from a realm's whole state
+// to the worker's own reports.
 enum class Lane { kPublish, kCatchup, kPresence };
 
 // Gets the result of a statement, at most once. What it throws is only logged.
@@ -35,7 +35,8 @@ struct Query {
   void cancel() noexcept { done = nullptr; }
 };
 
-// What the caller keeps of a statement under way. The callback is dropped with it; the statement is executed all the same if it was sent.
+// What the caller keeps of a statement under way. The callback is dropped with it; the statement is executed all the
+// same if it was sent.
 class QueryHandle {
  public:
   QueryHandle() = default;
@@ -63,8 +64,9 @@ class QueryPool {
   QueryPool(const DatabaseConf& conf, ngx_log_t* log);
   ~QueryPool();
 
-  // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before this returns. False if
-  // the lane's queue is full: the statement is dropped and the answer is 503. If this throws, `done` is never called.
+  // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
+  // this returns. False if the lane's queue is full: the statement is dropped and the answer is 503. If this throws,
+  // `done` is never called.
   bool run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);
   // The same for the few statements of the worker itself: the queue takes them even if it is full.
   void post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);

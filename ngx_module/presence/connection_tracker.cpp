@@ -227,7 +227,8 @@ void ConnectionTracker::close_session() {
       {sql::kHolderClose, {std::exchange(session_, {})}}, Lane::kPresence, [](const QueryResult&) {}, query_);
 }
 
-// Closing the session makes all its users leave. One who reconnects to another worker within the grace period is not reported as disconnected.
+// Closing the session makes all its users leave. One who reconnects to another worker within the grace period is not
+// reported as disconnected.
 void ConnectionTracker::shut_down() {
   shutting_down_ = true;
   stop_timer(flush_);

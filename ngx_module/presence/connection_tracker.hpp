@@ -1,5 +1,6 @@
-// The users who are connected through this worker, as the database gets to know them: those who come, those who leave, and from time to time
-// those who stay. The worker reports them under a presence session (SQL: holder) with a lease; when the worker is killed, the lease runs out.
+// The users who are connected through this worker, as the database gets to know them: those who come, those who leave,
+// and from time to time those who stay. The worker reports them under a presence session (SQL: holder) with a lease;
+// when the worker is killed, the lease runs out.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -25,7 +26,8 @@ class ConnectionTracker {
 
   // A request of a named user waits from now on. The result goes into leave(), once.
   TrackedUser& join(const Identity& identity);
-  // The request waits no longer. A user who reconnects within `linger` milliseconds, as with the next long poll, has not left.
+  // The request waits no longer. A user who reconnects within `linger` milliseconds, as with the next long poll, has
+  // not left.
   void leave(TrackedUser& user, ngx_msec_t linger) noexcept;
 
   // Called once a second: reports what is due and renews the lease.
@@ -82,7 +84,8 @@ class ConnectionTracker::TrackedUser {
   bool sent = false;            // in the batch under way
   ngx_msec_t report_at = 0;     // if reported: when to report again
   ngx_msec_t linger_until = 0;  // without requests: the user counts as connected until then
-  // When to report or forget the user. While the user is not in the schedule, `spare` keeps the node, so that scheduling needs no memory.
+  // When to report or forget the user. While the user is not in the schedule, `spare` keeps the node, so that
+  // scheduling needs no memory.
   Schedule::iterator turn;
   Schedule::node_type spare;
 };

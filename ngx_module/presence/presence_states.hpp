@@ -1,6 +1,6 @@
-// A realm's whole presence for all requests that ask for it at the same time: one statement, whose answer each of them gets. A request can
-// only join a statement whose snapshot has not been taken, so no answer is older than its request. For each realm and form of the answer one
-// statement is under way; requests that come meanwhile wait for the next one.
+// A realm's whole presence for all requests that ask for it at the same time: one statement, whose answer each of them
+// gets. A request can only join a statement whose snapshot has not been taken, so no answer is older than its request.
+// For each realm and form of the answer one statement is under way; requests that come meanwhile wait for the next one.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -26,7 +26,8 @@ struct StateWaiter {
 class PresenceStates {
  public:
   PresenceStates(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {}
-  // `wanted` is what the database put into the answer, see AnswerInParts. False if too many statements wait already: the answer is 503.
+  // `wanted` is what the database put into the answer, see AnswerInParts. False if too many statements wait already:
+  // the answer is 503.
   bool add(const std::string& wanted, std::shared_ptr<StateWaiter> waiter);
 
  private:

@@ -47,7 +47,8 @@ void Reports::take_batch() noexcept {
   }
 }
 
-// If memory for a batch is refused, its reports get the answer that the database is not available, and the next batch follows.
+// If memory for a batch is refused, its reports get the answer that the database is not available, and the next batch
+// follows.
 void Reports::send_next() noexcept {
   while (!busy_ && !waiting_.empty()) {
     busy_ = true;

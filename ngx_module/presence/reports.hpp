@@ -1,5 +1,5 @@
-// Reports of presence of many users, written together: while the database writes one batch, the next one gathers. Under a light load each
-// report is sent at once and alone; under a heavy load one commit serves hundreds.
+// Reports of presence of many users, written together: while the database writes one batch, the next one gathers. Under
+// a light load each report is sent at once and alone; under a heavy load one commit serves hundreds.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

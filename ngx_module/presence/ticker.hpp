@@ -1,5 +1,5 @@
-// Calls pgevents.presence_tick() as often as that asks for: it publishes changes that were held back to share an event, and ends connections
-// whose time is over. Only the worker that listens calls it.
+// Calls pgevents.presence_tick() as often as that asks for: it publishes changes that were held back to share an event,
+// and ends connections whose time is over. Only the worker that listens calls it.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -12,7 +12,8 @@ namespace pgevents::nginx {
 
 class Ticker {
  public:
-  // `serving`: whether the database can be reached, as far as is known; `listening`: whether this is the worker that listens.
+  // `serving`: whether the database can be reached, as far as is known; `listening`: whether this is the worker that
+  // listens.
   Ticker(QueryPool& pool, std::function<bool()> serving, std::function<bool()> listening, ngx_log_t* log);
   ~Ticker();
 

@@ -1,5 +1,6 @@
-/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp) and Listener (ngx_module/listener/listener.cpp: look(),
-   pg_ready(), take_position(), take_revocations(), read_more(), take_event(), caught_up(), set_connected(), stop()).
+/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp), Listener (ngx_module/listener/listener.cpp:
+   look(), pg_ready(), read_more(), caught_up(), set_connected(), stop()) and RingWriter (ngx_module/listener/ring_writer.cpp:
+   take_position(), take_revocations(), page_statement(), take_event()).
 
    Two workers; one is killed (his number may be taken at once, by his successor or a stranger) or leaves; anybody may stand
    still at any step for longer than his lease lasts, and go on with what the database had already sent him. The database hands

@@ -1,5 +1,5 @@
-/* Who is woken: from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and connect()
-   (ngx_module/listener/listener.cpp); Database::start(), watch_wake_fd(), on_wake(), look_at_ring() and slice() (ngx_module/database.cpp);
+/* Who is woken: from the commit to the subscriber. Listener::pg_notified(), read_more(), caught_up() and connect()
+   (ngx_module/listener/listener.cpp), RingWriter::announce() (ngx_module/listener/ring_writer.cpp); Database::start(), watch_wake_fd(), on_wake(), look_at_ring() and slice() (ngx_module/database.cpp);
    Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/subscriber.cpp).
 
    The log gets events, and notifies who listens. The listener appends rows to the ring and then writes to the eventfd, which

@@ -1,5 +1,6 @@
-// Who gets in at the real program: what it takes from web server, headers and key files, what it says and what it keeps to
-// itself. Without a database whoever is let in is answered with 503. The rules themselves are the conformance suite's matter.
+// Access at the real program: what it takes from web server, headers and key files, what it logs and what it keeps
+// secret. It has no database, so that a request with access is answered with 503. The conformance suite tests the
+// rules.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -12,13 +13,13 @@ using namespace pgevents::testing;
 
 namespace {
 
-constexpr char kLetIn[] = "Status: 503 Service Unavailable";
+constexpr char kHasAccess[] = "Status: 503 Service Unavailable";
 constexpr char kUnauthorized[] = "Status: 401 Unauthorized";
 constexpr char kForbidden[] = "Status: 403 Forbidden";
 const std::string kOtherSecret = "fedcba9876543210fedcba9876543210";
 const std::vector<std::string> kNoDatabase = {"PGEVENTS_DATABASE=host=/nonexistent"};
 
-// It names nobody, so that the database is not asked whether it was revoked.
+// Without `sub`, so that the database is not asked whether it was revoked.
 std::string grant_token(const std::string& secret = kSecret, const std::string& more = "") {
   const std::string payload = R"({"exp":)" + std::to_string(std::time(nullptr) + 600) + more +
                               R"(,"pgevents":{"subscribe":["closed"],"publish":["closed"]}})";
@@ -49,7 +50,9 @@ struct Server {
     Params params = more;
     for (const auto& param : get_params(path)) {
       const auto same = [&](const auto& other) { return other.first == param.first; };
-      if (std::none_of(more.begin(), more.end(), same)) params.push_back(param);
+      if (std::none_of(more.begin(), more.end(), same)) {
+        params.push_back(param);
+      }
     }
     return ask(socket, params, web_log);
   }
@@ -66,7 +69,7 @@ Params bearer(const std::string& token) {
   return {{"HTTP_AUTHORIZATION", "Bearer " + token}};
 }
 
-START_TEST(the_web_servers_word_counts_and_the_clients_does_not) {
+START_TEST(parameters_of_the_web_server_count_and_headers_of_clients_do_not) {
   const Server server;
   const struct {
     const char* name;
@@ -76,28 +79,28 @@ START_TEST(the_web_servers_word_counts_and_the_clients_does_not) {
               {"PGEVENTS_SUBSCRIBE", "closed", "/events/closed"},
               {"PGEVENTS_ANONYMOUS", "closed", "/events/closed"}};
   for (const auto& row : rows) {
-    assert_text(server.status({{row.name, row.value}}, row.path), kLetIn, row.name);
-    // What a client's header becomes.
+    assert_text(server.status({{row.name, row.value}}, row.path), kHasAccess, row.name);
+    // The parameter that a client's header becomes.
     assert_text(server.status({{std::string("HTTP_") + row.name, row.value}}, row.path), kUnauthorized, row.name);
     assert_text(server.status({{row.name, ""}}, row.path), kUnauthorized, row.name);
   }
 }
 END_TEST
 
-START_TEST(what_may_be_published_is_the_web_servers_word_too) {
+START_TEST(the_web_server_decides_what_may_be_published) {
   const Server server;
   const Params post = {{"REQUEST_METHOD", "POST"}, {"PGEVENTS_PUBLISH", "closed"}};
-  assert_text(server.status(post), "Status: 400 Bad Request");  // let in, without a body
+  assert_text(server.status(post), "Status: 400 Bad Request");  // has access, but no body
   assert_text(server.status({post[0], {"HTTP_PGEVENTS_PUBLISH", "closed"}}), kUnauthorized);
 }
 END_TEST
 
-START_TEST(realms_come_from_option_or_web_server) {
+START_TEST(the_realm_comes_from_option_or_web_server) {
   const Server server({"--realm", "dairy", "--subscribe", "{realm}"});
-  assert_text(server.status({}, "/events/dairy"), kLetIn);
-  assert_text(server.status({{"PGEVENTS_REALM", "cellar"}}, "/events/cellar"), kLetIn);
-  assert_text(server.status({{"PGEVENTS_REALM", ""}}, "/events/main"), kLetIn);
-  assert_text(server.status(bearer(grant_token(kSecret, R"(,"realm":"dairy")"))), kLetIn);
+  assert_text(server.status({}, "/events/dairy"), kHasAccess);
+  assert_text(server.status({{"PGEVENTS_REALM", "cellar"}}, "/events/cellar"), kHasAccess);
+  assert_text(server.status({{"PGEVENTS_REALM", ""}}, "/events/main"), kHasAccess);
+  assert_text(server.status(bearer(grant_token(kSecret, R"(,"realm":"dairy")"))), kHasAccess);
   assert_text(server.status(bearer(grant_token(kSecret, R"(,"realm":"cellar")"))), kUnauthorized);
 }
 END_TEST
@@ -105,7 +108,7 @@ END_TEST
 START_TEST(tokens_are_taken_from_header_cookie_and_query) {
   const Server server({"--jwt-cookie", "t", "--jwt-query", "on"});
   const std::string good = grant_token(), forged = grant_token(kOtherSecret);
-  for (const auto& [token, status] : {std::pair{good, kLetIn}, {forged, kUnauthorized}}) {
+  for (const auto& [token, status] : {std::pair{good, kHasAccess}, {forged, kUnauthorized}}) {
     assert_text(server.status(bearer(token)), status);
     assert_text(server.status({{"HTTP_COOKIE", "a=b; t=" + token}}), status);
     assert_text(server.status({{"QUERY_STRING", "access_token=" + token}}), status);
@@ -116,14 +119,14 @@ START_TEST(tokens_are_taken_from_header_cookie_and_query) {
 }
 END_TEST
 
-START_TEST(cookie_and_query_are_not_looked_at_unless_told) {
+START_TEST(cookie_and_query_are_ignored_without_their_options) {
   const Server server;
   assert_text(server.status({{"HTTP_COOKIE", "t=" + grant_token()}, {"QUERY_STRING", "access_token=" + grant_token()}}),
               kUnauthorized);
 }
 END_TEST
 
-START_TEST(a_refusal_says_how_to_do_better) {
+START_TEST(a_rejection_names_the_channel_and_a_challenge) {
   const Server server;
   assert_text(server.get({}),
               "Status: 401 Unauthorized\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -137,11 +140,11 @@ START_TEST(a_refusal_says_how_to_do_better) {
 }
 END_TEST
 
-START_TEST(while_nobody_can_tell_what_was_revoked_identified_callers_wait) {
+START_TEST(without_a_database_requests_with_a_user_are_answered_with_503) {
   const Server server;
   const std::string payload = R"({"sub":"10","exp":)" + std::to_string(std::time(nullptr) + 600);
   const std::string good = token_of(payload + R"(,"pgevents":{"subscribe":["closed"]}})");
-  assert_text(server.status(bearer(good)), kLetIn);
+  assert_text(server.status(bearer(good)), kHasAccess);
   Params stream = bearer(good);
   stream.emplace_back("HTTP_ACCEPT", "text/event-stream");
   assert_text(server.status(stream), "Status: 200 OK");
@@ -150,12 +153,12 @@ START_TEST(while_nobody_can_tell_what_was_revoked_identified_callers_wait) {
 }
 END_TEST
 
-START_TEST(complaints_go_to_the_log_without_the_token) {
+START_TEST(rejections_are_logged_without_the_token) {
   const Server server({"--jwt-query", "on"});
   const std::string forged = grant_token(kOtherSecret);
   std::string web_log;
   server.get(bearer(forged), "/events/closed", &web_log);
-  assert_text(web_log, "");  // where it would be an error of the server's
+  assert_text(web_log, "");  // would log it as an error of the server
   assert_that(file_text(server.log).find("rejected: Invalid token: ") != std::string::npos, file_text(server.log));
   for (const std::string& part : {forged.substr(0, 20), forged.substr(forged.size() - 43)}) {
     assert_that(file_text(server.log).find(part) == std::string::npos, "no part of the token in the log");
@@ -163,7 +166,7 @@ START_TEST(complaints_go_to_the_log_without_the_token) {
 }
 END_TEST
 
-START_TEST(the_web_servers_log_hears_nothing_of_requests_with_a_token_in_the_query) {
+START_TEST(the_web_server_gets_no_log_line_of_a_request_with_a_token_in_the_query) {
   const std::string forged = grant_token(kOtherSecret);
   for (const std::string& query : {"a=b&access_token=" + forged, "access%5Ftoken=" + forged}) {
     const Server server({"--jwt-query", "on", "--subscribe", "*"});
@@ -179,22 +182,26 @@ START_TEST(the_web_servers_log_hears_nothing_of_requests_with_a_token_in_the_que
   const Server server({"--jwt-query", "on", "--subscribe", "*"});
   std::string web_log;
   server.get({{"QUERY_STRING", "a=access_token"}}, "/events/closed", &web_log);
-  assert_that(web_log.find("no connection to the database") == 0, "it hears of others");
+  assert_that(web_log.find("no connection to the database") == 0, "it gets those of other requests");
 }
 END_TEST
 
-START_TEST(floods_of_refusals_are_not_logged_one_by_one) {
+START_TEST(a_flood_of_rejections_is_not_logged_one_by_one) {
   const Server server;
-  for (int i = 0; i < 200; ++i) assert_text(server.status(bearer("x")), kUnauthorized);
+  for (int i = 0; i < 200; ++i) {
+    assert_text(server.status(bearer("x")), kUnauthorized);
+  }
   const std::string text = file_text(server.log);
   std::size_t lines = 0;
-  for (std::size_t at = text.find("rejected: "); at != std::string::npos; at = text.find("rejected: ", at + 1)) ++lines;
+  for (std::size_t at = text.find("rejected: "); at != std::string::npos; at = text.find("rejected: ", at + 1)) {
+    ++lines;
+  }
   ck_assert_uint_ge(lines, 1);
   ck_assert_uint_lt(lines, 100);
 }
 END_TEST
 
-START_TEST(every_answer_tells_browsers_who_may_read_it) {
+START_TEST(every_response_has_its_cors_headers) {
   const Server server({"--allow-origin", "https://app.example", "--subscribe", "open"});
   const Params from_app = {{"HTTP_ORIGIN", "https://app.example"}},
                from_elsewhere = {{"HTTP_ORIGIN", "https://b.example"}};
@@ -215,7 +222,7 @@ START_TEST(every_answer_tells_browsers_who_may_read_it) {
 }
 END_TEST
 
-START_TEST(a_post_must_come_from_this_site_by_what_the_web_server_says_of_tls) {
+START_TEST(a_post_must_come_from_this_site_by_scheme_and_host) {
   const Server server({"--publish", "open"});
   const Params post = {{"REQUEST_METHOD", "POST"}, {"HTTP_HOST", "h"}, {"HTTP_ORIGIN", "http://h"}};
   const auto status_with = [&](const char* name, const char* value) {
@@ -223,7 +230,7 @@ START_TEST(a_post_must_come_from_this_site_by_what_the_web_server_says_of_tls) {
     params.emplace_back(name, value);
     return server.status(params, "/events/open");
   };
-  // Let in: an empty body is what is wrong then.
+  // Has access: then the empty body is the error.
   for (const auto& [name, value] : {std::pair{"HTTPS", ""}, {"HTTPS", "off"}, {"REQUEST_SCHEME", "http"}}) {
     assert_text(status_with(name, value), "Status: 400 Bad Request", value);
   }
@@ -241,13 +248,13 @@ void wait_for_status(const Server& server, const std::string& token, const char*
   wait_until(status, [&] { return server.status(bearer(token)) == status; });
 }
 
-START_TEST(hup_brings_new_keys_and_a_bad_file_leaves_the_last_good_ones) {
+START_TEST(hup_reads_new_keys_and_a_bad_file_keeps_the_last_good_ones) {
   const Server server;
   const std::string old = grant_token(), fresh = grant_token(kOtherSecret);
-  assert_text(server.status(bearer(old)), kLetIn);
+  assert_text(server.status(bearer(old)), kHasAccess);
   write_key(server.key, kOtherSecret);
   server.program.signal(SIGHUP);
-  wait_for_status(server, fresh, kLetIn);
+  wait_for_status(server, fresh, kHasAccess);
   assert_text(server.status(bearer(old)), kUnauthorized);
   for (const std::string& bad : {std::string("short"), std::string(1 << 21, 'x'), std::string("{\"kty\":")}) {
     const auto before = server.program.workers();
@@ -255,7 +262,7 @@ START_TEST(hup_brings_new_keys_and_a_bad_file_leaves_the_last_good_ones) {
     server.program.signal(SIGHUP);
     wait_until("another worker",
                [&] { return server.program.workers().size() == 1 && server.program.workers() != before; });
-    assert_text(server.status(bearer(fresh)), kLetIn, bad.substr(0, 10));
+    assert_text(server.status(bearer(fresh)), kHasAccess, bad.substr(0, 10));
     assert_text(server.status(bearer(old)), kUnauthorized, bad.substr(0, 10));
   }
   const std::string log = file_text(server.log);
@@ -264,18 +271,18 @@ START_TEST(hup_brings_new_keys_and_a_bad_file_leaves_the_last_good_ones) {
 }
 END_TEST
 
-START_TEST(a_worker_in_a_dead_ones_place_has_the_same_keys) {
+START_TEST(a_replaced_worker_has_the_same_keys) {
   const Server server;
   const auto before = server.program.workers();
   write_key(server.key, kOtherSecret);
   kill(before[0], SIGKILL);
   wait_until("another worker",
              [&] { return server.program.workers().size() == 1 && server.program.workers() != before; });
-  assert_text(server.status(bearer(grant_token())), kLetIn);
+  assert_text(server.status(bearer(grant_token())), kHasAccess);
 }
 END_TEST
 
-START_TEST(bad_keys_and_origins_are_refused_at_the_start_without_repeating_them) {
+START_TEST(bad_keys_and_origins_are_rejected_at_the_start_without_quoting_them) {
   Scratch scratch;
   const std::string key = scratch / "key", fifo = scratch / "in";
   ck_assert_int_eq(mkfifo(fifo.c_str(), 0600), 0);
@@ -313,7 +320,7 @@ START_TEST(bad_keys_and_origins_are_refused_at_the_start_without_repeating_them)
 }
 END_TEST
 
-START_TEST(no_key_is_in_arguments_or_environment) {
+START_TEST(neither_arguments_nor_environment_hold_a_key) {
   const Server server;
   for (const char* name : {"/cmdline", "/environ"}) {
     const std::string text = file_text("/proc/" + std::to_string(server.program.workers()[0]) + name);
@@ -326,21 +333,21 @@ END_TEST
 
 int main() {
   return run("fallback_access", {
-                                    the_web_servers_word_counts_and_the_clients_does_not,
-                                    what_may_be_published_is_the_web_servers_word_too,
-                                    realms_come_from_option_or_web_server,
+                                    parameters_of_the_web_server_count_and_headers_of_clients_do_not,
+                                    the_web_server_decides_what_may_be_published,
+                                    the_realm_comes_from_option_or_web_server,
                                     tokens_are_taken_from_header_cookie_and_query,
-                                    cookie_and_query_are_not_looked_at_unless_told,
-                                    a_refusal_says_how_to_do_better,
-                                    while_nobody_can_tell_what_was_revoked_identified_callers_wait,
-                                    complaints_go_to_the_log_without_the_token,
-                                    the_web_servers_log_hears_nothing_of_requests_with_a_token_in_the_query,
-                                    floods_of_refusals_are_not_logged_one_by_one,
-                                    every_answer_tells_browsers_who_may_read_it,
-                                    a_post_must_come_from_this_site_by_what_the_web_server_says_of_tls,
-                                    hup_brings_new_keys_and_a_bad_file_leaves_the_last_good_ones,
-                                    a_worker_in_a_dead_ones_place_has_the_same_keys,
-                                    bad_keys_and_origins_are_refused_at_the_start_without_repeating_them,
-                                    no_key_is_in_arguments_or_environment,
+                                    cookie_and_query_are_ignored_without_their_options,
+                                    a_rejection_names_the_channel_and_a_challenge,
+                                    without_a_database_requests_with_a_user_are_answered_with_503,
+                                    rejections_are_logged_without_the_token,
+                                    the_web_server_gets_no_log_line_of_a_request_with_a_token_in_the_query,
+                                    a_flood_of_rejections_is_not_logged_one_by_one,
+                                    every_response_has_its_cors_headers,
+                                    a_post_must_come_from_this_site_by_scheme_and_host,
+                                    hup_reads_new_keys_and_a_bad_file_keeps_the_last_good_ones,
+                                    a_replaced_worker_has_the_same_keys,
+                                    bad_keys_and_origins_are_rejected_at_the_start_without_quoting_them,
+                                    neither_arguments_nor_environment_hold_a_key,
                                 });
 }

@@ -1,4 +1,4 @@
-// The fallback's options: environment, arguments, what is refused, and that no secret stays visible or is repeated.
+// The fallback's options: environment, arguments, what is rejected, and that no secret stays visible or is quoted.
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -13,17 +13,19 @@ using fallback::ProgramOptions;
 
 namespace {
 
-// An argument vector that may be written to, as main's may.
+// An argument vector that can be written to, as that of main().
 struct Arguments {
   explicit Arguments(std::vector<std::string> words) : words(std::move(words)) {
     this->words.insert(this->words.begin(), "pgevents-fcgi");
-    for (std::string& word : this->words) pointers.push_back(word.data());
+    for (std::string& word : this->words) {
+      pointers.push_back(word.data());
+    }
   }
   std::vector<std::string> words;
   std::vector<char*> pointers;
 };
 
-// What is wrong with these arguments, "" when nothing is.
+// What is wrong with these arguments; "" if nothing is.
 std::string read(Arguments& arguments, ProgramOptions& options) {
   return fallback::read_options(static_cast<int>(arguments.pointers.size()), arguments.pointers.data(), options)
       .value_or("");
@@ -35,14 +37,14 @@ std::string problem_of(std::vector<std::string> words) {
   return read(arguments, options);
 }
 
-// An environment variable for the time of a test.
+// An environment variable during a test.
 struct Variable {
   Variable(const char* name, const char* value) : name(name) { setenv(name, value, 1); }
   ~Variable() { unsetenv(name); }
   const char* name;
 };
 
-START_TEST(without_options_nobody_has_access) {
+START_TEST(without_options_no_request_has_access) {
   ProgramOptions options;
   Arguments none({});
   assert_text(read(none, options), "");
@@ -77,7 +79,7 @@ START_TEST(values_follow_as_a_word_or_behind_an_equals_sign) {
 }
 END_TEST
 
-START_TEST(the_environment_serves_and_arguments_win) {
+START_TEST(arguments_take_precedence_over_the_environment) {
   const Variable database("PGEVENTS_DATABASE", "dbname=env"), subscribe("PGEVENTS_SUBSCRIBE", "env"),
       size("PGEVENTS_MAX_EVENT_SIZE", "64k"), empty("PGEVENTS_POLL_INTERVAL", ""), presence("PGEVENTS_PRESENCE", "off");
   ProgramOptions options;
@@ -111,7 +113,7 @@ START_TEST(options_of_access_are_read) {
 }
 END_TEST
 
-START_TEST(without_options_tokens_are_judged_strictly) {
+START_TEST(without_options_tokens_are_checked_strictly) {
   ProgramOptions options;
   Arguments none({});
   assert_text(read(none, options), "");
@@ -121,7 +123,7 @@ START_TEST(without_options_tokens_are_judged_strictly) {
 }
 END_TEST
 
-START_TEST(a_list_among_the_arguments_replaces_that_of_the_environment) {
+START_TEST(a_list_in_the_arguments_replaces_that_of_the_environment) {
   const Variable keys("PGEVENTS_JWT_KEY", "/old; /older kid=1"),
       origins("PGEVENTS_ALLOW_ORIGIN", "https://a.example *");
   ProgramOptions options;
@@ -149,7 +151,7 @@ START_TEST(sizes_have_units) {
 }
 END_TEST
 
-START_TEST(bad_values_are_refused) {
+START_TEST(bad_values_are_rejected) {
   const struct {
     const char* name;
     const char* value;
@@ -162,48 +164,48 @@ START_TEST(bad_values_are_refused) {
               {"presence", "no"},       {"presence", ""}};
   for (const auto& row : rows) {
     const std::string option = std::string("--") + row.name;
-    assert_text(problem_of({option, row.value}), option + ": not a valid value. Try pgevents-fcgi --help", row.value);
+    assert_text(problem_of({option, row.value}), option + ": not a valid value; see pgevents-fcgi --help", row.value);
   }
   const Variable variable("PGEVENTS_MAX_CHANNELS", "many");
-  assert_text(problem_of({}), "PGEVENTS_MAX_CHANNELS: not a valid value. Try pgevents-fcgi --help");
+  assert_text(problem_of({}), "PGEVENTS_MAX_CHANNELS: not a valid value; see pgevents-fcgi --help");
 }
 END_TEST
 
-START_TEST(unknown_and_stray_words_are_refused) {
-  assert_text(problem_of({"--databse", "x"}), "Unknown option --databse. Try pgevents-fcgi --help");
-  assert_text(problem_of({"--databse=password=x"}), "Unknown option --databse. Try pgevents-fcgi --help");
-  assert_text(problem_of({"--subscribe"}), "--subscribe needs a value");
-  assert_text(problem_of({"--sub=x"}), "Unknown option --sub. Try pgevents-fcgi --help");
-  assert_text(problem_of({"--help=x"}), "Unknown option --help. Try pgevents-fcgi --help");
-  assert_text(problem_of({"-h"}), "Unexpected argument. Try pgevents-fcgi --help");
-  assert_text(problem_of({"--"}), "Unknown option --. Try pgevents-fcgi --help");
-  assert_text(problem_of({"password=geheim"}), "Unexpected argument. Try pgevents-fcgi --help");
+START_TEST(unknown_options_and_other_arguments_are_rejected) {
+  assert_text(problem_of({"--databse", "x"}), "unknown option --databse; see pgevents-fcgi --help");
+  assert_text(problem_of({"--databse=password=x"}), "unknown option --databse; see pgevents-fcgi --help");
+  assert_text(problem_of({"--subscribe"}), "--subscribe needs a value; see pgevents-fcgi --help");
+  assert_text(problem_of({"--sub=x"}), "unknown option --sub; see pgevents-fcgi --help");
+  assert_text(problem_of({"--help=x"}), "unknown option --help; see pgevents-fcgi --help");
+  assert_text(problem_of({"-h"}), "unexpected argument: options begin with --, see pgevents-fcgi --help");
+  assert_text(problem_of({"--"}), "unknown option --; see pgevents-fcgi --help");
+  assert_text(problem_of({"password=geheim"}), "unexpected argument: options begin with --, see pgevents-fcgi --help");
 }
 END_TEST
 
-START_TEST(an_option_is_given_once_unless_it_adds_up) {
+START_TEST(only_lists_may_be_given_twice) {
   for (const char* name : {"listen", "socket-mode", "processes", "database", "subscribe", "publish", "anonymous",
                            "realm", "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
     const std::string option = std::string("--") + name;
     const std::string value = option == "--jwt-query" || option == "--presence" ? "on" : "10";
     assert_text(problem_of({option, value, "--backlog=7", option + "=" + value}),
-                option + " is given twice. Try pgevents-fcgi --help");
+                option + " is given twice; give it once");
   }
   assert_text(problem_of({"--jwt-key=/a", "--jwt-key=/b", "--allow-origin=*", "--allow-origin=null"}), "");
 }
 END_TEST
 
-START_TEST(an_empty_value_that_would_say_nothing_is_refused) {
+START_TEST(an_empty_value_is_rejected_where_it_has_no_meaning) {
   for (const char* name : {"listen", "channel-pattern", "jwt-key", "allow-origin", "processes", "max-event-size"}) {
     const std::string option = std::string("--") + name;
-    assert_text(problem_of({option, ""}), option + ": not a valid value. Try pgevents-fcgi --help");
+    assert_text(problem_of({option, ""}), option + ": not a valid value; see pgevents-fcgi --help");
   }
-  assert_text(problem_of({"--jwt-key=;;"}), "--jwt-key: not a valid value. Try pgevents-fcgi --help");
+  assert_text(problem_of({"--jwt-key=;;"}), "--jwt-key: not a valid value; see pgevents-fcgi --help");
   assert_text(problem_of({"--subscribe=", "--publish=", "--anonymous=", "--realm=", "--base=", "--jwt-cookie="}), "");
 }
 END_TEST
 
-START_TEST(variables_that_mean_nothing_are_named) {
+START_TEST(unknown_variables_are_found) {
   const char* const environment[] = {"PATH=/bin",
                                      "PGEVENTS_DATABASE=x",
                                      "PGEVENTS_SUBSCRIBE=",
@@ -216,12 +218,14 @@ START_TEST(variables_that_mean_nothing_are_named) {
                                      "PGEVENTS_LISTEN=x",
                                      nullptr};
   std::string names;
-  for (const std::string& name : fallback::unknown_variables(environment)) names += name + ' ';
+  for (const std::string& name : fallback::unknown_variables(environment)) {
+    names += name + ' ';
+  }
   assert_text(names, "PGEVENTS_SUBSCIRBE PGEVENTS_JWT_KEYS PGEVENTS_ PGEVENTS_LISTEN ");
 }
 END_TEST
 
-START_TEST(parameters_of_single_requests_are_fewer) {
+START_TEST(single_requests_have_fewer_parameters) {
   for (const char* name : {"PGEVENTS_USER", "PGEVENTS_BASE", "PGEVENTS_PUBLISH", "HTTP_PGEVENTS_X", "REQUEST_URI"}) {
     assert_that(fallback::is_request_parameter(name), name);
   }
@@ -265,19 +269,19 @@ END_TEST
 
 int main() {
   return run("fallback_options", {
-                                     without_options_nobody_has_access,
+                                     without_options_no_request_has_access,
                                      values_follow_as_a_word_or_behind_an_equals_sign,
-                                     the_environment_serves_and_arguments_win,
+                                     arguments_take_precedence_over_the_environment,
                                      options_of_access_are_read,
-                                     without_options_tokens_are_judged_strictly,
-                                     a_list_among_the_arguments_replaces_that_of_the_environment,
+                                     without_options_tokens_are_checked_strictly,
+                                     a_list_in_the_arguments_replaces_that_of_the_environment,
                                      sizes_have_units,
-                                     bad_values_are_refused,
-                                     unknown_and_stray_words_are_refused,
-                                     an_option_is_given_once_unless_it_adds_up,
-                                     an_empty_value_that_would_say_nothing_is_refused,
-                                     variables_that_mean_nothing_are_named,
-                                     parameters_of_single_requests_are_fewer,
+                                     bad_values_are_rejected,
+                                     unknown_options_and_other_arguments_are_rejected,
+                                     only_lists_may_be_given_twice,
+                                     an_empty_value_is_rejected_where_it_has_no_meaning,
+                                     unknown_variables_are_found,
+                                     single_requests_have_fewer_parameters,
                                      the_connection_string_disappears_from_the_arguments,
                                      help_names_every_option,
                                  });

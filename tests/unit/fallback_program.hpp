@@ -1,4 +1,4 @@
-// Runs the real pgevents-fcgi for tests, and speaks FastCGI with it (FastCGI specification 1.0, responder role).
+// Runs the real pgevents-fcgi for tests, and talks FastCGI to it (FastCGI specification 1.0, responder role).
 #pragma once
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ namespace pgevents::testing {
 
 using Params = std::vector<std::pair<std::string, std::string>>;
 
-// Waits for a condition; a failed test when it never will: the minute is for a machine that is busy.
+// Waits for a condition, and fails the test if it does not hold within a minute: the machine may be busy.
 inline void wait_until(const char* what, const std::function<bool()>& holds) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!holds()) {
@@ -49,7 +49,9 @@ class Scratch {
     path_ = name;
   }
   ~Scratch() {
-    for (const char* name : {"/socket", "/log", "/out", "/in", "/key"}) unlink((path_ + name).c_str());
+    for (const char* name : {"/socket", "/log", "/out", "/in", "/key"}) {
+      unlink((path_ + name).c_str());
+    }
     rmdir(path_.c_str());
   }
   std::string operator/(const char* name) const { return path_ + '/' + name; }
@@ -66,7 +68,9 @@ class Program {
       const std::function<void()>& in_child = [] {}) {
     arguments.insert(arguments.begin(), PGEVENTS_FCGI);
     pid_ = fork();
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      return;
+    }
     const int null = open("/dev/null", O_RDWR);
     const int err = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(null, STDIN_FILENO);
@@ -78,8 +82,12 @@ class Program {
     _exit(127);
   }
   ~Program() {
-    if (pid_ > 0) kill(pid_, SIGKILL);
-    if (pid_ > 0) waitpid(pid_, nullptr, 0);
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+    }
+    if (pid_ > 0) {
+      waitpid(pid_, nullptr, 0);
+    }
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -99,14 +107,18 @@ class Program {
     const std::string tasks = "/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children";
     std::istringstream words(file_text(tasks));
     std::vector<pid_t> pids;
-    for (pid_t pid = 0; words >> pid;) pids.push_back(pid);
+    for (pid_t pid = 0; words >> pid;) {
+      pids.push_back(pid);
+    }
     return pids;
   }
 
  private:
   static std::vector<char*> pointers(std::vector<std::string>& words) {
     std::vector<char*> out;
-    for (std::string& word : words) out.push_back(word.data());
+    for (std::string& word : words) {
+      out.push_back(word.data());
+    }
     out.push_back(nullptr);
     return out;
   }
@@ -136,19 +148,27 @@ class Connection {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
 
-  // What the request writes to its standard output, up to FCGI_END_REQUEST. "" when the connection ended before. What it
-  // writes for the web server's log goes to `log`.
+  // What the program sends as standard output of the request, up to FCGI_END_REQUEST; "" if the connection ended
+  // before. What it sends for the web server's log goes to `log`.
   std::string answer(std::string* log = nullptr) {
     std::string out;
     while (true) {
       const std::string header = receive(8);
-      if (header.size() < 8) return "";
+      if (header.size() < 8) {
+        return "";
+      }
       const auto byte = [&header](int i) { return static_cast<std::size_t>(static_cast<unsigned char>(header[i])); };
       const std::size_t size = byte(4) * 256 + byte(5);
       const std::string content = receive(size + byte(6)).substr(0, size);
-      if (header[1] == 3) return out;
-      if (header[1] == 6) out += content;
-      if (header[1] == 7 && log != nullptr) *log += content;
+      if (header[1] == 3) {
+        return out;
+      }
+      if (header[1] == 6) {
+        out += content;
+      }
+      if (header[1] == 7 && log != nullptr) {
+        *log += content;
+      }
     }
   }
 
@@ -160,7 +180,9 @@ class Connection {
       pollfd entry{fd_, POLLIN, 0};
       assert_that(poll(&entry, 1, 10000) == 1, "an answer within ten seconds");
       const ssize_t part = recv(fd_, bytes.data() + got, size - got, 0);
-      if (part <= 0) break;
+      if (part <= 0) {
+        break;
+      }
       got += static_cast<std::size_t>(part);
     }
     bytes.resize(got);
@@ -181,9 +203,13 @@ inline std::string record(char type, const std::string& content) {
 
 // The length of a name or value (specification, section 3.4).
 inline std::string pair_length(std::size_t size) {
-  if (size < 128) return std::string(1, static_cast<char>(size));
+  if (size < 128) {
+    return std::string(1, static_cast<char>(size));
+  }
   std::string out;
-  for (const int shift : {24, 16, 8, 0}) out += static_cast<char>((size >> shift & 255) | (shift == 24 ? 128 : 0));
+  for (const int shift : {24, 16, 8, 0}) {
+    out += static_cast<char>((size >> shift & 255) | (shift == 24 ? 128 : 0));
+  }
   return out;
 }
 
@@ -195,7 +221,9 @@ inline std::string fastcgi_request(const Params& params, bool keep = false, cons
   }
   std::string out = record(1, std::string{0, 1, static_cast<char>(keep ? 1 : 0), 0, 0, 0, 0, 0});
   out += record(4, pairs) + record(4, "");
-  if (!body.empty()) out += record(5, body);
+  if (!body.empty()) {
+    out += record(5, body);
+  }
   return out + record(5, "");
 }
 

@@ -1,5 +1,5 @@
-// The program itself, run for real: sockets of its own and inherited ones, workers, signals, CGI, what happens without a
-// database. What it answers from a database is the conformance suite's matter.
+// The real program: its own sockets and inherited ones, workers, signals, CGI, and requests while the database is away.
+// The conformance suite tests its answers from a database.
 #include <algorithm>
 
 #include "fallback_program.hpp"
@@ -34,7 +34,7 @@ int listen_at(const std::string& path) {
   return fd;
 }
 
-// Runs the program to its end as a CGI program; its standard output.
+// Runs the program as a CGI program until it ends. Returns its standard output.
 std::string cgi(std::vector<std::string> environment, std::vector<std::string> arguments = {},
                 const std::string& body = "") {
   Scratch scratch;
@@ -61,8 +61,8 @@ START_TEST(it_answers_over_a_socket_of_its_own) {
 }
 END_TEST
 
-// A setting that is misspelt must not be lost in silence.
-START_TEST(what_has_no_effect_is_named_in_the_log) {
+// A misspelt setting must not be ignored silently.
+START_TEST(settings_without_effect_are_logged) {
   Scratch scratch;
   auto environment = kEnvironment;
   environment.insert(environment.end(), {"PGEVENTS_SUBSCIRBE=a", "PGEVENTS_BASE=/rt", "PGEVENTS_PUBLISH=a {usr}"});
@@ -72,32 +72,34 @@ START_TEST(what_has_no_effect_is_named_in_the_log) {
   params.insert(params.end(), {{"PGEVENTS_JWT_KEY", "/k"}, {"PGEVENTS_USER", "10"}, {"HTTP_PGEVENTS_X", "1"}});
   wait_until("it answers", [&] { return status_of(ask(socket, params)) == "Status: 403 Forbidden"; });
   ask(socket, params);
-  const std::string said = file_text(log);
-  const auto count = [&said](const std::string& text) {
+  const std::string logged = file_text(log);
+  const auto count = [&logged](const std::string& text) {
     unsigned times = 0;
-    for (std::size_t at = 0; (at = said.find(text, at)) != std::string::npos; ++at) ++times;
+    for (std::size_t at = 0; (at = logged.find(text, at)) != std::string::npos; ++at) {
+      ++times;
+    }
     return times;
   };
-  ck_assert_uint_eq(count("PGEVENTS_SUBSCIRBE: there is no such variable, it has no effect"), 1);
+  ck_assert_uint_eq(count("environment variable PGEVENTS_SUBSCIRBE does not exist and has no effect"), 1);
   ck_assert_uint_eq(count("FastCGI parameter PGEVENTS_JWT_KEY does not exist and has no effect"), 1);
   ck_assert_uint_eq(count("no effect"), 2);
   ck_assert_uint_eq(count("only {user} and {realm} are replaced: pattern '{usr}'"), 1);
 }
 END_TEST
 
-START_TEST(without_a_database_it_says_when_to_come_back) {
+START_TEST(without_a_database_it_answers_when_to_retry) {
   Server server;
   assert_text(ask(server.socket, get_params("/events/open")),
               "Status: 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
               "Retry-After: 5\r\nContent-Length: 85\r\nX-Content-Type-Options: nosniff\r\n\r\n"
               R"({"result":"error","code":"SERVICE_UNAVAILABLE","msg":"The database is not available"})");
-  wait_until("the log says why",
+  wait_until("the log has the reason",
              [&] { return file_text(server.log).find("/nonexistent/.s.PGSQL") != std::string::npos; });
   assert_that(file_text(server.log).find("geheim") == std::string::npos, "no password in the log");
 }
 END_TEST
 
-START_TEST(parameters_of_the_web_server_win_over_options) {
+START_TEST(parameters_of_the_web_server_replace_options) {
   Server server;
   Params params = get_params("/rt/events/open");
   params.emplace_back("PGEVENTS_SUBSCRIBE", "");
@@ -107,7 +109,7 @@ START_TEST(parameters_of_the_web_server_win_over_options) {
   params.emplace_back("PGEVENTS_BASE", "/elsewhere");
   assert_text(status_of(ask(server.socket, params)), "Status: 404 Not Found");
   params = get_params("/events/closed");
-  params.emplace_back("HTTP_PGEVENTS_SUBSCRIBE", "*");  // what a client's header becomes
+  params.emplace_back("HTTP_PGEVENTS_SUBSCRIBE", "*");  // the parameter that a client's header becomes
   assert_text(status_of(ask(server.socket, params)), "Status: 403 Forbidden");
 }
 END_TEST
@@ -122,7 +124,7 @@ START_TEST(path_info_comes_before_document_uri_before_script_name) {
 }
 END_TEST
 
-START_TEST(a_kept_connection_serves_again_and_stands_in_nobodys_way) {
+START_TEST(a_kept_connection_serves_again_and_blocks_no_other) {
   Server server({"--processes", "1"});
   Connection kept(server.socket), other(server.socket);
   for (int i = 0; i < 3; ++i) {
@@ -135,14 +137,15 @@ START_TEST(a_kept_connection_serves_again_and_stands_in_nobodys_way) {
 }
 END_TEST
 
-START_TEST(silent_and_broken_connections_stand_in_nobodys_way) {
+START_TEST(silent_and_broken_connections_block_no_other) {
   Server server({"--processes", "1"});
   Connection silent(server.socket), broken(server.socket);
   ck_assert(broken.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   {
     const std::string request = fastcgi_request(get_params("/nowhere"));
-    for (std::size_t size = 0; size < request.size(); size += 7)
+    for (std::size_t size = 0; size < request.size(); size += 7) {
       Connection(server.socket).send(request.substr(0, size));
+    }
   }
   assert_text(status_of(ask(server.socket, get_params("/nowhere"))), "Status: 404 Not Found");
   ck_assert_uint_eq(server.program.workers().size(), 1);
@@ -181,7 +184,9 @@ START_TEST(term_int_and_quit_end_it_cleanly) {
     const auto workers = server.program.workers();
     server.program.signal(number);
     ck_assert_int_eq(server.program.exit_status(), 0);
-    for (const pid_t worker : workers) ck_assert_int_ne(kill(worker, 0), 0);
+    for (const pid_t worker : workers) {
+      ck_assert_int_ne(kill(worker, 0), 0);
+    }
     ck_assert_int_ne(access(server.socket.c_str(), F_OK), 0);
   }
 }
@@ -210,7 +215,7 @@ START_TEST(the_connection_string_is_not_among_the_arguments) {
 }
 END_TEST
 
-START_TEST(a_socket_in_use_is_left_alone_and_a_stale_one_replaced) {
+START_TEST(a_socket_in_use_stays_and_a_stale_one_is_replaced) {
   Server server;
   Program second({"--listen", "unix:" + server.socket}, kEnvironment, server.log);
   ck_assert_int_eq(second.exit_status(), 2);
@@ -222,7 +227,7 @@ START_TEST(a_socket_in_use_is_left_alone_and_a_stale_one_replaced) {
 }
 END_TEST
 
-START_TEST(a_file_that_is_no_socket_is_left_alone) {
+START_TEST(a_file_that_is_not_a_socket_stays) {
   Scratch scratch;
   std::ofstream(scratch / "socket") << "precious";
   Program program({"--listen", "unix:" + (scratch / "socket")}, kEnvironment, scratch / "log");
@@ -231,7 +236,7 @@ START_TEST(a_file_that_is_no_socket_is_left_alone) {
 }
 END_TEST
 
-START_TEST(it_takes_the_socket_of_spawn_fcgi) {
+START_TEST(it_uses_the_socket_of_spawn_fcgi) {
   Scratch scratch;
   const int fd = listen_at(scratch / "socket");
   Program program({}, kEnvironment, scratch / "log", [fd] { dup2(fd, STDIN_FILENO); });
@@ -239,11 +244,11 @@ START_TEST(it_takes_the_socket_of_spawn_fcgi) {
   assert_text(status_of(ask(scratch / "socket", get_params("/nowhere"))), "Status: 404 Not Found");
   program.signal(SIGTERM);
   ck_assert_int_eq(program.exit_status(), 0);
-  ck_assert_int_eq(access((scratch / "socket").c_str(), F_OK), 0);  // not ours to remove
+  ck_assert_int_eq(access((scratch / "socket").c_str(), F_OK), 0);  // its file belongs to spawn-fcgi
 }
 END_TEST
 
-START_TEST(it_takes_the_socket_of_systemd) {
+START_TEST(it_uses_the_socket_of_systemd) {
   Scratch scratch;
   const int fd = listen_at(scratch / "socket");
   auto environment = kEnvironment;
@@ -324,7 +329,9 @@ START_TEST(calls_are_checked_before_the_database_is_asked) {
       {{"REQUEST_METHOD=PATCH", "PATH_INFO=/settings", "PGEVENTS_USER=10"}, "{}", "Status: 503 Service Unavailable"},
       {{"REQUEST_METHOD=POST", "PATH_INFO=/typing", "PGEVENTS_USER=10"}, "", "Status: 503 Service Unavailable"},
   };
-  for (const auto& row : rows) assert_text(status_of(cgi(row.more, {}, row.body)), row.status, row.more[1] + row.body);
+  for (const auto& row : rows) {
+    assert_text(status_of(cgi(row.more, {}, row.body)), row.status, row.more[1] + row.body);
+  }
 }
 END_TEST
 
@@ -337,20 +344,21 @@ START_TEST(heads_of_calls_have_no_body) {
 }
 END_TEST
 
-START_TEST(without_socket_and_request_it_explains_itself) {
+START_TEST(without_socket_and_request_it_names_the_option) {
   Scratch scratch;
   Program program({}, kEnvironment, scratch / "log");
   ck_assert_int_eq(program.exit_status(), 2);
-  assert_that(file_text(scratch / "log").find("Try --listen") != std::string::npos, file_text(scratch / "log"));
+  assert_that(file_text(scratch / "log").find("use --listen") != std::string::npos, file_text(scratch / "log"));
 }
 END_TEST
 
-START_TEST(a_bad_connection_string_is_refused_without_repeating_it) {
+START_TEST(a_bad_connection_string_is_rejected_without_quoting_it) {
   Scratch scratch;
   Program program({"--listen", "unix:" + (scratch / "socket"), "--database", "geheim=x"}, {}, scratch / "log");
   ck_assert_int_eq(program.exit_status(), 2);
-  assert_that(file_text(scratch / "log").find("not a valid connection string") != std::string::npos, "says so");
-  assert_that(file_text(scratch / "log").find("geheim") == std::string::npos, "does not repeat it");
+  assert_that(file_text(scratch / "log").find("not a valid connection string") != std::string::npos,
+              "the reason is logged");
+  assert_that(file_text(scratch / "log").find("geheim") == std::string::npos, "the string is not");
 }
 END_TEST
 
@@ -359,27 +367,27 @@ END_TEST
 int main() {
   return run("fallback_program", {
                                      it_answers_over_a_socket_of_its_own,
-                                     what_has_no_effect_is_named_in_the_log,
-                                     without_a_database_it_says_when_to_come_back,
-                                     parameters_of_the_web_server_win_over_options,
+                                     settings_without_effect_are_logged,
+                                     without_a_database_it_answers_when_to_retry,
+                                     parameters_of_the_web_server_replace_options,
                                      path_info_comes_before_document_uri_before_script_name,
-                                     a_kept_connection_serves_again_and_stands_in_nobodys_way,
-                                     silent_and_broken_connections_stand_in_nobodys_way,
+                                     a_kept_connection_serves_again_and_blocks_no_other,
+                                     silent_and_broken_connections_block_no_other,
                                      a_dead_worker_is_replaced,
                                      hup_replaces_all_workers,
                                      term_int_and_quit_end_it_cleanly,
                                      workers_do_not_outlive_a_killed_master,
                                      the_connection_string_is_not_among_the_arguments,
-                                     a_socket_in_use_is_left_alone_and_a_stale_one_replaced,
-                                     a_file_that_is_no_socket_is_left_alone,
-                                     it_takes_the_socket_of_spawn_fcgi,
-                                     it_takes_the_socket_of_systemd,
+                                     a_socket_in_use_stays_and_a_stale_one_is_replaced,
+                                     a_file_that_is_not_a_socket_stays,
+                                     it_uses_the_socket_of_spawn_fcgi,
+                                     it_uses_the_socket_of_systemd,
                                      it_answers_one_request_as_cgi,
                                      cgi_arguments_from_a_query_are_not_options,
                                      bodies_are_checked_before_the_database_is_asked,
                                      calls_are_checked_before_the_database_is_asked,
                                      heads_of_calls_have_no_body,
-                                     without_socket_and_request_it_explains_itself,
-                                     a_bad_connection_string_is_refused_without_repeating_it,
+                                     without_socket_and_request_it_names_the_option,
+                                     a_bad_connection_string_is_rejected_without_quoting_it,
                                  });
 }
