@@ -21,8 +21,8 @@ std::size_t bytes_of(const Query& query) noexcept {
   return bytes;
 }
 
-// For the debug log.
-const char* name_of(Lane lane) noexcept {
+// For the debug log, which an nginx may lack.
+[[maybe_unused]] const char* name_of(Lane lane) noexcept {
   switch (lane) {
     case Lane::kPublish:
       return "publish";

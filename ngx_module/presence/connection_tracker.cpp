@@ -32,7 +32,7 @@ void append_contact(std::string& json, const std::string& realm, const std::stri
 }  // namespace
 
 ConnectionTracker::ConnectionTracker(QueryPool& pool, std::function<bool()> serving, ngx_log_t* log)
-    : pool_(pool), serving_(std::move(serving)), log_(log), report_ms_(kUsualReport), renew_ms_(kUsualRenewal) {
+    : pool_(pool), serving_(std::move(serving)), report_ms_(kUsualReport), renew_ms_(kUsualRenewal) {
   init_timer(flush_, this, &ConnectionTracker::on_flush, log);
 }
 
@@ -147,13 +147,13 @@ void ConnectionTracker::opened(const QueryResult& result) {
   if (const Answer session = answer_of(result); session.text) {
     session_ = *session.text;
     renewed_at_ = ngx_current_msec;
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: presence session %s opened", session_.c_str());
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, flush_.log, 0, "pgevents: presence session %s opened", session_.c_str());
     shutting_down_ ? close_session() : flush();
   }
 }
 
 void ConnectionTracker::send(const std::string& contacts) {
-  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: contacts of %uz users sent", sent_.size());
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, flush_.log, 0, "pgevents: contacts of %uz users sent", sent_.size());
   renewed_at_ = ngx_current_msec;
   pool_.post(
       {sql::kPresenceContacts, {session_, contacts}}, Lane::kPresence,
@@ -173,8 +173,8 @@ bool ConnectionTracker::take_intervals(const QueryResult& result) noexcept {
 
 void ConnectionTracker::answered(const QueryResult& result) {
   const bool written = take_intervals(result);
-  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: contacts of %uz users answered, written: %d", sent_.size(),
-                 static_cast<int>(written));
+  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, flush_.log, 0, "pgevents: contacts of %uz users answered, written: %d",
+                 sent_.size(), static_cast<int>(written));
   settle_all(written);
   if (shutting_down_) {
     return close_session();

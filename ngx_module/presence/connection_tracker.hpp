@@ -61,7 +61,6 @@ class ConnectionTracker {
 
   QueryPool& pool_;
   std::function<bool()> serving_;
-  ngx_log_t* log_;
   All all_;
   Schedule schedule_;               // all users but those of the batch under way
   std::vector<TrackedUser*> sent_;  // that batch
