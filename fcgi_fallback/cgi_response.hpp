@@ -17,7 +17,7 @@ bool send_head(CgiRequest& cgi, int status, const std::vector<Header>& headers);
 void send_reply(CgiRequest& cgi, const Reply& reply, bool head_only);
 
 // The core's stream headers without the one that turns nginx's buffering off. A stream that ends at once may be
-// buffered; a slow client then occupies nginx, not one of our few processes.
+// buffered; a slow client then occupies nginx, instead of a process of the fallback.
 std::vector<Header> buffered_stream_headers();
 
 // Reads the whole body. Returns an error if it is larger than `max_size` or ends too early.

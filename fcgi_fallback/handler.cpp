@@ -120,8 +120,7 @@ void Handler::answer(CgiRequest& cgi) {
   }
 }
 
-// A client's mistake is no error of the server: it goes into our log only, because the web server would log it as an
-// error.
+// A client's mistake goes into our log only: the web server would log it as an error.
 void Handler::reject(CgiRequest& cgi, const Error& error, bool head_only) {
   std::string text = "rejected: " + error.msg + ": " + error.log;
   if (!error.log.empty() && rejected_log_.pass(text)) {
@@ -135,7 +134,7 @@ void Handler::reply(CgiRequest& cgi, Reply answer, bool head_only) {
   send_reply(cgi, answer, head_only);
 }
 
-// The web server's variables of this request take precedence over the options, also if their value is empty ("nobody").
+// The web server's variables of this request take precedence over the options, also if their value is empty (no channel, no user).
 Settings Handler::settings_for(CgiRequest& cgi) {
   Settings settings;
   settings.names = &names_;

@@ -169,7 +169,7 @@ const OptionSpec* find_option(std::string_view name) {
 }
 
 // Names the option, but not its value, which may be a password.
-std::string complaint(std::string_view what) {
+std::string invalid_value(std::string_view what) {
   return std::string(what) + ": not a valid value; see pgevents-fcgi --help";
 }
 
@@ -208,7 +208,7 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramO
     return "--" + name + " is given twice; give it once";
   }
   if (!spec->apply(options, copy)) {
-    return complaint("--" + name);
+    return invalid_value("--" + name);
   }
   given.insert(spec);
   return std::nullopt;
@@ -222,7 +222,7 @@ std::optional<std::string> read_environment_except(const Given& given, ProgramOp
       continue;
     }
     if (!spec.apply(options, value)) {
-      return complaint(spec.environment);
+      return invalid_value(spec.environment);
     }
   }
   return std::nullopt;
@@ -284,14 +284,12 @@ std::string usage() {
   }
   text +=
       "  --help, --version\n\n"
-      "[NAME] is the environment variable for the same value. Put passwords there, or better into libpq's password "
-      "file\n"
-      "or a service file. The FastCGI parameters PGEVENTS_BASE, PGEVENTS_SUBSCRIBE, PGEVENTS_PUBLISH, "
-      "PGEVENTS_ANONYMOUS\n"
-      "and PGEVENTS_REALM replace the options for one request; PGEVENTS_USER is the user that the web server has\n"
-      "authenticated.\n"
-      "Signals: TERM, INT, QUIT end the program after the requests at work; HUP reads the key files and replaces the\n"
-      "workers.\n";
+      "[NAME] is the environment variable for the same value. Put passwords there, or better into libpq's\n"
+      "password file or a service file. The FastCGI parameters PGEVENTS_BASE, PGEVENTS_SUBSCRIBE,\n"
+      "PGEVENTS_PUBLISH, PGEVENTS_ANONYMOUS and PGEVENTS_REALM replace the options for one request;\n"
+      "PGEVENTS_USER is the user that the web server has authenticated.\n"
+      "Signals: TERM, INT, QUIT end the program after the requests at work; HUP reads the key files and\n"
+      "replaces the workers.\n";
   return text;
 }
 

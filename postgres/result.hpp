@@ -1,5 +1,5 @@
-// Results of libpq: who frees them, and how rows and columns are read. Values are views into the result and are copied
-// by nothing here. PostgreSQL manual, chapter "libpq - C Library", section "Retrieving Query Result Information".
+// Results of libpq: their ownership, rows, columns and errors. Nothing here copies a value: all are views into the
+// result. PostgreSQL manual, chapter "libpq - C Library", section "Retrieving Query Result Information".
 #pragma once
 
 #include <libpq-fe.h>
@@ -28,8 +28,7 @@ struct SqlError {
 };
 SqlError error_of(const PGresult* result) noexcept;  // null has an error without text
 
-// A decimal number; `otherwise` if `text` is none, or does not fit. What the server sends for integer types always is
-// one.
+// A decimal number; `otherwise` if `text` is not one, or does not fit. The server sends nothing else for integer types.
 template <typename Number>
 Number number_in(std::string_view text, Number otherwise = 0) noexcept {
   Number number = otherwise;

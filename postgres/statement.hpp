@@ -16,7 +16,7 @@ struct SqlText {
   const char* text = nullptr;
 };
 
-// Values of $1, $2 … in text form; nothing is NULL. PostgreSQL infers their types from the statement.
+// Values of $1, $2 … in text form; std::nullopt is NULL. PostgreSQL infers their types from the statement.
 using Params = std::vector<std::optional<std::string>>;
 
 struct Statement {

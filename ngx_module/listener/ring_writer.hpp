@@ -38,7 +38,7 @@ class RingWriter {
 
   // Asks for the next page behind the ring's newest event, by the prepared statement sql::kLogAfter.
   postgres::Statement page_statement();
-  // Appends the page's next row. False if there is no memory for it: the rest of the page is ignored, and must be read
+  // Appends the page's next row. False if memory for it is refused: the rest of the page is ignored, and must be read
   // again.
   bool take_event(const PGresult* row);
   // Whether more may wait in the log behind the page just read.

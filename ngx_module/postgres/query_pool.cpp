@@ -184,6 +184,7 @@ QueryPool::Queue& QueryPool::queue_of(const Query& query) noexcept {
 // If nothing was queued, the handle's query is not pending.
 bool QueryPool::run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
   auto query = make_query(std::move(statement), lane, std::move(done));
+  handle.cancel();
   handle.query_ = query;
   bool accepted = false;
   try {
@@ -200,6 +201,7 @@ bool QueryPool::run(Statement statement, Lane lane, QueryDone done, QueryHandle&
 
 void QueryPool::post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
   auto query = make_query(std::move(statement), lane, std::move(done));
+  handle.cancel();
   handle.query_ = query;
   try {
     post(std::move(query));

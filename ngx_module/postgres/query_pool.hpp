@@ -66,7 +66,7 @@ class QueryPool {
 
   // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
   // this returns. False if the lane's queue is full: the statement is dropped and the answer is 503. If this throws,
-  // `done` is never called.
+  // `done` is never called. A query that `handle` still had is cancelled.
   bool run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);
   // The same for the few statements of the worker itself: the queue takes them even if it is full.
   void post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle);
@@ -92,7 +92,7 @@ class QueryPool {
   static constexpr std::size_t kMaxQueue = 1024;
   static constexpr std::size_t kMaxEventBytes = 64 * 1024 * 1024;
   static constexpr std::size_t kMaxPresenceBytes = 16 * 1024 * 1024;
-  // So many statements of the other lanes go before a waiting one about presence.
+  // A waiting statement about presence lets at most so many of the other lanes go first.
   static constexpr unsigned kMaxPassedOver = 8;
 
   Queue& queue_of(const Query& query) noexcept;

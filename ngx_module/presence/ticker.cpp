@@ -63,7 +63,7 @@ void Ticker::ticked(const QueryResult& result) {
   if (answer.text) {
     wait = postgres::number_in(*answer.text, wait);
   } else if (!answer.sqlstate.empty() && answer.sqlstate != postgres::kLockNotAvailable) {
-    // A lock that is held for long is no error: the next tick does the work.
+    // Not logged if a lock is held for long: the next tick does the work.
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pgevents.presence_tick() failed: %s",
                   Printable(answer.message).c_str());
   }

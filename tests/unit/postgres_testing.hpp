@@ -12,7 +12,7 @@
 
 namespace pgevents::testing {
 
-using Cells = std::vector<std::optional<std::string>>;  // nothing is NULL
+using Cells = std::vector<std::optional<std::string>>;  // std::nullopt is NULL
 
 // A result with these rows, as the server would send it in text form; its columns are named c0, c1 …
 inline postgres::ResultPtr make_result(const std::vector<Cells>& rows, std::size_t columns) {
