@@ -16,8 +16,8 @@ struct AccessFiles {
   std::unique_ptr<OriginRules> origins;
 };
 
-// Reads the key files and compiles the origins. Returns what is wrong, naming the file but nothing that is in it; `files`
-// is unchanged then.
+// Reads the key files and compiles the origins. Returns what is wrong, naming the file but nothing that is in it;
+// `files` is unchanged then.
 std::optional<std::string> read_access_files(const ProgramOptions& options, AccessFiles& files);
 
 }  // namespace pgevents::fallback

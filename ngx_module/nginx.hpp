@@ -82,8 +82,9 @@ inline void stop_timer(ngx_event_t& event) noexcept {
   }
 }
 
-// Visits every link of a queue. The marker walks behind the one whose turn it is, so that the place in the queue stays right
-// whoever leaves it meanwhile; it outlives the call. Not to be nested for one queue or marker. `visit` does not throw.
+// Visits every link of a queue. The marker walks behind the one whose turn it is, so that the place in the queue stays
+// right whoever leaves it meanwhile; it outlives the call. Not to be nested for one queue or marker. `visit` does not
+// throw.
 template <typename Visit>
 void each_link(ngx_queue_t& queue, ngx_queue_t& marker, Visit&& visit) {
   ngx_queue_insert_head(&queue, &marker);

@@ -45,7 +45,9 @@ struct Token {
 bool split(std::string_view text, Token& token) {
   const std::size_t first = text.find('.');
   const std::size_t second = first == std::string_view::npos ? first : text.find('.', first + 1);
-  if (second == std::string_view::npos) return false;
+  if (second == std::string_view::npos) {
+    return false;
+  }
   token.header = text.substr(0, first);
   token.payload = text.substr(first + 1, second - first - 1);
   token.signature = text.substr(second + 1);
@@ -55,23 +57,37 @@ bool split(std::string_view text, Token& token) {
 // RFC 7515, section 4.1. A `crit` names extensions that must be understood: none are.
 std::optional<TokenFault> read_header(std::string_view text, Token& token) {
   const Json header = parse_object(text);
-  if (!header) return fault("its header is not a JSON object without duplicate names");
-  if (json_object_get(header.get(), "crit") != nullptr) return fault("its header has \"crit\"");
+  if (!header) {
+    return fault("its header is not a JSON object without duplicate names");
+  }
+  if (json_object_get(header.get(), "crit") != nullptr) {
+    return fault("its header has \"crit\"");
+  }
   const auto alg = string_of(json_object_get(header.get(), "alg"));
-  if (!alg) return fault("its header has no \"alg\" that is a string");
+  if (!alg) {
+    return fault("its header has no \"alg\" that is a string");
+  }
   token.alg = *alg;
   const json_t* const kid = json_object_get(header.get(), "kid");
-  if (kid == nullptr) return std::nullopt;
-  if (!json_is_string(kid)) return fault("the \"kid\" of its header is not a string");
+  if (kid == nullptr) {
+    return std::nullopt;
+  }
+  if (!json_is_string(kid)) {
+    return fault("the \"kid\" of its header is not a string");
+  }
   token.kid = *string_of(kid);
   return std::nullopt;
 }
 
 std::optional<TokenFault> parse(std::string_view text, Token& token) {
-  if (!split(text, token)) return fault("it has not three parts");
+  if (!split(text, token)) {
+    return fault("it has not three parts");
+  }
   const auto header = decode_base64url(token.header);
   auto payload = decode_base64url(token.payload);
-  if (!header || !payload || !decode_base64url(token.signature)) return fault("a part of it is not base64url");
+  if (!header || !payload || !decode_base64url(token.signature)) {
+    return fault("a part of it is not base64url");
+  }
   token.payload_text = std::move(*payload);
   return read_header(*header, token);
 }
@@ -94,27 +110,39 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
   bool kid_known = false;
   bool alg_known = false;
   for (const JwtKey& key : keys) {
-    if (token.kid && key.kid != *token.kid) continue;
+    if (token.kid && key.kid != *token.kid) {
+      continue;
+    }
     kid_known = true;
     for (const JwtKey::Use& use : key.uses) {
-      if (use.alg != token.alg) continue;
+      if (use.alg != token.alg) {
+        continue;
+      }
       alg_known = true;
-      if (signature_is_good(config, token, use.jwk.get())) return std::nullopt;
+      if (signature_is_good(config, token, use.jwk.get())) {
+        return std::nullopt;
+      }
     }
   }
-  if (!kid_known) return fault("there is no key of its \"kid\"");
-  if (!alg_known) return fault("no key allows its \"alg\"");
+  if (!kid_known) {
+    return fault("there is no key of its \"kid\"");
+  }
+  if (!alg_known) {
+    return fault("no key allows its \"alg\"");
+  }
   return fault("its signature is wrong");
 }
 
-// What OpenSSL needs for an algorithm it makes at the first use, and where it had no memory for that then, it says for ever that
-// there is no such algorithm. So all are used once when the keys are read, in the process from which the others come.
+// What OpenSSL needs for an algorithm it makes at the first use, and where it had no memory for that then, it says for
+// ever that there is no such algorithm. So all are used once when the keys are read, in the process from which the
+// others come.
 void rehearse(jose_cfg_t* config, const JwtKey& key) {
   TokenCache::digest("");
   for (const JwtKey::Use& use : key.uses) {
     const Json header(json_pack("{s:s%}", "alg", use.alg.data(), use.alg.size()));
     const Json encoded(jose_b64_enc_dump(header.get()));
-    // Base64url as long as signatures of ES256, ES384 and ES512, and by the smallest RSA keys: others are not looked at.
+    // Base64url as long as signatures of ES256, ES384 and ES512, and by the smallest RSA keys: others are not looked
+    // at.
     for (const std::size_t length : {86, 128, 176, 342}) {
       const CryptoErrors errors;  // of each: the queue holds but a few
       const std::string signature(length, 'A');
@@ -139,11 +167,19 @@ JwtKeys::JwtKeys() : impl_(std::make_unique<Impl>()) {}
 JwtKeys::~JwtKeys() = default;
 
 std::optional<std::string> JwtKeys::add(std::string_view text, std::string_view kid, std::string_view alg) {
-  if (!impl_->config) return "out of memory";
+  if (!impl_->config) {
+    return "out of memory";
+  }
   std::vector<JwtKey> keys;
-  if (auto fault = KeyFile{impl_->config.get(), kid, alg}.read(text, keys)) return fault;
-  if (impl_->keys.size() + keys.size() > kMaxKeys) return "there are more than " + std::to_string(kMaxKeys) + " keys";
-  for (const JwtKey& key : keys) rehearse(impl_->config.get(), key);
+  if (auto fault = KeyFile{impl_->config.get(), kid, alg}.read(text, keys)) {
+    return fault;
+  }
+  if (impl_->keys.size() + keys.size() > kMaxKeys) {
+    return "there are more than " + std::to_string(kMaxKeys) + " keys";
+  }
+  for (const JwtKey& key : keys) {
+    rehearse(impl_->config.get(), key);
+  }
   std::move(keys.begin(), keys.end(), std::back_inserter(impl_->keys));
   return std::nullopt;
 }
@@ -153,19 +189,33 @@ bool JwtKeys::empty() const noexcept {
 }
 
 JwtKeys::Result JwtKeys::verify(std::string_view text, double now) {
-  if (text.size() > kMaxTokenBytes) return TokenFault{"The token is too long", "it is longer than 8192 bytes"};
+  if (text.size() > kMaxTokenBytes) {
+    return TokenFault{"The token is too long", "it is longer than 8192 bytes"};
+  }
   const auto digest = TokenCache::digest(text);
   if (digest) {
-    if (auto claims = impl_->cache.find(*digest, now)) return claims;
+    if (auto claims = impl_->cache.find(*digest, now)) {
+      return claims;
+    }
   }
   Token token;
-  if (auto fault = parse(text, token)) return *fault;
-  if (auto fault = check_signature(impl_->config.get(), impl_->keys, token)) return *fault;
+  if (auto fault = parse(text, token)) {
+    return *fault;
+  }
+  if (auto fault = check_signature(impl_->config.get(), impl_->keys, token)) {
+    return *fault;
+  }
   const Json object = parse_object(token.payload_text);
-  if (!object) return fault("its claims are not a JSON object without duplicate names");
+  if (!object) {
+    return fault("its claims are not a JSON object without duplicate names");
+  }
   const auto claims = std::make_shared<Claims>();
-  if (const auto wrong = read_claims(object.get(), *claims)) return fault(*wrong);
-  if (digest) impl_->cache.put(*digest, claims, now);
+  if (const auto wrong = read_claims(object.get(), *claims)) {
+    return fault(*wrong);
+  }
+  if (digest) {
+    impl_->cache.put(*digest, claims, now);
+  }
   return claims;
 }
 

@@ -43,11 +43,11 @@ class JwtKeys {
   JwtKeys(const JwtKeys&) = delete;
   JwtKeys& operator=(const JwtKeys&) = delete;
 
-  // Adds what a key file holds: a JWK or JWK Set (RFC 7517), a public key in PEM (RSA of 2048 to 8192 bits, EC on P-256,
-  // P-384 or P-521), or else a secret for HS* of at least 32 bytes, of which one line end at the end is no part.
-  // `alg` may be empty: what the key's type allows. `kid` may be empty: the JWK's own, or else the key is tried for every
-  // token that names none. A JWK that names another `kid` or `alg` does not fit; in a set it is passed over, as are those of other use.
-  // Returns what is wrong (then nothing was added), without repeating any part of the key.
+  // Adds what a key file holds: a JWK or JWK Set (RFC 7517), a public key in PEM (RSA of 2048 to 8192 bits, EC on
+  // P-256, P-384 or P-521), or else a secret for HS* of at least 32 bytes, of which one line end at the end is no part.
+  // `alg` may be empty: what the key's type allows. `kid` may be empty: the JWK's own, or else the key is tried for
+  // every token that names none. A JWK that names another `kid` or `alg` does not fit; in a set it is passed over, as
+  // are those of other use. Returns what is wrong (then nothing was added), without repeating any part of the key.
   std::optional<std::string> add(std::string_view text, std::string_view kid, std::string_view alg);
   bool empty() const noexcept;
 

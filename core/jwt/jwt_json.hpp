@@ -42,7 +42,8 @@ class CryptoErrors {
   CryptoErrors& operator=(const CryptoErrors&) = delete;
 };
 
-// Base64url without padding (RFC 7515, section 2), and only as an encoder writes it: unused bits are zero. Else nothing.
+// Base64url without padding (RFC 7515, section 2), and only as an encoder writes it: unused bits are zero. Else
+// nothing.
 std::optional<std::string> decode_base64url(std::string_view text);
 
 }  // namespace pgevents

@@ -1,5 +1,5 @@
-// Two generations: the older one is dropped as a whole when the younger is full or has reached the age limit, so nothing
-// is ever searched for what may go.
+// Two generations: the older one is dropped as a whole when the younger is full or has reached the age limit, so
+// nothing is ever searched for what may go.
 #include "core/jwt/token_cache.hpp"
 
 #include <openssl/evp.h>
@@ -12,7 +12,9 @@ namespace pgevents {
 std::optional<TokenCache::Digest> TokenCache::digest(std::string_view token) noexcept {
   Digest digest;
   unsigned size = 0;
-  if (EVP_Digest(token.data(), token.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) return std::nullopt;
+  if (EVP_Digest(token.data(), token.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+    return std::nullopt;
+  }
   return digest;
 }
 
@@ -37,21 +39,27 @@ void TokenCache::come_to(double now) noexcept {
     young_since_ = now;
   }
   last_now_ = now;
-  if (!(now - young_since_ < kMaxAge)) next_generation(now);
+  if (!(now - young_since_ < kMaxAge)) {
+    next_generation(now);
+  }
 }
 
 std::shared_ptr<const Claims> TokenCache::find(const Digest& digest, double now) noexcept {
   come_to(now);
   for (const Generation* generation : {&young_, &old_}) {
     const auto found = generation->find(digest);
-    if (found != generation->end() && now - found->second.since < kMaxAge) return found->second.claims;
+    if (found != generation->end() && now - found->second.since < kMaxAge) {
+      return found->second.claims;
+    }
   }
   return nullptr;
 }
 
 void TokenCache::put(const Digest& digest, std::shared_ptr<const Claims> claims, double now) {
   come_to(now);
-  if (young_.size() >= kMaxEntries / 2) next_generation(now);
+  if (young_.size() >= kMaxEntries / 2) {
+    next_generation(now);
+  }
   young_.insert_or_assign(digest, Entry{std::move(claims), now});
 }
 

@@ -1,7 +1,7 @@
 // What verified tokens said, so that a client's next long poll within a minute costs no signature. A worker's own.
 //
-// Only tokens that were found good are in it. Whoever asks judges the claims by the clock each time (expiry, revocation):
-// the cache only knows that the signature was right.
+// Only tokens that were found good are in it. Whoever asks judges the claims by the clock each time (expiry,
+// revocation): the cache only knows that the signature was right.
 #pragma once
 
 #include <array>

@@ -30,9 +30,9 @@ struct Identity {
 // {"user":"10","realm":"main"}, without `user` when there is none: the first argument of the SQL functions.
 std::string identity_json(const Identity& identity);
 
-// The channel that is the user's own, to which he may always subscribe: `user:10` in the realm `main`, `user@dairy:10` in the
-// realm `dairy`. In a realm `=` is written `=3D` and `:` is written `=3A`: no other user of any realm has a channel of the
-// same name. Empty for nobody.
+// The channel that is the user's own, to which he may always subscribe: `user:10` in the realm `main`, `user@dairy:10`
+// in the realm `dairy`. In a realm `=` is written `=3D` and `:` is written `=3A`: no other user of any realm has a
+// channel of the same name. Empty for nobody.
 std::string own_channel(const Identity& identity);
 
 // How tokens are taken and judged.
@@ -46,12 +46,13 @@ struct TokenRules {
   bool require_exp = true;
 };
 
-// Whether the tokens of `user` that were issued at `issued_us` (microseconds since the Unix epoch; 0: unknown) have been
-// revoked: the error to answer with, if they have been; one with a status of 500 or more if that cannot be told now.
+// Whether the tokens of `user` that were issued at `issued_us` (microseconds since the Unix epoch; 0: unknown) have
+// been revoked: the error to answer with, if they have been; one with a status of 500 or more if that cannot be told
+// now.
 using RevocationCheck = std::function<std::optional<Error>(std::string_view user, std::int64_t issued_us)>;
 
-// What the operator decided for one request. Patterns are space separated names, exact or with a trailing `*`; `{user}` and
-// `{realm}` in them stand for the caller's, and a pattern that needs what the caller has not matches nothing.
+// What the operator decided for one request. Patterns are space separated names, exact or with a trailing `*`; `{user}`
+// and `{realm}` in them stand for the caller's, and a pattern that needs what the caller has not matches nothing.
 struct AccessRules {
   TokenRules token;
   const OriginRules* origins = nullptr;
@@ -94,18 +95,19 @@ std::optional<Error> check_grant(const Caller& caller, const AccessRules& rules,
 // site or of an allowed origin: 403 otherwise.
 std::optional<Error> check_origin(const Request& request, const Caller& caller, const AccessRules& rules);
 
-// Whether a session is still good at `now`, for who took a while to send all of a request: null, or the 401 to answer with.
+// Whether a session is still good at `now`, for who took a while to send all of a request: null, or the 401 to answer
+// with.
 std::optional<Error> check_session(const Session& session, const RevocationCheck& revoked, double now);
 
 // The error for a token that was revoked.
 Error token_revoked();
 
-// What is doubtful in the operator's patterns, for his log; nothing when they are plain. A `*` that is not at the end of a
-// pattern, and braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
+// What is doubtful in the operator's patterns, for his log; nothing when they are plain. A `*` that is not at the end
+// of a pattern, and braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
 std::optional<std::string> pattern_doubt(std::string_view patterns);
 
-// One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with `=3D` for
-// `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
+// One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with
+// `=3D` for `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
 bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept;
 
 }  // namespace pgevents

@@ -23,8 +23,8 @@ struct Path {
   Resource resource;
 };
 
-// What pgevents.success() is told to be known (a test compares them). The functions name the others in their answer and use no value of
-// theirs, so none is sent.
+// What pgevents.success() is told to be known (a test compares them). The functions name the others in their answer and
+// use no value of theirs, so none is sent.
 bool is_known(Endpoint endpoint, std::string_view name) {
   static const std::map<Endpoint, std::set<std::string_view>> all = {
       {Endpoint::kRegister, {"fetch_event_types"}},
@@ -68,7 +68,9 @@ void append_member(std::string& json, std::string_view name, std::string_view te
 std::optional<Error> form_params(const Call& call, std::string_view text, std::string& params) {
   const char* const kind = call.has_body ? "form" : "query";
   FormFields fields;
-  if (auto wrong = parse_form(text, kind, fields)) return bad_request(std::move(*wrong));
+  if (auto wrong = parse_form(text, kind, fields)) {
+    return bad_request(std::move(*wrong));
+  }
   std::vector<std::string_view> names;
   if (!call.user.empty()) {
     names.push_back(kUserParameter);
@@ -78,21 +80,30 @@ std::optional<Error> form_params(const Call& call, std::string_view text, std::s
     if (name.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
       return bad_request(std::string("A NUL character in the ") + kind);
     }
-    if (std::find(names.begin(), names.end(), name) != names.end()) return given_twice("Parameter", name);
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      return given_twice("Parameter", name);
+    }
     names.push_back(name);
-    if (call.has_body || name != "access_token") append_member(params, name, value);
+    if (call.has_body || name != "access_token") {
+      append_member(params, name, value);
+    }
   }
   return std::nullopt;
 }
 
-// What jansson takes, jsonb takes too: it refuses NUL characters, halves of surrogate pairs and numbers beyond 64 bits or a double.
+// What jansson takes, jsonb takes too: it refuses NUL characters, halves of surrogate pairs and numbers beyond 64 bits
+// or a double.
 std::optional<Error> json_params(std::string_view body, std::string& params) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return std::nullopt;
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    return std::nullopt;
+  }
   std::vector<std::string> names;
   std::optional<std::string> twice;
   bool too_many = false;
   const bool is_object = json_members(body, [&](const std::string& name, std::string_view) {
-    if (twice || too_many) return;
+    if (twice || too_many) {
+      return;
+    }
     if (std::find(names.begin(), names.end(), name) != names.end()) {
       twice = name;
     } else if (names.size() == kMaxParameters) {
@@ -104,10 +115,16 @@ std::optional<Error> json_params(std::string_view body, std::string& params) {
   if (!is_object) {
     return bad_request(json_valid(body) ? "The body must be a JSON object" : "The body is not valid JSON");
   }
-  if (twice) return given_twice("Parameter", *twice);
-  if (too_many) return bad_request(too_many_parameters("body"));
+  if (twice) {
+    return given_twice("Parameter", *twice);
+  }
+  if (too_many) {
+    return bad_request(too_many_parameters("body"));
+  }
   const Json object = parse_object(body);
-  if (object == nullptr) return bad_request("The body holds a value that cannot be stored");
+  if (object == nullptr) {
+    return bad_request("The body holds a value that cannot be stored");
+  }
   params = json_dump(object.get());
   return std::nullopt;
 }
@@ -117,14 +134,20 @@ std::optional<Error> json_params(std::string_view body, std::string& params) {
 std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, bool anywhere) {
   for (const Path& path : paths()) {
     const std::size_t length = path.segments.size();
-    if (segments.size() < length || (segments.size() > length && !anywhere)) continue;
+    if (segments.size() < length || (segments.size() > length && !anywhere)) {
+      continue;
+    }
     const auto start = segments.end() - static_cast<std::ptrdiff_t>(length);
     const auto fits = [](const PathSegment& given, std::string_view wanted) {
       return wanted == "*" ? !given.text.empty() : given.text == wanted;
     };
-    if (!std::equal(start, segments.end(), path.segments.begin(), fits)) continue;
+    if (!std::equal(start, segments.end(), path.segments.begin(), fits)) {
+      continue;
+    }
     Resource resource = path.resource;
-    if (resource.read == Endpoint::kUserPresence) resource.user = (start + 1)->text;
+    if (resource.read == Endpoint::kUserPresence) {
+      resource.user = (start + 1)->text;
+    }
     return resource;
   }
   return std::nullopt;
@@ -132,7 +155,9 @@ std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, 
 
 std::string methods_of(const Resource& resource) {
   std::string methods = resource.read ? "GET, HEAD" : "";
-  if (resource.write) methods.append(methods.empty() ? "" : ", ").append(resource.write_method);
+  if (resource.write) {
+    methods.append(methods.empty() ? "" : ", ").append(resource.write_method);
+  }
   return methods;
 }
 
@@ -143,12 +168,18 @@ bool call_is_repeatable(Endpoint endpoint) {
 std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params) {
   params.clear();
   if (!call.has_body || call.form) {
-    if (auto error = form_params(call, call.has_body ? body : std::string_view(call.query), params)) return error;
+    if (auto error = form_params(call, call.has_body ? body : std::string_view(call.query), params)) {
+      return error;
+    }
     params += params.empty() ? "{}" : "}";
     return std::nullopt;
   }
-  if (auto error = json_params(body, params)) return error;
-  if (params.empty()) params = "{}";
+  if (auto error = json_params(body, params)) {
+    return error;
+  }
+  if (params.empty()) {
+    params = "{}";
+  }
   return std::nullopt;
 }
 
@@ -164,7 +195,9 @@ std::string without_unknown_values(Endpoint endpoint, std::string_view params) {
 
 std::string call_identity(const Identity& identity, bool share_state) {
   std::string json = identity_json(identity);
-  if (share_state) json.replace(json.size() - 1, 1, ",\"share_state\":true}");
+  if (share_state) {
+    json.replace(json.size() - 1, 1, ",\"share_state\":true}");
+  }
   return json;
 }
 
@@ -172,12 +205,18 @@ std::string call_identity(const Identity& identity, bool share_state) {
 std::optional<AnswerInParts> answer_in_parts(std::string_view answer) {
   constexpr std::string_view kMember = "presence_state";
   constexpr std::string_view kName = "\"presence_state\":";
-  if (answer.find(kName) == std::string_view::npos) return std::nullopt;
+  if (answer.find(kName) == std::string_view::npos) {
+    return std::nullopt;
+  }
   std::optional<AnswerInParts> parts;
   json_members(answer, [&](const std::string& name, std::string_view value) {
-    if (name != kMember) return;
+    if (name != kMember) {
+      return;
+    }
     const auto at = static_cast<std::size_t>(value.data() - answer.data());
-    if (at < kName.size() || answer.substr(at - kName.size(), kName.size()) != kName) return;
+    if (at < kName.size() || answer.substr(at - kName.size(), kName.size()) != kName) {
+      return;
+    }
     parts = AnswerInParts{answer.substr(0, at - kName.size()), value, answer.substr(at + value.size())};
   });
   return parts;

@@ -1,5 +1,5 @@
-// The requests about presence, typing and settings: their paths and methods, their parameters, their answers. Each is one call of
-// an SQL function with (identity, params), where all the rules are; module and fallback only translate.
+// The requests about presence, typing and settings: their paths and methods, their parameters, their answers. Each is
+// one call of an SQL function with (identity, params), where all the rules are; module and fallback only translate.
 #pragma once
 
 #include <optional>
@@ -30,7 +30,8 @@ struct Resource {
   std::string user;  // the path's user, to whom `me` is the caller
 };
 
-// The resource that `segments`, a path behind its base, name. `anywhere`: the base is not known, and may be in front of them.
+// The resource that `segments`, a path behind its base, name. `anywhere`: the base is not known, and may be in front of
+// them.
 std::optional<Resource> find_resource(const std::vector<PathSegment>& segments, bool anywhere);
 
 // Its methods but OPTIONS, in the form of the header `Allow`.
@@ -50,18 +51,19 @@ struct Call {
 // Whether it may be repeated when it is not known whether it was done.
 bool call_is_repeatable(Endpoint endpoint);
 
-// The most bytes that a body may have, whatever is allowed to events: these calls are about one user, and the server holds many at once.
+// The most bytes that a body may have, whatever is allowed to events: these calls are about one user, and the server
+// holds many at once.
 inline constexpr std::size_t kMaxCallBytes = 64 * 1024;
 constexpr std::size_t call_body_limit(std::size_t max_event_size) noexcept {
   return max_event_size < kMaxCallBytes ? max_event_size : kMaxCallBytes;
 }
 
-// The identity for sql::call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is left out of the
-// answer, so that the server can ask for it once for many; see answer_in_parts().
+// The identity for call_statement(). `share_state`: a realm's whole presence, which is the same for all its users, is
+// left out of the answer, so that the server can ask for it once for many; see answer_in_parts().
 std::string call_identity(const Identity& identity, bool share_state);
 
-// An answer without the realm's presence: `wanted` is what sql::kPresenceState takes, its answer belongs between the other two.
-// Views of the answer; nothing when it is complete.
+// An answer without the realm's presence: `wanted` is what sql::kPresenceState takes, its answer belongs between the
+// other two. Views of the answer; nothing when it is complete.
 struct AnswerInParts {
   std::string_view head;
   std::string_view wanted;
@@ -69,8 +71,8 @@ struct AnswerInParts {
 };
 std::optional<AnswerInParts> answer_in_parts(std::string_view answer);
 
-// Turns query or body into the JSON object that the SQL functions take: from a form every value is a string. Sets `params` or
-// returns the error. The result holds nothing that PostgreSQL's type jsonb could refuse.
+// Turns query or body into the JSON object that the SQL functions take: from a form every value is a string. Sets
+// `params` or returns the error. The result holds nothing that PostgreSQL's type jsonb could refuse.
 std::optional<Error> call_params(const Call& call, std::string_view body, std::string& params);
 
 // The same object with null for each value that the endpoint does not know: the functions read only its name.

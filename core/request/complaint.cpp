@@ -17,7 +17,9 @@ Error complain(int status, std::string msg) {
 std::string naming(std::string_view what, std::string_view value) {
   constexpr std::size_t kMostRepeated = 40;
   std::string msg(what);
-  if (value.size() <= kMostRepeated && utf8_valid(value)) msg.append(" '").append(value).append("'");
+  if (value.size() <= kMostRepeated && utf8_valid(value)) {
+    msg.append(" '").append(value).append("'");
+  }
   return msg;
 }
 

@@ -23,24 +23,34 @@ bool consists_of(std::string_view text, std::string_view extra) {
 
 // Behind the host: nothing, or a colon and digits. The scheme's own port never stands in an origin.
 bool is_port(std::string_view text, std::string_view scheme) {
-  if (text.empty()) return true;
+  if (text.empty()) {
+    return true;
+  }
   const std::string_view digits = text.substr(1);
-  if (text.front() != ':' || digits.empty() || digits.size() > 5 || digits.front() == '0') return false;
+  if (text.front() != ':' || digits.empty() || digits.size() > 5 || digits.front() == '0') {
+    return false;
+  }
   return digits.find_first_not_of("0123456789") == std::string_view::npos && !(scheme == "https" && digits == "443") &&
          !(scheme == "http" && digits == "80");
 }
 
-// scheme "://" host [ ":" port ] just as browsers write it (RFC 6454, section 6.2): in lower case, names of other scripts
-// in their ASCII form, nothing behind. Any other rule would never apply.
+// scheme "://" host [ ":" port ] just as browsers write it (RFC 6454, section 6.2): in lower case, names of other
+// scripts in their ASCII form, nothing behind. Any other rule would never apply.
 bool is_origin(std::string_view text) {
   const std::size_t end = text.find("://");
-  if (end == std::string_view::npos || text.size() > kMaxNameBytes) return false;
+  if (end == std::string_view::npos || text.size() > kMaxNameBytes) {
+    return false;
+  }
   const std::string_view scheme = text.substr(0, end);
-  if (scheme.empty() || scheme.front() < 'a' || scheme.front() > 'z' || !consists_of(scheme, "+-.")) return false;
+  if (scheme.empty() || scheme.front() < 'a' || scheme.front() > 'z' || !consists_of(scheme, "+-.")) {
+    return false;
+  }
   text.remove_prefix(end + 3);
   const bool bracketed = !text.empty() && text.front() == '[';  // an IPv6 address
   const std::size_t behind = bracketed ? text.find(']') : std::min(text.find(':'), text.size());
-  if (behind == std::string_view::npos) return false;
+  if (behind == std::string_view::npos) {
+    return false;
+  }
   const std::string_view host = bracketed ? text.substr(1, behind - 1) : text.substr(0, behind);
   return !host.empty() && consists_of(host, bracketed ? ":." : "-._") &&
          is_port(text.substr(bracketed ? behind + 1 : behind), scheme);
@@ -65,18 +75,24 @@ std::optional<std::string> OriginRules::add(std::string_view rule) {
   if (!rule.empty() && rule.front() == '~') {
     std::string error;
     auto pattern = NamePattern::compile(rule.substr(1), error);
-    if (pattern == nullptr) return error;
+    if (pattern == nullptr) {
+      return error;
+    }
     impl_->patterns.push_back(std::move(pattern));
     return std::nullopt;
   }
-  if (rule != kOpaque && !is_origin(rule)) return "not an origin such as https://app.example";
+  if (rule != kOpaque && !is_origin(rule)) {
+    return "not an origin such as https://app.example";
+  }
   impl_->exact.emplace_back(rule);
   return std::nullopt;
 }
 
 // A pattern says which origins are allowed, not what an origin is: `~.*` does not make one of `*`.
 bool OriginRules::allows(std::string_view origin) const noexcept {
-  if (std::find(impl_->exact.begin(), impl_->exact.end(), origin) != impl_->exact.end()) return true;
+  if (std::find(impl_->exact.begin(), impl_->exact.end(), origin) != impl_->exact.end()) {
+    return true;
+  }
   return (origin == kOpaque || is_origin(origin)) &&
          std::any_of(impl_->patterns.begin(), impl_->patterns.end(),
                      [origin](const auto& pattern) { return pattern->matches(origin); });
@@ -96,7 +112,9 @@ bool OriginRules::empty() const noexcept {
 
 // Where some origins get other headers than others, caches must know (Fetch standard, "CORS protocol and HTTP caches").
 std::vector<Header> cors_headers(const OriginRules* rules, std::string_view origin) {
-  if (rules == nullptr || rules->empty()) return {};
+  if (rules == nullptr || rules->empty()) {
+    return {};
+  }
   std::vector<Header> headers;
   const bool allowed = rules->allows(origin);
   if (allowed) {
@@ -105,13 +123,19 @@ std::vector<Header> cors_headers(const OriginRules* rules, std::string_view orig
   } else if (rules->any()) {
     headers.push_back({"Access-Control-Allow-Origin", "*"});
   }
-  if (!headers.empty()) headers.push_back({"Access-Control-Expose-Headers", kExposed});
-  if (rules->by_origin()) headers.push_back({"Vary", "Origin"});
+  if (!headers.empty()) {
+    headers.push_back({"Access-Control-Expose-Headers", kExposed});
+  }
+  if (rules->by_origin()) {
+    headers.push_back({"Vary", "Origin"});
+  }
   return headers;
 }
 
 std::vector<Header> preflight_headers(const OriginRules* rules, std::string_view origin, const std::string& methods) {
-  if (rules == nullptr || origin.empty() || !(rules->allows(origin) || rules->any())) return {};
+  if (rules == nullptr || origin.empty() || !(rules->allows(origin) || rules->any())) {
+    return {};
+  }
   return {{"Access-Control-Allow-Methods", methods},
           {"Access-Control-Allow-Headers", kPreflightHeaders},
           {"Access-Control-Max-Age", kPreflightSeconds}};

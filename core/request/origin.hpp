@@ -1,4 +1,5 @@
-// Which pages of other origins may read answers (CORS, in the Fetch standard), and the headers that tell their browsers so.
+// Which pages of other origins may read answers (CORS, in the Fetch standard), and the headers that tell their browsers
+// so.
 #pragma once
 
 #include <memory>
@@ -18,8 +19,8 @@ class OriginRules {
   OriginRules(const OriginRules&) = delete;
   OriginRules& operator=(const OriginRules&) = delete;
 
-  // Adds `https://app.example`, `null`, `~pattern` (PCRE2, must match the whole origin) or `*` (any origin, but never with
-  // credentials). Returns what is wrong.
+  // Adds `https://app.example`, `null`, `~pattern` (PCRE2, must match the whole origin) or `*` (any origin, but never
+  // with credentials). Returns what is wrong.
   std::optional<std::string> add(std::string_view rule);
 
   // Named or matched: may read and, with credentials, change things. `*` does not count.
@@ -36,7 +37,8 @@ class OriginRules {
 // What every answer to a request with this Origin (perhaps empty) carries. Empty when nothing is allowed anywhere.
 std::vector<Header> cors_headers(const OriginRules* rules, std::string_view origin);
 
-// What the answer to a preflight carries besides; empty when the origin is not allowed. `methods`: what the path allows.
+// What the answer to a preflight carries besides; empty when the origin is not allowed. `methods`: what the path
+// allows.
 std::vector<Header> preflight_headers(const OriginRules* rules, std::string_view origin, const std::string& methods);
 
 }  // namespace pgevents

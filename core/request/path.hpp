@@ -25,10 +25,10 @@ struct PathSegment {
   std::string name_of(std::string_view part) const;
 };
 
-// The segments behind the first `/`. `target` is used where it decodes to just this path; where it does not (a rewrite, an
-// internal redirect), the decoded path is split, and an encoded separator separates. So rules on the decoded path apply to
-// all that is read here. Nothing: the target is the same path only if an encoded slash counts as one (`a%2F..`), and then it
-// cannot be told which names were meant.
+// The segments behind the first `/`. `target` is used where it decodes to just this path; where it does not (a rewrite,
+// an internal redirect), the decoded path is split, and an encoded separator separates. So rules on the decoded path
+// apply to all that is read here. Nothing: the target is the same path only if an encoded slash counts as one
+// (`a%2F..`), and then it cannot be told which names were meant.
 std::optional<std::vector<PathSegment>> split_path(const RequestPath& request);
 
 // The parts of `text` between separators; one, which may be empty, when there is no separator.

@@ -22,16 +22,24 @@ struct Members {
   std::optional<Error> error;  // about the first member that is unknown or given twice
 
   std::optional<std::string_view>* find(std::string_view name) {
-    if (name == "type") return &type;
-    if (name == "data") return &data;
-    if (name == "ttl") return &ttl;
+    if (name == "type") {
+      return &type;
+    }
+    if (name == "data") {
+      return &data;
+    }
+    if (name == "ttl") {
+      return &ttl;
+    }
     return nullptr;
   }
 
-  // A misspelt member must not be lost in silence, and JSON leaves open which of two members counts: what was checked must
-  // be what is stored. `what`: "Member" or "Field".
+  // A misspelt member must not be lost in silence, and JSON leaves open which of two members counts: what was checked
+  // must be what is stored. `what`: "Member" or "Field".
   void take(const char* what, std::string_view name, std::string_view value) {
-    if (error) return;
+    if (error) {
+      return;
+    }
     auto* const member = find(name);
     if (member == nullptr) {
       error = bad_request(naming(what, name) + " is unknown: a publication has type, data and ttl");
@@ -44,7 +52,9 @@ struct Members {
 };
 
 std::optional<Error> check_type(const std::optional<std::string>& type, const NamePattern& names) {
-  if (!type || !names.matches(*type)) return bad_request("Invalid event type");
+  if (!type || !names.matches(*type)) {
+    return bad_request("Invalid event type");
+  }
   if (*type == "error" || *type == "open") {
     return bad_request(naming("Event type", *type) + " is reserved: an EventSource would take it for its own event");
   }
@@ -61,28 +71,48 @@ std::optional<Error> check_json(std::string_view json, const NamePattern& names)
   if (!is_object) {
     return bad_request(json_valid(json) ? "The body must be a JSON object" : "The body is not valid JSON");
   }
-  if (members.error) return members.error;
-  if (members.ttl && *members.ttl != "null" && !json_is_number(*members.ttl)) return bad_request("Invalid ttl");
+  if (members.error) {
+    return members.error;
+  }
+  if (members.ttl && *members.ttl != "null" && !json_is_number(*members.ttl)) {
+    return bad_request("Invalid ttl");
+  }
   return check_type(members.type ? json_string(*members.type) : std::nullopt, names);
 }
 
 // Builds the JSON text of a form. `data` and `ttl` are spliced in as they are: each must be one JSON value by itself.
 std::optional<Error> form_to_json(std::string_view body, std::string& json) {
   FormFields fields;
-  if (auto wrong = parse_form(body, "form", fields)) return bad_request(std::move(*wrong));
+  if (auto wrong = parse_form(body, "form", fields)) {
+    return bad_request(std::move(*wrong));
+  }
   Members members;
-  for (const auto& [name, value] : fields) members.take("Field", name, value);
-  if (members.error) return members.error;
-  if (!members.type) return bad_request("Invalid event type");
+  for (const auto& [name, value] : fields) {
+    members.take("Field", name, value);
+  }
+  if (members.error) {
+    return members.error;
+  }
+  if (!members.type) {
+    return bad_request("Invalid event type");
+  }
   const std::string_view data = members.data.value_or("");
   const std::string_view ttl = members.ttl.value_or("");
-  if (!data.empty() && !json_valid(data)) return bad_request("Field 'data' is not valid JSON");
-  if (!ttl.empty() && !json_is_number(ttl)) return bad_request("Invalid ttl");
+  if (!data.empty() && !json_valid(data)) {
+    return bad_request("Field 'data' is not valid JSON");
+  }
+  if (!ttl.empty() && !json_is_number(ttl)) {
+    return bad_request("Invalid ttl");
+  }
   json = "{\"type\":\"";
   append_json_escaped(json, *members.type);
   json += '"';
-  if (!data.empty()) json.append(",\"data\":").append(data);
-  if (!ttl.empty()) json.append(",\"ttl\":").append(ttl);
+  if (!data.empty()) {
+    json.append(",\"data\":").append(data);
+  }
+  if (!ttl.empty()) {
+    json.append(",\"ttl\":").append(ttl);
+  }
   json += '}';
   return std::nullopt;
 }
@@ -92,7 +122,9 @@ std::optional<Error> form_to_json(std::string_view body, std::string& json) {
 std::optional<Error> publish_body(const Publication& publication, std::string_view body, const NamePattern& names,
                                   std::string& json) {
   if (publication.form) {
-    if (auto error = form_to_json(body, json)) return error;
+    if (auto error = form_to_json(body, json)) {
+      return error;
+    }
   } else {
     json.assign(body);
   }

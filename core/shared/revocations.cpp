@@ -1,6 +1,6 @@
 // The table of revocations. A slot's version is odd while another user moves in: readers then take the slot for empty,
-// which it is, for whoever was driven out is covered by the floor already. That also makes harmless what a killed writer
-// left; the next one moves in over it. What does not change whose slot it is, is one store.
+// which it is, for whoever was driven out is covered by the floor already. That also makes harmless what a killed
+// writer left; the next one moves in over it. What does not change whose slot it is, is one store.
 #include "core/shared/revocations.hpp"
 
 #include <openssl/evp.h>
@@ -56,9 +56,13 @@ struct Revocations::Place {
     static_assert(sizeof digest == 32);
     auto* const bytes = reinterpret_cast<unsigned char*>(digest.data());
     known = EVP_Digest(name.data(), name.size(), bytes, nullptr, EVP_sha256(), nullptr) == 1;
-    if (!known) return;
+    if (!known) {
+      return;
+    }
     std::copy_n(digest.data(), 2, user);
-    for (int i = 0; i < 2; ++i) blocks[i] = digest[2 + i] % block_count;
+    for (int i = 0; i < 2; ++i) {
+      blocks[i] = digest[2 + i] % block_count;
+    }
   }
 };
 
@@ -88,7 +92,9 @@ void Revocations::create(void* memory, std::size_t slots) noexcept {
 
 bool Revocations::attach(void* memory, std::size_t slots) noexcept {
   const auto* header = static_cast<const Header*>(memory);
-  if (header->magic.load() != kMagic || header->blocks.load() != blocks_of(slots)) return false;
+  if (header->magic.load() != kMagic || header->blocks.load() != blocks_of(slots)) {
+    return false;
+  }
   use(memory, slots);
   return true;
 }
@@ -109,10 +115,14 @@ void Revocations::Slot::move_in(const std::uint64_t (&user)[2], std::int64_t tim
 std::int64_t Revocations::Slot::time_of(const std::uint64_t (&user)[2]) const noexcept {
   for (;;) {
     const std::uint64_t seen = version.load(std::memory_order_acquire);
-    if (seen % 2 == 1) return 0;
+    if (seen % 2 == 1) {
+      return 0;
+    }
     const std::int64_t time_us = is_of(user) ? before_us.load(std::memory_order_relaxed) : 0;
     std::atomic_thread_fence(std::memory_order_acquire);
-    if (version.load(std::memory_order_relaxed) == seen) return time_us;
+    if (version.load(std::memory_order_relaxed) == seen) {
+      return time_us;
+    }
   }
 }
 
@@ -123,13 +133,17 @@ Revocations::Slot* Revocations::find(const Place& place) const noexcept {
     Slot* const first = slots_ + block * kSlotsPerBlock;
     Slot* const last = first + kSlotsPerBlock;
     Slot* const slot = std::find_if(first, last, [&](const Slot& s) { return !s.is_free() && s.is_of(place.user); });
-    if (slot != last) return slot;
+    if (slot != last) {
+      return slot;
+    }
   }
   return nullptr;
 }
 
 void Revocations::raise_floor(std::int64_t before_us) noexcept {
-  if (before_us > header_->floor_us.load()) header_->floor_us.store(before_us);
+  if (before_us > header_->floor_us.load()) {
+    header_->floor_us.store(before_us);
+  }
 }
 
 // A slot of the emptier block, or else that of the oldest entry; null when the new entry is the oldest itself.
@@ -147,9 +161,13 @@ Revocations::Slot* Revocations::make_room(const Place& place, std::int64_t befor
     }
     Slot* const old = std::min_element(
         first, last, [](const Slot& a, const Slot& b) { return a.before_us.load() < b.before_us.load(); });
-    if (oldest == nullptr || old->before_us.load() < oldest->before_us.load()) oldest = old;
+    if (oldest == nullptr || old->before_us.load() < oldest->before_us.load()) {
+      oldest = old;
+    }
   }
-  if (free != nullptr) return free;
+  if (free != nullptr) {
+    return free;
+  }
   raise_floor(std::min(before_us, oldest->before_us.load()));
   return before_us < oldest->before_us.load() ? nullptr : oldest;
 }
@@ -157,10 +175,18 @@ Revocations::Slot* Revocations::make_room(const Place& place, std::int64_t befor
 void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
   before_us = std::max<std::int64_t>(before_us, 0);
   const Place place(user, blocks_);
-  if (!place.known) return raise_floor(before_us);
-  if (Slot* const slot = find(place)) return slot->before_us.store(before_us, std::memory_order_release);
-  if (before_us == 0) return;
-  if (Slot* const slot = make_room(place, before_us)) slot->move_in(place.user, before_us);
+  if (!place.known) {
+    return raise_floor(before_us);
+  }
+  if (Slot* const slot = find(place)) {
+    return slot->before_us.store(before_us, std::memory_order_release);
+  }
+  if (before_us == 0) {
+    return;
+  }
+  if (Slot* const slot = make_room(place, before_us)) {
+    slot->move_in(place.user, before_us);
+  }
 }
 
 // --- readers ---
@@ -168,7 +194,9 @@ void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
 // The floor comes last: whoever was driven out of a slot before it was looked at is covered by then.
 bool Revocations::refuses(std::string_view user, std::int64_t issued_us) const noexcept {
   const Place place(user, blocks_);
-  if (!place.known) return true;  // no memory to look: too many, never too few
+  if (!place.known) {
+    return true;  // no memory to look: too many, never too few
+  }
   std::int64_t before_us = 0;
   for (const std::uint64_t block : place.blocks) {
     const Slot* const first = slots_ + block * kSlotsPerBlock;

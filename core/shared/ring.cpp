@@ -19,7 +19,9 @@ namespace {
 
 std::uint64_t floor_power_of_two(std::uint64_t n) noexcept {
   std::uint64_t power = 1;
-  while (power <= n / 2) power *= 2;
+  while (power <= n / 2) {
+    power *= 2;
+  }
   return power;
 }
 
@@ -44,7 +46,9 @@ Word* put_text(Word* to, std::string_view text) noexcept {
 // --- layout ---
 
 Ring::Layout Ring::layout(std::size_t size) noexcept {
-  if (size < sizeof(Header) + kMinDataBytes) return {};
+  if (size < sizeof(Header) + kMinDataBytes) {
+    return {};
+  }
   const std::uint64_t usable = size - sizeof(Header);
   const std::uint64_t buckets = floor_power_of_two(usable / kBytesPerBucket);
   return {buckets, (usable - buckets * sizeof(Word)) & ~std::uint64_t{7}};
@@ -68,14 +72,22 @@ void Ring::use(void* memory, const Layout& layout) noexcept {
 }
 
 bool Ring::create(void* memory, std::size_t size, const SipKey& key) noexcept {
-  if (size < memory_size(kMinDataBytes)) return false;
+  if (size < memory_size(kMinDataBytes)) {
+    return false;
+  }
   use(memory, layout(size));
   put(header_->magic, 0);
-  for (Word* word = &header_->version; word != reinterpret_cast<Word*>(header_ + 1); ++word) put(*word, 0);
-  for (std::uint64_t i = 0; i <= bucket_mask_; ++i) put(buckets_[i], 0);
+  for (Word* word = &header_->version; word != reinterpret_cast<Word*>(header_ + 1); ++word) {
+    put(*word, 0);
+  }
+  for (std::uint64_t i = 0; i <= bucket_mask_; ++i) {
+    put(buckets_[i], 0);
+  }
   put(header_->version, kLayoutVersion);
   put(header_->size, size);
-  for (int i = 0; i < 2; ++i) put(header_->key[i], key.words[i]);
+  for (int i = 0; i < 2; ++i) {
+    put(header_->key[i], key.words[i]);
+  }
   key_ = key;
   State state;
   state.tail = state.head = data_size_;  // not 0, which means "none" in chains
@@ -86,12 +98,20 @@ bool Ring::create(void* memory, std::size_t size, const SipKey& key) noexcept {
 }
 
 bool Ring::attach(void* memory, std::size_t size) noexcept {
-  if (size < memory_size(kMinDataBytes)) return false;
+  if (size < memory_size(kMinDataBytes)) {
+    return false;
+  }
   const auto* header = static_cast<const Header*>(memory);
-  if (header->magic.load(std::memory_order_acquire) != kMagic) return false;
-  if (get(header->version) != kLayoutVersion || get(header->size) != size) return false;
+  if (header->magic.load(std::memory_order_acquire) != kMagic) {
+    return false;
+  }
+  if (get(header->version) != kLayoutVersion || get(header->size) != size) {
+    return false;
+  }
   use(memory, layout(size));
-  for (int i = 0; i < 2; ++i) key_.words[i] = get(header->key[i]);
+  for (int i = 0; i < 2; ++i) {
+    key_.words[i] = get(header->key[i]);
+  }
   return true;
 }
 
@@ -128,7 +148,9 @@ Ring::State Ring::load() const noexcept {
     state.mendings = get(words[6]);
     std::atomic_thread_fence(std::memory_order_acquire);
     // The words are rewritten for generation + kStates, after generation + kStates - 1 was published.
-    if (get(header_->generation) - state.generation < kStates - 1) return state;
+    if (get(header_->generation) - state.generation < kStates - 1) {
+      return state;
+    }
   }
 }
 
@@ -149,7 +171,9 @@ void Ring::publish(const State& state) noexcept {
 // True when no byte at or behind `pos` was overwritten before this call. Pairs with the release fence in evict().
 bool Ring::holds(std::uint64_t pos, const State& seen) const noexcept {
   std::atomic_thread_fence(std::memory_order_acquire);
-  if (get(header_->generation) == seen.generation) return true;
+  if (get(header_->generation) == seen.generation) {
+    return true;
+  }
   return load().tail <= pos;
 }
 
@@ -184,7 +208,9 @@ void Ring::empty(std::uint64_t id, std::int64_t ts_us, std::uint64_t epoch) noex
 bool Ring::append(const EventView& event, std::int64_t expires_ms) noexcept {
   recover();
   State state = load();
-  if (event.id <= state.last_id) return false;
+  if (event.id <= state.last_id) {
+    return false;
+  }
 
   const std::uint64_t limit = std::min(data_size_ / 4, kMaxEntryBytes);
   const std::size_t names = event.channel.size() + event.type.size();
@@ -222,14 +248,18 @@ void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, 
   if (!evict(state, state.head + gap + bytes)) {
     empty(event.id, event.ts_us, state.epoch);
   } else {
-    if (gap > 0) put(*at(state.head), gap | kSkip);
+    if (gap > 0) {
+      put(*at(state.head), gap | kSkip);
+    }
     const std::uint64_t pos = state.head + gap;
     const std::uint64_t newest = get(bucket);
     const bool linked = newest >= state.tail && newest < state.head && header_fits(newest);
     const std::uint64_t prev = linked ? newest : 0;
     write_entry(pos, event, expires_ms, span, channel_hash, prev);
     bucket.store(pos, std::memory_order_release);
-    if (prev != 0) at(prev)[kNext].store(pos, std::memory_order_release);
+    if (prev != 0) {
+      at(prev)[kNext].store(pos, std::memory_order_release);
+    }
 
     state.head = pos + bytes;
     state.last_id = event.id;
@@ -241,17 +271,25 @@ void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, 
 
 // Gives up the oldest entries until the data area has room up to `new_head`. False when an entry makes no sense.
 bool Ring::evict(State& state, std::uint64_t new_head) noexcept {
-  if (state.head - state.tail > data_size_) return false;
+  if (state.head - state.tail > data_size_) {
+    return false;
+  }
   const std::uint64_t old_tail = state.tail;
   while (new_head - state.tail > data_size_) {
     const Word* entry = at(state.tail);
     const std::uint64_t sizes = get(entry[kSizes]);
     const std::uint64_t size = entry_size(sizes);
-    if (size == 0 || size > state.head - state.tail) return false;
-    if ((sizes & kSkip) == 0) state.floor = get(entry[kId]);
+    if (size == 0 || size > state.head - state.tail) {
+      return false;
+    }
+    if ((sizes & kSkip) == 0) {
+      state.floor = get(entry[kId]);
+    }
     state.tail += size;
   }
-  if (state.tail != old_tail) publish(state);
+  if (state.tail != old_tail) {
+    publish(state);
+  }
   std::atomic_thread_fence(std::memory_order_release);  // whoever sees a byte written from now on sees this tail, too
   return true;
 }
@@ -276,19 +314,25 @@ void Ring::write_entry(std::uint64_t pos, const EventView& event, std::int64_t e
 // A writer killed before he published leaves at most one bucket and one `next` that point to or behind the head. They
 // harm no reader, but the bytes there will be written again. `mendings` tells readers who followed them.
 void Ring::recover() noexcept {
-  if (header_->writing.load(std::memory_order_acquire) == 0) return;
+  if (header_->writing.load(std::memory_order_acquire) == 0) {
+    return;
+  }
   State state = load();
   unlink_unpublished(state);
   ++state.mendings;
   publish(state);
-  if (!sound(state)) empty(state.last_id, state.last_ts_us, state.epoch);
+  if (!sound(state)) {
+    empty(state.last_id, state.last_ts_us, state.epoch);
+  }
   header_->writing.store(0, std::memory_order_release);
 }
 
 void Ring::unlink_unpublished(const State& state) noexcept {
   Word& bucket = buckets_[get(header_->pending_bucket) & bucket_mask_];
   const std::uint64_t prev = get(header_->pending_prev);
-  if (get(bucket) >= state.head) put(bucket, prev);
+  if (get(bucket) >= state.head) {
+    put(bucket, prev);
+  }
   if (prev >= state.tail && prev < state.head && header_fits(prev) && get(at(prev)[kNext]) >= state.head) {
     put(at(prev)[kNext], 0);
   }
@@ -296,14 +340,20 @@ void Ring::unlink_unpublished(const State& state) noexcept {
 
 // Walks all entries, once, after a writer was killed: whatever else he did to the memory, no nonsense is kept.
 bool Ring::sound(const State& state) const noexcept {
-  if (state.head - state.tail > data_size_) return false;
+  if (state.head - state.tail > data_size_) {
+    return false;
+  }
   std::uint64_t pos = state.tail;
   std::uint64_t id = state.floor;
   while (pos != state.head) {
     std::uint64_t size = 0;
-    if (open(pos, state, size) != Read::kOk) return false;
+    if (open(pos, state, size) != Read::kOk) {
+      return false;
+    }
     const std::uint64_t next_id = get(at(pos)[kId]);
-    if (next_id <= id) return false;
+    if (next_id <= id) {
+      return false;
+    }
     id = next_id;
     pos += size;
   }

@@ -45,8 +45,9 @@ class Ring {
   static constexpr std::size_t kMinDataBytes = 65536;
 
   // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned
-  // to 8 bytes, better to 64. `key` is that of hash(), and stays in the memory for all who attach. create() returns false when `size` is below memory_size(kMinDataBytes), attach() when the
-  // memory holds no ring of this layout version and size; no other call is allowed then.
+  // to 8 bytes, better to 64. `key` is that of hash(), and stays in the memory for all who attach. create() returns
+  // false when `size` is below memory_size(kMinDataBytes), attach() when the memory holds no ring of this layout
+  // version and size; no other call is allowed then.
   bool create(void* memory, std::size_t size, const SipKey& key) noexcept;
   bool attach(void* memory, std::size_t size) noexcept;
 

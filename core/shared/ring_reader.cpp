@@ -31,7 +31,9 @@ bool same_text(const Word* words, std::string_view text) noexcept {
   for (; !text.empty(); ++words) {
     const std::uint64_t value = get(*words);
     const std::size_t bytes = std::min(text.size(), sizeof value);
-    if (std::memcmp(&value, text.data(), bytes) != 0) return false;
+    if (std::memcmp(&value, text.data(), bytes) != 0) {
+      return false;
+    }
     text.remove_prefix(bytes);
   }
   return true;
@@ -48,14 +50,22 @@ bool Ring::header_fits(std::uint64_t pos) const noexcept {
 // Finds the entry at `pos`, or behind a skip entry there; then `pos` is moved on. `size` of what it returns stays
 // inside the data area, even when it is garbage because the entry is being overwritten.
 Ring::Read Ring::open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept {
-  if (pos == state.head) return Read::kEnd;
-  if (pos % sizeof(Word) != 0) return Read::kLost;
+  if (pos == state.head) {
+    return Read::kEnd;
+  }
+  if (pos % sizeof(Word) != 0) {
+    return Read::kLost;
+  }
   for (int skips = 0; skips < 2; ++skips) {
-    if (pos < state.tail || pos >= state.head) return Read::kLost;
+    if (pos < state.tail || pos >= state.head) {
+      return Read::kLost;
+    }
     const Word* entry = at(pos);
     const std::uint64_t sizes = get(entry[kSizes]);
     size = entry_size(sizes);
-    if (size == 0 || size > state.head - pos || physical(pos) + size > data_size_) return Read::kLost;
+    if (size == 0 || size > state.head - pos || physical(pos) + size > data_size_) {
+      return Read::kLost;
+    }
     if ((sizes & kSkip) == 0) {
       const bool right = size >= kEntryHeaderBytes && high_half(get(entry[kData])) == low_half(pos);
       return right ? Read::kOk : Read::kLost;
@@ -71,10 +81,14 @@ bool Ring::copy_out(const Word* entry, std::uint64_t size, RingEvent& out) const
   const std::size_t channel_size = names & 0xffff;
   const std::size_t type_size = names >> 16;
   const std::size_t json_size = low_half(json);
-  if (kEntryHeaderBytes + round_up8(channel_size) + round_up8(type_size) + round_up8(json_size) != size) return false;
+  if (kEntryHeaderBytes + round_up8(channel_size) + round_up8(type_size) + round_up8(json_size) != size) {
+    return false;
+  }
   out.data.data_offset = high_half(json);
   out.data.data_size = low_half(get(entry[kData]));
-  if (out.data.data_offset + out.data.data_size > json_size) return false;
+  if (out.data.data_offset + out.data.data_size > json_size) {
+    return false;
+  }
 
   out.id = get(entry[kId]);
   out.expires_ms = static_cast<std::int64_t>(get(entry[kExpires]));
@@ -89,9 +103,13 @@ Ring::Read Ring::read(std::uint64_t pos, RingEvent& out) const noexcept {
   const std::uint64_t asked = pos;
   std::uint64_t size = 0;
   const Read found = open(pos, state, size);
-  if (found != Read::kOk) return found;
+  if (found != Read::kOk) {
+    return found;
+  }
   try {
-    if (!copy_out(at(pos), size, out)) return Read::kLost;
+    if (!copy_out(at(pos), size, out)) {
+      return Read::kLost;
+    }
   } catch (...) {
     return Read::kLost;  // no memory for the copy
   }
@@ -106,7 +124,9 @@ Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint6
   const std::uint64_t asked = pos;
   std::uint64_t size = 0;
   const Read found = open(pos, state, size);
-  if (found != Read::kOk) return found;
+  if (found != Read::kOk) {
+    return found;
+  }
   channel_hash = get(at(pos)[kHash]);
   id = get(at(pos)[kId]);
   next_pos = pos + size;
@@ -115,9 +135,13 @@ Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint6
 
 // True when the entry belongs to the channel. `room`: bytes from the entry to the end of the data area.
 bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept {
-  if (get(entry[kHash]) != hash) return false;
+  if (get(entry[kHash]) != hash) {
+    return false;
+  }
   const std::size_t channel_size = high_half(get(entry[kSizes])) & 0xffff;
-  if (channel_size != channel.size() || kEntryHeaderBytes + channel_size > room) return false;
+  if (channel_size != channel.size() || kEntryHeaderBytes + channel_size > room) {
+    return false;
+  }
   return same_text(entry + kEntryWords, channel);
 }
 
@@ -125,27 +149,45 @@ bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel
 // them was intact during the walk. What the walk meets below the new tail may be garbage, and only leads further down.
 Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
   const State state = load();
-  if (after < state.floor) return Read::kLost;
-  if (after >= state.last_id) return Read::kEnd;
+  if (after < state.floor) {
+    return Read::kLost;
+  }
+  if (after >= state.last_id) {
+    return Read::kEnd;
+  }
   const std::uint64_t wanted = hash(channel);
   std::uint64_t found = 0;
   std::uint64_t p = buckets_[wanted & bucket_mask_].load(std::memory_order_acquire);
-  if (p > state.tail && p - state.tail > 2 * data_size_) return Read::kLost;  // overtaken while we got here, or garbage
+  if (p > state.tail && p - state.tail > 2 * data_size_) {
+    return Read::kLost;  // overtaken while we got here, or garbage
+  }
   while (p >= state.tail) {
-    if (!header_fits(p)) return Read::kLost;
+    if (!header_fits(p)) {
+      return Read::kLost;
+    }
     const Word* entry = at(p);
     if (p < state.head) {  // else newer than `state`, or left by a killed writer
-      if (get(entry[kId]) <= after) break;
-      if (is_of(entry, wanted, channel, data_size_ - physical(p))) found = p;
+      if (get(entry[kId]) <= after) {
+        break;
+      }
+      if (is_of(entry, wanted, channel, data_size_ - physical(p))) {
+        found = p;
+      }
     }
     const std::uint64_t prev = get(entry[kPrev]);
-    if (prev >= p || p - prev < kEntryHeaderBytes) return Read::kLost;
+    if (prev >= p || p - prev < kEntryHeaderBytes) {
+      return Read::kLost;
+    }
     p = prev;
   }
   std::atomic_thread_fence(std::memory_order_acquire);
   const State now = load();
-  if (now.floor > after || now.epoch != state.epoch || now.mendings != state.mendings) return Read::kLost;
-  if (found == 0) return Read::kEnd;
+  if (now.floor > after || now.epoch != state.epoch || now.mendings != state.mendings) {
+    return Read::kLost;
+  }
+  if (found == 0) {
+    return Read::kEnd;
+  }
   pos = found;
   return found >= now.tail ? Read::kOk : Read::kLost;
 }
@@ -155,14 +197,22 @@ Ring::Read Ring::next_in_channel(std::uint64_t pos, std::string_view channel, st
   std::uint64_t p = pos;
   std::uint64_t size = 0;
   const Read here = open(p, state, size);
-  if (here != Read::kOk) return here;
+  if (here != Read::kOk) {
+    return here;
+  }
   const std::uint64_t wanted = hash(channel);
   const std::uint64_t other = (get(at(p)[kHash]) ^ wanted) & bucket_mask_;
-  if (p != pos || other != 0) return Read::kLost;  // not an entry of this channel
+  if (p != pos || other != 0) {
+    return Read::kLost;  // not an entry of this channel
+  }
   do {
     const std::uint64_t step = at(p)[kNext].load(std::memory_order_acquire);
-    if (step == 0 || step >= state.head) return holds(pos, state) ? Read::kEnd : Read::kLost;
-    if (step <= p || step - p < kEntryHeaderBytes || !header_fits(step)) return Read::kLost;
+    if (step == 0 || step >= state.head) {
+      return holds(pos, state) ? Read::kEnd : Read::kLost;
+    }
+    if (step <= p || step - p < kEntryHeaderBytes || !header_fits(step)) {
+      return Read::kLost;
+    }
     p = step;
   } while (!is_of(at(p), wanted, channel, data_size_ - physical(p)));
   next = p;

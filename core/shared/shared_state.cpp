@@ -21,8 +21,12 @@ constexpr std::uint32_t pid_of(std::uint64_t holder) noexcept {
 
 // As holder_is_dead, and free of a trap: a number of ours under another start is that of a former process, not us.
 bool is_gone(std::uint64_t holder, std::uint64_t me) noexcept {
-  if (holder == 0) return true;
-  if (pid_of(holder) == pid_of(me)) return holder != me;
+  if (holder == 0) {
+    return true;
+  }
+  if (pid_of(holder) == pid_of(me)) {
+    return holder != me;
+  }
   return holder_is_dead(holder);
 }
 
@@ -31,7 +35,9 @@ bool is_gone(std::uint64_t holder, std::uint64_t me) noexcept {
 bool holder_is_dead(std::uint64_t holder) noexcept {
   const std::uint32_t pid = pid_of(holder);
   // Neither is the number of a process; kill() would take them for groups.
-  if (pid == 0 || pid > static_cast<std::uint32_t>(std::numeric_limits<pid_t>::max())) return true;
+  if (pid == 0 || pid > static_cast<std::uint32_t>(std::numeric_limits<pid_t>::max())) {
+    return true;
+  }
   return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
 }
 
@@ -42,15 +48,23 @@ bool holder_is_dead(std::uint64_t holder) noexcept {
 bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
   std::uint64_t current = holder.load(std::memory_order_acquire);
   std::int64_t until = until_ms.load(std::memory_order_acquire);
-  if (current == me) return renew(me, now_ms, ttl_ms);
-  if (current != 0 && until > now_ms && !is_gone(current, me)) return false;
-  if (!until_ms.compare_exchange_strong(until, now_ms + ttl_ms)) return false;
+  if (current == me) {
+    return renew(me, now_ms, ttl_ms);
+  }
+  if (current != 0 && until > now_ms && !is_gone(current, me)) {
+    return false;
+  }
+  if (!until_ms.compare_exchange_strong(until, now_ms + ttl_ms)) {
+    return false;
+  }
   return holder.compare_exchange_strong(current, me);
 }
 
 // The word is ours alone: whoever took the lease has replaced it, and only try_acquire() would put it back.
 bool Lease::renew(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
-  if (!held_by(me)) return false;
+  if (!held_by(me)) {
+    return false;
+  }
   std::int64_t until = until_ms.load(std::memory_order_acquire);
   until_ms.compare_exchange_strong(until, now_ms + ttl_ms);
   return held_by(me);
@@ -87,8 +101,12 @@ bool lock(std::atomic<std::uint64_t>& word, std::uint64_t me) noexcept {
   for (int i = 0; i < kTries; ++i) {
     std::uint64_t current = word.load(std::memory_order_relaxed);
     const bool may_take = current == 0 || (i >= kTriesWithoutPause && is_gone(current, me));
-    if (may_take && word.compare_exchange_strong(current, me, std::memory_order_acquire)) return true;
-    if (i >= kTriesWithoutPause) sched_yield();
+    if (may_take && word.compare_exchange_strong(current, me, std::memory_order_acquire)) {
+      return true;
+    }
+    if (i >= kTriesWithoutPause) {
+      sched_yield();
+    }
   }
   return false;
 }
@@ -114,27 +132,41 @@ void WaitIds::create(void* memory, std::size_t slots, const SipKey& key) noexcep
   auto* header = static_cast<Header*>(memory);
   header->magic.store(0);
   use(memory, slots);
-  for (std::size_t i = 0; i < blocks_; ++i) locks_[i].store(0);
-  for (std::size_t i = 0; i < blocks_ * kSlotsPerBlock; ++i) slots_[i].holder.store(0);
+  for (std::size_t i = 0; i < blocks_; ++i) {
+    locks_[i].store(0);
+  }
+  for (std::size_t i = 0; i < blocks_ * kSlotsPerBlock; ++i) {
+    slots_[i].holder.store(0);
+  }
   header->blocks.store(blocks_);
-  for (int i = 0; i < 2; ++i) header->key[i].store(key.words[i]);
+  for (int i = 0; i < 2; ++i) {
+    header->key[i].store(key.words[i]);
+  }
   key_ = key;
   header->magic.store(kMagic);
 }
 
 bool WaitIds::attach(void* memory, std::size_t slots) noexcept {
   const auto* header = static_cast<const Header*>(memory);
-  if (header->magic.load() != kMagic) return false;
-  if (header->blocks.load() != std::max<std::size_t>(1, slots / kSlotsPerBlock)) return false;
+  if (header->magic.load() != kMagic) {
+    return false;
+  }
+  if (header->blocks.load() != std::max<std::size_t>(1, slots / kSlotsPerBlock)) {
+    return false;
+  }
   use(memory, slots);
-  for (int i = 0; i < 2; ++i) key_.words[i] = header->key[i].load();
+  for (int i = 0; i < 2; ++i) {
+    key_.words[i] = header->key[i].load();
+  }
   return true;
 }
 
 WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept {
   const std::uint64_t hash = siphash(key_, wait_id);
   const std::size_t block = static_cast<std::size_t>(hash % blocks_);
-  if (!lock(locks_[block], holder)) return Result::kNoRoom;
+  if (!lock(locks_[block], holder)) {
+    return Result::kNoRoom;
+  }
   const Result result = acquire_in_block(block, hash, holder, slot);
   unlock(locks_[block]);
   return result;
@@ -149,12 +181,19 @@ WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash,
   Slot* free = last;
   for (Slot* s = first; s != last; ++s) {
     const std::uint64_t owner = s->holder.load(std::memory_order_acquire);
-    if (owner != 0 && s->hash.load(std::memory_order_relaxed) == hash && !is_gone(owner, holder)) return Result::kBusy;
-    if (owner == 0 && free == last) free = s;
+    if (owner != 0 && s->hash.load(std::memory_order_relaxed) == hash && !is_gone(owner, holder)) {
+      return Result::kBusy;
+    }
+    if (owner == 0 && free == last) {
+      free = s;
+    }
   }
-  if (free == last)
+  if (free == last) {
     free = std::find_if(first, last, [holder](const Slot& s) { return is_gone(s.holder.load(), holder); });
-  if (free == last) return Result::kNoRoom;
+  }
+  if (free == last) {
+    return Result::kNoRoom;
+  }
   free->hash.store(hash, std::memory_order_relaxed);
   free->holder.store(holder, std::memory_order_release);
   slot = static_cast<std::uint32_t>(free - slots_);
@@ -163,7 +202,9 @@ WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash,
 
 // Without the spin word: nobody but its holder takes a slot from him while he lives.
 void WaitIds::release(std::uint32_t slot, std::uint64_t holder) noexcept {
-  if (slot < blocks_ * kSlotsPerBlock) slots_[slot].holder.compare_exchange_strong(holder, 0);
+  if (slot < blocks_ * kSlotsPerBlock) {
+    slots_[slot].holder.compare_exchange_strong(holder, 0);
+  }
 }
 
 }  // namespace pgevents

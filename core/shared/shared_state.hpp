@@ -17,7 +17,8 @@ struct Lease {
   // Holder identification: pid and a number that is unique per process start (0 = free).
   // try_acquire: true when this process holds the lease afterwards (newly or still; renews it).
   bool try_acquire(std::uint64_t holder, std::int64_t now_ms, std::int64_t ttl_ms) noexcept;
-  // For who has it: true when nobody else has had it since; then it is renewed. False also when it is free again by now.
+  // For who has it: true when nobody else has had it since; then it is renewed. False also when it is free again by
+  // now.
   bool renew(std::uint64_t holder, std::int64_t now_ms, std::int64_t ttl_ms) noexcept;
   bool held_by(std::uint64_t holder) const noexcept;
   void release(std::uint64_t holder) noexcept;  // no effect when somebody else holds it

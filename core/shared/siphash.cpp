@@ -66,10 +66,14 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) noexcept {
   State state{key.words[0] ^ 0x736f6d6570736575, key.words[1] ^ 0x646f72616e646f6d, key.words[0] ^ 0x6c7967656e657261,
               key.words[1] ^ 0x7465646279746573};
   const std::uint64_t last = std::uint64_t{text.size()} << 56;
-  for (; text.size() >= kWord; text.remove_prefix(kWord)) state.absorb(little_endian(text.data(), kWord));
+  for (; text.size() >= kWord; text.remove_prefix(kWord)) {
+    state.absorb(little_endian(text.data(), kWord));
+  }
   state.absorb(last | little_endian(text.data(), text.size()));
   state.v2 ^= 0xff;
-  for (int i = 0; i < 4; ++i) state.round();
+  for (int i = 0; i < 4; ++i) {
+    state.round();
+  }
   return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
 }
 

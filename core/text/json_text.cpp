@@ -14,9 +14,15 @@ bool is_digit(char c) {
 }
 
 int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (is_digit(c)) {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  if (c >= 'A' && c <= 'F') {
+    return c - 'A' + 10;
+  }
   return -1;
 }
 
@@ -31,35 +37,55 @@ class Scanner {
   void skip_space() {
     while (pos_ < text_.size()) {
       const char c = text_[pos_];
-      if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return;
+      if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+        return;
+      }
       ++pos_;
     }
   }
 
   bool skip_char(char wanted) {
-    if (at_end() || text_[pos_] != wanted) return false;
+    if (at_end() || text_[pos_] != wanted) {
+      return false;
+    }
     ++pos_;
     return true;
   }
 
   bool skip_string() {
-    if (!skip_char('"')) return false;
+    if (!skip_char('"')) {
+      return false;
+    }
     while (!at_end()) {
       const char c = text_[pos_++];
-      if (c == '"') return true;
-      if (static_cast<unsigned char>(c) < 0x20) return false;
-      if (c == '\\' && !skip_escape()) return false;
+      if (c == '"') {
+        return true;
+      }
+      if (static_cast<unsigned char>(c) < 0x20) {
+        return false;
+      }
+      if (c == '\\' && !skip_escape()) {
+        return false;
+      }
     }
     return false;
   }
 
   bool skip_number() {
     skip_char('-');
-    if (!skip_char('0') && !skip_digits()) return false;
-    if (skip_char('.') && !skip_digits()) return false;
+    if (!skip_char('0') && !skip_digits()) {
+      return false;
+    }
+    if (skip_char('.') && !skip_digits()) {
+      return false;
+    }
     if (skip_char('e') || skip_char('E')) {
-      if (!skip_char('+')) skip_char('-');
-      if (!skip_digits()) return false;
+      if (!skip_char('+')) {
+        skip_char('-');
+      }
+      if (!skip_digits()) {
+        return false;
+      }
     }
     return true;
   }
@@ -69,22 +95,32 @@ class Scanner {
  private:
   bool skip_digits() {
     const std::size_t start = pos_;
-    while (!at_end() && is_digit(text_[pos_])) ++pos_;
+    while (!at_end() && is_digit(text_[pos_])) {
+      ++pos_;
+    }
     return pos_ > start;
   }
 
   bool skip_escape() {
-    if (at_end()) return false;
+    if (at_end()) {
+      return false;
+    }
     const char c = text_[pos_++];
-    if (c != 'u') return std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos;
+    if (c != 'u') {
+      return std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos;
+    }
     for (int i = 0; i < 4; ++i) {
-      if (at_end() || hex_value(text_[pos_++]) < 0) return false;
+      if (at_end() || hex_value(text_[pos_++]) < 0) {
+        return false;
+      }
     }
     return true;
   }
 
   bool skip_literal(std::string_view word) {
-    if (text_.substr(pos_, word.size()) != word) return false;
+    if (text_.substr(pos_, word.size()) != word) {
+      return false;
+    }
     pos_ += word.size();
     return true;
   }
@@ -107,7 +143,9 @@ class Scanner {
   // Name and colon of an object's member.
   bool skip_name() {
     skip_space();
-    if (!skip_string()) return false;
+    if (!skip_string()) {
+      return false;
+    }
     skip_space();
     return skip_char(':');
   }
@@ -115,10 +153,14 @@ class Scanner {
   // Enters the array or object at `pos`. `empty` tells that it was closed at once.
   bool open_bracket(std::string& open, bool& empty) {
     const char bracket = text_[pos_++];
-    if (open.size() >= kMaxJsonDepth) return false;
+    if (open.size() >= kMaxJsonDepth) {
+      return false;
+    }
     skip_space();
     empty = skip_char(bracket == '{' ? '}' : ']');
-    if (empty) return true;
+    if (empty) {
+      return true;
+    }
     open.push_back(bracket);
     return bracket == '[' || skip_name();
   }
@@ -127,8 +169,12 @@ class Scanner {
   bool close_brackets(std::string& open) {
     while (!open.empty()) {
       skip_space();
-      if (skip_char(',')) return open.back() == '[' || skip_name();
-      if (!skip_char(open.back() == '{' ? '}' : ']')) return false;
+      if (skip_char(',')) {
+        return open.back() == '[' || skip_name();
+      }
+      if (!skip_char(open.back() == '{' ? '}' : ']')) {
+        return false;
+      }
       open.pop_back();
     }
     return true;
@@ -142,15 +188,23 @@ bool Scanner::skip_value() {
   std::string open;  // the brackets that are open, innermost last
   do {
     skip_space();
-    if (at_end()) return false;
+    if (at_end()) {
+      return false;
+    }
     bool complete = true;
     if (text_[pos_] == '{' || text_[pos_] == '[') {
-      if (!open_bracket(open, complete)) return false;
+      if (!open_bracket(open, complete)) {
+        return false;
+      }
     } else if (!skip_scalar()) {
       return false;
     }
-    if (complete && !close_brackets(open)) return false;
-    if (complete && open.empty()) return true;
+    if (complete && !close_brackets(open)) {
+      return false;
+    }
+    if (complete && open.empty()) {
+      return true;
+    }
   } while (true);
 }
 
@@ -175,7 +229,9 @@ void append_utf8(std::string& out, unsigned code) {
 
 unsigned hex4(std::string_view text) {
   unsigned code = 0;
-  for (const char c : text.substr(0, 4)) code = code * 16 + static_cast<unsigned>(hex_value(c));
+  for (const char c : text.substr(0, 4)) {
+    code = code * 16 + static_cast<unsigned>(hex_value(c));
+  }
   return code;
 }
 
@@ -183,11 +239,17 @@ unsigned hex4(std::string_view text) {
 bool take_unicode_escape(std::string_view& rest, std::string& out) {
   unsigned code = hex4(rest);
   rest.remove_prefix(4);
-  if (code >= 0xDC00 && code <= 0xDFFF) return false;
+  if (code >= 0xDC00 && code <= 0xDFFF) {
+    return false;
+  }
   if (code >= 0xD800 && code <= 0xDBFF) {
-    if (rest.size() < 6 || rest.substr(0, 2) != "\\u") return false;
+    if (rest.size() < 6 || rest.substr(0, 2) != "\\u") {
+      return false;
+    }
     const unsigned low = hex4(rest.substr(2));
-    if (low < 0xDC00 || low > 0xDFFF) return false;
+    if (low < 0xDC00 || low > 0xDFFF) {
+      return false;
+    }
     rest.remove_prefix(6);
     code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
   }
@@ -216,18 +278,26 @@ char simple_escape(char c) {
 
 bool json_valid(std::string_view text) {
   Scanner scanner(text);
-  if (!utf8_valid(text) || !scanner.skip_value()) return false;
+  if (!utf8_valid(text) || !scanner.skip_value()) {
+    return false;
+  }
   scanner.skip_space();
   return scanner.at_end();
 }
 
 bool json_members(std::string_view text, const JsonVisitor& visit) {
-  if (!json_valid(text)) return false;
+  if (!json_valid(text)) {
+    return false;
+  }
   Scanner scanner(text);
   scanner.skip_space();
-  if (!scanner.skip_char('{')) return false;
+  if (!scanner.skip_char('{')) {
+    return false;
+  }
   scanner.skip_space();
-  if (scanner.skip_char('}')) return true;
+  if (scanner.skip_char('}')) {
+    return true;
+  }
   do {
     scanner.skip_space();
     std::size_t start = scanner.position();
@@ -247,14 +317,18 @@ bool json_members(std::string_view text, const JsonVisitor& visit) {
 
 std::optional<std::string> json_string(std::string_view value) {
   Scanner scanner(value);
-  if (!utf8_valid(value) || !scanner.skip_string() || !scanner.at_end()) return std::nullopt;
+  if (!utf8_valid(value) || !scanner.skip_string() || !scanner.at_end()) {
+    return std::nullopt;
+  }
   std::string out;
   std::string_view rest = value.substr(1, value.size() - 2);
   while (!rest.empty()) {
     const std::size_t plain = std::min(rest.find('\\'), rest.size());
     out.append(rest.substr(0, plain));
     rest.remove_prefix(plain);
-    if (rest.empty()) break;
+    if (rest.empty()) {
+      break;
+    }
     const char escape = rest[1];
     rest.remove_prefix(2);
     if (escape != 'u') {

@@ -16,9 +16,9 @@ inline constexpr std::size_t kMaxJsonDepth = 1000;
 // True when `text` is exactly one JSON value (with white space around it) in valid UTF-8.
 bool json_valid(std::string_view text);
 
-// Calls `visit` with the unescaped name and the raw text of the value for each member of the object in `text`. A name that
-// UTF-8 cannot express (half of a surrogate pair) stays as it is written, with its quotes.
-// False when `text` is not valid JSON or not an object; `visit` may have been called for some members then.
+// Calls `visit` with the unescaped name and the raw text of the value for each member of the object in `text`. A name
+// that UTF-8 cannot express (half of a surrogate pair) stays as it is written, with its quotes. False when `text` is
+// not valid JSON or not an object; `visit` may have been called for some members then.
 using JsonVisitor = std::function<void(const std::string& name, std::string_view value)>;
 bool json_members(std::string_view text, const JsonVisitor& visit);
 

@@ -7,15 +7,19 @@
 namespace pgevents {
 
 Json parse_object(std::string_view text) noexcept {
-  // No JSON_ALLOW_NUL: jansson refuses escaped NULs then; a NUL byte behind a number it would pass over. What it says of an
-  // error repeats the text, so it is not asked.
-  if (text.find('\0') != std::string_view::npos) return nullptr;
+  // No JSON_ALLOW_NUL: jansson refuses escaped NULs then; a NUL byte behind a number it would pass over. What it says
+  // of an error repeats the text, so it is not asked.
+  if (text.find('\0') != std::string_view::npos) {
+    return nullptr;
+  }
   Json value(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES, nullptr));
   return json_is_object(value.get()) ? std::move(value) : nullptr;
 }
 
 std::optional<std::string_view> string_of(const json_t* value) noexcept {
-  if (!json_is_string(value)) return std::nullopt;
+  if (!json_is_string(value)) {
+    return std::nullopt;
+  }
   return std::string_view(json_string_value(value), json_string_length(value));
 }
 
@@ -29,7 +33,9 @@ std::string json_dump(const json_t* value) {
       return -1;
     }
   };
-  if (json_dump_callback(value, append, &text, JSON_COMPACT | JSON_ENCODE_ANY) != 0) throw std::bad_alloc();
+  if (json_dump_callback(value, append, &text, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+    throw std::bad_alloc();
+  }
   return text;
 }
 

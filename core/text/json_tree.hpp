@@ -1,4 +1,5 @@
-// JSON as jansson's values, for what is small and must be looked at as a whole: tokens, keys, parameters. Parsing is strict.
+// JSON as jansson's values, for what is small and must be looked at as a whole: tokens, keys, parameters. Parsing is
+// strict.
 #pragma once
 
 #include <jansson.h>

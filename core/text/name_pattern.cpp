@@ -20,7 +20,9 @@ constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORE
 
 std::string error_text(int code, PCRE2_SIZE offset) {
   PCRE2_UCHAR text[256];
-  if (pcre2_get_error_message(code, text, sizeof text) < 0) return "unknown error";
+  if (pcre2_get_error_message(code, text, sizeof text) < 0) {
+    return "unknown error";
+  }
   return std::string(reinterpret_cast<const char*>(text)) + " at offset " + std::to_string(offset);
 }
 
@@ -64,7 +66,9 @@ std::unique_ptr<NamePattern> NamePattern::compile(std::string_view pattern, std:
 }
 
 bool NamePattern::matches(std::string_view name) const noexcept {
-  if (!name_is_sane(name)) return false;
+  if (!name_is_sane(name)) {
+    return false;
+  }
   const int count = pcre2_match(impl_->code, reinterpret_cast<PCRE2_SPTR>(name.data()), name.size(), 0, 0, impl_->match,
                                 impl_->context);
   return count >= 0;

@@ -20,8 +20,12 @@ class Line {
   Line(char* to, std::size_t size) : to_(to), end_(to + size), at_(to) {}
 
   bool add(std::string_view bytes) noexcept {
-    if (static_cast<std::size_t>(end_ - at_) < bytes.size()) return false;
-    for (const char c : bytes) *at_++ = c;
+    if (static_cast<std::size_t>(end_ - at_) < bytes.size()) {
+      return false;
+    }
+    for (const char c : bytes) {
+      *at_++ = c;
+    }
     return true;
   }
   bool add_escaped(char c) noexcept {
@@ -31,7 +35,9 @@ class Line {
   }
   bool add_blank() noexcept { return at_ == to_ || at_[-1] == ' ' || add(" "); }
   std::size_t size() noexcept {
-    while (at_ > to_ && at_[-1] == ' ') --at_;
+    while (at_ > to_ && at_[-1] == ' ') {
+      --at_;
+    }
     return static_cast<std::size_t>(at_ - to_);
   }
 

@@ -1,4 +1,5 @@
-// Foreign text for a log line: what clients, the database, files and tokens say must not begin another line, nor drive a terminal.
+// Foreign text for a log line: what clients, the database, files and tokens say must not begin another line, nor drive
+// a terminal.
 #pragma once
 
 #include <cstddef>
@@ -6,9 +7,9 @@
 
 namespace pgevents {
 
-// Copies `text` into `to` (at most `size` bytes, without a NUL at the end): control characters, also those of Unicode's second block,
-// become \xNN; a line end or a tab becomes a space, of which there is one in a row at such a place. What is too long is cut. Returns how
-// many bytes there are.
+// Copies `text` into `to` (at most `size` bytes, without a NUL at the end): control characters, also those of Unicode's
+// second block, become \xNN; a line end or a tab becomes a space, of which there is one in a row at such a place. What
+// is too long is cut. Returns how many bytes there are.
 std::size_t printable(std::string_view text, char* to, std::size_t size) noexcept;
 
 // The same in an object of its own; takes no memory.

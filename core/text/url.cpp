@@ -10,9 +10,15 @@ namespace pgevents {
 namespace {
 
 int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  if (c >= 'A' && c <= 'F') {
+    return c - 'A' + 10;
+  }
   return -1;
 }
 
@@ -24,10 +30,14 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
       out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
       continue;
     }
-    if (text.size() - i < 3) return std::nullopt;
+    if (text.size() - i < 3) {
+      return std::nullopt;
+    }
     const int high = hex_digit(text[i + 1]);
     const int low = hex_digit(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
+    if (high < 0 || low < 0) {
+      return std::nullopt;
+    }
     out.push_back(static_cast<char>(high * 16 + low));
     i += 2;
   }
@@ -42,7 +52,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
 
 std::optional<std::string> form_decode(std::string_view text) {
   auto out = decode(text, true);
-  if (out && !utf8_valid(*out)) return std::nullopt;
+  if (out && !utf8_valid(*out)) {
+    return std::nullopt;
+  }
   return out;
 }
 
@@ -52,12 +64,18 @@ std::optional<std::string> parse_form(std::string_view text, std::string_view ki
     const std::size_t end = std::min(text.find('&'), text.size());
     const std::string_view pair = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (pair.empty()) continue;
-    if (fields.size() == kMaxParameters) return too_many_parameters(kind);
+    if (pair.empty()) {
+      continue;
+    }
+    if (fields.size() == kMaxParameters) {
+      return too_many_parameters(kind);
+    }
     const std::size_t equals = std::min(pair.find('='), pair.size());
     auto name = form_decode(pair.substr(0, equals));
     auto value = form_decode(pair.substr(std::min(equals + 1, pair.size())));
-    if (!name || !value) return "Invalid encoding in the " + std::string(kind);
+    if (!name || !value) {
+      return "Invalid encoding in the " + std::string(kind);
+    }
     fields.emplace_back(std::move(*name), std::move(*value));
   }
   return std::nullopt;

@@ -13,16 +13,17 @@ namespace pgevents {
 // One request has no more parameters than this, in its query, form or JSON body.
 inline constexpr std::size_t kMaxParameters = 64;
 
-// Decodes `%hh`, and nothing else. Nothing when a `%` is not followed by two hexadecimal digits. The result may be any bytes.
+// Decodes `%hh`, and nothing else. Nothing when a `%` is not followed by two hexadecimal digits. The result may be any
+// bytes.
 std::optional<std::string> percent_decode(std::string_view text);
 
 // Decodes a name or value of application/x-www-form-urlencoded (URL standard, section 5.1): `%hh`, and `+` for a space.
 // Nothing when a `%` is not followed by two hexadecimal digits or the result is not UTF-8.
 std::optional<std::string> form_decode(std::string_view text);
 
-// Reads the pairs of a query string or form body in their order; pairs without `=` have an empty value. Returns what is wrong,
-// for the client, who knows the text as `kind` ("query", "form"): a pair cannot be decoded, or there are more than
-// kMaxParameters, of which the rest is not looked at.
+// Reads the pairs of a query string or form body in their order; pairs without `=` have an empty value. Returns what is
+// wrong, for the client, who knows the text as `kind` ("query", "form"): a pair cannot be decoded, or there are more
+// than kMaxParameters, of which the rest is not looked at.
 using FormFields = std::vector<std::pair<std::string, std::string>>;
 std::optional<std::string> parse_form(std::string_view text, std::string_view kind, FormFields& fields);
 

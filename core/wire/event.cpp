@@ -23,13 +23,17 @@ void append_number(std::string& out, Integer value) {
 
 // Seconds with exactly six decimals, in integer arithmetic: a double would round some of them.
 void append_timestamp(std::string& out, std::int64_t ts_us) {
-  if (ts_us < 0) out.push_back('-');
+  if (ts_us < 0) {
+    out.push_back('-');
+  }
   const std::uint64_t magnitude =
       ts_us < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(ts_us) : static_cast<std::uint64_t>(ts_us);
   append_number(out, magnitude / kMicrosPerSecond);
   char fraction[7] = {'.'};
   std::uint64_t rest = magnitude % kMicrosPerSecond;
-  for (int i = 6; i > 0; --i, rest /= 10) fraction[i] = static_cast<char>('0' + rest % 10);
+  for (int i = 6; i > 0; --i, rest /= 10) {
+    fraction[i] = static_cast<char>('0' + rest % 10);
+  }
   out.append(fraction, sizeof fraction);
 }
 
@@ -83,16 +87,22 @@ bool is_plain(unsigned char byte) {
 void append_json_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {
     std::size_t plain = 0;
-    while (plain < text.size() && is_plain(static_cast<unsigned char>(text[plain]))) ++plain;
+    while (plain < text.size() && is_plain(static_cast<unsigned char>(text[plain]))) {
+      ++plain;
+    }
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
-    if (text.empty()) return;
+    if (text.empty()) {
+      return;
+    }
     const auto byte = static_cast<unsigned char>(text.front());
     std::size_t used = 1;
     if (byte >= 0x80) {
       const std::size_t length = utf8_sequence(text);
       out.append(length > 0 ? text.substr(0, length) : std::string_view(kReplacement));
-      if (length > 0) used = length;
+      if (length > 0) {
+        used = length;
+      }
     } else if (byte < 0x20) {
       append_escaped_control(out, byte);
     } else {

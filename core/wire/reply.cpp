@@ -65,10 +65,14 @@ const char* info_text(PollKind kind) {
 
 // The status of an SQLSTATE `PTnnn`, 0 when it is another one or nnn is no error status.
 int raised_status(std::string_view sqlstate) {
-  if (sqlstate.size() != 5 || sqlstate.substr(0, 2) != "PT") return 0;
+  if (sqlstate.size() != 5 || sqlstate.substr(0, 2) != "PT") {
+    return 0;
+  }
   int status = 0;
   for (const char c : sqlstate.substr(2)) {
-    if (c < '0' || c > '9') return 0;
+    if (c < '0' || c > '9') {
+      return 0;
+    }
     status = status * 10 + (c - '0');
   }
   return status >= 400 && status <= 599 ? status : 0;
@@ -108,9 +112,15 @@ void take_detail(std::string_view detail, Error& error) {
       error.code = json_string(value).value_or("");
       return;
     }
-    if (name == "result" || name == "msg") return;
-    if (name == "retry-after") std::from_chars(value.data(), value.data() + value.size(), error.retry_after);
-    if (!error.extra.empty()) error.extra += ',';
+    if (name == "result" || name == "msg") {
+      return;
+    }
+    if (name == "retry-after") {
+      std::from_chars(value.data(), value.data() + value.size(), error.retry_after);
+    }
+    if (!error.extra.empty()) {
+      error.extra += ',';
+    }
     error.extra += '"';
     append_json_escaped(error.extra, name);
     error.extra += "\":";
@@ -126,9 +136,13 @@ std::string id_in_json(std::string_view cursor) {
 }  // namespace
 
 SqlFault sql_fault(std::string_view sqlstate) {
-  if (raised_status(sqlstate) != 0) return SqlFault::kRequest;
+  if (raised_status(sqlstate) != 0) {
+    return SqlFault::kRequest;
+  }
   for (const Fault& fault : kFaults) {
-    if (sqlstate.substr(0, fault.prefix.size()) == fault.prefix) return fault.fault;
+    if (sqlstate.substr(0, fault.prefix.size()) == fault.prefix) {
+      return fault.fault;
+    }
   }
   return SqlFault::kInternal;
 }
@@ -137,15 +151,23 @@ Reply error_reply(const Error& error) {
   Reply reply;
   reply.status = error.status;
   reply.headers = {{"Content-Type", kJson}, {"Cache-Control", "no-store"}};
-  if (!error.allow.empty()) reply.headers.push_back({"Allow", error.allow});
-  if (error.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
-  if (!error.challenge.empty()) reply.headers.push_back({"WWW-Authenticate", error.challenge});
+  if (!error.allow.empty()) {
+    reply.headers.push_back({"Allow", error.allow});
+  }
+  if (error.retry_after > 0) {
+    reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
+  }
+  if (!error.challenge.empty()) {
+    reply.headers.push_back({"WWW-Authenticate", error.challenge});
+  }
   reply.body = "{\"result\":\"error\",\"code\":\"";
   append_json_escaped(reply.body, error.code.empty() ? usual_code(error.status) : error.code);
   reply.body += "\",\"msg\":\"";
   append_json_escaped(reply.body, error.msg);
   reply.body += '"';
-  if (!error.extra.empty()) reply.body += ',' + error.extra;
+  if (!error.extra.empty()) {
+    reply.body += ',' + error.extra;
+  }
   reply.body += '}';
   return reply;
 }
@@ -153,8 +175,12 @@ Reply error_reply(const Error& error) {
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after) {
   const SqlFault fault = sql_fault(sqlstate);
-  if (fault == SqlFault::kInternal) return internal_error();
-  if (fault != SqlFault::kRequest) return database_away(retry_after);
+  if (fault == SqlFault::kInternal) {
+    return internal_error();
+  }
+  if (fault != SqlFault::kRequest) {
+    return database_away(retry_after);
+  }
   Error error;
   error.status = raised_status(sqlstate);
   error.msg = message;
@@ -211,7 +237,9 @@ Reply poll_reply(std::string array, std::uint64_t cursor, PollKind kind, unsigne
                    {"Cache-Control", "no-store"},
                    {"X-PS-Reconnect-In", std::to_string(at_once ? 0 : poll_interval)},
                    {"Last-Event-ID", std::to_string(cursor)}};
-  if (const char* info = info_text(kind)) reply.headers.push_back({"X-Shortpoll-Info", info});
+  if (const char* info = info_text(kind)) {
+    reply.headers.push_back({"X-Shortpoll-Info", info});
+  }
   reply.body = std::move(array);
   return reply;
 }
@@ -274,9 +302,13 @@ Reply options_reply(const std::string& methods, const std::vector<Header>& heade
 Reply publish_reply(std::string_view result) {
   std::string id;
   json_members(result, [&id](const std::string& name, std::string_view value) {
-    if (name == "id" && json_is_number(value)) id = value;
+    if (name == "id" && json_is_number(value)) {
+      id = value;
+    }
   });
-  if (id.empty()) return error_reply(internal_error());
+  if (id.empty()) {
+    return error_reply(internal_error());
+  }
   Reply reply;
   reply.status = 201;
   reply.headers = {{"Content-Type", kJson}, {"Cache-Control", "no-store"}};

@@ -40,7 +40,8 @@ struct Error {
 
 Reply error_reply(const Error& error);
 
-// What an SQLSTATE is to a front-end, whose statements are transactions of their own (PostgreSQL manual, "Error Codes").
+// What an SQLSTATE is to a front-end, whose statements are transactions of their own (PostgreSQL manual, "Error
+// Codes").
 enum class SqlFault {
   kRequest,      // PTnnn: the request is answered so
   kConflict,     // rolled back because of others, may be repeated at once on the same session (40001, 40P01)
@@ -51,8 +52,8 @@ enum class SqlFault {
 SqlFault sql_fault(std::string_view sqlstate);
 
 // Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
-// `detail`, the code; `retry-after` in it takes the place of `retry_after` (seconds, for 429 and 503). What is kInternal is
-// a 500, all else a 503; their text stays in the server's log.
+// `detail`, the code; `retry-after` in it takes the place of `retry_after` (seconds, for 429 and 503). What is
+// kInternal is a 500, all else a 503; their text stays in the server's log.
 Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
                      unsigned retry_after);
 
@@ -90,9 +91,9 @@ unsigned spread_retry(unsigned usual_ms, unsigned times, std::uint32_t random) n
 std::string stream_cursor(std::uint64_t cursor);
 std::string stream_cursor(std::string_view cursor);
 
-// The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"}, and
-// the cursor to come back with. `channel` and `ts_us` are for the envelope form, whose id is the cursor too: a number,
-// or, where the cursor is a time because the stream was never served, a string.
+// The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"},
+// and the cursor to come back with. `channel` and `ts_us` are for the envelope form, whose id is the cursor too: a
+// number, or, where the cursor is a time because the stream was never served, a string.
 std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
                            std::int64_t ts_us);
 

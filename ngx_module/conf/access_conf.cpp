@@ -1,4 +1,5 @@
-// Reading the directives of access; see access_conf.hpp. Whatever is wrong with a key is said without any part of the key.
+// Reading the directives of access; see access_conf.hpp. Whatever is wrong with a key is said without any part of the
+// key.
 #include "ngx_module/conf/access_conf.hpp"
 
 #include <string>

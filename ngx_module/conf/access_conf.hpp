@@ -1,5 +1,5 @@
-// What nginx.conf says about access: the directives of identities, grants, tokens and origins. Part of LocConf, merged like it; keys
-// and origins are made when their directives are read and shared by the levels that inherit them.
+// What nginx.conf says about access: the directives of identities, grants, tokens and origins. Part of LocConf, merged
+// like it; keys and origins are made when their directives are read and shared by the levels that inherit them.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

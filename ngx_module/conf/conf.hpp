@@ -44,7 +44,8 @@ struct LocConf {
   NamePattern* names;
 };
 
-// What a number or time of a directive may be; stands in the command's `post`, where nginx's setters look for a function first.
+// What a number or time of a directive may be; stands in the command's `post`, where nginx's setters look for a
+// function first.
 struct Bounds {
   ngx_conf_post_handler_pt check = nullptr;
   ngx_uint_t least = 0;
@@ -64,7 +65,8 @@ void* create_main_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
 
-// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off] [presence=on|off]`.
+// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off]
+// [presence=on|off]`.
 char* set_database(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 
 DatabaseConf* find_database(MainConf* main, const ngx_str_t& name);

@@ -20,8 +20,8 @@ using Conninfo = std::unique_ptr<PQconninfoOption, FreeConninfo>;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-// What is added unless the operator said otherwise. GSS negotiation blocks in libpq; the keepalive figures let a half-open
-// connection be noticed within about half a minute.
+// What is added unless the operator said otherwise. GSS negotiation blocks in libpq; the keepalive figures let a
+// half-open connection be noticed within about half a minute.
 constexpr std::pair<const char*, const char*> kDefaults[] = {
     {"application_name", "pgevents"}, {"client_encoding", "UTF8"},  {"gssencmode", "disable"},
     {"keepalives_idle", "10"},        {"keepalives_interval", "5"}, {"keepalives_count", "3"},

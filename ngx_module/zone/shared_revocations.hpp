@@ -1,5 +1,6 @@
-// Whose tokens are refused, for all workers of the instance: two tables in shared memory. One is in use; the listener fills the other
-// whenever it has connected, and changes over, so that readers never find a table half full, and what is no longer revoked goes.
+// Whose tokens are refused, for all workers of the instance: two tables in shared memory. One is in use; the listener
+// fills the other whenever it has connected, and changes over, so that readers never find a table half full, and what
+// is no longer revoked goes.
 #pragma once
 
 #include "core/shared/revocations.hpp"

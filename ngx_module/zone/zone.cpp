@@ -11,8 +11,8 @@
 namespace pgevents::nginx {
 namespace {
 
-// Bump with every change of the layout, be it SharedRoot's, the ring's, the wait ids' or the revocations': old and new workers must
-// not share such a zone.
+// Bump with every change of the layout, be it SharedRoot's, the ring's, the wait ids' or the revocations': old and new
+// workers must not share such a zone.
 constexpr char kLayoutVersion[] = "3";
 
 std::size_t align(std::size_t bytes) {
@@ -72,8 +72,8 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   return NGX_OK;
 }
 
-// Tells databases apart; the password is no part of it, changing it must not cost the history. The same after a reload, so without
-// a key: the text is the operator's.
+// Tells databases apart; the password is no part of it, changing it must not cost the history. The same after a reload,
+// so without a key: the text is the operator's.
 std::uint64_t digest(const char* const* keywords, const char* const* values) {
   std::string text;
   for (std::size_t i = 0; keywords[i] != nullptr; ++i) {

@@ -1,5 +1,5 @@
-// The shared memory of one database: the ring, the listener's lease, the wait ids, the revocations and the eventfd that wakes every worker.
-// It lives as long as the instance's master process and survives reloads.
+// The shared memory of one database: the ring, the listener's lease, the wait ids, the revocations and the eventfd that
+// wakes every worker. It lives as long as the instance's master process and survives reloads.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

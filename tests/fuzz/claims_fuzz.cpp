@@ -1,5 +1,5 @@
-// What signed tokens say: the input's first line becomes the header of a token, the rest its payload, and both get a good
-// HS256 signature, so that all behind the signature's check is reached.
+// What signed tokens say: the input's first line becomes the header of a token, the rest its payload, and both get a
+// good HS256 signature, so that all behind the signature's check is reached.
 #include <cmath>
 #include <cstdlib>
 

@@ -18,8 +18,8 @@ void require(bool holds, std::string_view property, std::string_view about = "")
 // Two texts that have to be equal.
 void require_equal(std::string_view got, std::string_view wanted, std::string_view property);
 
-// Whether `message` holds `secret`. The fuzzer watches memcmp() and all that is built on it, and learns from it what would be
-// found; from this it does not.
+// Whether `message` holds `secret`. The fuzzer watches memcmp() and all that is built on it, and learns from it what
+// would be found; from this it does not.
 bool repeats(std::string_view message, std::string_view secret);
 
 // A copy of a part of an input in memory of its own size, so that the sanitizer sees who reads beyond it.

@@ -1,4 +1,5 @@
-// Patterns and grants told a second time, as plainly as possible and without regard to speed, for the targets to compare with.
+// Patterns and grants told a second time, as plainly as possible and without regard to speed, for the targets to
+// compare with.
 #pragma once
 
 #include <string>

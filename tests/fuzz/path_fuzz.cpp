@@ -1,5 +1,5 @@
-// split_path(): what a client sent against the path that the web server made of it. The input's lines: what stands before the path,
-// the path, what the client sent.
+// split_path(): what a client sent against the path that the web server made of it. The input's lines: what stands
+// before the path, the path, what the client sent.
 #include "core/request/path.hpp"
 #include "core/text/url.hpp"
 #include "fuzzing.hpp"

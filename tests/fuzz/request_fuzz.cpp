@@ -1,5 +1,5 @@
-// route(), with identify(), check_origin() and check_grant() behind it, on whole requests and rules (scene.hpp): who gets in is
-// compared with rules told a second time.
+// route(), with identify(), check_origin() and check_grant() behind it, on whole requests and rules (scene.hpp): who
+// gets in is compared with rules told a second time.
 #include <algorithm>
 #include <cmath>
 

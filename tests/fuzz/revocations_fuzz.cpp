@@ -1,5 +1,5 @@
-// The table of revocations against a map. The input: steps of a line each, `USER TIME` revokes (0 lifts), `~N` writes over
-// the table's Nth word and `?` begins anew by attaching to what is there.
+// The table of revocations against a map. The input: steps of a line each, `USER TIME` revokes (0 lifts), `~N` writes
+// over the table's Nth word and `?` begins anew by attaching to what is there.
 #include "core/shared/revocations.hpp"
 
 #include <algorithm>

@@ -2,8 +2,8 @@
 //   +CHANNEL N  appends an event of N bytes      !N  begins anew at id N
 //   ~N V        changes the bits V of word N     ?   attaches a second reader
 //   *           says that a writer was killed, and lets the next one mend
-// A sound ring is compared with a list of what went in. Of a damaged one nothing is asked but that nobody reads or writes
-// beyond it and everybody comes to an end.
+// A sound ring is compared with a list of what went in. Of a damaged one nothing is asked but that nobody reads or
+// writes beyond it and everybody comes to an end.
 #include "core/shared/ring.hpp"
 
 #include <algorithm>

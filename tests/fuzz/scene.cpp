@@ -1,5 +1,5 @@
-// Reads scenes. The path is decoded as nginx does it (but for `.`, `..` and `//`), and handed over as the client sent it too; the
-// other parts are handed over as they stand.
+// Reads scenes. The path is decoded as nginx does it (but for `.`, `..` and `//`), and handed over as the client sent
+// it too; the other parts are handed over as they stand.
 #include "scene.hpp"
 
 #include <charconv>

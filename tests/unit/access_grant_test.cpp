@@ -176,7 +176,9 @@ START_TEST(a_tokens_patterns_are_not_lists) {
   one.bearer(user_token(R"("pgevents":{"subscribe":["a b",""," c",["d"]]})"));
   assert_text(one.who(), kInvalid);
   one.bearer(user_token(R"("pgevents":{"subscribe":["a b",""," c"]})"));
-  for (const char* name : {"a", "b", "c", "d", ""}) assert_text(one.refusal(name), refused(name));
+  for (const char* name : {"a", "b", "c", "d", ""}) {
+    assert_text(one.refusal(name), refused(name));
+  }
   assert_text(one.refusal("a b"), "");
 }
 END_TEST
@@ -190,7 +192,9 @@ START_TEST(grants_come_from_the_server_from_the_token_and_for_oneself) {
   for (const char* name : {"news.1", "extra", "of.10", "cheese", "demo.x", "room:7", "me.10", "user:10"}) {
     assert_text(one.refusal(name), "", name);
   }
-  for (const char* name : {"in", "in.main", "out.10"}) assert_text(one.refusal(name, Action::kPublish), "", name);
+  for (const char* name : {"in", "in.main", "out.10"}) {
+    assert_text(one.refusal(name, Action::kPublish), "", name);
+  }
   for (const char* name : {"user:1", "user:100", "user:", "me.11", "of.11", "in", "out.10"}) {
     assert_text(one.refusal(name), refused(name));
   }
@@ -230,7 +234,9 @@ START_TEST(own_channels_name_the_realm_unless_it_is_main) {
       {"", "main", ""},
       {"", "dairy", ""},
   };
-  for (const auto& row : rows) assert_text(own_channel({row.user, row.realm}), row.channel, row.realm);
+  for (const auto& row : rows) {
+    assert_text(own_channel({row.user, row.realm}), row.channel, row.realm);
+  }
 }
 END_TEST
 
@@ -239,7 +245,9 @@ START_TEST(no_two_users_share_an_own_channel) {
                                "a=3Ab", "=3A", "3A", "3D", "user", "user:10", "dairy:10"};
   std::set<std::string> channels;
   for (const std::string& user : parts) {
-    for (const std::string& realm : parts) channels.insert(own_channel({user, realm}));
+    for (const std::string& realm : parts) {
+      channels.insert(own_channel({user, realm}));
+    }
   }
   ck_assert_uint_eq(channels.size(), std::size(parts) * std::size(parts));
 }
@@ -257,7 +265,9 @@ START_TEST(the_same_name_in_another_realm_is_another_user) {
   assert_text(one.refusal("user@dairy:10", Action::kPublish), refused("user@dairy:10"));
   one.rules.realm = "main";
   assert_text(one.refusal("user:10"), "");
-  for (const char* name : {"user@dairy:10", "user@main:10"}) assert_text(one.refusal(name), refused(name));
+  for (const char* name : {"user@dairy:10", "user@main:10"}) {
+    assert_text(one.refusal(name), refused(name));
+  }
 }
 END_TEST
 

@@ -19,7 +19,9 @@ Caller caller_of(Who who) {
 bool good(Who who, const char* origin, const char* site, bool https = true) {
   static OriginRules* const origins = [] {
     static OriginRules rules;
-    for (const char* rule : {"https://friend.example", "~https://[a-z]+\\.friends\\.example", "*"}) rules.add(rule);
+    for (const char* rule : {"https://friend.example", "~https://[a-z]+\\.friends\\.example", "*"}) {
+      rules.add(rule);
+    }
     return &rules;
   }();
   Request request = request_for("POST", "/events/a");
@@ -40,7 +42,9 @@ bool good(Who who, const char* origin, const char* site, bool https = true) {
 
 START_TEST(what_was_sent_on_purpose_may_come_from_anywhere) {
   for (const char* origin : {"", "null", "https://evil.example"}) {
-    for (const char* site : {"", "cross-site"}) ck_assert(good(Who::kOnPurpose, origin, site));
+    for (const char* site : {"", "cross-site"}) {
+      ck_assert(good(Who::kOnPurpose, origin, site));
+    }
   }
 }
 END_TEST
@@ -81,7 +85,9 @@ START_TEST(a_listed_origin_may_but_a_star_lists_none) {
               {"https://stranger.example", false}};
   for (const Who who : {Who::kCookie, Who::kServer}) {
     for (const char* site : {"", "cross-site"}) {
-      for (const auto& row : rows) assert_that(good(who, row.origin, site) == row.wanted, row.origin);
+      for (const auto& row : rows) {
+        assert_that(good(who, row.origin, site) == row.wanted, row.origin);
+      }
     }
   }
 }
@@ -117,7 +123,9 @@ START_TEST(an_old_browser_is_judged_by_origin_and_host) {
       {"null", false, false},
   };
   for (const Who who : {Who::kCookie, Who::kServer}) {
-    for (const auto& row : rows) assert_that(good(who, row.origin, "", row.https) == row.wanted, row.origin);
+    for (const auto& row : rows) {
+      assert_that(good(who, row.origin, "", row.https) == row.wanted, row.origin);
+    }
   }
 }
 END_TEST

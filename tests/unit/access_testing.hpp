@@ -57,7 +57,9 @@ struct Case {
   // The refusal of a channel as `status message`, with the challenge behind it if there is one; "" when it is granted.
   std::string refusal(std::string_view channel, Action action = Action::kSubscribe) const {
     const auto error = check_grant(caller(), rules, action, channel);
-    if (!error) return "";
+    if (!error) {
+      return "";
+    }
     return std::to_string(error->status) + ' ' + error->msg + (error->challenge.empty() ? "" : ", " + error->challenge);
   }
 

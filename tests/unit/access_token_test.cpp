@@ -96,7 +96,9 @@ END_TEST
 START_TEST(the_query_is_decoded_and_holds_one_token) {
   const std::string good = user_token();
   std::string encoded = good;
-  for (std::size_t dot; (dot = encoded.find('.')) != std::string::npos;) encoded.replace(dot, 1, "%2E");
+  for (std::size_t dot; (dot = encoded.find('.')) != std::string::npos;) {
+    encoded.replace(dot, 1, "%2E");
+  }
   const struct {
     std::string query;
     const char* wanted;
@@ -238,7 +240,9 @@ START_TEST(a_token_may_have_8192_bytes_wherever_it_is) {
     in_query.rules.token.query = true;
     in_query.request.query = query;
     in_cookie.request.cookie = cookie;
-    for (const Case* one : {&header, &in_query, &in_cookie}) assert_text(one->who(), wanted);
+    for (const Case* one : {&header, &in_query, &in_cookie}) {
+      assert_text(one->who(), wanted);
+    }
   }
 }
 END_TEST

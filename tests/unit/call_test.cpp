@@ -64,7 +64,9 @@ START_TEST(each_path_and_method_has_its_function) {
 END_TEST
 
 START_TEST(only_typing_is_not_repeated) {
-  for (const Way& way : kWays) ck_assert(call_is_repeatable(way.endpoint) == (way.endpoint != Endpoint::kTyping));
+  for (const Way& way : kWays) {
+    ck_assert(call_is_repeatable(way.endpoint) == (way.endpoint != Endpoint::kTyping));
+  }
 }
 END_TEST
 
@@ -81,7 +83,9 @@ END_TEST
 START_TEST(a_channel_may_have_an_endpoints_name) {
   Settings settings = user_settings();
   settings.access.subscribe = "*";
-  for (const char* path : {"/events/typing", "/events/realm/presence"}) subscription(get(path), settings);
+  for (const char* path : {"/events/typing", "/events/realm/presence"}) {
+    subscription(get(path), settings);
+  }
 }
 END_TEST
 
@@ -237,7 +241,9 @@ std::vector<std::string> known_in_sql(const std::string& function) {
   assert_that(from != std::string::npos, function);
   std::istringstream names(text.substr(from + 2, text.find("}'", from) - from - 2));
   std::vector<std::string> known;
-  for (std::string name; std::getline(names, name, ',');) known.push_back(name);
+  for (std::string name; std::getline(names, name, ',');) {
+    known.push_back(name);
+  }
   return known;
 }
 
@@ -296,7 +302,9 @@ constexpr const char* kComplete[] = {
 };
 
 START_TEST(other_answers_are_complete) {
-  for (const char* answer : kComplete) assert_that(!answer_in_parts(answer), answer);
+  for (const char* answer : kComplete) {
+    assert_that(!answer_in_parts(answer), answer);
+  }
 }
 END_TEST
 

@@ -28,15 +28,19 @@ inline double cpu_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-// Runs the tests in this order, all in this process unless CK_FORK=yes says otherwise: a crash under a sanitizer then ends the
-// program with the sanitizer's report. Gives the exit status of the program.
+// Runs the tests in this order, all in this process unless CK_FORK=yes says otherwise: a crash under a sanitizer then
+// ends the program with the sanitizer's report. Gives the exit status of the program.
 inline int run(const char* name, std::initializer_list<const TTest*> tests) {
   Suite* const suite = suite_create(name);
   TCase* const cases = tcase_create(name);
-  for (const TTest* const test : tests) tcase_add_test(cases, test);
+  for (const TTest* const test : tests) {
+    tcase_add_test(cases, test);
+  }
   suite_add_tcase(suite, cases);
   SRunner* const runner = srunner_create(suite);
-  if (std::getenv("CK_FORK") == nullptr) srunner_set_fork_status(runner, CK_NOFORK);
+  if (std::getenv("CK_FORK") == nullptr) {
+    srunner_set_fork_status(runner, CK_NOFORK);
+  }
   srunner_run_all(runner, CK_NORMAL);
   const int failed = srunner_ntests_failed(runner);
   srunner_free(runner);

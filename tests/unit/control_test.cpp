@@ -11,8 +11,12 @@ namespace {
 // The event as text: `revoked <user> <before_us>`, `disconnect <user>`, or "" for none.
 std::string control(std::string_view type, std::string_view data) {
   const auto parsed = parse_control(type, data);
-  if (!parsed) return "";
-  if (parsed->kind == Control::Kind::kDisconnect) return "disconnect " + parsed->user;
+  if (!parsed) {
+    return "";
+  }
+  if (parsed->kind == Control::Kind::kDisconnect) {
+    return "disconnect " + parsed->user;
+  }
   return "revoked " + parsed->user + ' ' + std::to_string(parsed->before_us);
 }
 std::string revoked(std::string_view data) {

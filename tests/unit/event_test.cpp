@@ -132,7 +132,9 @@ START_TEST(json_escapes_what_must_be_escaped_and_nothing_else) {
       {"é€𝄞", "é€𝄞"},
       {"\u2028", "\u2028"},
   };
-  for (const auto& row : rows) assert_text(escaped(row.text), row.wanted);
+  for (const auto& row : rows) {
+    assert_text(escaped(row.text), row.wanted);
+  }
 }
 END_TEST
 
@@ -148,7 +150,9 @@ START_TEST(bytes_that_are_no_utf8_become_replacement_characters) {
       {"\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD"},              // surrogate
       {"\xf4\x90\x80\x80x", "\uFFFD\uFFFD\uFFFD\uFFFDx"},  // above U+10FFFF
   };
-  for (const auto& row : rows) assert_text(escaped(row.text), row.wanted);
+  for (const auto& row : rows) {
+    assert_text(escaped(row.text), row.wanted);
+  }
 }
 END_TEST
 

@@ -114,7 +114,9 @@ START_TEST(nesting_has_a_limit_and_no_recursion) {
   ck_assert(!json_valid(nested(kMaxJsonDepth + 1, '[', "", ']')));
   ck_assert(!json_valid(std::string(1000000, '[')));
   std::string objects;
-  for (std::size_t i = 0; i < kMaxJsonDepth; ++i) objects += "{\"a\":";
+  for (std::size_t i = 0; i < kMaxJsonDepth; ++i) {
+    objects += "{\"a\":";
+  }
   ck_assert(json_valid(objects + "1" + std::string(kMaxJsonDepth, '}')));
   ck_assert(!json_valid(objects + "{\"a\":1}" + std::string(kMaxJsonDepth, '}')));
 }
@@ -192,8 +194,12 @@ START_TEST(what_is_no_string_or_no_utf8_is_not_unescaped) {
 END_TEST
 
 START_TEST(numbers_are_recognised) {
-  for (const char* text : {"0", "-1", "1.5", "1e9"}) assert_that(json_is_number(text), text);
-  for (const char* text : {"", "1 ", "01", "1.", "\"1\"", "null", "1,2", "-"}) assert_that(!json_is_number(text), text);
+  for (const char* text : {"0", "-1", "1.5", "1e9"}) {
+    assert_that(json_is_number(text), text);
+  }
+  for (const char* text : {"", "1 ", "01", "1.", "\"1\"", "null", "1,2", "-"}) {
+    assert_that(!json_is_number(text), text);
+  }
 }
 END_TEST
 

@@ -50,7 +50,9 @@ END_TEST
 START_TEST(being_found_makes_nothing_younger) {
   TokenCache cache;
   cache.put(digest_of(1), some_claims(), kNow);
-  for (int second = 0; second < 60; ++second) ck_assert(cache.find(digest_of(1), kNow + second) != nullptr);
+  for (int second = 0; second < 60; ++second) {
+    ck_assert(cache.find(digest_of(1), kNow + second) != nullptr);
+  }
   ck_assert(cache.find(digest_of(1), kNow + 60) == nullptr);
 }
 END_TEST

@@ -14,7 +14,9 @@ std::string verdict_on(const std::string& payload) {
 
 std::string list(const std::vector<std::string>& texts) {
   std::string result;
-  for (const std::string& text : texts) result += '<' + text + '>';
+  for (const std::string& text : texts) {
+    result += '<' + text + '>';
+  }
   return result;
 }
 

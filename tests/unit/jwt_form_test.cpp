@@ -1,4 +1,5 @@
-// The form of a token: three parts of strict base64url, a header without surprises. Whatever is not exactly so is refused.
+// The form of a token: three parts of strict base64url, a header without surprises. Whatever is not exactly so is
+// refused.
 #include "jwt_testing.hpp"
 
 #include <utility>
@@ -65,7 +66,9 @@ START_TEST(no_byte_can_be_put_in_or_taken_out) {
       std::string bad = good;
       bad.insert(i, 1, byte);
       assert_that(verdict(keys, bad) != "good", "verifies with a byte put in");
-      if (i == good.size() || good[i] == byte) continue;
+      if (i == good.size() || good[i] == byte) {
+        continue;
+      }
       bad = good;
       bad[i] = byte;
       assert_that(verdict(keys, bad) != "good", "verifies with a byte changed");
@@ -105,7 +108,9 @@ START_TEST(base64url_is_decoded_as_rfc_4648_says) {
   const std::pair<const char*, const char*> good[] = {
       {"", ""},           {"Zg", "f"},          {"Zm8", "fo"},           {"Zm9v", "foo"},
       {"Zm9vYg", "foob"}, {"Zm9vYmE", "fooba"}, {"-_-_", "\xfb\xff\xbf"}};
-  for (const auto& [text, bytes] : good) assert_text(decode_base64url(text).value_or("?"), bytes, text);
+  for (const auto& [text, bytes] : good) {
+    assert_text(decode_base64url(text).value_or("?"), bytes, text);
+  }
   for (const char* const bad : {"Z", "Zm9vY", "Zh", "Zm9", "Zm9vYn", "Zg==", "Zm 9v", "+_-_", "-/-_", "Zm8\n"}) {
     assert_that(!decode_base64url(bad), bad);
   }

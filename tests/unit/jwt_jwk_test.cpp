@@ -51,7 +51,9 @@ START_TEST(a_malformed_jwk_is_refused) {
       {R"({"kty":"OKP","crv":"Ed25519","x":"AAAA"})", kNotTogether},
       {R"({"kty":"ec","crv":"P-256","x":"AAAA","y":"AAAA"})", kNotTogether},
   };
-  for (const auto& [jwk, wanted] : cases) assert_text(complaint_about_key(jwk), wanted, jwk);
+  for (const auto& [jwk, wanted] : cases) {
+    assert_text(complaint_about_key(jwk), wanted, jwk);
+  }
 }
 END_TEST
 
@@ -146,14 +148,18 @@ END_TEST
 
 START_TEST(there_are_at_most_64_keys) {
   JwtKeys keys;
-  for (std::size_t i = 0; i < kMaxKeys - 1; ++i) add(keys, kSecret, "kid-" + std::to_string(i));
+  for (std::size_t i = 0; i < kMaxKeys - 1; ++i) {
+    add(keys, kSecret, "kid-" + std::to_string(i));
+  }
   const std::string two = "{\"keys\":[" + oct_key() + ',' + oct_key() + "]}";
   assert_text(keys.add(two, "", "").value_or(""), "there are more than 64 keys");
   add(keys, kSecret);
   assert_text(keys.add(kSecret, "", "").value_or(""), "there are more than 64 keys");
   assert_text(verdict(keys, token_of("{}")), "good");
   std::string many = oct_key();
-  for (int i = 0; i < 1000; ++i) many += ',' + oct_key();
+  for (int i = 0; i < 1000; ++i) {
+    many += ',' + oct_key();
+  }
   assert_text(complaint_about_key("{\"keys\":[" + many + "]}"), "there are more than 64 keys");
 }
 END_TEST

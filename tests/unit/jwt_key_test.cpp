@@ -21,10 +21,14 @@ constexpr char kNoPublicKey[] = "it is PEM, but holds no PUBLIC KEY";
 
 PublicKey generated(int type, const std::function<void(EVP_PKEY_CTX*)>& prepare) {
   EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_id(type, nullptr);
-  if (context == nullptr || EVP_PKEY_keygen_init(context) != 1) std::abort();
+  if (context == nullptr || EVP_PKEY_keygen_init(context) != 1) {
+    std::abort();
+  }
   prepare(context);
   EVP_PKEY* key = nullptr;
-  if (EVP_PKEY_keygen(context, &key) != 1) std::abort();
+  if (EVP_PKEY_keygen(context, &key) != 1) {
+    std::abort();
+  }
   EVP_PKEY_CTX_free(context);
   return PublicKey(key);
 }
@@ -54,7 +58,9 @@ Certificate certificate() {
   X509_gmtime_adj(X509_getm_notBefore(x509), 0);
   X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
   X509_set_pubkey(x509, key.get());
-  if (X509_sign(x509, key.get(), EVP_sha256()) <= 0) std::abort();
+  if (X509_sign(x509, key.get(), EVP_sha256()) <= 0) {
+    std::abort();
+  }
   Certificate result{written([&](BIO* bio) { return PEM_write_bio_X509(bio, x509); }),
                      written([&](BIO* bio) { return i2d_X509_bio(bio, x509); })};
   X509_free(x509);
@@ -79,7 +85,9 @@ START_TEST(a_secret_is_the_file_without_one_line_end) {
   expect_usable(kSecret + "\n\n", token(oct_key(kSecret + "\n"), "HS256"), "one only");
   expect_usable(' ' + kSecret + ' ', token(oct_key(' ' + kSecret + ' '), "HS256"), "spaces are part of it");
   std::string bytes(64, '\0');
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 37 + 128);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(i * 37 + 128);
+  }
   expect_usable(bytes, token(oct_key(bytes), "HS256"), "any bytes");
 }
 END_TEST
@@ -95,8 +103,12 @@ START_TEST(a_secret_is_as_long_as_its_hash) {
       const bool good = std::string(each.good).find(alg) != std::string::npos;
       // libjose signs with no secret that is too short: such a token is never seen, but its alg must be refused.
       const std::string with = base64url(R"({"alg":")" + alg + R"("})") + ".e30." + base64url(std::string(48, 'x'));
-      if (good) expect_usable(secret, token(oct_key(secret), alg, "{}"), alg);
-      if (!good) assert_text(verdict_with(secret, with), "no key allows its \"alg\"", alg);
+      if (good) {
+        expect_usable(secret, token(oct_key(secret), alg, "{}"), alg);
+      }
+      if (!good) {
+        assert_text(verdict_with(secret, with), "no key allows its \"alg\"", alg);
+      }
     }
   }
 }
@@ -142,7 +154,9 @@ START_TEST(a_public_key_in_any_dress_is_no_secret) {
     assert_text(complaint_about_key(base64_of(pem)), kDisguised, "PEM without its first and last line");
     std::string line;
     for (const char c : base64_of(pem)) {
-      if (c != '\n') line.push_back(c);
+      if (c != '\n') {
+        line.push_back(c);
+      }
     }
     assert_text(complaint_about_key(line), kDisguised, "the same in one line");
     assert_that(complaint_about_key(oct_key(pem)) != "", "PEM in a JWK");

@@ -16,7 +16,9 @@ struct Allocator {
   static inline bool for_good = false;
 
   static bool fails() {
-    if (failing == 0) return false;
+    if (failing == 0) {
+      return false;
+    }
     ++count;
     return count == failing || (for_good && count > failing);
   }
@@ -28,7 +30,9 @@ struct Allocator {
   static void crypto_release(void* memory, const char*, int) { std::free(memory); }
   static void install() {
     json_set_alloc_funcs(allocate, std::free);
-    if (CRYPTO_set_mem_functions(crypto_allocate, crypto_reallocate, crypto_release) != 1) std::abort();
+    if (CRYPTO_set_mem_functions(crypto_allocate, crypto_reallocate, crypto_release) != 1) {
+      std::abort();
+    }
   }
 };
 
@@ -70,8 +74,12 @@ START_TEST(a_good_token_is_verified_or_refused) {
         keys_with(example.jwk), [&](JwtKeys& keys) { return verdict(keys, token); },
         [&](const std::string& outcome, bool failed) {
           assert_that(outcome != "null", example.alg);
-          if (!failed) assert_text(outcome, "good", example.alg);
-          if (outcome != "good") ++refused;
+          if (!failed) {
+            assert_text(outcome, "good", example.alg);
+          }
+          if (outcome != "good") {
+            ++refused;
+          }
         });
     ck_assert_int_gt(refused, 20);
   }
@@ -98,7 +106,9 @@ START_TEST(claims_are_whole_or_refused) {
       [&](JwtKeys& keys) -> std::string {
         const auto result = keys.verify(token, kNow);
         const auto* const claims = std::get_if<std::shared_ptr<const Claims>>(&result);
-        if (claims == nullptr) return "refused";
+        if (claims == nullptr) {
+          return "refused";
+        }
         const Claims& got = **claims;
         const bool whole = got.user == "10" && got.audience.size() == 2 && got.subscribe.size() == 2;
         return whole && got.publish.size() == 1 ? "whole" : "a part";
@@ -125,8 +135,12 @@ START_TEST(a_key_is_taken_or_refused) {
         },
         [&](const std::string& outcome, bool failed) {
           assert_that(outcome != "half taken" && outcome != "its signature is wrong", outcome);
-          if (!failed) assert_text(outcome, "good");
-          if (outcome != "good") ++refused;
+          if (!failed) {
+            assert_text(outcome, "good");
+          }
+          if (outcome != "good") {
+            ++refused;
+          }
         });
     ck_assert_int_gt(refused, 10);
   }

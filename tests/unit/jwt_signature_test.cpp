@@ -56,7 +56,9 @@ END_TEST
 
 START_TEST(public_keys_verify_from_pem_as_well) {
   for (const AlgorithmCase& algorithm : kAlgorithmCases) {
-    if (algorithm.alg[0] == 'H') continue;
+    if (algorithm.alg[0] == 'H') {
+      continue;
+    }
     const std::string key = key_of(algorithm);
     assert_text(verdict_with(public_pem(key), token(key, algorithm.alg)), "good", algorithm.alg);
   }
@@ -68,7 +70,9 @@ START_TEST(a_changed_header_payload_or_signature_does_not_verify) {
   const std::string other = token(rsa_key(), "RS256", R"({"sub":"11"})");
   const auto part = [](const std::string& text, int number) {
     std::size_t start = 0;
-    for (int i = 0; i < number; ++i) start = text.find('.', start) + 1;
+    for (int i = 0; i < number; ++i) {
+      start = text.find('.', start) + 1;
+    }
     return text.substr(start, text.find('.', start) - start);
   };
   const std::string key = public_part(rsa_key());
@@ -270,7 +274,9 @@ class Stderr {
 
  private:
   void end() {
-    if (saved_ < 0) return;
+    if (saved_ < 0) {
+      return;
+    }
     dup2(saved_, 2);
     close(saved_);
     saved_ = -1;
@@ -283,7 +289,9 @@ START_TEST(nothing_is_written_to_stderr) {
   const std::string tokens[] = {token(rsa_key(), "RS256"), token_of("{}"), token(ec_key(), "ES256")};
   Stderr output;
   for (const RfcExample& example : kRfcExamples) {
-    for (const std::string& other : tokens) verdict_with(example.jwk, other);
+    for (const std::string& other : tokens) {
+      verdict_with(example.jwk, other);
+    }
   }
   complaint_about_key(R"({"kty":"RSA","n":"AAAA","e":"AQAB"})");
   complaint_about_key(R"({"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"})");

@@ -1,4 +1,5 @@
-// What the tests of tokens share: keys, tokens signed by libjose itself, the examples of RFC 7515, and verdicts as text.
+// What the tests of tokens share: keys, tokens signed by libjose itself, the examples of RFC 7515, and verdicts as
+// text.
 #pragma once
 
 #include <openssl/pem.h>
@@ -26,7 +27,9 @@ constexpr double kNow = 1700000000;
 // A private JWK from a template such as {"alg":"ES256"} or {"kty":"RSA","bits":2048}, as text.
 inline std::string new_key(const char* what) {
   const Json jwk(json_loads(what, 0, nullptr));
-  if (!jose_jwk_gen(nullptr, jwk.get())) std::abort();
+  if (!jose_jwk_gen(nullptr, jwk.get())) {
+    std::abort();
+  }
   char* const text = json_dumps(jwk.get(), JSON_COMPACT);
   const std::string result = text;
   std::free(text);
@@ -60,7 +63,9 @@ inline std::string public_part(const std::string& key, const char* more = "{}") 
   for (const char* const name : {"d", "p", "q", "dp", "dq", "qi", "oth", "alg", "key_ops"}) {
     json_object_del(jwk.get(), name);
   }
-  if (json_object_update(jwk.get(), members.get()) != 0) std::abort();
+  if (json_object_update(jwk.get(), members.get()) != 0) {
+    std::abort();
+  }
   char* const text = json_dumps(jwk.get(), JSON_COMPACT);
   const std::string result = text;
   std::free(text);
@@ -76,7 +81,9 @@ inline PublicKey openssl_key(const std::string& key) {
 template <typename Write>
 std::string written(Write write) {
   BIO* const bio = BIO_new(BIO_s_mem());
-  if (write(bio) != 1) std::abort();
+  if (write(bio) != 1) {
+    std::abort();
+  }
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);
   const std::string text(data, static_cast<std::size_t>(size));
@@ -102,7 +109,9 @@ inline std::string sign(const std::string& key, std::string_view header, std::st
   json_object_del(jwk.get(), "key_ops");
   const Json jws(json_pack("{s:s}", "payload", base64url(payload).c_str()));
   const Json with(json_pack("{s:s}", "protected", base64url(header).c_str()));
-  if (!jose_jws_sig(nullptr, jws.get(), with.get(), jwk.get())) std::abort();
+  if (!jose_jws_sig(nullptr, jws.get(), with.get(), jwk.get())) {
+    std::abort();
+  }
   return base64url(header) + '.' + base64url(payload) + '.' +
          json_string_value(json_object_get(jws.get(), "signature"));
 }
@@ -126,7 +135,9 @@ inline std::string complaint_about_key(std::string_view text, std::string_view k
 // "good", or the fault as the operator reads it.
 inline std::string verdict(JwtKeys& keys, std::string_view token, double now = kNow) {
   const JwtKeys::Result result = keys.verify(token, now);
-  if (const auto* const fault = std::get_if<TokenFault>(&result)) return fault->log.empty() ? "?" : fault->log;
+  if (const auto* const fault = std::get_if<TokenFault>(&result)) {
+    return fault->log.empty() ? "?" : fault->log;
+  }
   return std::get<std::shared_ptr<const Claims>>(result) ? "good" : "null";
 }
 inline std::string verdict_with(std::string_view key, std::string_view token) {
@@ -139,7 +150,9 @@ inline Claims claims_of(std::string_view payload) {
   JwtKeys keys;
   add(keys, kSecret);
   const JwtKeys::Result result = keys.verify(token_of(payload), kNow);
-  if (const auto* const fault = std::get_if<TokenFault>(&result)) assert_text(fault->log, "", payload);
+  if (const auto* const fault = std::get_if<TokenFault>(&result)) {
+    assert_text(fault->log, "", payload);
+  }
   return *std::get<std::shared_ptr<const Claims>>(result);
 }
 

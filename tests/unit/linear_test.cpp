@@ -1,5 +1,6 @@
-// What a client sends costs time in proportion to its length at most. Each input is larger than nginx and the limits of bodies
-// let through; a loop within a loop over it would take minutes. The bound is generous: it holds under sanitizers too.
+// What a client sends costs time in proportion to its length at most. Each input is larger than nginx and the limits of
+// bodies let through; a loop within a loop over it would take minutes. The bound is generous: it holds under sanitizers
+// too.
 #include <functional>
 #include <string>
 
@@ -15,7 +16,9 @@ constexpr double kMostSeconds = 5;  // of processor time; some take a tenth of a
 
 std::string repeated(const std::function<std::string(int)>& piece) {
   std::string text;
-  for (int i = 0; i < kMany; ++i) text += piece(i);
+  for (int i = 0; i < kMany; ++i) {
+    text += piece(i);
+  }
   return text;
 }
 
@@ -69,7 +72,9 @@ END_TEST
 START_TEST(paths_and_lists_of_channels) {
   // Every pattern of a token is held against every name.
   std::string patterns;
-  for (int i = 0; i < 2000; ++i) patterns += "p" + std::to_string(i) + "{user}{realm}* ";
+  for (int i = 0; i < 2000; ++i) {
+    patterns += "p" + std::to_string(i) + "{user}{realm}* ";
+  }
   Settings settings = open_settings();
   settings.access.subscribe = patterns;
   const std::string names = numbered("p", ",") + "x";

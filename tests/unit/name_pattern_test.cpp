@@ -41,7 +41,9 @@ START_TEST(names_have_1_to_255_bytes) {
   ck_assert(any->matches(std::string(255, 'x')));
   ck_assert(!any->matches(std::string(256, 'x')));
   std::string accented;
-  for (int i = 0; i < 128; ++i) accented += "é";  // 128 characters, 256 bytes
+  for (int i = 0; i < 128; ++i) {
+    accented += "é";  // 128 characters, 256 bytes
+  }
   ck_assert(!any->matches(accented));
 }
 END_TEST
@@ -57,8 +59,12 @@ END_TEST
 
 START_TEST(the_whole_name_must_match) {
   const auto names = pattern("foo|bar[0-9]");
-  for (const char* name : {"foo", "bar1"}) assert_that(names->matches(name), name);
-  for (const char* name : {"foo1", "xfoo", "bar12", "foobar1", "bar"}) assert_that(!names->matches(name), name);
+  for (const char* name : {"foo", "bar1"}) {
+    assert_that(names->matches(name), name);
+  }
+  for (const char* name : {"foo1", "xfoo", "bar12", "foobar1", "bar"}) {
+    assert_that(!names->matches(name), name);
+  }
   ck_assert(!pattern("^foo$")->matches("foo\n"));
 }
 END_TEST
@@ -95,8 +101,12 @@ START_TEST(a_bad_pattern_is_refused_with_the_place) {
 END_TEST
 
 START_TEST(sane_names_need_no_pattern) {
-  for (const char* name : {"a", "a b", "ä/,*"}) assert_that(name_is_sane(name), name);
-  for (const char* name : {"", "\n", "\x7f", "\xff"}) assert_that(!name_is_sane(name), name);
+  for (const char* name : {"a", "a b", "ä/,*"}) {
+    assert_that(name_is_sane(name), name);
+  }
+  for (const char* name : {"", "\n", "\x7f", "\xff"}) {
+    assert_that(!name_is_sane(name), name);
+  }
   ck_assert(name_is_sane(std::string(255, 'x')) && !name_is_sane(std::string(256, 'x')));
 }
 END_TEST

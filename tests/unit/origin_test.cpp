@@ -10,7 +10,9 @@ namespace {
 
 std::string told(const std::vector<Header>& headers) {
   std::string text;
-  for (const Header& header : headers) text += header.name + ": " + header.value + '\n';
+  for (const Header& header : headers) {
+    text += header.name + ": " + header.value + '\n';
+  }
   return text;
 }
 
@@ -140,9 +142,15 @@ END_TEST
 
 START_TEST(rules_are_tried_one_by_one) {
   OriginRules rules;
-  for (const char* rule : {"https://a", "~https://b[0-9]", "https://c", "null"}) ck_assert(!rules.add(rule));
-  for (const char* origin : {"https://a", "https://b1", "https://c", "null"}) assert_that(rules.allows(origin), origin);
-  for (const char* origin : {"https://b", "https://d", "Null", "*"}) assert_that(!rules.allows(origin), origin);
+  for (const char* rule : {"https://a", "~https://b[0-9]", "https://c", "null"}) {
+    ck_assert(!rules.add(rule));
+  }
+  for (const char* origin : {"https://a", "https://b1", "https://c", "null"}) {
+    assert_that(rules.allows(origin), origin);
+  }
+  for (const char* origin : {"https://b", "https://d", "Null", "*"}) {
+    assert_that(!rules.allows(origin), origin);
+  }
   ck_assert(rules.by_origin() && !rules.any());
 }
 END_TEST

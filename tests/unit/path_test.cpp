@@ -1,5 +1,5 @@
-// Paths: which segments and names a request has, by what the client sent and what the web server made of it; and that nothing is
-// read under a path other than the decoded one, to which the web server's rules applied.
+// Paths: which segments and names a request has, by what the client sent and what the web server made of it; and that
+// nothing is read under a path other than the decoded one, to which the web server's rules applied.
 #include <string>
 
 #include "core/request/path.hpp"
@@ -13,11 +13,15 @@ namespace {
 // Segments between bars; a segment with commas shows its names between semicolons. "?" where the path is refused.
 std::string shown(const RequestPath& request) {
   const auto segments = split_path(request);
-  if (!segments) return "?";
+  if (!segments) {
+    return "?";
+  }
   std::string text;
   for (const PathSegment& segment : *segments) {
     std::string names;
-    for (const std::string_view part : segment.parts()) names += (names.empty() ? "" : ";") + segment.name_of(part);
+    for (const std::string_view part : segment.parts()) {
+      names += (names.empty() ? "" : ";") + segment.name_of(part);
+    }
     text += (text.empty() ? "" : "|") + names;
   }
   return text;
@@ -49,7 +53,9 @@ START_TEST(an_encoded_separator_belongs_to_its_name) {
       // A query is none of its business.
       {"/rt/events/a,b", "/rt/events/a,b?x=%2C%2F", "rt|events|a;b"},
   };
-  for (const auto& row : rows) assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  for (const auto& row : rows) {
+    assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  }
 }
 END_TEST
 
@@ -70,7 +76,9 @@ START_TEST(a_path_is_normalised_as_the_web_server_does_it) {
       // The base may be encoded.
       {"/rt/events/a,b", "/%72%74/%65vents/a%2Cb", "rt|events|a,b"},
   };
-  for (const auto& row : rows) assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  for (const auto& row : rows) {
+    assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  }
 }
 END_TEST
 
@@ -93,7 +101,9 @@ START_TEST(another_path_than_the_servers_does_not_count) {
       {"rt/events/a", "/rt/events/a%2Cb", ""},
       {"", "/rt/events/a%2Cb", ""},
   };
-  for (const auto& row : rows) assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  for (const auto& row : rows) {
+    assert_text(shown({row.path, row.target, {}}), row.wanted, row.target);
+  }
 }
 END_TEST
 
@@ -111,7 +121,9 @@ START_TEST(an_encoded_slash_that_the_server_took_for_one_is_refused) {
       {"/rt/events/a/", "/rt/events/a%2F%2e"},
       {"/rt/events/a", "/rt%2Fx/../events/a"},
   };
-  for (const auto& row : rows) assert_text(shown({row.path, row.target, {}}), "?", row.target);
+  for (const auto& row : rows) {
+    assert_text(shown({row.path, row.target, {}}), "?", row.target);
+  }
 }
 END_TEST
 
@@ -129,24 +141,34 @@ START_TEST(what_stands_before_the_path_is_cgis_script) {
       {"/rt", "/events/a,b", "/rt%2Fevents/a%2Cb", "?"},
       {"/c/rt", "/events/a,b", "/c%2Frt/events/a%2Cb", "events|a,b"},
   };
-  for (const auto& row : rows) assert_text(shown({row.path, row.target, row.mount}), row.wanted, row.target);
+  for (const auto& row : rows) {
+    assert_text(shown({row.path, row.target, row.mount}), row.wanted, row.target);
+  }
 }
 END_TEST
 
-// All ways to write five names and separators, plain and encoded, up to a length: where the client's path counts at all, its
-// decoded segments are the path to which the server's rules applied.
+// All ways to write five names and separators, plain and encoded, up to a length: where the client's path counts at
+// all, its decoded segments are the path to which the server's rules applied.
 START_TEST(rules_on_the_decoded_path_cannot_be_bypassed) {
   const char* const pieces[] = {"/", "%2F", "a", ".", "..", "%2e", ",", "%2c", "%252f"};
   unsigned counted = 0;
   for (unsigned number = 0; number < 9 * 9 * 9 * 9 * 9; ++number) {
     std::string target = "/e/";
-    for (unsigned rest = number, i = 0; i < 5; ++i, rest /= 9) target += pieces[rest % 9];
+    for (unsigned rest = number, i = 0; i < 5; ++i, rest /= 9) {
+      target += pieces[rest % 9];
+    }
     for (const char* path : {"/e/a", "/e/a/a", "/e/a,a", "/e/.a", "/a", "/e/"}) {
       const auto segments = split_path({path, target, {}});
-      if (!segments) continue;
+      if (!segments) {
+        continue;
+      }
       std::string together;
-      for (const PathSegment& segment : *segments) together += '/' + segment.text;
-      if (together != path) assert_text(together, path, target);
+      for (const PathSegment& segment : *segments) {
+        together += '/' + segment.text;
+      }
+      if (together != path) {
+        assert_text(together, path, target);
+      }
       ++counted;
     }
   }

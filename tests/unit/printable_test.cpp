@@ -32,7 +32,9 @@ constexpr Case kCases[] = {
 };
 
 START_TEST(control_characters_are_escaped) {
-  for (const Case& c : kCases) assert_text(Printable(c.text).c_str(), c.shown, c.shown);
+  for (const Case& c : kCases) {
+    assert_text(Printable(c.text).c_str(), c.shown, c.shown);
+  }
 }
 END_TEST
 

@@ -22,9 +22,13 @@ class SharedMemory {
  public:
   explicit SharedMemory(std::size_t size) : size_(size), mapped_((size + 2 * kPage - 1) / kPage * kPage) {
     base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (base_ == MAP_FAILED) std::abort();
+    if (base_ == MAP_FAILED) {
+      std::abort();
+    }
     char* const guard = static_cast<char*>(base_) + mapped_ - kPage;
-    if (mprotect(guard, kPage, PROT_NONE) != 0) std::abort();
+    if (mprotect(guard, kPage, PROT_NONE) != 0) {
+      std::abort();
+    }
     data_ = guard - (size + 7) / 8 * 8;
   }
   ~SharedMemory() { munmap(base_, mapped_); }
@@ -44,10 +48,13 @@ class SharedMemory {
 
 class Child {
  public:
-  // Runs `body` in a child, whose exit status is what it returns. It ends with the parent, or after `seconds`, longer than any test.
+  // Runs `body` in a child, whose exit status is what it returns. It ends with the parent, or after `seconds`, longer
+  // than any test.
   template <typename Body>
   explicit Child(Body body, unsigned seconds = 300) : pid_(fork()) {
-    if (pid_ < 0) std::abort();
+    if (pid_ < 0) {
+      std::abort();
+    }
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       alarm(seconds);
@@ -67,12 +74,16 @@ class Child {
   // The exit status, or 1000 + the signal that ended it.
   int wait() {
     int status = 0;
-    while (waitpid(std::exchange(pid_, 0), &status, 0) < 0 && errno == EINTR) continue;
+    while (waitpid(std::exchange(pid_, 0), &status, 0) < 0 && errno == EINTR) {
+      continue;
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
   }
 
   void kill_and_reap() {
-    if (pid_ == 0) return;
+    if (pid_ == 0) {
+      return;
+    }
     kill(pid_, SIGKILL);
     wait();
   }
@@ -87,13 +98,17 @@ class Traced {
   template <typename Action>
   explicit Traced(Action action)
       : child_([&action] {
-          if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+          if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
+            return 1;
+          }
           raise(SIGSTOP);
           action();
           raise(SIGSTOP);
           return 0;
         }) {
-    if (!stopped_by(SIGSTOP)) std::abort();  // ptrace is not allowed here
+    if (!stopped_by(SIGSTOP)) {
+      std::abort();  // ptrace is not allowed here
+    }
   }
 
   // False when `action` is over.
@@ -111,7 +126,9 @@ class Traced {
 };
 
 inline int sleep_for_ever() {
-  for (;;) pause();
+  for (;;) {
+    pause();
+  }
 }
 
 // The number of a process that existed and exists no more.
@@ -132,13 +149,16 @@ template <typename Condition>
 bool wait_until(Condition condition, int seconds = 120) {
   const std::int64_t deadline = now_us() + seconds * 1000000;
   while (!condition()) {
-    if (now_us() > deadline) return false;
+    if (now_us() > deadline) {
+      return false;
+    }
     sched_yield();
   }
   return true;
 }
 
-// For loops that go on for some time, and then until they have seen enough: on a busy machine the time alone is too short.
+// For loops that go on for some time, and then until they have seen enough: on a busy machine the time alone is too
+// short.
 template <typename Enough>
 bool goes_on(std::int64_t deadline, Enough enough) {
   return now_us() < deadline || !enough();

@@ -131,7 +131,9 @@ START_TEST(an_unknown_member_is_refused_and_named) {
       {R"({"type":"t","d\u00e4ta":1})", "Member 'däta' is unknown: a publication has type, data and ttl"},
       {R"({"type":"t","\ud800":1})", "Member '\"\\ud800\"' is unknown: a publication has type, data and ttl"},
   };
-  for (const auto& row : rows) assert_text(converted(row.body), std::string("400 ") + row.wanted, row.body);
+  for (const auto& row : rows) {
+    assert_text(converted(row.body), std::string("400 ") + row.wanted, row.body);
+  }
   assert_text(converted(R"({"type":"t",")" + std::string(41, 'n') + R"(":1})"),
               "400 Member is unknown: a publication has type, data and ttl");
   assert_text(from_form("type=t&pieces=92"), "400 Field 'pieces' is unknown: a publication has type, data and ttl");
@@ -175,7 +177,9 @@ START_TEST(a_form_becomes_json) {
       {"type=t&data=&ttl=", R"({"type":"t"})"},
       {"type=a%2Bb&data=12345678901234567890.10", R"({"type":"a+b","data":12345678901234567890.10})"},
   };
-  for (const auto& row : rows) assert_text(from_form(row.form), row.wanted);
+  for (const auto& row : rows) {
+    assert_text(from_form(row.form), row.wanted);
+  }
 }
 END_TEST
 
@@ -201,7 +205,9 @@ START_TEST(form_fields_cannot_smuggle_members) {
       {"type=%zz", "400 Invalid encoding in the form"},
       {"type=%ff", "400 Invalid encoding in the form"},
   };
-  for (const auto& row : rows) assert_text(from_form(row.form), row.wanted, row.form);
+  for (const auto& row : rows) {
+    assert_text(from_form(row.form), row.wanted, row.form);
+  }
 }
 END_TEST
 

@@ -14,7 +14,9 @@ namespace {
 
 std::string headers_of(const std::vector<Header>& headers) {
   std::string text;
-  for (const Header& header : headers) text += header.name + ": " + header.value + '\n';
+  for (const Header& header : headers) {
+    text += header.name + ": " + header.value + '\n';
+  }
   return text;
 }
 
@@ -153,7 +155,9 @@ START_TEST(a_poll_answer_says_where_to_go_on_and_when) {
     const Reply reply = poll_reply("[]", 434, row.kind, 5);
     std::string wanted = "Content-Type: application/json\nCache-Control: no-store\nX-PS-Reconnect-In: ";
     wanted += std::string(row.reconnect) + "\nLast-Event-ID: 434\n";
-    if (row.info != nullptr) wanted += std::string("X-Shortpoll-Info: ") + row.info + '\n';
+    if (row.info != nullptr) {
+      wanted += std::string("X-Shortpoll-Info: ") + row.info + '\n';
+    }
     ck_assert_int_eq(reply.status, 200);
     assert_text(reply.body, "[]");
     assert_text(headers_of(reply.headers), wanted);

@@ -80,9 +80,13 @@ START_TEST(while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wa
     scene.request().accept = row.accept;
     const Route found = scene.result();
     std::string said = std::holds_alternative<Options>(found) ? "options" : "something else";
-    if (const auto* error = std::get_if<Error>(&found)) said = std::to_string(error->status) + ' ' + error->msg;
+    if (const auto* error = std::get_if<Error>(&found)) {
+      said = std::to_string(error->status) + ' ' + error->msg;
+    }
     const auto* stream = std::get_if<Subscription>(&found);
-    if (stream != nullptr && stream->session.unchecked) said = "a stream that waits";
+    if (stream != nullptr && stream->session.unchecked) {
+      said = "a stream that waits";
+    }
     assert_text(said, row.wanted);
   }
 }
@@ -237,7 +241,9 @@ END_TEST
 
 std::string told(const Route& route) {
   std::string text;
-  for (const Header& header : std::get<Options>(route).headers) text += header.name + ' ';
+  for (const Header& header : std::get<Options>(route).headers) {
+    text += header.name + ' ';
+  }
   return text;
 }
 

@@ -76,7 +76,9 @@ END_TEST
 
 START_TEST(a_query_has_64_parameters_at_most) {
   std::string query = "last_event_id=5";
-  for (int i = 1; i < 64; ++i) query += "&_=1";
+  for (int i = 1; i < 64; ++i) {
+    query += "&_=1";
+  }
   ck_assert_uint_eq(subscription(get(kPath, query)).cursor.id, 5);
   assert_text(complaint(get(kPath, query + "&_=1")), "400 Too many parameters in the query (at most 64)");
 }
@@ -147,7 +149,9 @@ START_TEST(bad_filters_are_refused) {
   }
   assert_text(complaint(get(kPath, "types=" + std::string(256, 't'))), "400 Invalid event type");
   std::string many = "types=t";
-  for (int i = 1; i < 64; ++i) many += ",t";
+  for (int i = 1; i < 64; ++i) {
+    many += ",t";
+  }
   ck_assert_uint_eq(subscription(get(kPath, many)).filter.types.size(), 64);
   assert_text(complaint(get(kPath, many + ",t")), "400 Too many event types (at most 64)");
 }

@@ -61,7 +61,9 @@ void read_behind_every_instruction_of(const Prepare& prepare, const Write& write
 // The slots that are free and not yet looked at are many: there it is enough to stop now and then. So it is everywhere
 // when a sanitizer makes ten instructions of one.
 int step(int instructions, int total) {
-  if (total > 1500) return total / 50;
+  if (total > 1500) {
+    return total / 50;
+  }
   return instructions < 150 || instructions > total - 50 ? 2 : 20;
 }
 
@@ -72,13 +74,17 @@ void write_behind_every_instruction_of(const Prepare& prepare, const Write& writ
   const auto read = [&] { right = holds(table.revocations, false); };
   table.begin(prepare);
   int total = 0;
-  for (Traced reader(read); reader.step();) ++total;
+  for (Traced reader(read); reader.step();) {
+    ++total;
+  }
   ck_assert_int_gt(total, 100);
   for (int instructions = 0; instructions < total; instructions += step(instructions, total)) {
     table.begin(prepare);
     right = false;
     Traced reader(read);
-    for (int i = 0; i < instructions; ++i) ck_assert(reader.step());
+    for (int i = 0; i < instructions; ++i) {
+      ck_assert(reader.step());
+    }
     write(table.revocations);
     ck_assert_msg(reader.finish(), "the reader does not come to an end");
     ck_assert_msg(right, "wrong when changed after %d of %d instructions of the reader", instructions, total);
@@ -91,7 +97,9 @@ std::vector<std::string> states_of(Table& table, const Write& write) {
   const auto now = [&table] { return std::string(static_cast<const char*>(table.memory.data()), table.memory.size()); };
   std::vector<std::string> states{now()};
   for (Traced writer([&] { write(table.revocations); }); writer.step();) {
-    if (std::string state = now(); state != states.back()) states.push_back(std::move(state));
+    if (std::string state = now(); state != states.back()) {
+      states.push_back(std::move(state));
+    }
   }
   return states;
 }
@@ -109,7 +117,9 @@ void stop_writer_behind_every_store_of(const Prepare& prepare, const Write& writ
       table.begin(prepare);
       right = false;
       Traced reader([&] { right = holds(table.revocations, false); });
-      for (int i = 0; i < instructions; ++i) ck_assert(reader.step());
+      for (int i = 0; i < instructions; ++i) {
+        ck_assert(reader.step());
+      }
       std::memcpy(table.memory.data(), states[stores].data(), states[stores].size());
       ck_assert_msg(reader.finish(), "the reader does not come to an end");
       ck_assert_msg(right, "wrong after %d instructions of the reader and %zu stores", instructions, stores);
@@ -173,7 +183,9 @@ END_TEST
 // --- no room ---
 
 void fill(Revocations& table) {
-  for (std::size_t i = 0; i < kSlots; ++i) table.set("user-" + std::to_string(i), static_cast<std::int64_t>(1000 + i));
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    table.set("user-" + std::to_string(i), static_cast<std::int64_t>(1000 + i));
+  }
 }
 
 START_TEST(who_is_driven_out_is_refused_throughout) {

@@ -1,5 +1,5 @@
-// The table of revocations: what is refused, what happens when there is no room, and readers beside a writer that works,
-// is stopped or killed at any point.
+// The table of revocations: what is refused, what happens when there is no room, and readers beside a writer that
+// works, is stopped or killed at any point.
 #include "core/shared/revocations.hpp"
 
 #include <cstring>
@@ -62,7 +62,9 @@ END_TEST
 START_TEST(others_are_not_refused) {
   Table table;
   table->set("10", kForEver);
-  for (const char* const other : {"1", "100", "", "1O", "10 ", "user:10"}) ck_assert(!table->refuses(other, 0));
+  for (const char* const other : {"1", "100", "", "1O", "10 ", "user:10"}) {
+    ck_assert(!table->refuses(other, 0));
+  }
   table->set(std::string(255, 'x'), kForEver);
   ck_assert(table->refuses(std::string(255, 'x'), 5));
   ck_assert(!table->refuses(std::string(254, 'x'), 5));
@@ -102,24 +104,34 @@ START_TEST(what_was_taken_away_leaves_room) {
   Table table(16);
   for (std::size_t i = 0; i < 1000; ++i) {
     table->set(user(i), kForEver);
-    if (i >= 15) table->set(user(i - 15), 0);
+    if (i >= 15) {
+      table->set(user(i - 15), 0);
+    }
   }
   ck_assert(!table->refuses("somebody else", 0));
-  for (std::size_t i = 985; i < 1000; ++i) ck_assert(table->refuses(user(i), 5));
+  for (std::size_t i = 985; i < 1000; ++i) {
+    ck_assert(table->refuses(user(i), 5));
+  }
 }
 END_TEST
 
 START_TEST(being_set_again_takes_no_room) {
   Table table(16);
-  for (std::int64_t time = 1; time < 1000; ++time) table->set(user(time % 16), time);
+  for (std::int64_t time = 1; time < 1000; ++time) {
+    table->set(user(time % 16), time);
+  }
   ck_assert(!table->refuses("somebody else", 0));
-  for (std::size_t i = 0; i < 16; ++i) ck_assert(table->refuses(user(i), 900));
+  for (std::size_t i = 0; i < 16; ++i) {
+    ck_assert(table->refuses(user(i), 900));
+  }
 }
 END_TEST
 
 START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refused) {
   Table table(16);
-  for (std::size_t i = 0; i < 16; ++i) table->set(user(i), static_cast<std::int64_t>(1000 + i));
+  for (std::size_t i = 0; i < 16; ++i) {
+    table->set(user(i), static_cast<std::int64_t>(1000 + i));
+  }
   ck_assert(!table->refuses("somebody else", 0));
   table->set("one more", 5000);
   ck_assert(table->refuses("one more", 4999));
@@ -135,22 +147,32 @@ END_TEST
 
 START_TEST(a_new_entry_that_is_the_oldest_goes_itself) {
   Table table(16);
-  for (std::size_t i = 0; i < 16; ++i) table->set(user(i), 1000);
+  for (std::size_t i = 0; i < 16; ++i) {
+    table->set(user(i), 1000);
+  }
   table->set("one more", 500);
   ck_assert(table->refuses("one more", 499));
   ck_assert(!table->refuses("one more", 500));
   ck_assert(table->refuses("somebody else", 499));
   ck_assert(!table->refuses("somebody else", 500));
-  for (std::size_t i = 0; i < 16; ++i) ck_assert(table->refuses(user(i), 999));
+  for (std::size_t i = 0; i < 16; ++i) {
+    ck_assert(table->refuses(user(i), 999));
+  }
 }
 END_TEST
 
 START_TEST(the_floor_does_not_sink) {
   Table table(16);
-  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 1000);
+  for (std::size_t i = 0; i < 17; ++i) {
+    table->set(user(i), 1000);
+  }
   ck_assert(table->refuses("somebody else", 999));
-  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 0);
-  for (std::size_t i = 0; i < 17; ++i) table->set(user(i), 10);
+  for (std::size_t i = 0; i < 17; ++i) {
+    table->set(user(i), 0);
+  }
+  for (std::size_t i = 0; i < 17; ++i) {
+    table->set(user(i), 10);
+  }
   ck_assert(table->refuses("somebody else", 999));
   ck_assert(!table->refuses("somebody else", 1000));
 }
@@ -165,7 +187,9 @@ START_TEST(nothing_is_forgotten_when_there_are_too_many) {
     random = random * 6364136223846793005u + 1442695040888963407u;
     times.push_back(static_cast<std::int64_t>(random >> 40) + 1);
     table->set(user(i), times.back());
-    for (std::size_t k = 0; k <= i; k += 1 + i / 50) ck_assert(table->refuses(user(k), times[k] - 1));
+    for (std::size_t k = 0; k <= i; k += 1 + i / 50) {
+      ck_assert(table->refuses(user(k), times[k] - 1));
+    }
   }
 }
 END_TEST
@@ -173,9 +197,13 @@ END_TEST
 // A user has his place in either of two blocks, so that none of them is full long before the others are.
 START_TEST(the_module_s_table_holds_14000_users_who_are_out_for_good) {
   Table table(16384);
-  for (std::size_t i = 0; i < 14000; ++i) table->set(user(i), kForEver);
+  for (std::size_t i = 0; i < 14000; ++i) {
+    table->set(user(i), kForEver);
+  }
   ck_assert(!table->refuses("somebody else", 0));
-  for (std::size_t i = 0; i < 14000; ++i) ck_assert(table->refuses(user(i), 5));
+  for (std::size_t i = 0; i < 14000; ++i) {
+    ck_assert(table->refuses(user(i), 5));
+  }
 }
 END_TEST
 
@@ -195,9 +223,13 @@ END_TEST
 
 START_TEST(create_empties_the_table) {
   Table table(16);
-  for (std::size_t i = 0; i < 20; ++i) table->set(user(i), 1000);
+  for (std::size_t i = 0; i < 20; ++i) {
+    table->set(user(i), 1000);
+  }
   table->create(table.memory.data(), table.slots);
-  for (std::size_t i = 0; i < 20; ++i) ck_assert(!table->refuses(user(i), 0));
+  for (std::size_t i = 0; i < 20; ++i) {
+    ck_assert(!table->refuses(user(i), 0));
+  }
 }
 END_TEST
 
@@ -264,7 +296,9 @@ START_TEST(a_reader_misses_nobody_while_slots_change_hands) {
   auto& shared = *static_cast<Shared*>(memory.data());
   Child writer([&] { return revoke_all(table, shared); });
   const auto enough = [&shared] { return shared.progress.load() > 1000; };
-  for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) expect_all_refused(table, shared);
+  for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) {
+    expect_all_refused(table, shared);
+  }
   shared.stop = true;
   ck_assert_int_eq(writer.wait(), 0);
 }
@@ -279,7 +313,9 @@ START_TEST(killed_writers_leave_a_table_that_works) {
     const std::uint64_t before = shared.progress.load();
     Child victim([&] { return revoke_all(table, shared); });
     ck_assert(wait_until([&] { return shared.progress.load() > before; }));
-    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) continue;
+    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) {
+      continue;
+    }
     victim.kill_and_reap();
     expect_all_refused(table, shared);
     ck_assert(!table->refuses("somebody else", kForEver));

@@ -29,7 +29,9 @@ struct Answer {
 };
 
 bool same(const Answer& a, const Answer& b) {
-  if (a.result != Ring::Read::kOk || b.result != Ring::Read::kOk) return a.result == b.result;
+  if (a.result != Ring::Read::kOk || b.result != Ring::Read::kOk) {
+    return a.result == b.result;
+  }
   return a.pos == b.pos && a.id == b.id && a.hash == b.hash && a.snapshot.floor == b.snapshot.floor &&
          a.snapshot.last_id == b.snapshot.last_id && a.snapshot.head_pos == b.snapshot.head_pos &&
          a.snapshot.epoch == b.snapshot.epoch && std::strcmp(a.json, b.json) == 0;
@@ -55,7 +57,9 @@ using Writing = std::function<void(Ring&)>;
 int instructions_of(const std::function<void()>& action) {
   Traced child(action);
   int count = 0;
-  while (child.step()) ++count;
+  while (child.step()) {
+    ++count;
+  }
   return count;
 }
 
@@ -79,14 +83,18 @@ void interrupt_everywhere(Scene& scene, const Reading& read, const Writing& writ
     scene.answer() = Answer{};
     Traced child(action);
     bool reading = true;
-    for (int i = 0; i < instructions && reading; ++i) reading = child.step();
+    for (int i = 0; i < instructions && reading; ++i) {
+      reading = child.step();
+    }
     write(scene.ring);
     ck_assert_msg(!reading || child.finish(), "the reader does not come to an end");
     const Answer got = scene.answer();
     ck_assert_msg(same(got, before) || got.result == Ring::Read::kLost || same(got, ask(scene, read)),
                   "after %d of %d instructions: result %d, pos %zu, id %zu", instructions, total,
                   static_cast<int>(got.result), static_cast<std::size_t>(got.pos), static_cast<std::size_t>(got.id));
-    if (same(got, before)) ++seen_before;
+    if (same(got, before)) {
+      ++seen_before;
+    }
   }
   ck_assert_int_gt(seen_before, 0);  // at least when the reader was nearly done
 }
@@ -150,7 +158,9 @@ START_TEST(find_after_while_the_event_at_the_cursor_is_overwritten) {
   Scene scene(0);
   const std::string data(7900, '1');
   const auto append = [&data](Ring& ring, int count) {
-    for (; count > 0; --count) ck_assert(ring.append({ring.snapshot().last_id + 1, "a", 0, "t", data}, 0));
+    for (; count > 0; --count) {
+      ck_assert(ring.append({ring.snapshot().last_id + 1, "a", 0, "t", data}, 0));
+    }
   };
   append(scene.ring, 1000);
   const Reading find_second = find("a", scene.ring.snapshot().floor + 1);

@@ -24,7 +24,9 @@ int step_through(const SharedMemory& memory, const std::function<void()>& action
   std::vector<char> seen(bytes, bytes + memory.size());
   int changes = 0;
   while (child.step()) {
-    if (std::memcmp(seen.data(), bytes, seen.size()) == 0) continue;
+    if (std::memcmp(seen.data(), bytes, seen.size()) == 0) {
+      continue;
+    }
     seen.assign(bytes, bytes + memory.size());
     ++changes;
     look(seen);
@@ -94,7 +96,9 @@ END_TEST
 START_TEST(an_append_that_overwrites_may_be_killed_anywhere) {
   TestRing test;
   append_next(test.ring, 1000);
-  for (int i = 0; i < 4; ++i) kill_append_everywhere(test);
+  for (int i = 0; i < 4; ++i) {
+    kill_append_everywhere(test);
+  }
 }
 END_TEST
 
@@ -102,7 +106,9 @@ START_TEST(an_append_that_skips_the_end_of_the_memory_may_be_killed_anywhere) {
   TestRing test;
   append_next(test.ring, 500);
   const auto offset = [&test] { return test.ring.snapshot().head_pos % Ring::kMinDataBytes; };
-  while (offset() < Ring::kMinDataBytes - 200) append_next(test.ring);
+  while (offset() < Ring::kMinDataBytes - 200) {
+    append_next(test.ring);
+  }
   const std::uint64_t before = offset();
   kill_append_everywhere(test);
   ck_assert_uint_lt(offset(), before);
@@ -140,7 +146,9 @@ START_TEST(recover_may_be_killed_anywhere) {
       [&left](const std::vector<char>& content) { left.push_back(content); });
   int mended = 0;
   for (std::size_t i = 0; i < left.size(); ++i) {
-    if (i % 16 != 8 && i + 14 < left.size()) continue;
+    if (i % 16 != 8 && i + 14 < left.size()) {
+      continue;
+    }
     std::memcpy(test.memory.data(), left[i].data(), left[i].size());
     mended += step_through(
         test.memory, [&test] { test.ring.recover(); },
@@ -163,7 +171,9 @@ START_TEST(a_ring_whose_creation_was_killed_is_not_attached) {
       [&](const std::vector<char>& content) {
         std::memcpy(test.copy.data(), content.data(), content.size());
         Ring ring;
-        if (!ring.attach(test.copy.data(), test.copy.size())) return;
+        if (!ring.attach(test.copy.data(), test.copy.size())) {
+          return;
+        }
         ++attached;
         ck_assert_uint_eq(ring.snapshot().last_id, 0);
       });

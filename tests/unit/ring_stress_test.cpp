@@ -56,7 +56,9 @@ std::uint64_t next_of_channel(std::uint64_t id, std::size_t number) {
 class Reader {
  public:
   explicit Reader(const Stage& stage) : shared_(stage.shared()) {
-    if (!ring_.attach(stage.ring_memory.data(), stage.ring_memory.size())) wrong("not attached", 0);
+    if (!ring_.attach(stage.ring_memory.data(), stage.ring_memory.size())) {
+      wrong("not attached", 0);
+    }
   }
 
   int read_all_in_sequence() {
@@ -88,9 +90,13 @@ class Reader {
   int read_channels(std::uint64_t seed, unsigned pause_us = 0) {
     Random random(seed);
     while (running()) {
-      if (pause_us > 0) usleep(pause_us);
+      if (pause_us > 0) {
+        usleep(pause_us);
+      }
       const Ring::Snapshot now = ring_.snapshot();
-      if (now.floor > now.last_id) wrong("floor above the newest id", now.floor);
+      if (now.floor > now.last_id) {
+        wrong("floor above the newest id", now.floor);
+      }
       // One cursor in four is as old as possible: there the writer is just overwriting.
       const std::uint64_t span = random.below(4) == 0 ? 3 : now.last_id - now.floor + 1;
       read_channel(random.below(kChannels), now, now.floor + random.below(span));
@@ -109,27 +115,39 @@ class Reader {
   void lose() { shared_.lost.fetch_add(1, std::memory_order_relaxed); }
 
   void expect(std::uint64_t id) {
-    if (event_.id != id) return wrong("another id than expected", id);
-    if (!is_whole(event_)) return wrong("torn event", id);
+    if (event_.id != id) {
+      return wrong("another id than expected", id);
+    }
+    if (!is_whole(event_)) {
+      return wrong("torn event", id);
+    }
     shared_.reads.fetch_add(1, std::memory_order_relaxed);
   }
 
   void read_channel(std::size_t number, const Ring::Snapshot& now, std::uint64_t after) {
     std::uint64_t before = now.floor;  // the newest id of the test log that is not behind the cursor
-    while (next_id(before) <= after) before = next_id(before);
+    while (next_id(before) <= after) {
+      before = next_id(before);
+    }
     std::uint64_t id = next_of_channel(before, number);
     const std::string channel = channel_name(number);
     std::uint64_t pos = 0;
     Ring::Read result = ring_.find_after(channel, after, pos);
     for (int hops = 0; result == Ring::Read::kOk && hops < 30; ++hops) {
       result = ring_.read(pos, event_);
-      if (result != Ring::Read::kOk) break;
+      if (result != Ring::Read::kOk) {
+        break;
+      }
       expect(id);
       id = next_of_channel(id, number);
       result = ring_.next_in_channel(pos, channel, pos);
     }
-    if (result == Ring::Read::kLost) lose();
-    if (result == Ring::Read::kEnd && id <= now.last_id) wrong("end of the channel before its newest event", id);
+    if (result == Ring::Read::kLost) {
+      lose();
+    }
+    if (result == Ring::Read::kEnd && id <= now.last_id) {
+      wrong("end of the channel before its newest event", id);
+    }
   }
 
   Shared& shared_;
@@ -173,10 +191,14 @@ void write_one(Ring& ring, Random& random) {
 
 int write_for_ever(const Stage& stage, std::uint64_t seed) {
   Ring ring;
-  if (!ring.attach(stage.ring_memory.data(), stage.ring_memory.size())) return 1;
+  if (!ring.attach(stage.ring_memory.data(), stage.ring_memory.size())) {
+    return 1;
+  }
   Random random(seed);
   ring.recover();
-  for (;;) write_one(ring, random);
+  for (;;) {
+    write_one(ring, random);
+  }
 }
 
 void assert_sound(const Ring& ring) {
@@ -192,7 +214,9 @@ START_TEST(readers_of_a_ring_that_is_overwritten_see_whole_events_in_order) {
   const auto enough = [&stage] {
     return has_read(stage, 2000) && stage.ring.snapshot().head_pos > 100 * Ring::kMinDataBytes;
   };
-  while (goes_on(deadline, enough)) usleep(10000);
+  while (goes_on(deadline, enough)) {
+    usleep(10000);
+  }
   stop_readers(stage, readers);
 }
 END_TEST
@@ -210,10 +234,13 @@ START_TEST(killed_writers_leave_a_sound_ring_and_no_reader_notices) {
     const std::uint64_t before = stage.ring.snapshot().last_id;
     Child writer([&] { return write_for_ever(stage, random.next()); });
     ck_assert(wait_until([&] { return stage.ring.snapshot().last_id > before; }));
-    for (const std::int64_t until = now_us() + static_cast<std::int64_t>(random.below(150)); now_us() < until;)
+    for (const std::int64_t until = now_us() + static_cast<std::int64_t>(random.below(150)); now_us() < until;) {
       continue;
+    }
     writer.kill_and_reap();
-    if (words[3].load() != 0) ++in_the_middle;  // `writing`
+    if (words[3].load() != 0) {
+      ++in_the_middle;  // `writing`
+    }
     stage.ring.recover();
     assert_sound(stage.ring);
   }
@@ -231,7 +258,9 @@ bool try_lock(std::atomic<std::uint64_t>& lock, std::uint64_t me) {
 // As a worker does it: the lease says who should write, the lock keeps two from writing at once.
 int write_with_lease(const Stage& stage) {
   Ring ring;
-  if (!ring.attach(stage.ring_memory.data(), stage.ring_memory.size())) return 1;
+  if (!ring.attach(stage.ring_memory.data(), stage.ring_memory.size())) {
+    return 1;
+  }
   Shared& shared = stage.shared();
   const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
   Random random(me);
@@ -242,7 +271,9 @@ int write_with_lease(const Stage& stage) {
       continue;
     }
     ring.recover();
-    for (int i = 0; i < 5 && shared.lease.held_by(me); ++i) write_one(ring, random);
+    for (int i = 0; i < 5 && shared.lease.held_by(me); ++i) {
+      write_one(ring, random);
+    }
     shared.lock = 0;
   }
 }
@@ -278,16 +309,22 @@ START_TEST(a_lease_passes_between_writers_that_are_stopped_and_killed) {
   const Stage stage;
   std::vector<Child> readers = start_readers(stage);
   std::vector<Child> writers;
-  for (int i = 0; i < 2; ++i) writers.emplace_back([&stage] { return write_with_lease(stage); });
+  for (int i = 0; i < 2; ++i) {
+    writers.emplace_back([&stage] { return write_with_lease(stage); });
+  }
   ck_assert(wait_until([&stage] { return stage.ring.snapshot().last_id > 100; }));
   int taken = 0;
   int rounds = 0;
   const auto enough = [&] { return taken > 5 && has_read(stage, 500); };
   for (const std::int64_t deadline = now_us() + 2 * kSecond; goes_on(deadline, enough); ++rounds) {
-    if (depose(stage, writers, rounds % 3 == 2)) ++taken;
+    if (depose(stage, writers, rounds % 3 == 2)) {
+      ++taken;
+    }
     usleep(500 * static_cast<useconds_t>(rounds % 7));
   }
-  for (Child& writer : writers) writer.kill_and_reap();
+  for (Child& writer : writers) {
+    writer.kill_and_reap();
+  }
   stop_readers(stage, readers);
   Ring ring = stage.ring;
   ring.recover();
@@ -302,7 +339,9 @@ START_TEST(threads_of_one_process_may_read_while_one_writes) {
   std::thread channels([&stage] { Reader(stage).read_channels(5); });
   Random random(6);
   const auto enough = [&stage] { return has_read(stage, 500); };
-  for (const std::int64_t deadline = now_us() + kSecond; goes_on(deadline, enough);) write_one(stage.ring, random);
+  for (const std::int64_t deadline = now_us() + kSecond; goes_on(deadline, enough);) {
+    write_one(stage.ring, random);
+  }
   shared.stop = true;
   sequence.join();
   channels.join();

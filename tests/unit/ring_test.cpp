@@ -117,7 +117,9 @@ START_TEST(the_ring_stays_sound_while_it_wraps_many_times) {
   TestRing test(Ring::kMinDataBytes + 1000);  // no power of two
   for (int i = 0; i < 20000; ++i) {
     append_next(test.ring);
-    if (i % 97 == 0) assert_sound(test.ring);
+    if (i % 97 == 0) {
+      assert_sound(test.ring);
+    }
   }
   ck_assert_uint_gt(test.ring.snapshot().head_pos, 50 * Ring::kMinDataBytes);
 }
@@ -126,7 +128,9 @@ END_TEST
 START_TEST(the_floor_is_the_id_of_the_newest_event_that_was_overwritten) {
   TestRing test;
   std::uint64_t id = 10;
-  while (test.ring.snapshot().floor == kFirstId) test.ring.append(small_event(id += 10, "a"), 0);
+  while (test.ring.snapshot().floor == kFirstId) {
+    test.ring.append(small_event(id += 10, "a"), 0);
+  }
   ck_assert_uint_eq(test.ring.snapshot().floor, 20);
   ck_assert(channel_ids(test.ring, "a", 20).front() == 30);
   std::uint64_t pos;
@@ -139,7 +143,9 @@ START_TEST(memory_of_the_size_asked_for_is_used) {
   for (const std::size_t data : {65536, 65544, 100000, 131064, 131072, 131080, 261640, 262136, 262144, 300000}) {
     TestRing test(data);
     std::uint64_t id = 10000;
-    while (test.ring.snapshot().floor == kFirstId) test.ring.append(small_event(++id, "abc"), 0);
+    while (test.ring.snapshot().floor == kFirstId) {
+      test.ring.append(small_event(++id, "abc"), 0);
+    }
     std::uint64_t oldest = 0;
     ck_assert(test.ring.find_after("abc", test.ring.snapshot().floor, oldest) == Ring::Read::kOk);
     const std::uint64_t kept = test.ring.snapshot().head_pos - oldest;
@@ -190,13 +196,21 @@ END_TEST
 START_TEST(channels_of_one_bucket_do_not_mix) {
   TestRing test;  // 64 buckets, 300 channels
   std::uint64_t id = kFirstId;
-  for (int i = 0; i < 300; ++i) test.ring.append(small_event(++id, "c" + std::to_string(i)), 0);
-  for (int i = 0; i < 300; ++i) test.ring.append(small_event(++id, "c" + std::to_string(i)), 0);
+  for (int i = 0; i < 300; ++i) {
+    test.ring.append(small_event(++id, "c" + std::to_string(i)), 0);
+  }
+  for (int i = 0; i < 300; ++i) {
+    test.ring.append(small_event(++id, "c" + std::to_string(i)), 0);
+  }
   const std::uint64_t floor = test.ring.snapshot().floor;
   for (std::uint64_t i = 0; i < 300; ++i) {
     std::vector<std::uint64_t> expected;
-    if (2 + i > floor) expected.push_back(2 + i);
-    if (302 + i > floor) expected.push_back(302 + i);
+    if (2 + i > floor) {
+      expected.push_back(2 + i);
+    }
+    if (302 + i > floor) {
+      expected.push_back(302 + i);
+    }
     ck_assert(channel_ids(test.ring, "c" + std::to_string(i), floor) == expected);
   }
 }
@@ -212,7 +226,9 @@ std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
 std::string neighbour_of(const Ring& ring, const std::string& name) {
   for (int i = 0;; ++i) {
     std::string other = "b" + std::to_string(i);
-    if ((ring.hash(other) ^ ring.hash(name)) % 64 == 0) return other;
+    if ((ring.hash(other) ^ ring.hash(name)) % 64 == 0) {
+      return other;
+    }
   }
 }
 
@@ -265,7 +281,9 @@ START_TEST(a_position_that_was_overwritten_is_lost) {
   std::uint64_t pos, hash, other, next;
   ck_assert(test.ring.find_after("a", kFirstId, pos) == Ring::Read::kOk);
   std::uint64_t id = 10;
-  while (test.ring.snapshot().floor < 10) test.ring.append(small_event(++id, "a"), 0);
+  while (test.ring.snapshot().floor < 10) {
+    test.ring.append(small_event(++id, "a"), 0);
+  }
   RingEvent event;
   ck_assert(test.ring.read(pos, event) == Ring::Read::kLost);
   ck_assert(test.ring.peek(pos, hash, other, next) == Ring::Read::kLost);
@@ -402,7 +420,9 @@ START_TEST(readers_survive_any_damage_to_the_memory) {
   for (std::uint64_t back = 8; back < Ring::kMinDataBytes; back += 8) {
     RingEvent event;
     const std::uint64_t pos = test.ring.snapshot().head_pos - back;
-    if (test.ring.read(pos, event) == Ring::Read::kOk) positions.push_back(pos);
+    if (test.ring.read(pos, event) == Ring::Read::kOk) {
+      positions.push_back(pos);
+    }
   }
   ck_assert_uint_gt(positions.size(), 50);
 
@@ -432,7 +452,9 @@ START_TEST(an_entry_with_a_damaged_word_is_lost_or_fit_to_use) {
     const std::uint64_t good = damaged;
     for (int bit = 0; bit < 64; ++bit) {
       damaged = good ^ (std::uint64_t{1} << bit);
-      if (test.ring.read(pos, event) != Ring::Read::kOk) continue;
+      if (test.ring.read(pos, event) != Ring::Read::kOk) {
+        continue;
+      }
       ck_assert_uint_le(event.data.data_offset + event.data.data_size, event.json.size());
     }
     damaged = good;
@@ -445,7 +467,9 @@ START_TEST(a_chain_that_runs_in_circles_comes_to_an_end) {
   TestRing test;
   const std::string other = neighbour_of(test.ring, "a");
   const std::uint64_t first = test.ring.snapshot().head_pos;
-  for (std::uint64_t id = 10; id < 14; ++id) test.ring.append(small_event(id, id == 10 ? "a" : other), 0);
+  for (std::uint64_t id = 10; id < 14; ++id) {
+    test.ring.append(small_event(id, id == 10 ? "a" : other), 0);
+  }
   RingEvent event;
   ck_assert(test.ring.read(first, event) == Ring::Read::kOk);
   const std::uint64_t second = event.next_pos;
@@ -463,16 +487,21 @@ END_TEST
 // How many of `names` fall into the fullest of 64 buckets.
 std::size_t fullest_bucket(const Ring& ring, const std::vector<std::string>& names) {
   std::array<std::size_t, 64> buckets{};
-  for (const std::string& name : names) ++buckets[ring.hash(name) % 64];
+  for (const std::string& name : names) {
+    ++buckets[ring.hash(name) % 64];
+  }
   return *std::max_element(buckets.begin(), buckets.end());
 }
 
 // The hash that this ring once had: FNV-1a without a key, with the finaliser of MurmurHash3.
 std::uint64_t hash_without_key(std::string_view channel) {
   std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : channel) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL})
+  for (const char c : channel) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL}) {
     hash = (hash ^ (hash >> 33)) * factor;
+  }
   return hash ^ (hash >> 33);
 }
 
@@ -500,7 +529,9 @@ START_TEST(names_spread_however_they_were_chosen) {
       std::vector<std::string> chosen;
       for (int i = 0; chosen.size() < 1024; ++i) {
         const std::string name = "user-" + std::to_string(i);
-        if (names.chosen(guess.ring, name)) chosen.push_back(name);
+        if (names.chosen(guess.ring, name)) {
+          chosen.push_back(name);
+        }
       }
       assert_that(fullest_bucket(ring, chosen) < 48, names.kind);  // 16 on average
       Ring attached;

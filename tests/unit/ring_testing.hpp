@@ -57,10 +57,14 @@ struct TestEvent {
     const std::uint64_t random = mix(seed_of(id) + 1234567);
     type = "type" + std::to_string(random % 1000);
     std::size_t size = random % 400;
-    if (random % 64 == 5) size += 5000;
+    if (random % 64 == 5) {
+      size += 5000;
+    }
     data = "{\"of\":" + std::to_string(id) + ",\"text\":\"";
     for (std::size_t i = 0, letters = 0; i < size; ++i, letters >>= 8) {
-      if (i % 8 == 0) letters = mix(id * 8191 + i);
+      if (i % 8 == 0) {
+        letters = mix(id * 8191 + i);
+      }
       data += static_cast<char>('a' + (letters & 0xff) % 26);
     }
     data += "\"}";
@@ -91,18 +95,27 @@ inline bool append_test_event(Ring& ring, std::uint64_t id) {
 }
 
 inline void append_next(Ring& ring, int count = 1) {
-  for (; count > 0; --count) append_test_event(ring, next_id(ring.snapshot().last_id));
+  for (; count > 0; --count) {
+    append_test_event(ring, next_id(ring.snapshot().last_id));
+  }
 }
 
 // Checks everything that is promised about a ring at rest that was filled with the test log, and returns what is wrong.
 class Inspection {
  public:
   explicit Inspection(const Ring& ring) : ring_(ring), at_(ring.snapshot()) {
-    if (at_.floor > at_.last_id) complain("floor above the newest id");
-    for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id))
+    if (at_.floor > at_.last_id) {
+      complain("floor above the newest id");
+    }
+    for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id)) {
       ids_[channel_number(id)].push_back(id);
-    for (std::size_t number = 0; number < kChannels && problem_.empty(); ++number) check_channel(number);
-    if (problem_.empty()) check_sequence();
+    }
+    for (std::size_t number = 0; number < kChannels && problem_.empty(); ++number) {
+      check_channel(number);
+    }
+    if (problem_.empty()) {
+      check_sequence();
+    }
   }
   const std::string& problem() const { return problem_; }
 
@@ -116,29 +129,41 @@ class Inspection {
   void check_channel(std::size_t number) {
     const std::string channel = channel_name(number);
     std::uint64_t pos = 0;
-    if (at_.floor > 0 && ring_.find_after(channel, at_.floor - 1, pos) != Ring::Read::kLost)
+    if (at_.floor > 0 && ring_.find_after(channel, at_.floor - 1, pos) != Ring::Read::kLost) {
       return complain("not lost");
+    }
     std::uint64_t chained = 0;
     std::uint64_t cursor = at_.floor;
     for (const std::uint64_t id : ids_[number]) {
-      if (ring_.find_after(channel, cursor, pos) != Ring::Read::kOk) return complain("not found", id);
-      if (chained != 0 && chained != pos) return complain("chain leads elsewhere", id);
-      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id || !is_whole(event_))
+      if (ring_.find_after(channel, cursor, pos) != Ring::Read::kOk) {
+        return complain("not found", id);
+      }
+      if (chained != 0 && chained != pos) {
+        return complain("chain leads elsewhere", id);
+      }
+      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id || !is_whole(event_)) {
         return complain("torn", id);
+      }
       const bool last = id == ids_[number].back();
       if (ring_.next_in_channel(pos, channel, chained) != (last ? Ring::Read::kEnd : Ring::Read::kOk)) {
         return complain("chain broken", id);
       }
-      if (id == next_id(at_.floor)) oldest_ = pos;
+      if (id == next_id(at_.floor)) {
+        oldest_ = pos;
+      }
       cursor = id;
     }
-    if (ring_.find_after(channel, cursor, pos) != Ring::Read::kEnd) complain("more than there should be", cursor);
+    if (ring_.find_after(channel, cursor, pos) != Ring::Read::kEnd) {
+      complain("more than there should be", cursor);
+    }
   }
 
   void check_sequence() {
     std::uint64_t pos = oldest_;
     for (std::uint64_t id = next_id(at_.floor); id <= at_.last_id; id = next_id(id)) {
-      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id) return complain("sequence broken", id);
+      if (ring_.read(pos, event_) != Ring::Read::kOk || event_.id != id) {
+        return complain("sequence broken", id);
+      }
       std::uint64_t hash = 0;
       std::uint64_t peeked = 0;
       std::uint64_t next = 0;
@@ -148,8 +173,12 @@ class Inspection {
       }
       pos = event_.next_pos;
     }
-    if (oldest_ != 0 && pos != at_.head_pos) return complain("sequence does not end at the head");
-    if (ring_.read(at_.head_pos, event_) != Ring::Read::kEnd) complain("something behind the head");
+    if (oldest_ != 0 && pos != at_.head_pos) {
+      return complain("sequence does not end at the head");
+    }
+    if (ring_.read(at_.head_pos, event_) != Ring::Read::kEnd) {
+      complain("something behind the head");
+    }
   }
 
   const Ring& ring_;

@@ -71,7 +71,9 @@ inline Call call_of(const Request& request, const Settings& settings) {
 
 inline std::string joined(const std::vector<std::string>& names) {
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ",") + name;
+  }
   return text;
 }
 

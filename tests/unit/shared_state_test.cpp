@@ -128,7 +128,9 @@ struct RaceCount {
 void meet(std::atomic<int>& arrived) {
   arrived.fetch_add(1);
   for (int i = 0; i < 2000 && arrived.load() < kRacers; ++i) {
-    if (i > 100) sched_yield();
+    if (i > 100) {
+      sched_yield();
+    }
   }
 }
 
@@ -141,7 +143,9 @@ void race(RaceCount* counts, Try wins) {
       const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
       for (std::uint32_t i = 0; i < kItems && goes_on(deadline, [i] { return i >= kLeastItems; }); ++i) {
         meet(counts[i].arrived);
-        if (wins(i, me)) counts[i].winners.fetch_add(1);
+        if (wins(i, me)) {
+          counts[i].winners.fetch_add(1);
+        }
         counts[i].tried.fetch_add(1);
       }
       counts[kItems].arrived.fetch_add(1);
@@ -152,7 +156,9 @@ void race(RaceCount* counts, Try wins) {
   ck_assert_msg(done, "the racers did not come to an end");
   std::uint32_t judged = 0;
   for (std::uint32_t i = 0; i < kItems; ++i) {
-    if (counts[i].tried.load() < kRacers) continue;
+    if (counts[i].tried.load() < kRacers) {
+      continue;
+    }
     ck_assert_int_eq(counts[i].winners.load(), 1);
     ++judged;
   }
@@ -204,7 +210,9 @@ START_TEST(a_wait_id_is_busy_for_all_processes) {
   Child other([&table] {
     WaitIds ids;
     std::uint32_t mine = 0;
-    if (!ids.attach(table.memory.data(), table.slots)) return 2;
+    if (!ids.attach(table.memory.data(), table.slots)) {
+      return 2;
+    }
     const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
     return ids.acquire("page-1", me, mine) == WaitIds::Result::kBusy ? 0 : 1;
   });
@@ -252,7 +260,9 @@ START_TEST(a_table_full_of_dead_holders_has_room) {
   Table table(16);
   const std::uint64_t dead = holder_word(dead_pid(), 1);
   std::uint32_t slot = 0;
-  for (int i = 0; i < 16; ++i) table.ids.acquire("page-" + std::to_string(i), dead, slot);
+  for (int i = 0; i < 16; ++i) {
+    table.ids.acquire("page-" + std::to_string(i), dead, slot);
+  }
   for (int i = 16; i < 32; ++i) {
     ck_assert(table.ids.acquire("page-" + std::to_string(i), me(), slot) == WaitIds::Result::kAcquired);
   }
@@ -262,7 +272,9 @@ END_TEST
 START_TEST(a_release_does_not_hide_those_who_came_later) {
   Table table(16);
   std::vector<std::uint32_t> slots(16);
-  for (std::uint32_t i = 0; i < 16; ++i) table.ids.acquire("page-" + std::to_string(i), me(), slots[i]);
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    table.ids.acquire("page-" + std::to_string(i), me(), slots[i]);
+  }
   for (std::uint32_t i = 0; i < 15; ++i) {
     table.ids.release(slots[i], me());
     std::uint32_t slot = 0;
@@ -302,8 +314,12 @@ int pass_until_stopped(Table& table, Turnstile& turnstile) {
   const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
   while (!turnstile.stop.load()) {
     std::uint32_t slot = 0;
-    if (table.ids.acquire("page", me, slot) != WaitIds::Result::kAcquired) continue;
-    if (turnstile.inside.fetch_add(1) != 0) turnstile.collisions.fetch_add(1);
+    if (table.ids.acquire("page", me, slot) != WaitIds::Result::kAcquired) {
+      continue;
+    }
+    if (turnstile.inside.fetch_add(1) != 0) {
+      turnstile.collisions.fetch_add(1);
+    }
     turnstile.inside.fetch_sub(1);
     turnstile.passed.fetch_add(1);
     table.ids.release(slot, me);
@@ -316,11 +332,17 @@ START_TEST(a_wait_id_is_held_by_one_at_a_time) {
   const SharedMemory memory(sizeof(Turnstile));
   auto& turnstile = *static_cast<Turnstile*>(memory.data());
   std::vector<Child> children;
-  for (int i = 0; i < kRacers; ++i) children.emplace_back([&] { return pass_until_stopped(table, turnstile); });
+  for (int i = 0; i < kRacers; ++i) {
+    children.emplace_back([&] { return pass_until_stopped(table, turnstile); });
+  }
   const auto enough = [&turnstile] { return turnstile.passed.load() > 1000; };
-  for (const std::int64_t deadline = now_us() + 500000; goes_on(deadline, enough);) usleep(10000);
+  for (const std::int64_t deadline = now_us() + 500000; goes_on(deadline, enough);) {
+    usleep(10000);
+  }
   turnstile.stop = true;
-  for (Child& child : children) ck_assert_int_eq(child.wait(), 0);
+  for (Child& child : children) {
+    ck_assert_int_eq(child.wait(), 0);
+  }
   ck_assert_int_eq(turnstile.collisions.load(), 0);
 }
 END_TEST
@@ -331,7 +353,9 @@ int churn(Table& table, std::atomic<std::uint64_t>& rounds) {
   for (;;) {
     std::uint32_t slot = 0;
     const std::string id = "page-" + std::to_string(rounds.fetch_add(1) % 7);
-    if (table.ids.acquire(id, me, slot) == WaitIds::Result::kAcquired) table.ids.release(slot, me);
+    if (table.ids.acquire(id, me, slot) == WaitIds::Result::kAcquired) {
+      table.ids.release(slot, me);
+    }
   }
 }
 
@@ -345,7 +369,9 @@ START_TEST(killed_processes_leave_a_table_that_works) {
     const std::uint64_t before = rounds.load();
     Child victim([&] { return churn(table, rounds); });
     ck_assert(wait_until([&] { return rounds.load() > before; }));
-    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) continue;
+    for (const std::int64_t until = now_us() + kills % 20; now_us() < until;) {
+      continue;
+    }
     victim.kill_and_reap();
     std::uint32_t slot = 0;
     for (int i = 0; i < 7; ++i) {
@@ -369,7 +395,9 @@ START_TEST(a_stopped_process_holds_nobody_up) {
     other.signal(SIGSTOP);
     waitpid(other.pid(), nullptr, WUNTRACED);
     const double before_it = cpu_seconds();
-    if (table.ids.acquire("mine", me(), slot) == WaitIds::Result::kAcquired) table.ids.release(slot, me());
+    if (table.ids.acquire("mine", me(), slot) == WaitIds::Result::kAcquired) {
+      table.ids.release(slot, me());
+    }
     ck_assert(cpu_seconds() - before_it < 0.5);  // that it returns at all is the point: the other one stands still
     other.signal(SIGCONT);
   }

@@ -1,4 +1,5 @@
-// SipHash-2-4 against the vectors of its authors (reference implementation, vectors_sip64): key 00 01 … 0f, text 00 01 … of each length.
+// SipHash-2-4 against the vectors of its authors (reference implementation, vectors_sip64): key 00 01 … 0f, text 00 01
+// … of each length.
 #include "core/shared/siphash.hpp"
 
 #include <string>

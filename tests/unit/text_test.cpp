@@ -13,11 +13,15 @@ namespace {
 // The definition of UTF-8 (RFC 3629), written the slow way: encodes every code point.
 std::string encode(unsigned code) {
   std::string out;
-  if (code < 0x80) return std::string(1, static_cast<char>(code));
+  if (code < 0x80) {
+    return std::string(1, static_cast<char>(code));
+  }
   const int tail = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
   const unsigned marks[] = {0, 0xC0, 0xE0, 0xF0};
   out += static_cast<char>(marks[tail] | (code >> (6 * tail)));
-  for (int i = tail - 1; i >= 0; --i) out += static_cast<char>(0x80 | ((code >> (6 * i)) & 0x3F));
+  for (int i = tail - 1; i >= 0; --i) {
+    out += static_cast<char>(0x80 | ((code >> (6 * i)) & 0x3F));
+  }
   return out;
 }
 
@@ -26,8 +30,12 @@ START_TEST(every_code_point_but_surrogates_is_valid_utf8) {
   for (unsigned code = 0; code <= 0x10FFFF; ++code) {
     const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
     const std::string text = encode(code);
-    if (utf8_valid(text) == surrogate) ++wrong;
-    if (utf8_sequence(text) != (surrogate ? 0 : text.size())) ++wrong;
+    if (utf8_valid(text) == surrogate) {
+      ++wrong;
+    }
+    if (utf8_sequence(text) != (surrogate ? 0 : text.size())) {
+      ++wrong;
+    }
   }
   ck_assert_uint_eq(wrong, 0);
 }
@@ -102,9 +110,13 @@ END_TEST
 // The fields of a form, or what is wrong with it.
 std::string fields_of(const std::string& text) {
   FormFields fields;
-  if (const auto wrong = parse_form(text, "form", fields)) return *wrong;
+  if (const auto wrong = parse_form(text, "form", fields)) {
+    return *wrong;
+  }
   std::string all;
-  for (const auto& [name, value] : fields) all += '(' + name + '|' + value + ')';
+  for (const auto& [name, value] : fields) {
+    all += '(' + name + '|' + value + ')';
+  }
   return all;
 }
 
@@ -124,7 +136,9 @@ END_TEST
 
 START_TEST(a_form_has_64_fields_at_most) {
   std::string form;
-  for (int i = 0; i < 64; ++i) form += "a&&";
+  for (int i = 0; i < 64; ++i) {
+    form += "a&&";
+  }
   assert_that(fields_of(form)[0] == '(', form);
   assert_text(fields_of(form + "b"), "Too many parameters in the form (at most 64)");
   assert_text(fields_of(form + "b&%zz"), "Too many parameters in the form (at most 64)");
@@ -133,7 +147,9 @@ END_TEST
 
 START_TEST(in_paths_a_plus_is_a_plus_and_any_bytes_are_allowed) {
   assert_text(*percent_decode("a+b%2B%ff"), "a+b+\xff");
-  for (const char* text : {"%", "%4", "%zz", "%%41"}) assert_that(!percent_decode(text), text);
+  for (const char* text : {"%", "%4", "%zz", "%%41"}) {
+    assert_that(!percent_decode(text), text);
+  }
 }
 END_TEST
 

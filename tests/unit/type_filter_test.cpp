@@ -21,7 +21,9 @@ START_TEST(only_the_types_listed_pass) {
   ck_assert(!filter.passes_all());
   ck_assert(filter.passes("a"));
   ck_assert(filter.passes("b.c"));
-  for (const char* other : {"", "A", "aa", "b", "b.cd", "a,b.c"}) assert_that(!filter.passes(other), other);
+  for (const char* other : {"", "A", "aa", "b", "b.cd", "a,b.c"}) {
+    assert_that(!filter.passes(other), other);
+  }
 }
 END_TEST
 
