@@ -115,8 +115,8 @@ void Handler::answer(CgiRequest& cgi) {
   } else if (const auto* error = std::get_if<Error>(&wanted)) {
     reject(cgi, *error, head);
   } else {
-    const auto& options = std::get<Options>(wanted);
-    reply(cgi, options_reply(options.methods, options.headers), head);
+    const auto& options = std::get<PreflightAnswer>(wanted);
+    reply(exchange, options_reply(options.methods, options.headers), head);
   }
 }
 
@@ -134,9 +134,9 @@ void Handler::reply(CgiRequest& cgi, Reply answer, bool head_only) {
   send_reply(cgi, answer, head_only);
 }
 
-// The web server's variables of this request take precedence over the options, also if their value is empty (no channel, no user).
-Settings Handler::settings_for(CgiRequest& cgi) {
-  Settings settings;
+// What the web server says about this request wins over the options, also when it says "nobody" (an empty value).
+RouteRules Handler::settings_for(Exchange& exchange) {
+  RouteRules settings;
   settings.names = &names_;
   settings.max_channels = options_.max_channels;
   settings.base = cgi.variable("PGEVENTS_BASE").value_or(options_.base);

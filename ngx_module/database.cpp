@@ -52,7 +52,7 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
       log_(cycle->log),
       root_(*zone_root(conf.zone)),
       revocations_(root_),
-      self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
+      self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
       pool_(conf, cycle->log),
       listener_(
           conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),

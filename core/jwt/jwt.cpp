@@ -32,7 +32,7 @@ TokenFault fault(std::string log) {
 }
 
 // A token's parts as they stand, all of them proper base64url, with what its header asks for.
-struct Token {
+struct ParsedToken {
   std::string_view header;
   std::string_view payload;
   std::string_view signature;
@@ -42,7 +42,7 @@ struct Token {
 };
 
 // Three parts, none empty: a token of `alg` "none" has no third one.
-bool split(std::string_view text, Token& token) {
+bool split(std::string_view text, ParsedToken& token) {
   const std::size_t first = text.find('.');
   const std::size_t second = first == std::string_view::npos ? first : text.find('.', first + 1);
   if (second == std::string_view::npos) {
@@ -55,7 +55,7 @@ bool split(std::string_view text, Token& token) {
 }
 
 // RFC 7515, section 4.1. A `crit` names extensions that must be understood: none are.
-std::optional<TokenFault> read_header(std::string_view text, Token& token) {
+std::optional<TokenFault> read_header(std::string_view text, ParsedToken& token) {
   const Json header = parse_object(text);
   if (!header) {
     return fault("its header is not a JSON object without duplicate names");
@@ -79,7 +79,7 @@ std::optional<TokenFault> read_header(std::string_view text, Token& token) {
   return std::nullopt;
 }
 
-std::optional<TokenFault> parse(std::string_view text, Token& token) {
+std::optional<TokenFault> parse(std::string_view text, ParsedToken& token) {
   if (!split(text, token)) {
     return fault("it has not three parts");
   }
@@ -96,7 +96,7 @@ Json string_json(std::string_view text) {
   return Json(json_stringn_nocheck(text.data(), text.size()));  // base64url: no need to look for UTF-8
 }
 
-bool signature_is_good(jose_cfg_t* config, const Token& token, const json_t* jwk) {
+bool signature_is_good(jose_cfg_t* config, const ParsedToken& token, const json_t* jwk) {
   const Json header = string_json(token.header);
   const Json payload = string_json(token.payload);
   const Json signature = string_json(token.signature);
@@ -105,7 +105,8 @@ bool signature_is_good(jose_cfg_t* config, const Token& token, const json_t* jwk
   return jws && jose_jws_ver(config, jws.get(), nullptr, jwk, false);
 }
 
-std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<JwtKey>& keys, const Token& token) {
+std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<JwtKey>& keys,
+                                          const ParsedToken& token) {
   const CryptoErrors errors;
   bool kid_known = false;
   bool alg_known = false;
@@ -146,7 +147,7 @@ void rehearse(jose_cfg_t* config, const JwtKey& key) {
     for (const std::size_t length : {86, 128, 176, 342}) {
       const CryptoErrors errors;  // of each: the queue holds but a few
       const std::string signature(length, 'A');
-      Token token;
+      ParsedToken token;
       token.header = string_of(encoded.get()).value_or("");
       token.payload = "e30";
       token.signature = signature;
@@ -198,7 +199,7 @@ JwtKeys::Result JwtKeys::verify(std::string_view text, double now) {
       return claims;
     }
   }
-  Token token;
+  ParsedToken token;
   if (auto fault = parse(text, token)) {
     return *fault;
   }

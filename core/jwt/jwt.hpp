@@ -8,33 +8,13 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
+
+#include "core/jwt/claims.hpp"
+#include "core/jwt/key_options.hpp"
 
 namespace pgevents {
 
 inline constexpr std::size_t kMaxTokenBytes = 8192;
-inline constexpr std::size_t kMaxKeys = 64;
-// Later times of a token, and earlier ones than minus this, count as this: in microseconds it still fits 64 bits.
-inline constexpr double kMaxClaimedTime = 9e12;
-
-// What a verified token says. Nothing of it has been held against the clock or the operator's rules yet.
-struct Claims {
-  std::string user;   // `sub`, a string or an integer; empty: none, else name_is_sane()
-  std::string realm;  // likewise
-  std::string issuer;
-  std::vector<std::string> audience;
-  std::vector<std::string> subscribe;  // `pgevents`: {"subscribe":[…],"publish":[…]}, patterns
-  std::vector<std::string> publish;
-  std::optional<double> expires_at;  // seconds since the Unix epoch, as the two below
-  std::optional<double> not_before;
-  std::optional<double> issued_at;
-};
-
-// Why a token is refused: `msg` for the client, `log` for the operator. Neither repeats any part of the token.
-struct TokenFault {
-  std::string msg = "Invalid token";
-  std::string log;
-};
 
 class JwtKeys {
  public:

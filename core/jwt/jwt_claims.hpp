@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "core/jwt/jwt.hpp"
+#include "core/jwt/claims.hpp"
 #include "core/jwt/jwt_json.hpp"
 
 namespace pgevents {

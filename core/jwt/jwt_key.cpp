@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/jwt/jwt.hpp"
 #include "core/jwt/jwt_pem.hpp"
+#include "core/jwt/key_options.hpp"
 
 namespace pgevents {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
 constexpr int kMinRsaBits = 2048;
 constexpr int kMaxRsaBits = 8192;  // a signature costs the more the longer the key
 
@@ -33,16 +32,16 @@ bool is_algorithm(std::string_view name) {
 }
 
 // What became of one JWK. In a set kUnfit keys are passed over; one that stands alone must fit.
-struct Outcome {
+struct KeyVerdict {
   enum class Kind { kTaken, kUnfit, kWrong };
   Kind kind = Kind::kTaken;
   std::string reason;
 };
-Outcome unfit(std::string reason) {
-  return {Outcome::Kind::kUnfit, std::move(reason)};
+KeyVerdict unfit(std::string reason) {
+  return {KeyVerdict::Kind::kUnfit, std::move(reason)};
 }
-Outcome wrong(std::string reason) {
-  return {Outcome::Kind::kWrong, std::move(reason)};
+KeyVerdict wrong(std::string reason) {
+  return {KeyVerdict::Kind::kWrong, std::move(reason)};
 }
 
 // The operator's words about a file, and where its keys go.
@@ -52,10 +51,10 @@ struct Reader {
   std::string_view alg;
   std::vector<JwtKey>& keys;
 
-  Outcome take_jwk(const json_t* jwk);
-  Outcome take_secret(std::string_view secret, JwtKey key, std::string_view key_alg);
-  Outcome take_public(const json_t* jwk, JwtKey key, std::string_view key_alg);
-  Outcome take_set(const json_t* set);
+  KeyVerdict take_jwk(const json_t* jwk);
+  KeyVerdict take_secret(std::string_view secret, JwtKey key, std::string_view key_alg);
+  KeyVerdict take_public(const json_t* jwk, JwtKey key, std::string_view key_alg);
+  KeyVerdict take_set(const json_t* set);
   bool wants(const Algorithm& algorithm, std::string_view key_alg) const {
     return (alg.empty() || alg == algorithm.name) && (key_alg.empty() || key_alg == algorithm.name);
   }
@@ -76,7 +75,7 @@ std::string_view without_line_end(std::string_view text) {
 // libjose verifies nothing with a longer one.
 constexpr std::size_t kMaxSecretBytes = 1024;
 
-Outcome Reader::take_secret(std::string_view secret, JwtKey key, std::string_view key_alg) {
+KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_view key_alg) {
   if (is_public_key_in_disguise(secret)) {
     return wrong("it is a public key or certificate; give the key in PEM or as JWK");
   }
@@ -157,7 +156,7 @@ std::optional<std::string> judge_public(jose_cfg_t* config, const json_t* jwk) {
   return std::nullopt;
 }
 
-Outcome Reader::take_public(const json_t* jwk, JwtKey key, std::string_view key_alg) {
+KeyVerdict Reader::take_public(const json_t* jwk, JwtKey key, std::string_view key_alg) {
   const std::string_view type = string_of(json_object_get(jwk, "kty")).value_or("");
   const std::string_view curve = string_of(json_object_get(jwk, "crv")).value_or("");
   if (json_object_get(jwk, "d") != nullptr) {
@@ -211,7 +210,7 @@ bool may_verify(const json_t* jwk) {
   return false;
 }
 
-Outcome Reader::take_jwk(const json_t* jwk) {
+KeyVerdict Reader::take_jwk(const json_t* jwk) {
   const auto type = string_of(json_object_get(jwk, "kty"));
   if (!type) {
     return wrong("it is not a JWK: \"kty\" is missing");
@@ -245,24 +244,24 @@ Outcome Reader::take_jwk(const json_t* jwk) {
   return take_secret(*secret, std::move(key), key_alg);
 }
 
-Outcome Reader::take_set(const json_t* set) {
+KeyVerdict Reader::take_set(const json_t* set) {
   std::size_t taken = 0;
   for (std::size_t i = 0; i < json_array_size(set); ++i) {
-    const Outcome outcome = take_jwk(json_array_get(set, i));
-    if (outcome.kind == Outcome::Kind::kWrong) {
-      return wrong("key " + std::to_string(i + 1) + ": " + outcome.reason);
+    const KeyVerdict verdict = take_jwk(json_array_get(set, i));
+    if (verdict.kind == KeyVerdict::Kind::kWrong) {
+      return wrong("key " + std::to_string(i + 1) + ": " + verdict.reason);
     }
-    if (outcome.kind == Outcome::Kind::kTaken) {
+    if (verdict.kind == KeyVerdict::Kind::kTaken) {
       ++taken;
     }
     if (keys.size() > kMaxKeys) {
       break;  // too many already
     }
   }
-  return taken > 0 ? Outcome{} : wrong("its JWK Set holds no key that can be used here");
+  return taken > 0 ? KeyVerdict{} : wrong("its JWK Set holds no key that can be used here");
 }
 
-Outcome take_json(std::string_view text, Reader reader) {
+KeyVerdict take_json(std::string_view text, Reader reader) {
   const Json value = parse_object(text);
   if (!value) {
     return wrong("it begins as a JWK but is not a JSON object without duplicate names");
@@ -274,7 +273,7 @@ Outcome take_json(std::string_view text, Reader reader) {
   return json_is_array(set) ? reader.take_set(set) : wrong("its \"keys\" is not a list");
 }
 
-Outcome take_pem(std::string_view text, Reader reader) {
+KeyVerdict take_pem(std::string_view text, Reader reader) {
   auto read = read_pem(reader.config, text);
   if (const auto* const fault = std::get_if<std::string>(&read)) {
     return wrong(*fault);
@@ -299,25 +298,25 @@ std::optional<std::string> KeyFile::read(std::string_view text, std::vector<JwtK
   if (!alg.empty() && !is_algorithm(alg)) {
     return "alg must be HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384 or ES512";
   }
-  if (text.size() > kMaxFileBytes) {
+  if (text.size() > kMaxKeyFileBytes) {
     return "it is larger than 1 MiB";
   }
   const Reader reader{config, kid, alg, keys};
   const std::string_view content = without_preface(text);
-  Outcome outcome;
+  KeyVerdict verdict;
   if (content.substr(0, 1) == "{") {
-    outcome = take_json(content, reader);
+    verdict = take_json(content, reader);
   } else if (content.find("-----BEGIN") != std::string_view::npos) {
-    outcome = take_pem(content, reader);
+    verdict = take_pem(content, reader);
   } else {
     JwtKey key;
     key.kid = kid;
-    outcome = Reader(reader).take_secret(without_line_end(text), std::move(key), "");
+    verdict = Reader(reader).take_secret(without_line_end(text), std::move(key), "");
   }
-  if (outcome.kind == Outcome::Kind::kTaken) {
+  if (verdict.kind == KeyVerdict::Kind::kTaken) {
     return std::nullopt;
   }
-  return outcome.reason;
+  return verdict.reason;
 }
 
 }  // namespace pgevents

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "core/jwt/jwt.hpp"
+#include "core/jwt/claims.hpp"
 
 namespace pgevents {
 

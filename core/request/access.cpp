@@ -3,30 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "core/request/complaint.hpp"
-#include "core/request/request.hpp"
+#include "core/text/header_value.hpp"
 #include "core/text/name_pattern.hpp"
 #include "core/text/url.hpp"
-#include "core/wire/event.hpp"
 
 namespace pgevents {
 
 namespace {
 
-constexpr char kSpace[] = " \t\r\n";
-
-Error error_with(int status, std::string msg, std::string code = {}) {
-  Error error;
-  error.status = status;
-  error.msg = std::move(msg);
-  error.code = std::move(code);
-  return error;
-}
-
 // A token that does not count (RFC 6750, section 3.1).
 Error bad_token(std::string msg, std::string code = {}, std::string log = {}) {
-  Error error = error_with(401, std::move(msg), std::move(code));
+  Error error = make_error(401, std::move(msg), std::move(code));
   error.challenge = "Bearer error=\"invalid_token\"";
   error.log = std::move(log);
   return error;
@@ -36,34 +25,13 @@ Error token_expired() {
   return bad_token("The token has expired", "TOKEN_EXPIRED");
 }
 
-std::string_view trimmed(std::string_view text, const char* characters) {
-  const std::size_t start = text.find_first_not_of(characters);
-  if (start == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(start, text.find_last_not_of(characters) - start + 1);
-}
-
 // --- where the token is ---
 
-struct Token {
-  enum class Place { kHeader, kQuery, kCookie };
-  Place place;
+struct FoundToken {
+  enum class Source { kHeader, kQuery, kCookie };
+  Source source;
   std::string text;
 };
-
-// The credentials of the scheme Bearer; nothing when it is another scheme.
-std::optional<std::string> from_header(std::string_view authorization) {
-  constexpr std::string_view kScheme = "bearer";
-  const std::string_view text = trimmed(authorization, " \t");
-  const std::string_view scheme = text.substr(0, text.find_first_of(" \t"));
-  const bool bearer = std::equal(scheme.begin(), scheme.end(), kScheme.begin(), kScheme.end(),
-                                 [](char a, char b) { return (a | 0x20) == b; });
-  if (!bearer) {
-    return std::nullopt;
-  }
-  return std::string(trimmed(text.substr(scheme.size()), " \t"));
-}
 
 // Sets `token` if there is one. Of two, client and application could mean different ones.
 std::optional<Error> from_query(std::string_view query, std::optional<std::string>& token) {
@@ -83,46 +51,25 @@ std::optional<Error> from_query(std::string_view query, std::optional<std::strin
   return std::nullopt;
 }
 
-// The first cookie of that name which is not empty (RFC 6265, section 4.2; the value may stand between double quotes).
-std::optional<std::string> from_cookie(std::string_view cookies, std::string_view name) {
-  while (!cookies.empty()) {
-    const std::size_t end = cookies.find(';');
-    const std::string_view pair = trimmed(cookies.substr(0, end), " \t");
-    cookies.remove_prefix(end == std::string_view::npos ? cookies.size() : end + 1);
-    const std::size_t equals = pair.find('=');
-    if (equals == std::string_view::npos || trimmed(pair.substr(0, equals), " \t") != name) {
-      continue;
-    }
-    std::string_view value = trimmed(pair.substr(equals + 1), " \t");
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
-      value = value.substr(1, value.size() - 2);
-    }
-    if (!value.empty()) {
-      return std::string(value);
-    }
-  }
-  return std::nullopt;
-}
-
 // Leaves `token` empty when there is none.
-std::optional<Error> find_token(const Request& request, const TokenRules& rules, std::optional<Token>& token) {
+std::optional<Error> find_token(const Request& request, const TokenRules& rules, std::optional<FoundToken>& token) {
   if (rules.keys == nullptr || rules.keys->empty()) {
     return std::nullopt;
   }
-  auto text = from_header(request.authorization);
-  auto place = Token::Place::kHeader;
+  auto text = bearer_credentials(request.authorization);
+  auto source = FoundToken::Source::kHeader;
   if (!text && rules.query) {
-    place = Token::Place::kQuery;
+    source = FoundToken::Source::kQuery;
     if (auto error = from_query(request.query, text)) {
       return error;
     }
   }
   if (!text && !rules.cookie.empty()) {
-    place = Token::Place::kCookie;
-    text = from_cookie(request.cookie, rules.cookie);
+    source = FoundToken::Source::kCookie;
+    text = cookie_value(request.cookie, rules.cookie);
   }
   if (text) {
-    token = Token{place, std::move(*text)};
+    token = FoundToken{source, std::move(*text)};
   }
   return std::nullopt;
 }
@@ -174,7 +121,7 @@ Session session_of(const Claims& claims, const AccessRules& rules) {
   return session;
 }
 
-std::variant<Error, Caller> by_token(const Token& token, const AccessRules& rules, double now) {
+std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules& rules, double now) {
   auto verified = rules.token.keys->verify(token.text, now);
   if (const auto* fault = std::get_if<TokenFault>(&verified)) {
     return bad_token(fault->msg, {}, fault->log);
@@ -193,7 +140,7 @@ std::variant<Error, Caller> by_token(const Token& token, const AccessRules& rule
   caller.session = session_of(claims, rules);
   caller.subscribe = claims.subscribe;
   caller.publish = claims.publish;
-  caller.by_cookie = token.place == Token::Place::kCookie;
+  caller.by_cookie = token.source == FoundToken::Source::kCookie;
   caller.ambient = caller.by_cookie;
   if (auto error = check_session(caller.session, rules.revoked, now)) {
     if (error->status < 500) {
@@ -211,7 +158,7 @@ std::optional<Error> check_server(const AccessRules& rules) {
     if (name.empty() || name_is_sane(name)) {
       continue;
     }
-    Error error = error_with(401, "Invalid user");
+    Error error = make_error(401, "Invalid user");
     error.log = "the web server's user or realm is too long, not UTF-8 or holds control characters";
     return error;
   }
@@ -227,43 +174,6 @@ Caller by_server(const AccessRules& rules) {
 }
 
 // --- grants ---
-
-// A realm's character as it stands in the names of channels, where `:` ends a realm.
-std::string_view realm_piece(const char& c) noexcept {
-  if (c == '=') {
-    return "=3D";
-  }
-  return c == ':' ? std::string_view("=3A") : std::string_view(&c, 1);
-}
-
-// Takes `text` from the front of `name`. False: it does not begin so.
-bool take(std::string_view& name, std::string_view text) noexcept {
-  if (name.substr(0, text.size()) != text) {
-    return false;
-  }
-  name.remove_prefix(text.size());
-  return true;
-}
-
-bool take_realm(std::string_view& name, std::string_view realm) noexcept {
-  return !realm.empty() &&
-         std::all_of(realm.begin(), realm.end(), [&](const char& c) { return take(name, realm_piece(c)); });
-}
-
-bool any_matches(std::string_view patterns, const Identity& identity, std::string_view name) {
-  while (true) {
-    const std::size_t start = patterns.find_first_not_of(kSpace);
-    if (start == std::string_view::npos) {
-      return false;
-    }
-    patterns.remove_prefix(start);
-    const std::string_view pattern = patterns.substr(0, patterns.find_first_of(kSpace));
-    if (pattern_matches(pattern, identity, name)) {
-      return true;
-    }
-    patterns.remove_prefix(pattern.size());
-  }
-}
 
 bool reserved(std::string_view name) {
   return name.substr(0, kReservedChannelPrefix.size()) == kReservedChannelPrefix;
@@ -314,39 +224,12 @@ bool same_site(const Request& request) {
 
 }  // namespace
 
-std::string identity_json(const Identity& identity) {
-  std::string json = "{";
-  if (!identity.user.empty()) {
-    json += "\"user\":\"";
-    append_json_escaped(json, identity.user);
-    json += "\",";
-  }
-  json += "\"realm\":\"";
-  append_json_escaped(json, identity.realm);
-  return json += "\"}";
-}
-
-// The first colon ends the realm, for it cannot hold one; the user stands behind it to the letter.
-std::string own_channel(const Identity& identity) {
-  if (identity.user.empty()) {
-    return {};
-  }
-  if (identity.realm == kDefaultRealm) {
-    return "user:" + identity.user;
-  }
-  std::string channel = "user@";
-  for (const char& c : identity.realm) {
-    channel += realm_piece(c);
-  }
-  return channel += ':' + identity.user;
-}
-
 std::variant<Error, Caller> identify(const Request& request, const AccessRules& rules, double now) {
   if (auto error = check_server(rules)) {
     return *error;
   }
   if (rules.user.empty()) {
-    std::optional<Token> token;
+    std::optional<FoundToken> token;
     if (auto error = find_token(request, rules.token, token)) {
       return *error;
     }
@@ -365,9 +248,9 @@ std::optional<Error> check_grant(const Caller& caller, const AccessRules& rules,
   const bool tokens = rules.token.keys != nullptr && !rules.token.keys->empty();
   const bool known = caller.session.by_token || !caller.session.identity.user.empty();
   if (!tokens || known || reserved(channel)) {
-    return error_with(403, "Not authorized for channel '" + std::string(channel) + "'");
+    return make_error(403, "Not authorized for channel '" + std::string(channel) + "'");
   }
-  Error error = error_with(401, "Authentication required for channel '" + std::string(channel) + "'");
+  Error error = make_error(401, "Authentication required for channel '" + std::string(channel) + "'");
   error.challenge = "Bearer";
   return error;
 }
@@ -385,7 +268,7 @@ std::optional<Error> check_origin(const Request& request, const Caller& caller, 
   if (good) {
     return std::nullopt;
   }
-  return error_with(403, "Not authorized from this origin");
+  return make_error(403, "Not authorized from this origin");
 }
 
 std::optional<Error> check_session(const Session& session, const RevocationCheck& revoked, double now) {
@@ -403,54 +286,6 @@ std::optional<Error> check_session(const Session& session, const RevocationCheck
 
 Error token_revoked() {
   return bad_token("The token was revoked", "TOKEN_REVOKED");
-}
-
-std::optional<std::string> pattern_doubt(std::string_view patterns) {
-  while (true) {
-    const std::size_t start = patterns.find_first_not_of(kSpace);
-    if (start == std::string_view::npos) {
-      return std::nullopt;
-    }
-    patterns.remove_prefix(start);
-    const std::string_view pattern = patterns.substr(0, patterns.find_first_of(kSpace));
-    patterns.remove_prefix(pattern.size());
-    if (pattern.find('*') < pattern.size() - 1) {
-      return naming("a '*' counts at the end only: pattern", pattern);
-    }
-    for (std::size_t at = 0; (at = pattern.find('{', at)) != std::string_view::npos; ++at) {
-      const std::string_view word = pattern.substr(at, pattern.find('}', at) - at + 1);
-      if (word != "{user}" && word != "{realm}") {
-        return naming("only {user} and {realm} are replaced: pattern", pattern);
-      }
-    }
-  }
-}
-
-bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept {
-  const bool wild = !pattern.empty() && pattern.back() == '*';
-  if (wild) {
-    pattern.remove_suffix(1);
-  }
-  if (pattern.empty()) {
-    return wild;
-  }
-  while (!pattern.empty()) {
-    if (take(pattern, "{user}")) {
-      if (identity.user.empty() || !take(name, identity.user)) {
-        return false;
-      }
-    } else if (take(pattern, "{realm}")) {
-      if (!take_realm(name, identity.realm)) {
-        return false;
-      }
-    } else {
-      if (!take(name, pattern.substr(0, 1))) {
-        return false;
-      }
-      pattern.remove_prefix(1);
-    }
-  }
-  return wild || name.empty();
 }
 
 }  // namespace pgevents

@@ -11,30 +11,16 @@
 #include <vector>
 
 #include "core/jwt/jwt.hpp"
+#include "core/request/grant_pattern.hpp"
+#include "core/request/http_request.hpp"
 #include "core/request/origin.hpp"
-#include "core/wire/reply.hpp"
+#include "core/request/session.hpp"
+#include "core/wire/error.hpp"
 
 namespace pgevents {
 
-struct Request;
-
 // Channels whose names begin so belong to pgevents itself: nobody may subscribe or publish to them through HTTP.
 inline constexpr std::string_view kReservedChannelPrefix = "pgevents.";
-inline constexpr std::string_view kDefaultRealm = "main";
-
-struct Identity {
-  std::string user;  // empty: nobody in particular
-  std::string realm;
-};
-
-// {"user":"10","realm":"main"}, without `user` when there is none: the first argument of the SQL functions.
-std::string identity_json(const Identity& identity);
-
-// The channel that is the user's own, to which he may always subscribe: `user:10` in the realm `main`, `user@dairy:10`
-// in the realm `dairy`. In a realm `=` is written `=3D` and `:` is written `=3A`: no other user of any realm has a
-// channel of the same name. Empty for nobody.
-std::string own_channel(const Identity& identity);
-
 // How tokens are taken and judged.
 struct TokenRules {
   JwtKeys* keys = nullptr;    // null: tokens are not looked at
@@ -62,15 +48,6 @@ struct AccessRules {
   std::string_view publish;
   std::string_view anonymous;  // what anyone may subscribe to
   RevocationCheck revoked;     // empty: nothing has been
-};
-
-// Who makes the request, and until when he may.
-struct Session {
-  Identity identity;
-  bool by_token = false;
-  std::int64_t issued_us = 0;        // of the token, microseconds since the Unix epoch; 0: it does not say
-  std::optional<double> expires_at;  // seconds since the Unix epoch
-  bool unchecked = false;  // nobody can tell now whether the token was revoked: nothing may be sent before that
 };
 
 // A request's session with its grants.
@@ -101,13 +78,5 @@ std::optional<Error> check_session(const Session& session, const RevocationCheck
 
 // The error for a token that was revoked.
 Error token_revoked();
-
-// What is doubtful in the operator's patterns, for his log; nothing when they are plain. A `*` that is not at the end
-// of a pattern, and braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
-std::optional<std::string> pattern_doubt(std::string_view patterns);
-
-// One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with
-// `=3D` for `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
-bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept;
 
 }  // namespace pgevents

@@ -5,7 +5,6 @@
 #include <map>
 #include <set>
 
-#include "core/request/complaint.hpp"
 #include "core/text/json_text.hpp"
 #include "core/text/json_tree.hpp"
 #include "core/text/url.hpp"
@@ -53,7 +52,7 @@ const std::vector<Path>& paths() {
 }
 
 Error bad_request(std::string msg) {
-  return complain(400, std::move(msg));
+  return make_error(400, std::move(msg));
 }
 
 void append_member(std::string& json, std::string_view name, std::string_view text) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/request/access.hpp"
 #include "core/request/path.hpp"
+#include "core/request/session.hpp"
 #include "core/wire/reply.hpp"
 
 namespace pgevents {

@@ -1,5 +1,5 @@
 // The listener's lease and the table of wait ids, in memory shared by the workers of an nginx instance.
-// Every step may be the last one of a killed worker: whatever names a dead holder counts as free.
+// Every step may be the last one of a killed worker: whatever names a dead owner counts as free.
 #include "core/shared/shared_state.hpp"
 
 #include <sched.h>
@@ -15,25 +15,25 @@ namespace {
 constexpr std::uint64_t kMagic = 0x32737469617765;  // "waits2"
 constexpr std::size_t kSlotsPerBlock = 16;
 
-constexpr std::uint32_t pid_of(std::uint64_t holder) noexcept {
-  return static_cast<std::uint32_t>(holder);
+constexpr std::uint32_t pid_of(std::uint64_t owner) noexcept {
+  return static_cast<std::uint32_t>(owner);
 }
 
-// As holder_is_dead, and free of a trap: a number of ours under another start is that of a former process, not us.
-bool is_gone(std::uint64_t holder, std::uint64_t me) noexcept {
-  if (holder == 0) {
+// As owner_is_dead, and free of a trap: a number of ours under another start is that of a former process, not us.
+bool is_gone(std::uint64_t owner, std::uint64_t me) noexcept {
+  if (owner == 0) {
     return true;
   }
-  if (pid_of(holder) == pid_of(me)) {
-    return holder != me;
+  if (pid_of(owner) == pid_of(me)) {
+    return owner != me;
   }
-  return holder_is_dead(holder);
+  return owner_is_dead(owner);
 }
 
 }  // namespace
 
-bool holder_is_dead(std::uint64_t holder) noexcept {
-  const std::uint32_t pid = pid_of(holder);
+bool owner_is_dead(std::uint64_t owner) noexcept {
+  const std::uint32_t pid = pid_of(owner);
   // Neither is the number of a process; kill() would take them for groups.
   if (pid == 0 || pid > static_cast<std::uint32_t>(std::numeric_limits<pid_t>::max())) {
     return true;
@@ -44,9 +44,9 @@ bool holder_is_dead(std::uint64_t holder) noexcept {
 // --- lease ---
 
 // Whoever wants a lease that ran out must first be the one who changes `until_ms`: then he is the only one to do so,
-// and the former holder did not renew it in the meantime.
+// and the former owner did not renew it in the meantime.
 bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
-  std::uint64_t current = holder.load(std::memory_order_acquire);
+  std::uint64_t current = owner.load(std::memory_order_acquire);
   std::int64_t until = until_ms.load(std::memory_order_acquire);
   if (current == me) {
     return renew(me, now_ms, ttl_ms);
@@ -57,25 +57,25 @@ bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_
   if (!until_ms.compare_exchange_strong(until, now_ms + ttl_ms)) {
     return false;
   }
-  return holder.compare_exchange_strong(current, me);
+  return owner.compare_exchange_strong(current, me);
 }
 
 // The word is ours alone: whoever took the lease has replaced it, and only try_acquire() would put it back.
 bool Lease::renew(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
-  if (!held_by(me)) {
+  if (!owned_by(me)) {
     return false;
   }
   std::int64_t until = until_ms.load(std::memory_order_acquire);
   until_ms.compare_exchange_strong(until, now_ms + ttl_ms);
-  return held_by(me);
+  return owned_by(me);
 }
 
-bool Lease::held_by(std::uint64_t me) const noexcept {
-  return holder.load(std::memory_order_acquire) == me;
+bool Lease::owned_by(std::uint64_t me) const noexcept {
+  return owner.load(std::memory_order_acquire) == me;
 }
 
 void Lease::release(std::uint64_t me) noexcept {
-  holder.compare_exchange_strong(me, 0);
+  owner.compare_exchange_strong(me, 0);
 }
 
 // --- wait ids ---
@@ -86,10 +86,10 @@ struct WaitIds::Header {
   std::atomic<std::uint64_t> key[2];
 };
 
-// Free while `holder` is 0 or gone; then `hash` means nothing.
+// Free while `owner` is 0 or gone; then `hash` means nothing.
 struct WaitIds::Slot {
   std::atomic<std::uint64_t> hash;
-  std::atomic<std::uint64_t> holder;
+  std::atomic<std::uint64_t> owner;
 };
 
 namespace {
@@ -136,7 +136,7 @@ void WaitIds::create(void* memory, std::size_t slots, const SipKey& key) noexcep
     locks_[i].store(0);
   }
   for (std::size_t i = 0; i < blocks_ * kSlotsPerBlock; ++i) {
-    slots_[i].holder.store(0);
+    slots_[i].owner.store(0);
   }
   header->blocks.store(blocks_);
   for (int i = 0; i < 2; ++i) {
@@ -161,49 +161,49 @@ bool WaitIds::attach(void* memory, std::size_t slots) noexcept {
   return true;
 }
 
-WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t holder, std::uint32_t& slot) noexcept {
+WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t owner, std::uint32_t& slot) noexcept {
   const std::uint64_t hash = siphash(key_, wait_id);
   const std::size_t block = static_cast<std::size_t>(hash % blocks_);
-  if (!lock(locks_[block], holder)) {
+  if (!lock(locks_[block], owner)) {
     return Result::kNoRoom;
   }
-  const Result result = acquire_in_block(block, hash, holder, slot);
+  const Result result = acquire_in_block(block, hash, owner, slot);
   unlock(locks_[block]);
   return result;
 }
 
-// The whole block is searched: a wait id may sit behind slots that became free after it came. Whether a holder is alive
+// The whole block is searched: a wait id may sit behind slots that became free after it came. Whether a owner is alive
 // costs a system call, so it is asked only about the same wait id, and about all when no slot is free.
-WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash, std::uint64_t holder,
+WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash, std::uint64_t owner,
                                           std::uint32_t& slot) noexcept {
   Slot* const first = slots_ + block * kSlotsPerBlock;
   Slot* const last = first + kSlotsPerBlock;
   Slot* free = last;
   for (Slot* s = first; s != last; ++s) {
-    const std::uint64_t owner = s->holder.load(std::memory_order_acquire);
-    if (owner != 0 && s->hash.load(std::memory_order_relaxed) == hash && !is_gone(owner, holder)) {
+    const std::uint64_t current = s->owner.load(std::memory_order_acquire);
+    if (current != 0 && s->hash.load(std::memory_order_relaxed) == hash && !is_gone(current, owner)) {
       return Result::kBusy;
     }
-    if (owner == 0 && free == last) {
+    if (current == 0 && free == last) {
       free = s;
     }
   }
   if (free == last) {
-    free = std::find_if(first, last, [holder](const Slot& s) { return is_gone(s.holder.load(), holder); });
+    free = std::find_if(first, last, [owner](const Slot& s) { return is_gone(s.owner.load(), owner); });
   }
   if (free == last) {
     return Result::kNoRoom;
   }
   free->hash.store(hash, std::memory_order_relaxed);
-  free->holder.store(holder, std::memory_order_release);
+  free->owner.store(owner, std::memory_order_release);
   slot = static_cast<std::uint32_t>(free - slots_);
   return Result::kAcquired;
 }
 
-// Without the spin word: nobody but its holder takes a slot from him while he lives.
-void WaitIds::release(std::uint32_t slot, std::uint64_t holder) noexcept {
+// Without the spin word: nobody but its owner takes a slot from him while he lives.
+void WaitIds::release(std::uint32_t slot, std::uint64_t owner) noexcept {
   if (slot < blocks_ * kSlotsPerBlock) {
-    slots_[slot].holder.compare_exchange_strong(holder, 0);
+    slots_[slot].owner.compare_exchange_strong(owner, 0);
   }
 }
 

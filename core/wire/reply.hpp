@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/wire/cursor.hpp"
+#include "core/wire/error.hpp"
 
 namespace pgevents {
 
@@ -26,44 +27,7 @@ struct Reply {
   std::string body;
 };
 
-// What went wrong, as the client is told it.
-struct Error {
-  int status = 400;
-  std::string msg;
-  std::string code;          // empty: the status's usual code, e.g. BAD_REQUEST
-  std::string extra;         // further members of the body, JSON without braces, e.g. `"var_name":"op"`
-  unsigned retry_after = 0;  // seconds, for 429 and 503
-  std::string challenge;     // WWW-Authenticate, for 401 (RFC 6750, section 3)
-  std::string allow;         // methods, for 405
-  std::string log;           // for the operator's log, when there is more to say than `msg`
-};
-
 Reply error_reply(const Error& error);
-
-// What an SQLSTATE is to a front-end, whose statements are transactions of their own (PostgreSQL manual, "Error
-// Codes").
-enum class SqlFault {
-  kRequest,      // PTnnn: the request is answered so
-  kConflict,     // rolled back because of others, may be repeated at once on the same session (40001, 40P01)
-  kSession,      // not executed, this session cannot: another one may (25006, 26000, 42P05, 0A000 …)
-  kUnavailable,  // passes by itself: the database ends, is full, or took too long (08, 53, 57, 58, 55P03 …)
-  kInternal,     // an error in what was installed, or in the server
-};
-SqlFault sql_fault(std::string_view sqlstate);
-
-// Turns a PostgreSQL error into the client's: SQLSTATE `PTnnn` carries status nnn, the message and, as a JSON object in
-// `detail`, the code; `retry-after` in it takes the place of `retry_after` (seconds, for 429 and 503). What is
-// kInternal is a 500, all else a 503; their text stays in the server's log.
-Error error_from_sql(std::string_view sqlstate, std::string_view message, std::string_view detail,
-                     unsigned retry_after);
-
-Error database_away(unsigned retry_after);
-
-// A publish body beyond the operator's limit (bytes).
-Error body_too_large(std::size_t limit);
-Error method_not_allowed(const std::string& methods);  // 405; `methods` but OPTIONS
-Error too_early();                                     // 425; the client sends it again behind the handshake
-Error internal_error();                                // 500; what went wrong is in the server's log
 
 // How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.
 enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing, kExpired };

@@ -89,7 +89,7 @@ std::optional<Route> find_route(ngx_http_request_t* r, const Database& database,
     ngx_http_request_t* r;
     ~Mask() { mask_token(r); }
   } const mask{r};
-  Settings settings;
+  RouteRules settings;
   if (!read_rules(r, database, conf, settings.access)) {
     return std::nullopt;
   }
@@ -109,7 +109,7 @@ ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) 
     log_refusal(r, *error);
     return reply_now(r, error_reply(*error));
   }
-  if (auto* options = std::get_if<Options>(&wanted)) {
+  if (auto* options = std::get_if<PreflightAnswer>(&wanted)) {
     return reply_now(r, options_reply(options->methods, options->headers));
   }
   if (auto* publication = std::get_if<Publication>(&wanted)) {

@@ -63,7 +63,7 @@ void check_token_user(const Caller& caller, const AccessRules& rules, const Scen
 
 void check_caller(const Caller& caller, const Scene& scene) {
   const Request& request = scene.request();
-  const AccessRules& rules = scene.settings().access;
+  const AccessRules& rules = scene.rules().access;
   const Identity& identity = caller.session.identity;
   require(identity.user.empty() || name_is_sane(identity.user), "a user has a sane name", identity.user);
   require(name_is_sane(identity.realm), "a realm has a sane name", identity.realm);
@@ -115,9 +115,8 @@ bool may(const Caller& caller, const AccessRules& rules, bool subscribe, const s
 }
 
 void check_channel(const std::string& channel, const Caller& caller, const Scene& scene, bool subscribe) {
-  require(scene.settings().names->matches(channel), "a channel's name is a good one", channel);
-  require(may(caller, scene.settings().access, subscribe, channel), "nobody gets a channel that nobody gave him",
-          channel);
+  require(scene.rules().names->matches(channel), "a channel's name is a good one", channel);
+  require(may(caller, scene.rules().access, subscribe, channel), "nobody gets a channel that nobody gave him", channel);
   require(scene.request().path.find(channel) != std::string_view::npos, "a channel stands in the decoded path",
           channel);
 }
@@ -129,9 +128,9 @@ void check_refusal(const Error& error, const Caller& caller, const Scene& scene)
   if ((error.status != 401 && error.status != 403) || start == std::string::npos) return;
   const std::string channel = error.msg.substr(start + kNaming.size(), error.msg.size() - start - kNaming.size() - 1);
   const bool subscribe = scene.request().method != "POST";
-  require(!may(caller, scene.settings().access, subscribe, channel), "nobody is refused what he was given", channel);
+  require(!may(caller, scene.rules().access, subscribe, channel), "nobody is refused what he was given", channel);
   const bool known = caller.session.by_token || !caller.session.identity.user.empty();
-  const bool helpless = known || !tokens_count(scene.settings().access) || is_reserved(channel);
+  const bool helpless = known || !tokens_count(scene.rules().access) || is_reserved(channel);
   require(error.status == (helpless ? 403 : 401), "401 where a token might help", channel);
 }
 
@@ -190,8 +189,7 @@ void check_error(const Error& error, const Scene& scene) {
 
 void check_subscription(const Subscription& wanted, const Caller& caller, const Scene& scene) {
   require(scene.request().method == "GET" || scene.request().method == "HEAD", "reading is a GET");
-  require(!wanted.channels.empty() && wanted.channels.size() <= scene.settings().max_channels,
-          "there are some channels");
+  require(!wanted.channels.empty() && wanted.channels.size() <= scene.rules().max_channels, "there are some channels");
   require(std::is_sorted(wanted.channels.begin(), wanted.channels.end(), std::less_equal<>()), "each is there once");
   for (const std::string& channel : wanted.channels) check_channel(channel, caller, scene, true);
   require(wanted.wait_id.size() <= 128 && !has_control(wanted.wait_id), "a wait id is a good one", wanted.wait_id);
@@ -202,7 +200,7 @@ void check_subscription(const Subscription& wanted, const Caller& caller, const 
 void check_publication(const Publication& wanted, const Caller& caller, const Scene& scene) {
   require(scene.request().method == "POST", "publishing is a POST");
   check_channel(wanted.channel, caller, scene, false);
-  require(may_change(scene.request(), caller, *scene.settings().access.origins), "no foreign page publishes");
+  require(may_change(scene.request(), caller, *scene.rules().access.origins), "no foreign page publishes");
   require(!scene.request().early_data || !wanted.idempotency_key.empty(), "a replay stores nothing");
   require(!has_control(wanted.idempotency_key) && utf8_valid(wanted.idempotency_key), "a key is text");
 }
@@ -211,7 +209,7 @@ void check_call(const Call& wanted, const Caller& caller, const Scene& scene) {
   const std::string_view method = scene.request().method;
   require(!caller.session.identity.user.empty(), "who calls has a name");
   require(wanted.has_body == (method == "POST" || method == "PATCH"), "reading takes no body");
-  require(!wanted.has_body || may_change(scene.request(), caller, *scene.settings().access.origins),
+  require(!wanted.has_body || may_change(scene.request(), caller, *scene.rules().access.origins),
           "no foreign page changes anything");
   require(!wanted.has_body || !scene.request().early_data, "a replay changes nothing");
   require(wanted.user.empty() || name_is_sane(wanted.user), "a user in the path has a sane name", wanted.user);
@@ -221,9 +219,9 @@ void check_call(const Call& wanted, const Caller& caller, const Scene& scene) {
   require(params_are_storable(params), "parameters fit into the database", params);
 }
 
-void check_options(const Options& answer, const Scene& scene) {
+void check_options(const PreflightAnswer& answer, const Scene& scene) {
   require(scene.request().method == "OPTIONS", "OPTIONS answers OPTIONS");
-  const OriginRules& origins = *scene.settings().access.origins;
+  const OriginRules& origins = *scene.rules().access.origins;
   const std::string_view origin = scene.request().origin;
   require(answer.headers.empty() || (!origin.empty() && (origins.any() || origins.allows(origin))),
           "a preflight is answered for allowed origins", origin);
@@ -236,7 +234,7 @@ bool same(const Session& a, const Session& b) {
 
 void check_refused_caller(const Error& wanted, const Route& route) {
   const auto* const error = std::get_if<Error>(&route);
-  require(error != nullptr || std::holds_alternative<Options>(route), "who cannot be identified gets nothing");
+  require(error != nullptr || std::holds_alternative<PreflightAnswer>(route), "who cannot be identified gets nothing");
   if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) return;
   require_equal(error->msg, wanted.msg, "he is told why");
 }
@@ -245,10 +243,10 @@ void check_refused_caller(const Error& wanted, const Route& route) {
 
 void fuzz(std::string_view input) {
   const Scene scene(input);
-  const auto route = pgevents::route(scene.request(), scene.settings(), kNow);
-  const auto identified = identify(scene.request(), scene.settings().access, kNow);
+  const auto route = pgevents::route(scene.request(), scene.rules(), kNow);
+  const auto identified = identify(scene.request(), scene.rules().access, kNow);
   if (const auto* const error = std::get_if<Error>(&route)) check_error(*error, scene);
-  if (const auto* const options = std::get_if<Options>(&route)) return check_options(*options, scene);
+  if (const auto* const options = std::get_if<PreflightAnswer>(&route)) return check_options(*options, scene);
   if (const auto* const error = std::get_if<Error>(&identified)) {
     check_error(*error, scene);
     const bool two_tokens = error->msg == "Parameter 'access_token' is given twice";
@@ -260,7 +258,7 @@ void fuzz(std::string_view input) {
   if (const auto* const error = std::get_if<Error>(&route)) {
     check_refusal(*error, caller, scene);
     if (error->msg != "Not authorized from this origin") return;
-    require(!may_change(scene.request(), caller, *scene.settings().access.origins), "only foreign pages are refused");
+    require(!may_change(scene.request(), caller, *scene.rules().access.origins), "only foreign pages are refused");
   } else if (const auto* const subscription = std::get_if<Subscription>(&route)) {
     require(same(subscription->session, caller.session), "the session is the caller's");
     check_subscription(*subscription, caller, scene);

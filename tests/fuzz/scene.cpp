@@ -97,10 +97,10 @@ Scene::Scene(std::string_view input) {
     std::string_view line = take(rest, '\n');
     if (take(line, ':') == "!claims") token_ = hs256_token(R"({"alg":"HS256"})", behind_space(line), shared_secret());
   }
-  settings_.names = &names();
-  settings_.access.token.keys = &keys();
-  settings_.access.origins = &origins_;
-  settings_.access.revoked = revoked;
+  rules_.names = &names();
+  rules_.access.token.keys = &keys();
+  rules_.access.origins = &origins_;
+  rules_.access.revoked = revoked;
   read_request_line(take(input, '\n'));
   while (!input.empty()) read_line(take(input, '\n'));
 }
@@ -139,11 +139,11 @@ void Scene::read_line(std::string_view line) {
 }
 
 void Scene::set_rule(std::string_view name, std::string_view value) {
-  TokenRules& token = settings_.access.token;
+  TokenRules& token = rules_.access.token;
   if (const auto grant = Words::grants().find(name); grant != Words::grants().end()) {
-    settings_.access.*grant->second = value;
+    rules_.access.*grant->second = value;
   }
-  if (name == "!base") settings_.base = value;
+  if (name == "!base") rules_.base = value;
   if (name == "!https") request_.https = true;
   if (name == "!early") request_.early_data = true;
   if (name == "!rewritten") request_.target = {};
@@ -154,7 +154,7 @@ void Scene::set_rule(std::string_view name, std::string_view value) {
   if (name == "!audience") token.audience = value;
   if (name == "!issuer") token.issuer = value;
   if (name == "!without-exp") token.require_exp = false;
-  if (name == "!max-channels") settings_.max_channels = value.size();
+  if (name == "!max-channels") rules_.max_channels = value.size();
   if (name == "!leeway") {
     unsigned seconds = 0;
     std::from_chars(value.data(), value.data() + value.size(), seconds);

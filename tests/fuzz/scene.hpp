@@ -26,7 +26,7 @@ class Scene {
   Scene& operator=(const Scene&) = delete;
 
   const Request& request() const { return request_; }
-  const Settings& settings() const { return settings_; }
+  const RouteRules& rules() const { return rules_; }
   const std::string& token() const { return token_; }  // whether it was used or not
 
  private:
@@ -42,7 +42,7 @@ class Scene {
   std::string token_;
   OriginRules origins_;
   Request request_;
-  Settings settings_;
+  RouteRules rules_;
 };
 
 }  // namespace pgevents::fuzzing

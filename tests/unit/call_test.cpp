@@ -13,11 +13,11 @@ using namespace pgevents::testing;
 
 namespace {
 
-Settings user_settings(std::string_view user = "10") {
-  Settings settings;
-  settings.names = &default_names();
-  settings.access.user = user;
-  return settings;
+RouteRules user_rules(std::string_view user = "10") {
+  RouteRules rules;
+  rules.names = &default_names();
+  rules.access.user = user;
+  return rules;
 }
 
 struct Way {
@@ -53,7 +53,7 @@ Call body_call(bool form) {
 
 START_TEST(each_path_and_method_has_its_function) {
   for (const Way& way : kWays) {
-    const Call call = call_of(request_for(way.method, way.path), user_settings());
+    const Call call = call_of(request_for(way.method, way.path), user_rules());
     assert_that(call.endpoint == way.endpoint, way.path);
     assert_text(call.session.identity.user, "10");
     assert_text(call.session.identity.realm, "main");
@@ -71,20 +71,20 @@ START_TEST(only_typing_is_not_repeated) {
 END_TEST
 
 START_TEST(a_base_stands_in_front) {
-  Settings settings = user_settings();
-  settings.base = "/rt/";
-  call_of(request_for("POST", "/rt/typing"), settings);
-  assert_text(complaint(request_for("POST", "/typing"), settings), "404 Not found");
-  assert_text(complaint(request_for("POST", "/rt/x/typing"), settings), "404 Not found");
-  call_of(request_for("POST", "/any/where/typing"), user_settings());
+  RouteRules rules = user_rules();
+  rules.base = "/rt/";
+  call_of(request_for("POST", "/rt/typing"), rules);
+  assert_text(complaint(request_for("POST", "/typing"), rules), "404 Not found");
+  assert_text(complaint(request_for("POST", "/rt/x/typing"), rules), "404 Not found");
+  call_of(request_for("POST", "/any/where/typing"), user_rules());
 }
 END_TEST
 
 START_TEST(a_channel_may_have_an_endpoints_name) {
-  Settings settings = user_settings();
-  settings.access.subscribe = "*";
+  RouteRules rules = user_rules();
+  rules.access.subscribe = "*";
   for (const char* path : {"/events/typing", "/events/realm/presence"}) {
-    subscription(get(path), settings);
+    subscription(get(path), rules);
   }
 }
 END_TEST
@@ -93,7 +93,7 @@ START_TEST(other_paths_are_not_found) {
   for (const char* path :
        {"/users/presence", "/users//presence", "/users/10", "/users/10/presence/", "/users/10/presence/x", "/realm",
         "/realm/presence/", "/typing/", "/Typing", "/register/me", "/settings.json"}) {
-    assert_text(complaint(get(path), user_settings()), "404 Not found", path);
+    assert_text(complaint(get(path), user_rules()), "404 Not found", path);
   }
 }
 END_TEST
@@ -114,7 +114,7 @@ START_TEST(other_methods_are_refused_with_the_right_ones) {
       {"/users/me/presence", "DELETE", "GET, HEAD, POST, OPTIONS"},
   };
   for (const auto& row : rows) {
-    const Route result = route(request_for(row.bad, row.path), user_settings(), kRouteTime);
+    const Route result = route(request_for(row.bad, row.path), user_rules(), kRouteTime);
     assert_text(complaint(result), "405 Method not allowed", row.path);
     assert_text(std::get<Error>(result).allow, row.allow, row.path);
   }
@@ -123,16 +123,16 @@ END_TEST
 
 START_TEST(options_tells_the_methods_of_the_path) {
   const Route result = route(request_for("OPTIONS", "/settings"), {}, kRouteTime);
-  assert_text(std::get<Options>(result).methods, "PATCH");
+  assert_text(std::get<PreflightAnswer>(result).methods, "PATCH");
 }
 END_TEST
 
 START_TEST(who_has_no_name_is_refused) {
-  Settings settings = user_settings("");
-  settings.access.subscribe = "*";
-  settings.access.publish = "*";
+  RouteRules rules = user_rules("");
+  rules.access.subscribe = "*";
+  rules.access.publish = "*";
   for (const Way& way : kWays) {
-    const Route result = route(request_for(way.method, way.path), settings, kRouteTime);
+    const Route result = route(request_for(way.method, way.path), rules, kRouteTime);
     assert_text(complaint(result), "401 Authentication required", way.path);
     assert_text(std::get<Error>(result).challenge, "", "no token would help");
   }
@@ -144,24 +144,24 @@ START_TEST(a_foreign_page_changes_nothing) {
     Request request = request_for(way.method, way.path);
     request.sec_fetch_site = "cross-site";
     const bool reads = request.method == "GET" || request.method == "HEAD";
-    assert_text(complaint(request, user_settings()), reads ? "" : "403 Not authorized from this origin", way.path);
+    assert_text(complaint(request, user_rules()), reads ? "" : "403 Not authorized from this origin", way.path);
   }
 }
 END_TEST
 
 START_TEST(the_user_of_the_path_is_a_parameter) {
-  const Call other = call_of(get("/users/a@b.c/presence", "slim_presence=true"), user_settings());
+  const Call other = call_of(get("/users/a@b.c/presence", "slim_presence=true"), user_rules());
   assert_text(params_of(other), R"({"user_id":"a@b.c","slim_presence":"true"})");
-  assert_text(params_of(call_of(get("/users/me/presence"), user_settings())), R"({"user_id":"10"})");
+  assert_text(params_of(call_of(get("/users/me/presence"), user_rules())), R"({"user_id":"10"})");
   for (const std::string& user :
        {std::string("a\nb"), std::string("a\0b", 3), std::string("\xff"), std::string(256, 'x')}) {
-    assert_text(complaint(get("/users/" + user + "/presence"), user_settings()), "400 No such user");
+    assert_text(complaint(get("/users/" + user + "/presence"), user_rules()), "400 No such user");
   }
 }
 END_TEST
 
 START_TEST(a_query_cannot_name_another_user) {
-  const Call call = call_of(get("/users/11/presence", "user_id=12"), user_settings());
+  const Call call = call_of(get("/users/11/presence", "user_id=12"), user_rules());
   assert_text(params_of(call), "400 Parameter 'user_id' is given twice");
 }
 END_TEST
@@ -205,24 +205,23 @@ START_TEST(what_jsonb_cannot_hold_is_refused) {
 END_TEST
 
 START_TEST(without_a_body_the_query_counts_but_for_the_token) {
-  const Call call = call_of(get("/realm/presence", "access_token=secret&x=1"), user_settings());
+  const Call call = call_of(get("/realm/presence", "access_token=secret&x=1"), user_rules());
   assert_text(params_of(call), R"({"x":"1"})");
-  assert_text(params_of(call_of(request_for("POST", "/typing", "op=start"), user_settings())), "{}");
-  assert_text(params_of(call_of(get("/realm/presence", "x=%zz"), user_settings())),
-              "400 Invalid encoding in the query");
+  assert_text(params_of(call_of(request_for("POST", "/typing", "op=start"), user_rules())), "{}");
+  assert_text(params_of(call_of(get("/realm/presence", "x=%zz"), user_rules())), "400 Invalid encoding in the query");
 }
 END_TEST
 
 START_TEST(bodies_are_json_or_forms) {
   Request request = request_for("POST", "/typing");
   request.content_type = "application/x-www-form-urlencoded; charset=utf-8";
-  ck_assert(call_of(request, user_settings()).form);
+  ck_assert(call_of(request, user_rules()).form);
   request.content_type = "Application/JSON";
-  ck_assert(!call_of(request, user_settings()).form);
+  ck_assert(!call_of(request, user_rules()).form);
   request.content_type = "";
-  ck_assert(!call_of(request, user_settings()).form);
+  ck_assert(!call_of(request, user_rules()).form);
   request.content_type = "text/plain";
-  assert_text(complaint(request, user_settings()), "415 Send application/json or application/x-www-form-urlencoded");
+  assert_text(complaint(request, user_rules()), "415 Send application/json or application/x-www-form-urlencoded");
 }
 END_TEST
 

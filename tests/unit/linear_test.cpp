@@ -33,8 +33,8 @@ void assert_linear(const char* what, const std::function<void()>& work) {
   assert_that(taken < kMostSeconds, std::string(what) + ": " + std::to_string(taken) + " s");
 }
 
-std::string route_text(const Request& request, const Settings& settings = open_settings()) {
-  return complaint(route(request, settings, kRouteTime));
+std::string route_text(const Request& request, const RouteRules& rules = open_rules()) {
+  return complaint(route(request, rules, kRouteTime));
 }
 
 START_TEST(parameters_of_calls) {
@@ -75,15 +75,15 @@ START_TEST(paths_and_lists_of_channels) {
   for (int i = 0; i < 2000; ++i) {
     patterns += "p" + std::to_string(i) + "{user}{realm}* ";
   }
-  Settings settings = open_settings();
-  settings.access.subscribe = patterns;
+  RouteRules rules = open_rules();
+  rules.access.subscribe = patterns;
   const std::string names = numbered("p", ",") + "x";
   const std::string same = repeated([](int) { return "a,"; }) + "a";
   const std::string encoded = repeated([](int) { return "a%2C,"; }) + "a";
   const std::string slashes = repeated([](int) { return "/x%2F"; }) + "/..";
   assert_linear("different names", [&] {
     const std::string path = "/events/" + names;
-    assert_text(route_text(get(path), settings), "400 Too many channels (at most 64)");
+    assert_text(route_text(get(path), rules), "400 Too many channels (at most 64)");
   });
   assert_linear("one name many times", [&] {
     const std::string path = "/events/" + same;
@@ -105,12 +105,12 @@ START_TEST(paths_and_lists_of_channels) {
 END_TEST
 
 START_TEST(queries_and_headers) {
-  Settings settings = open_settings();
-  settings.access.token.query = true;
-  settings.access.token.cookie = "token";
+  RouteRules rules = open_rules();
+  rules.access.token.query = true;
+  rules.access.token.cookie = "token";
   JwtKeys keys;
   ck_assert(!keys.add(std::string(32, 'k'), "", ""));
-  settings.access.token.keys = &keys;
+  rules.access.token.keys = &keys;
   const std::string query = numbered("types", "=1&");
   const std::string types = "types=t" + numbered(",t", "");
   const std::string cookies = numbered("token=;c", "=1; ");

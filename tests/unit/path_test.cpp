@@ -179,38 +179,38 @@ END_TEST
 START_TEST(a_route_takes_names_with_separators_where_the_pattern_does) {
   std::string error;
   const auto slashes = NamePattern::compile("[a-z0-9/,]+", error);
-  Settings settings = open_settings();
-  settings.names = slashes.get();
-  settings.base = "/rt";
+  RouteRules rules = open_rules();
+  rules.names = slashes.get();
+  rules.base = "/rt";
   Request request = get("/rt/events/room/7,b/w");
   request.target = "/rt/events/room%2F7%2Cb/w";
-  assert_text(joined(subscription(request, settings).channels), "room/7,b");
-  assert_text(subscription(request, settings).wait_id, "w");
+  assert_text(joined(subscription(request, rules).channels), "room/7,b");
+  assert_text(subscription(request, rules).wait_id, "w");
   request = get("/rt/events/room/7,b");
   request.target = "/rt/events/room%2F7,b";
-  assert_text(joined(subscription(request, settings).channels), "b,room/7");
-  settings.names = &default_names();
-  assert_text(complaint(request, settings), "400 Invalid channel name 'room/7'");
+  assert_text(joined(subscription(request, rules).channels), "b,room/7");
+  rules.names = &default_names();
+  assert_text(complaint(request, rules), "400 Invalid channel name 'room/7'");
   request = get("/rt/events/a,b");
   request.target = "/rt/events/a%2Cb";
-  assert_text(complaint(request, settings), "400 Invalid channel name 'a,b'");
+  assert_text(complaint(request, rules), "400 Invalid channel name 'a,b'");
   request = get("/rt/events/secret");
   request.target = "/rt/events/open%2F..%2Fsecret";
-  assert_text(complaint(request, settings), "400 An encoded slash in a path with '.', '..' or '//'");
+  assert_text(complaint(request, rules), "400 An encoded slash in a path with '.', '..' or '//'");
   request = get("/rt/events/a");
   request.target = "/rt%2Fevents/a";
-  assert_text(complaint(request, settings), "404 Not found");
+  assert_text(complaint(request, rules), "404 Not found");
 }
 END_TEST
 
 START_TEST(a_user_in_the_path_may_hold_a_slash) {
-  Settings settings = open_settings();
-  settings.access.user = "10";
+  RouteRules rules = open_rules();
+  rules.access.user = "10";
   Request request = get("/users/a/b/presence");
   request.target = "/users/a%2Fb/presence";
-  assert_text(call_of(request, settings).user, "a/b");
+  assert_text(call_of(request, rules).user, "a/b");
   request.target = "";
-  assert_text(complaint(request, settings), "404 Not found");
+  assert_text(complaint(request, rules), "404 Not found");
 }
 END_TEST
 

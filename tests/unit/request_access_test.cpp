@@ -6,15 +6,15 @@ using namespace pgevents::testing;
 
 namespace {
 
-// Settings with a key, in which user 10 may listen to `a` and publish to `p`; and a request.
+// RouteRules with a key, in which user 10 may listen to `a` and publish to `p`; and a request.
 struct Scene {
   Case access;
-  Settings settings;
+  RouteRules rules;
   OriginRules origins;
   std::string cookie;
 
   Scene() {
-    settings.names = &default_names();
+    rules.names = &default_names();
     ck_assert(!origins.add("https://friend.example"));
     access.rules.origins = &origins;
     access.rules.anonymous = "open";
@@ -31,8 +31,8 @@ struct Scene {
     request().authorization = "";
   }
   Route result() {
-    settings.access = access.rules;
-    return route(request(), settings, kNow);
+    rules.access = access.rules;
+    return route(request(), rules, kNow);
   }
   std::string said() { return complaint(result()); }
 };
@@ -79,7 +79,7 @@ START_TEST(while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wa
     scene.request().path = row.path;
     scene.request().accept = row.accept;
     const Route found = scene.result();
-    std::string said = std::holds_alternative<Options>(found) ? "options" : "something else";
+    std::string said = std::holds_alternative<PreflightAnswer>(found) ? "options" : "something else";
     if (const auto* error = std::get_if<Error>(&found)) {
       said = std::to_string(error->status) + ' ' + error->msg;
     }
@@ -94,9 +94,9 @@ END_TEST
 
 START_TEST(the_time_is_that_of_the_request) {
   Scene scene;
-  scene.settings.access = scene.access.rules;
-  assert_text(complaint(route(scene.request(), scene.settings, 1700000099.9)), "");
-  assert_text(complaint(route(scene.request(), scene.settings, 1700000100)), "401 The token has expired");
+  scene.rules.access = scene.access.rules;
+  assert_text(complaint(route(scene.request(), scene.rules, 1700000099.9)), "");
+  assert_text(complaint(route(scene.request(), scene.rules, 1700000100)), "401 The token has expired");
 }
 END_TEST
 
@@ -166,14 +166,14 @@ START_TEST(early_data_is_refused_where_it_would_change_anything) {
       {"PATCH", "/settings", true, true},
   };
   for (const auto& row : rows) {
-    Settings settings = open_settings();
-    settings.access.user = "10";
+    RouteRules rules = open_rules();
+    rules.access.user = "10";
     Request request = request_for(row.method, row.path);
-    assert_text(complaint(request, settings), "", row.path);
+    assert_text(complaint(request, rules), "", row.path);
     request.early_data = true;
-    ck_assert_msg((complaint(request, settings).substr(0, 3) == "425") == row.refused, "%s %s", row.method, row.path);
+    ck_assert_msg((complaint(request, rules).substr(0, 3) == "425") == row.refused, "%s %s", row.method, row.path);
     request.idempotency_key = "k";
-    ck_assert_msg((complaint(request, settings).substr(0, 3) == "425") == row.refused_with_key, "%s %s, with a key",
+    ck_assert_msg((complaint(request, rules).substr(0, 3) == "425") == row.refused_with_key, "%s %s, with a key",
                   row.method, row.path);
   }
 }
@@ -241,7 +241,7 @@ END_TEST
 
 std::string told(const Route& route) {
   std::string text;
-  for (const Header& header : std::get<Options>(route).headers) {
+  for (const Header& header : std::get<PreflightAnswer>(route).headers) {
     text += header.name + ' ';
   }
   return text;

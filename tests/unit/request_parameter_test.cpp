@@ -200,9 +200,9 @@ START_TEST(unknown_parameters_are_ignored_but_not_bad_encoding) {
 END_TEST
 
 START_TEST(access_is_checked_before_parameters) {
-  Settings settings = open_settings();
-  settings.access.subscribe = "b";
-  assert_text(complaint(get(kPath, "timeout=x"), settings), "403 Not authorized for channel 'a'");
+  RouteRules rules = open_rules();
+  rules.access.subscribe = "b";
+  assert_text(complaint(get(kPath, "timeout=x"), rules), "403 Not authorized for channel 'a'");
 }
 END_TEST
 

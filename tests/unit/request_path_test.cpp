@@ -35,29 +35,29 @@ END_TEST
 
 START_TEST(with_a_base_the_path_must_start_with_it) {
   for (const char* base : {"/rt", "/rt/", "rt", "/rt//"}) {
-    Settings settings = open_settings();
-    settings.base = base;
-    assert_text(joined(subscription(get("/rt/events/a"), settings).channels), "a", base);
+    RouteRules rules = open_rules();
+    rules.base = base;
+    assert_text(joined(subscription(get("/rt/events/a"), rules).channels), "a", base);
     for (const char* path : {"/events/a", "/rtx/events/a", "/rt", "/rt/", "/rtevents/a", "/rtxevents/a",
                              "/rt/x/events/a", "/RT/events/a"}) {
-      assert_text(complaint(get(path), settings), "404 Not found", path);
+      assert_text(complaint(get(path), rules), "404 Not found", path);
     }
   }
 }
 END_TEST
 
 START_TEST(a_base_of_one_slash_is_a_base_too) {
-  Settings settings = open_settings();
-  settings.base = "/";
-  assert_text(joined(subscription(get("/events/a"), settings).channels), "a");
-  assert_text(complaint(get("/rt/events/a"), settings), "404 Not found");
+  RouteRules rules = open_rules();
+  rules.base = "/";
+  assert_text(joined(subscription(get("/events/a"), rules).channels), "a");
+  assert_text(complaint(get("/rt/events/a"), rules), "404 Not found");
 }
 END_TEST
 
 START_TEST(a_base_may_contain_events) {
-  Settings settings = open_settings();
-  settings.base = "/events/v1/";
-  assert_text(joined(subscription(get("/events/v1/events/a"), settings).channels), "a");
+  RouteRules rules = open_rules();
+  rules.base = "/events/v1/";
+  assert_text(joined(subscription(get("/events/v1/events/a"), rules).channels), "a");
 }
 END_TEST
 
@@ -107,20 +107,20 @@ END_TEST
 START_TEST(an_operators_pattern_decides) {
   std::string error;
   const auto digits = NamePattern::compile("[0-9]+", error);
-  Settings settings = open_settings();
-  settings.names = digits.get();
-  ck_assert_uint_eq(subscription(get("/events/1,22"), settings).channels.size(), 2);
-  assert_text(complaint(get("/events/1,a"), settings), "400 Invalid channel name 'a'");
+  RouteRules rules = open_rules();
+  rules.names = digits.get();
+  ck_assert_uint_eq(subscription(get("/events/1,22"), rules).channels.size(), 2);
+  assert_text(complaint(get("/events/1,a"), rules), "400 Invalid channel name 'a'");
 }
 END_TEST
 
 START_TEST(channels_have_a_limit_that_counts_each_once) {
-  Settings settings = open_settings();
-  settings.max_channels = 3;
-  ck_assert_uint_eq(subscription(get("/events/a,b,c"), settings).channels.size(), 3);
-  ck_assert_uint_eq(subscription(get("/events/a,a,a,a,b"), settings).channels.size(), 2);
-  assert_text(complaint(get("/events/a,b,c,d"), settings), "400 Too many channels (at most 3)");
-  assert_text(complaint(get("/events/a,b,c,d,!"), settings), "400 Too many channels (at most 3)");
+  RouteRules rules = open_rules();
+  rules.max_channels = 3;
+  ck_assert_uint_eq(subscription(get("/events/a,b,c"), rules).channels.size(), 3);
+  ck_assert_uint_eq(subscription(get("/events/a,a,a,a,b"), rules).channels.size(), 2);
+  assert_text(complaint(get("/events/a,b,c,d"), rules), "400 Too many channels (at most 3)");
+  assert_text(complaint(get("/events/a,b,c,d,!"), rules), "400 Too many channels (at most 3)");
 }
 END_TEST
 
@@ -149,7 +149,8 @@ END_TEST
 START_TEST(methods_have_their_routes) {
   ck_assert(subscription(request_for("HEAD", "/events/a")).head_only);
   assert_text(publication(request_for("POST", "/events/a")).channel, "a");
-  ck_assert(std::holds_alternative<Options>(route(request_for("OPTIONS", "/events/a"), open_settings(), kRouteTime)));
+  ck_assert(
+      std::holds_alternative<PreflightAnswer>(route(request_for("OPTIONS", "/events/a"), open_rules(), kRouteTime)));
   for (const char* method : {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "GETX", "", "PROPFIND"}) {
     assert_text(complaint(request_for(method, "/events/a")), "405 Method not allowed", method);
     assert_text(complaint(request_for(method, "/nowhere")), "404 Not found", method);
@@ -165,31 +166,31 @@ START_TEST(head_is_a_poll) {
 END_TEST
 
 START_TEST(nobody_gets_in_without_a_rule) {
-  Settings settings = open_settings();
-  settings.access.subscribe = "";
-  settings.access.publish = "";
-  assert_text(complaint(get("/events/a"), settings), "403 Not authorized for channel 'a'");
-  assert_text(complaint(request_for("HEAD", "/events/a"), settings), "403 Not authorized for channel 'a'");
-  assert_text(complaint(request_for("POST", "/events/a"), settings), "403 Not authorized for channel 'a'");
+  RouteRules rules = open_rules();
+  rules.access.subscribe = "";
+  rules.access.publish = "";
+  assert_text(complaint(get("/events/a"), rules), "403 Not authorized for channel 'a'");
+  assert_text(complaint(request_for("HEAD", "/events/a"), rules), "403 Not authorized for channel 'a'");
+  assert_text(complaint(request_for("POST", "/events/a"), rules), "403 Not authorized for channel 'a'");
 }
 END_TEST
 
 START_TEST(listening_and_publishing_are_granted_apart) {
-  Settings settings = open_settings();
-  settings.access.publish = "";
-  ck_assert_uint_eq(subscription(get("/events/a"), settings).channels.size(), 1);
-  assert_text(complaint(request_for("POST", "/events/a"), settings), "403 Not authorized for channel 'a'");
-  settings.access.publish = "a";
-  settings.access.subscribe = "";
-  assert_text(publication(request_for("POST", "/events/a"), settings).channel, "a");
-  assert_text(complaint(get("/events/a"), settings), "403 Not authorized for channel 'a'");
+  RouteRules rules = open_rules();
+  rules.access.publish = "";
+  ck_assert_uint_eq(subscription(get("/events/a"), rules).channels.size(), 1);
+  assert_text(complaint(request_for("POST", "/events/a"), rules), "403 Not authorized for channel 'a'");
+  rules.access.publish = "a";
+  rules.access.subscribe = "";
+  assert_text(publication(request_for("POST", "/events/a"), rules).channel, "a");
+  assert_text(complaint(get("/events/a"), rules), "403 Not authorized for channel 'a'");
 }
 END_TEST
 
 START_TEST(the_first_refused_channel_of_the_request_is_named) {
-  Settings settings = open_settings();
-  settings.access.subscribe = "a b";
-  assert_text(complaint(get("/events/a,z,b,c"), settings), "403 Not authorized for channel 'z'");
+  RouteRules rules = open_rules();
+  rules.access.subscribe = "a b";
+  assert_text(complaint(get("/events/a,z,b,c"), rules), "403 Not authorized for channel 'z'");
 }
 END_TEST
 

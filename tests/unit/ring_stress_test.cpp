@@ -26,7 +26,7 @@ struct Shared {
   std::atomic<bool> stop;
   std::atomic<std::uint64_t> reads;  // events that readers found whole and in their place
   std::atomic<std::uint64_t> lost;
-  std::atomic<std::uint64_t> lock;  // the caller's lock that Ring asks for: the holder's word
+  std::atomic<std::uint64_t> lock;  // the caller's lock that Ring asks for: the owner's word
   Lease lease;
   char problem[200];  // of a reader; empty = none
 };
@@ -251,8 +251,8 @@ END_TEST
 // --- two writers, one lease ---
 
 bool try_lock(std::atomic<std::uint64_t>& lock, std::uint64_t me) {
-  std::uint64_t holder = lock.load();
-  return (holder == 0 || holder_is_dead(holder)) && lock.compare_exchange_strong(holder, me);
+  std::uint64_t owner = lock.load();
+  return (owner == 0 || owner_is_dead(owner)) && lock.compare_exchange_strong(owner, me);
 }
 
 // As a worker does it: the lease says who should write, the lock keeps two from writing at once.
@@ -262,7 +262,7 @@ int write_with_lease(const Stage& stage) {
     return 1;
   }
   Shared& shared = stage.shared();
-  const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
   Random random(me);
   for (;;) {
     const bool mine = shared.lease.try_acquire(me, now_us() / 1000, kLeaseMs);
@@ -271,7 +271,7 @@ int write_with_lease(const Stage& stage) {
       continue;
     }
     ring.recover();
-    for (int i = 0; i < 5 && shared.lease.held_by(me); ++i) {
+    for (int i = 0; i < 5 && shared.lease.owned_by(me); ++i) {
       write_one(ring, random);
     }
     shared.lock = 0;
@@ -282,10 +282,10 @@ int write_with_lease(const Stage& stage) {
 bool depose(const Stage& stage, std::vector<Child>& writers, bool by_killing) {
   Shared& shared = stage.shared();
   const auto holds_lease = [&shared](const Child& writer) {
-    return static_cast<std::uint32_t>(shared.lease.holder.load()) == static_cast<std::uint32_t>(writer.pid());
+    return static_cast<std::uint32_t>(shared.lease.owner.load()) == static_cast<std::uint32_t>(writer.pid());
   };
-  const int holder = holds_lease(writers[0]) ? 0 : 1;
-  Child& old = writers[static_cast<std::size_t>(holder)];
+  const int owner = holds_lease(writers[0]) ? 0 : 1;
+  Child& old = writers[static_cast<std::size_t>(owner)];
   if (by_killing) {
     old.kill_and_reap();
   } else {

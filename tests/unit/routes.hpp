@@ -17,13 +17,13 @@ inline const NamePattern& default_names() {
   return *names;
 }
 
-// Settings under which everything is allowed, so that a test shows what it restricts.
-inline Settings open_settings() {
-  Settings settings;
-  settings.names = &default_names();
-  settings.access.subscribe = "*";
-  settings.access.publish = "*";
-  return settings;
+// RouteRules under which everything is allowed, so that a test shows what it restricts.
+inline RouteRules open_rules() {
+  RouteRules rules;
+  rules.names = &default_names();
+  rules.access.subscribe = "*";
+  rules.access.publish = "*";
+  return rules;
 }
 
 inline Request request_for(std::string_view method, std::string_view path, std::string_view query = "") {
@@ -44,26 +44,26 @@ inline std::string complaint(const Route& route) {
   return error == nullptr ? "" : std::to_string(error->status) + ' ' + error->msg;
 }
 
-inline std::string complaint(const Request& request, const Settings& settings = open_settings()) {
-  return complaint(route(request, settings, kRouteTime));
+inline std::string complaint(const Request& request, const RouteRules& rules = open_rules()) {
+  return complaint(route(request, rules, kRouteTime));
 }
 
-inline Subscription subscription(const Request& request, const Settings& settings = open_settings()) {
-  const Route result = route(request, settings, kRouteTime);
+inline Subscription subscription(const Request& request, const RouteRules& rules = open_rules()) {
+  const Route result = route(request, rules, kRouteTime);
   assert_text(complaint(result), "", std::string(request.path) + '?' + std::string(request.query));
   assert_that(std::holds_alternative<Subscription>(result), "no subscription");
   return std::get<Subscription>(result);
 }
 
-inline Publication publication(const Request& request, const Settings& settings = open_settings()) {
-  const Route result = route(request, settings, kRouteTime);
+inline Publication publication(const Request& request, const RouteRules& rules = open_rules()) {
+  const Route result = route(request, rules, kRouteTime);
   assert_text(complaint(result), "", request.path);
   assert_that(std::holds_alternative<Publication>(result), "no publication");
   return std::get<Publication>(result);
 }
 
-inline Call call_of(const Request& request, const Settings& settings) {
-  const Route result = route(request, settings, kRouteTime);
+inline Call call_of(const Request& request, const RouteRules& rules) {
+  const Route result = route(request, rules, kRouteTime);
   assert_text(complaint(result), "", std::string(request.method) + ' ' + std::string(request.path));
   assert_that(std::holds_alternative<Call>(result), "no call");
   return std::get<Call>(result);

@@ -16,28 +16,28 @@ namespace {
 constexpr std::int64_t kTtl = 1000;
 // A function: Check may fork for each test.
 std::uint64_t me() {
-  return holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  return owner_word(static_cast<std::uint32_t>(getpid()), 1);
 }
 
-std::uint64_t holder_of(const Child& child) {
-  return holder_word(static_cast<std::uint32_t>(child.pid()), 1);
+std::uint64_t owner_of(const Child& child) {
+  return owner_word(static_cast<std::uint32_t>(child.pid()), 1);
 }
 
 // --- holders ---
 
 START_TEST(a_holder_is_dead_when_its_process_is_gone) {
   const Child other(sleep_for_ever);
-  ck_assert(!holder_is_dead(me()));
-  ck_assert(!holder_is_dead(holder_of(other)));
-  ck_assert(!holder_is_dead(holder_word(1, 1)));  // lives, whether we may send it signals or not
-  ck_assert(holder_is_dead(holder_word(dead_pid(), 1)));
+  ck_assert(!owner_is_dead(me()));
+  ck_assert(!owner_is_dead(owner_of(other)));
+  ck_assert(!owner_is_dead(owner_word(1, 1)));  // lives, whether we may send it signals or not
+  ck_assert(owner_is_dead(owner_word(dead_pid(), 1)));
 }
 END_TEST
 
 START_TEST(numbers_that_kill_takes_for_groups_are_no_holders) {
-  ck_assert(holder_is_dead(holder_word(0, 1)));
-  ck_assert(holder_is_dead(holder_word(0xffffffff, 1)));
-  ck_assert(holder_is_dead(holder_word(0x80000001, 1)));
+  ck_assert(owner_is_dead(owner_word(0, 1)));
+  ck_assert(owner_is_dead(owner_word(0xffffffff, 1)));
+  ck_assert(owner_is_dead(owner_word(0x80000001, 1)));
 }
 END_TEST
 
@@ -46,27 +46,27 @@ END_TEST
 START_TEST(a_free_lease_is_given_to_the_first) {
   Lease lease;
   ck_assert(lease.try_acquire(me(), 100, kTtl));
-  ck_assert(lease.held_by(me()));
+  ck_assert(lease.owned_by(me()));
 }
 END_TEST
 
 START_TEST(a_lease_is_kept_from_others_until_it_runs_out) {
   const Child other(sleep_for_ever);
   Lease lease;
-  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
+  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
   ck_assert(!lease.try_acquire(me(), 100 + kTtl - 1, kTtl));
-  ck_assert(lease.held_by(holder_of(other)));
+  ck_assert(lease.owned_by(owner_of(other)));
   ck_assert(lease.try_acquire(me(), 100 + kTtl, kTtl));
-  ck_assert(lease.held_by(me()));
-  ck_assert(!lease.try_acquire(holder_of(other), 100 + kTtl, kTtl));
+  ck_assert(lease.owned_by(me()));
+  ck_assert(!lease.try_acquire(owner_of(other), 100 + kTtl, kTtl));
 }
 END_TEST
 
 START_TEST(a_holder_renews_its_lease) {
   const Child other(sleep_for_ever);
   Lease lease;
-  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
-  ck_assert(lease.try_acquire(holder_of(other), 900, kTtl));
+  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
+  ck_assert(lease.try_acquire(owner_of(other), 900, kTtl));
   ck_assert(!lease.try_acquire(me(), 900 + kTtl - 1, kTtl));
 }
 END_TEST
@@ -77,11 +77,11 @@ START_TEST(a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_fre
   ck_assert(!lease.renew(me(), 100, kTtl));  // never had it
   ck_assert(lease.try_acquire(me(), 100, kTtl));
   ck_assert(lease.renew(me(), 900, kTtl));
-  ck_assert(!lease.try_acquire(holder_of(other), 900 + kTtl - 1, kTtl));
+  ck_assert(!lease.try_acquire(owner_of(other), 900 + kTtl - 1, kTtl));
   ck_assert(lease.renew(me(), 900 + kTtl, kTtl));  // late, but nobody has come
-  ck_assert(lease.try_acquire(holder_of(other), 900 + 2 * kTtl, kTtl));
+  ck_assert(lease.try_acquire(owner_of(other), 900 + 2 * kTtl, kTtl));
   ck_assert(!lease.renew(me(), 900 + 2 * kTtl, kTtl));
-  lease.release(holder_of(other));
+  lease.release(owner_of(other));
   ck_assert(!lease.renew(me(), 900 + 2 * kTtl, kTtl));
   ck_assert(lease.try_acquire(me(), 900 + 2 * kTtl, kTtl));
 }
@@ -90,24 +90,24 @@ END_TEST
 START_TEST(a_released_lease_is_free_at_once) {
   const Child other(sleep_for_ever);
   Lease lease;
-  ck_assert(lease.try_acquire(holder_of(other), 100, kTtl));
+  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
   lease.release(me());
-  ck_assert(lease.held_by(holder_of(other)));  // it was not ours
-  lease.release(holder_of(other));
+  ck_assert(lease.owned_by(owner_of(other)));  // it was not ours
+  lease.release(owner_of(other));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
 }
 END_TEST
 
 START_TEST(the_lease_of_a_dead_holder_is_free_at_once) {
   Lease lease;
-  ck_assert(lease.try_acquire(holder_word(dead_pid(), 1), 100, kTtl));
+  ck_assert(lease.try_acquire(owner_word(dead_pid(), 1), 100, kTtl));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
 }
 END_TEST
 
 START_TEST(the_lease_of_a_former_process_of_our_number_is_free_at_once) {
   Lease lease;
-  ck_assert(lease.try_acquire(holder_word(static_cast<std::uint32_t>(getpid()), 0), 100, kTtl));
+  ck_assert(lease.try_acquire(owner_word(static_cast<std::uint32_t>(getpid()), 0), 100, kTtl));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
 }
 END_TEST
@@ -140,7 +140,7 @@ void race(RaceCount* counts, Try wins) {
   const std::int64_t deadline = now_us() + kRaceUs;
   for (int r = 0; r < kRacers; ++r) {
     racers.emplace_back([counts, wins, deadline] {
-      const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+      const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
       for (std::uint32_t i = 0; i < kItems && goes_on(deadline, [i] { return i >= kLeastItems; }); ++i) {
         meet(counts[i].arrived);
         if (wins(i, me)) {
@@ -171,7 +171,7 @@ START_TEST(one_of_many_gets_a_lease_that_ran_out) {
   const Child former(sleep_for_ever);
   auto* const lease = static_cast<Lease*>(leases.data());
   for (std::uint32_t i = 0; i < kItems; ++i) {
-    lease[i].holder = holder_of(former);
+    lease[i].owner = owner_of(former);
     lease[i].until_ms = 10;
   }
   race(static_cast<RaceCount*>(counts.data()),
@@ -213,7 +213,7 @@ START_TEST(a_wait_id_is_busy_for_all_processes) {
     if (!ids.attach(table.memory.data(), table.slots)) {
       return 2;
     }
-    const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+    const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
     return ids.acquire("page-1", me, mine) == WaitIds::Result::kBusy ? 0 : 1;
   });
   ck_assert_int_eq(other.wait(), 0);
@@ -235,7 +235,7 @@ END_TEST
 START_TEST(the_wait_id_of_a_dead_process_is_free) {
   Table table;
   std::uint32_t slot = 0;
-  ck_assert(table.ids.acquire("page-1", holder_word(dead_pid(), 1), slot) == WaitIds::Result::kAcquired);
+  ck_assert(table.ids.acquire("page-1", owner_word(dead_pid(), 1), slot) == WaitIds::Result::kAcquired);
   ck_assert(table.ids.acquire("page-1", me(), slot) == WaitIds::Result::kAcquired);
   std::uint32_t other = 0;
   ck_assert(table.ids.acquire("page-1", me(), other) == WaitIds::Result::kBusy);
@@ -258,7 +258,7 @@ END_TEST
 
 START_TEST(a_table_full_of_dead_holders_has_room) {
   Table table(16);
-  const std::uint64_t dead = holder_word(dead_pid(), 1);
+  const std::uint64_t dead = owner_word(dead_pid(), 1);
   std::uint32_t slot = 0;
   for (int i = 0; i < 16; ++i) {
     table.ids.acquire("page-" + std::to_string(i), dead, slot);
@@ -311,7 +311,7 @@ struct Turnstile {
 };
 
 int pass_until_stopped(Table& table, Turnstile& turnstile) {
-  const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
   while (!turnstile.stop.load()) {
     std::uint32_t slot = 0;
     if (table.ids.acquire("page", me, slot) != WaitIds::Result::kAcquired) {
@@ -349,7 +349,7 @@ END_TEST
 
 // Acquires and releases wait ids of a small table as fast as it can.
 int churn(Table& table, std::atomic<std::uint64_t>& rounds) {
-  const std::uint64_t me = holder_word(static_cast<std::uint32_t>(getpid()), 1);
+  const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
   for (;;) {
     std::uint32_t slot = 0;
     const std::string id = "page-" + std::to_string(rounds.fetch_add(1) % 7);

@@ -1,9 +1,9 @@
 // Publish bodies: checks what needs no database and leaves the text of the data untouched.
-#include <optional>
-#include <string>
+#include "core/request/publication.hpp"
 
-#include "core/request/complaint.hpp"
-#include "core/request/request.hpp"
+#include <utility>
+
+#include "core/request/type_filter.hpp"
 #include "core/text/json_text.hpp"
 #include "core/text/url.hpp"
 #include "core/wire/event.hpp"
@@ -13,7 +13,7 @@ namespace pgevents {
 namespace {
 
 Error bad_request(std::string msg) {
-  return complain(400, std::move(msg));
+  return make_error(400, std::move(msg));
 }
 
 // The members of a publication that have a meaning: raw JSON texts, nothing when absent.
