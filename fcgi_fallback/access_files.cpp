@@ -5,34 +5,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
 #include <utility>
+#include <vector>
+
+#include "core/jwt/key_options.hpp"
 
 namespace pgevents::fallback {
 
 namespace {
 
-constexpr off_t kMaxKeyFile = 1 << 20;  // far more than a set of the most keys that are taken
-
-// `FILE [kid=ID] [alg=ALG]`
-struct KeySpec {
-  std::string file, kid, alg;
-};
-
-bool parse_key(const std::string& text, KeySpec& spec) {
-  std::istringstream words(text);
-  words >> spec.file;
-  for (std::string word; words >> word;) {
-    const std::string name = word.substr(0, 4);
-    std::string* const target = name == "kid=" ? &spec.kid : name == "alg=" ? &spec.alg : nullptr;
-    if (target == nullptr || !target->empty() || word.size() == name.size()) {
-      return false;
-    }
-    *target = word.substr(name.size());
+// The words of `FILE [kid=ID] [alg=ALG]`.
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) {
+    words.push_back(std::move(word));
   }
-  return !spec.file.empty();
+  return words;
 }
 
 // An open file that closes itself. What is no file (a pipe, say) must not hold the program up.
@@ -53,8 +46,8 @@ class KeyFile {
     if (fd_ < 0 || fstat(fd_, &info) != 0) {
       return std::strerror(errno);
     }
-    if (!S_ISREG(info.st_mode) || info.st_size > kMaxKeyFile) {
-      return "is no file, or larger than 1 MB";
+    if (!S_ISREG(info.st_mode) || info.st_size > static_cast<off_t>(kMaxKeyFileBytes)) {
+      return kNotKeyFile;
     }
     char piece[4096];
     ssize_t got = 0;
@@ -72,17 +65,20 @@ class KeyFile {
 };
 
 std::optional<std::string> add_key(const std::string& option, JwtKeys& keys) {
-  KeySpec spec;
-  if (!parse_key(option, spec)) {
+  const auto words = words_of(option);
+  KeyOptions options;
+  const bool good = !words.empty() && std::all_of(words.begin() + 1, words.end(),
+                                                  [&](const std::string& word) { return options.take(word); });
+  if (!good) {
     return "--jwt-key: give a file, and perhaps kid=ID and alg=ALG";
   }
   std::string text;
-  auto problem = KeyFile(spec.file).read_into(text);
+  auto problem = KeyFile(words.front()).read_into(text);
   if (!problem) {
-    problem = keys.add(text, spec.kid, spec.alg);
+    problem = keys.add(text, options.kid, options.alg);
   }
   if (problem) {
-    problem = "--jwt-key: " + spec.file + ": " + *problem;
+    problem = "--jwt-key: " + words.front() + ": " + *problem;
   }
   return problem;
 }

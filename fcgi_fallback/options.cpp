@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/text/header_value.hpp"
+
 namespace pgevents::fallback {
 
 namespace {
@@ -92,12 +94,9 @@ bool add_parts(ProgramOptions& options, std::string_view value, const char* sepa
   }
 }
 
-// Names of cookies are tokens (RFC 9110, section 5.6.2).
 bool set_cookie_name(ProgramOptions& options, std::string_view value) {
   options.jwt_cookie = value;
-  return std::all_of(value.begin(), value.end(), [](char c) {
-    return c > ' ' && c < 127 && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
-  });
+  return is_cookie_name(value);
 }
 
 constexpr OptionSpec kOptions[] = {

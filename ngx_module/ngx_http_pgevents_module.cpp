@@ -1,4 +1,5 @@
 // The module's face to nginx: directives, contexts, and what happens when a worker starts and leaves.
+#include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database.hpp"
 #include "ngx_module/http/handler.hpp"

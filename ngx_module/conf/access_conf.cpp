@@ -4,14 +4,12 @@
 
 #include <string>
 
-#include "core/request/access.hpp"
-#include "ngx_module/conf/conf.hpp"
+#include "core/jwt/key_options.hpp"
+#include "core/request/grant_pattern.hpp"
+#include "core/text/header_value.hpp"
 
 namespace pgevents::nginx {
 namespace {
-
-// Far more than a set of the most keys that are taken.
-constexpr off_t kMaxKeyFile = 1024 * 1024;
 
 char* conf_error() {
   return static_cast<char*>(NGX_CONF_ERROR);
@@ -37,7 +35,8 @@ class KeyFile {
   bool is_open() const noexcept { return fd_ != NGX_INVALID_FILE; }
   bool is_usual() const noexcept {
     ngx_file_info_t info;
-    return ngx_fd_info(fd_, &info) != NGX_FILE_ERROR && ngx_is_file(&info) && ngx_file_size(&info) <= kMaxKeyFile;
+    return ngx_fd_info(fd_, &info) != NGX_FILE_ERROR && ngx_is_file(&info) &&
+           ngx_file_size(&info) <= static_cast<off_t>(kMaxKeyFileBytes);
   }
   // False on errors, which are in errno.
   bool append_to(std::string& text) const {
@@ -64,7 +63,7 @@ bool read_key_file(ngx_conf_t* cf, ngx_str_t& name, std::string& text) {
     return false;
   }
   if (!file.is_usual()) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\" is no file, or larger than 1 MB", &name);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, kNotKeyFile);
     return false;
   }
   if (!file.append_to(text)) {
@@ -74,17 +73,7 @@ bool read_key_file(ngx_conf_t* cf, ngx_str_t& name, std::string& text) {
   return true;
 }
 
-// `kid=…` or `alg=…`, each once.
-bool parse_key_option(std::string_view text, std::string_view& kid, std::string_view& alg) {
-  std::string_view* const target = text.substr(0, 4) == "kid=" ? &kid : text.substr(0, 4) == "alg=" ? &alg : nullptr;
-  if (target == nullptr || !target->empty() || text.size() == 4) {
-    return false;
-  }
-  *target = text.substr(4);
-  return true;
-}
-
-char* add_key(ngx_conf_t* cf, AccessConf& access, std::string_view kid, std::string_view alg) {
+char* add_key(ngx_conf_t* cf, AccessConf& access, const KeyOptions& options) {
   ngx_str_t name = argument(cf, 1);
   std::string text;
   if (!read_key_file(cf, name, text)) {
@@ -96,21 +85,11 @@ char* add_key(ngx_conf_t* cf, AccessConf& access, std::string_view kid, std::str
   if (access.keys == nullptr) {
     return conf_error();
   }
-  if (const auto fault = access.keys->add(text, kid, alg)) {
+  if (const auto fault = access.keys->add(text, options.kid, options.alg)) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, Printable(*fault).c_str());
     return conf_error();
   }
   return NGX_CONF_OK;
-}
-
-// token of RFC 9110, section 5.6.2, which names of cookies are.
-bool is_cookie_name(std::string_view name) {
-  for (const char c : name) {
-    if (c <= ' ' || c >= 127 || std::string_view("()<>@,;:\\\"/[]?={}").find(c) != std::string_view::npos) {
-      return false;
-    }
-  }
-  return true;
 }
 
 void merge_value(ngx_http_complex_value_t*& value, ngx_http_complex_value_t* inherited) noexcept {
@@ -159,20 +138,23 @@ char* set_patterns(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
 }
 
 char* set_jwt_key(ngx_conf_t* cf, ngx_command_t*, void* conf) {
-  std::string_view kid;
-  std::string_view alg;
+  KeyOptions options;
   for (ngx_uint_t i = 2; i < cf->args->nelts; ++i) {
-    if (!parse_key_option(view(argument(cf, i)), kid, alg)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: invalid parameter \"%V\"", &argument(cf, i));
+    if (!options.take(view(argument(cf, i)))) {
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                         "pgevents: invalid parameter \"%V\"; behind the file stand at most one kid=ID and one alg=ALG",
+                         &argument(cf, i));
       return conf_error();
     }
   }
-  return guarded(cf->log, conf_error(), [&] { return add_key(cf, static_cast<LocConf*>(conf)->access, kid, alg); });
+  return guarded(cf->log, conf_error(), [&] { return add_key(cf, static_cast<LocConf*>(conf)->access, options); });
 }
 
 char* set_jwt_cookie(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   if (!is_cookie_name(view(argument(cf, 1)))) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is no name of a cookie", &argument(cf, 1));
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "pgevents: \"%V\" cannot be the name of a cookie; use letters, digits, \"_\" and \"-\"",
+                       &argument(cf, 1));
     return conf_error();
   }
   return ngx_conf_set_str_slot(cf, cmd, conf);

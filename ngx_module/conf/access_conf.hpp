@@ -1,29 +1,11 @@
-// What nginx.conf says about access: the directives of identities, grants, tokens and origins. Part of LocConf, merged
-// like it; keys and origins are made when their directives are read and shared by the levels that inherit them.
+// Reads and merges the directives of access.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
 
-#include "core/jwt/jwt.hpp"
-#include "core/request/origin.hpp"
+#include "ngx_module/conf/conf_structs.hpp"
 
 namespace pgevents::nginx {
-
-struct AccessConf {
-  ngx_http_complex_value_t* user;
-  ngx_http_complex_value_t* realm;
-  ngx_http_complex_value_t* subscribe;
-  ngx_http_complex_value_t* publish;
-  ngx_http_complex_value_t* anonymous;
-  JwtKeys* keys;         // null: tokens are not looked at
-  OriginRules* origins;  // null: none
-  ngx_str_t jwt_cookie;
-  ngx_str_t jwt_audience;
-  ngx_str_t jwt_issuer;
-  ngx_msec_t jwt_leeway;
-  ngx_flag_t jwt_query;
-  ngx_flag_t jwt_require_exp;
-};
 
 // `conf` is zeroed.
 void init_access_conf(AccessConf& conf) noexcept;

@@ -2,9 +2,12 @@
 #include "ngx_module/conf/conf.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "core/shared/ring.hpp"
+#include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conninfo.hpp"
 #include "ngx_module/zone/zone.hpp"
 
@@ -93,7 +96,7 @@ char* check_bounds(ngx_conf_t* cf, void* post, void* data) {
     return NGX_CONF_OK;
   }
   const auto* args = static_cast<ngx_str_t*>(cf->args->elts);
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is out of range, which is from %s", &args[1],
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: \"%V\" is out of range; give a value from %s", &args[1],
                      bounds.range);
   return conf_error();
 }
@@ -194,7 +197,8 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto* main = static_cast<MainConf*>(conf);
   auto* args = static_cast<ngx_str_t*>(cf->args->elts);
   if (view(args[1]) == "off" || find_database(main, args[1]) != nullptr) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: database name \"%V\" is taken", &args[1]);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: database name \"%V\" is %s; choose another name", &args[1],
+                       view(args[1]) == "off" ? "reserved" : "already used");
     return conf_error();
   }
   auto* database = static_cast<DatabaseConf*>(ngx_pcalloc(cf->pool, sizeof(DatabaseConf)));
@@ -212,11 +216,13 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   database->presence = 1;
   for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
     if (is_duplicate(args, i)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"", &args[i]);
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"; give it once", &args[i]);
       return conf_error();
     }
     if (!parse_parameter(args[i], *database)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: invalid parameter \"%V\"", &args[i]);
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                         "pgevents: invalid parameter \"%V\"; docs/directives.md lists the parameters and their values",
+                         &args[i]);
       return conf_error();
     }
   }

@@ -73,8 +73,10 @@ bool resolve_hosts(ngx_conf_t* cf, Pairs& pairs) {
     if (!is_socket_path(name)) {
       address = resolve(name);
       if (address.empty()) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: host \"%s\" of the database not found",
-                           Printable(name).c_str());
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0,
+            "pgevents: host \"%s\" of the database not found; correct it, or give its address as hostaddr",
+            Printable(name).c_str());
         return false;
       }
       any = true;
@@ -116,7 +118,9 @@ bool parse_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, const char**& key
   if (options == nullptr) {
     // libpq's message may quote the string, password included: it stays out of the log.
     PQfreemem(message);
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: the connection string of the database is not valid");
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "pgevents: the connection string of the database is not valid; give keyword=value pairs or a "
+                       "postgresql:// URI");
     return false;
   }
   Pairs pairs;

@@ -56,10 +56,9 @@ test('accepts pgevents_database in http only', async () => {
   await rejected(inServer(`location / { pgevents_database inner "${kInfo}"; }`), /not allowed here/);
 });
 
-test('rejects a database name that is taken', async () => {
-  await rejected(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`),
-    /"main" is taken/);
-  await rejected(inServer('', `pgevents_database off "${kInfo}";`), /"off" is taken/);
+test('a database has a name of its own', async () => {
+  await refused(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`), /"main" is already used/);
+  await refused(inServer('', `pgevents_database off "${kInfo}";`), /"off" is reserved/);
 });
 
 test('rejects an invalid connection string without repeating what may be a password', async () => {
@@ -108,9 +107,8 @@ for (const [directive, value, range] of [
     '1 to 1024m'],
   ['jwt_leeway', '2d', '0 to 1d'],
 ]) {
-  test(`rejects "pgevents_${directive} ${value}", which is out of range`, () =>
-    rejected(inServer(`location / { pgevents_${directive} ${value}; }`),
-      new RegExp(`"${value}" is out of range, which is from ${range}`)));
+  test(`"pgevents_${directive} ${value}" is out of range`, () => refused(inServer(`location / { pgevents_${directive} ${value}; }`),
+    new RegExp(`"${value}" is out of range; give a value from ${range}`)));
 }
 
 for (const directive of ['pgevents_timeout x', 'pgevents_heartbeat', 'pgevents_retry 1s 2s', 'pgevents_max_channels many',
@@ -179,7 +177,7 @@ for (const [what, content, reason] of [
   ['a private key', rsaPrivate, /private/],
   ['broken JSON', '{"kty":"oct","k":"c2VjcmV0LWJ1dC1icm9rZW4tc2VjcmV0LWJ1dC1icm9rZW4"', /key ".*\/bad\.key": /],
   ['a JWK of a private kind of key', JSON.stringify({ kty: 'secretkind', k: 'c2VjcmV0' }), /key ".*\/bad\.key": /],
-  ['too much', 'secret-'.repeat(200_000), /is no file, or larger than 1 MB/],
+  ['too much', 'secret-'.repeat(200_000), /not a regular file of at most 1 MiB/],
 ]) {
   test(`rejects a key file with ${what} by its name, without any of its content`, async () => {
     const said = await rejected(inLocation('pgevents_jwt_key bad.key;'), reason, { 'bad.key': content });
@@ -188,11 +186,10 @@ for (const [what, content, reason] of [
   });
 }
 
-test('rejects a missing key file, and one that is not a file, by its full name', async () => {
-  const missing = /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/;
-  await rejected(inLocation('pgevents_jwt_key none.key;'), missing);
-  await rejected(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null" is no file/);
-  await rejected(inLocation('pgevents_jwt_key /;'), /key "\/" is no file/);
+test('a key file that is not there, or is no file, is refused by its full name', async () => {
+  await refused(inLocation('pgevents_jwt_key none.key;'), /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/);
+  await refused(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null": not a regular file/);
+  await refused(inLocation('pgevents_jwt_key /;'), /key "\/": not a regular file/);
 });
 
 test('does not wait for a pipe in the place of a key file', async () => {
@@ -201,7 +198,7 @@ test('does not wait for a pipe in the place of a key file', async () => {
   await nginx.configure(inLocation('pgevents_jwt_key pipe.key;'));
   const [passed, said] = await nginx.test();
   assert.equal(passed, false);
-  assert.match(said, /pipe\.key" is no file/);
+  assert.match(said, /pipe\.key": not a regular file/);
 });
 
 for (const [parameters, reason] of [
@@ -219,8 +216,8 @@ for (const [parameters, reason] of [
 }
 
 for (const [directive, reason] of [
-  ['pgevents_jwt_cookie "a b"', /"a b" is no name of a cookie/],
-  ['pgevents_jwt_cookie a=b', /is no name of a cookie/],
+  ['pgevents_jwt_cookie "a b"', /"a b" cannot be the name of a cookie/],
+  ['pgevents_jwt_cookie a=b', /cannot be the name of a cookie/],
   ['pgevents_jwt_query maybe', /it must be "on" or "off"/],
   ['pgevents_jwt_require_exp 1', /it must be "on" or "off"/],
   ['pgevents_jwt_leeway soon', /invalid value/],

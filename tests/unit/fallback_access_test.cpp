@@ -298,10 +298,10 @@ START_TEST(bad_keys_and_origins_are_rejected_at_the_start_without_quoting_them) 
       {kSecret, {"--jwt-key", key + " color=red"}, "--jwt-key: give a file"},
       {kSecret, {"--jwt-key", key + " kid="}, "--jwt-key: give a file"},
       {kSecret, {"--jwt-key", key + " kid=a kid=b"}, "--jwt-key: give a file"},
-      {kSecret, {"--jwt-key", key + ";" + fifo}, "--jwt-key: " + fifo + ": is no file"},
+      {kSecret, {"--jwt-key", key + ";" + fifo}, "--jwt-key: " + fifo + ": not a regular file"},
       {kSecret, {"--jwt-key", scratch / "nothing"}, "No such file or directory"},
-      {std::string(1 << 21, 'x'), {"--jwt-key", key}, "--jwt-key: " + key + ": is no file, or larger than 1 MB"},
-      {kSecret, {"--jwt-key", "/tmp"}, "--jwt-key: /tmp: is no file"},
+      {std::string(1 << 21, 'x'), {"--jwt-key", key}, "--jwt-key: " + key + ": not a regular file of at most 1 MiB; name the file of the key"},
+      {kSecret, {"--jwt-key", "/tmp"}, "--jwt-key: /tmp: not a regular file"},
       {kSecret, {"--allow-origin", "app.example"}, "--allow-origin: "},
       {kSecret, {"--allow-origin", "~("}, "--allow-origin: "}};
   for (const auto& row : rows) {

@@ -1,0 +1,67 @@
+// What nginx.conf contains: plain structs that nginx allocates and merges. One DatabaseConf for each
+// `pgevents_database`.
+#pragma once
+
+#include "ngx_module/nginx.hpp"
+
+#include "core/jwt/jwt.hpp"
+#include "core/request/origin.hpp"
+#include "core/text/name_pattern.hpp"
+
+namespace pgevents::nginx {
+
+class Database;
+
+// `pgevents_database`. The conninfo is kept in libpq's keyword form, with host names already resolved, so that
+// connecting never blocks a worker.
+struct DatabaseConf {
+  ngx_str_t name;
+  const char** keywords;
+  const char** values;
+  ngx_uint_t connections;
+  size_t ring_size;
+  ngx_uint_t preload;
+  ngx_msec_t sweep;
+  ngx_msec_t prune;     // 0: off
+  ngx_flag_t presence;  // connections count as contact
+  ngx_shm_zone_t* zone;
+  Database* worker;  // this process's object, null outside workers
+};
+
+struct MainConf {
+  ngx_array_t databases;  // of DatabaseConf*
+};
+
+// The directives of identities, grants, tokens and origins. Keys and origins are made when their directives are read;
+// the levels that inherit them share them.
+struct AccessConf {
+  ngx_http_complex_value_t* user;
+  ngx_http_complex_value_t* realm;
+  ngx_http_complex_value_t* subscribe;
+  ngx_http_complex_value_t* publish;
+  ngx_http_complex_value_t* anonymous;
+  JwtKeys* keys;         // null: tokens are not looked at
+  OriginRules* origins;  // null: none
+  ngx_str_t jwt_cookie;
+  ngx_str_t jwt_audience;
+  ngx_str_t jwt_issuer;
+  ngx_msec_t jwt_leeway;
+  ngx_flag_t jwt_query;
+  ngx_flag_t jwt_require_exp;
+};
+
+struct LocConf {
+  ngx_http_complex_value_t* database;
+  AccessConf access;
+  ngx_msec_t timeout;
+  ngx_msec_t heartbeat;
+  ngx_msec_t retry;
+  time_t poll_interval;
+  ngx_uint_t max_channels;
+  size_t max_event_size;
+  ngx_flag_t release_request;
+  ngx_str_t channel_pattern;
+  NamePattern* names;
+};
+
+}  // namespace pgevents::nginx
