@@ -114,7 +114,7 @@ Bounds jwt_leeway_bounds = {check_bounds<ngx_msec_t>, 0, kDayMs, "0 to 1d"};
 
 void* create_main_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
-  if (conf == nullptr || ngx_array_init(&conf->databases, cf->pool, 2, sizeof(DatabaseConf*)) != NGX_OK) {
+  if (conf == nullptr || ngx_array_init(&conf->databases, cf->pool, 2, sizeof(void*)) != NGX_OK) {
     return nullptr;
   }
   return conf;

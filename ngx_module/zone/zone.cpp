@@ -54,7 +54,7 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
     zone->data = slab(zone)->data;
     return NGX_OK;
   }
-  const auto ring_size = reinterpret_cast<std::size_t>(zone->data);
+  const auto ring_size = *static_cast<const std::size_t*>(zone->data);
   auto* root = static_cast<SharedRoot*>(ngx_slab_calloc(slab(zone), block_bytes(ring_size)));
   if (root == nullptr) {
     ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0, "pgevents: no room for the ring in zone \"%V\"", &zone->shm.name);
@@ -102,8 +102,13 @@ ngx_shm_zone_t* add_zone(ngx_conf_t* cf, const ngx_str_t& database, const char* 
   if (zone == nullptr) {
     return nullptr;
   }
+  auto* const wanted = static_cast<std::size_t*>(ngx_palloc(cf->pool, sizeof(std::size_t)));
+  if (wanted == nullptr) {
+    return nullptr;
+  }
+  *wanted = ring_size;
   zone->init = init_zone;
-  zone->data = reinterpret_cast<void*>(ring_size);
+  zone->data = wanted;  // until init_zone() replaces it by the root
   return zone;
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# clang-tidy finds nothing in core, postgres and fallback.
-# $1: the build directory, which holds compile_commands.json. The module is compiled by nginx's own build and checked by
-# gcc and clang with warnings as errors there (tests/builds).
+# clang-tidy finds nothing in core, postgres, fallback and module.
+# $1: the build directory, with CMake's compile_commands.json and nginx's Makefile (in nginx-build), from which those of the
+# module are made.
 set -euo pipefail
-mapfile -t files < <(git ls-files -- 'core/**.cpp' 'postgres/*.cpp' 'fcgi_fallback/*.cpp')
-printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$1" --quiet --warnings-as-errors='*'
+tidy() { xargs -P "$(nproc)" -n 4 clang-tidy -p "$1" --quiet --warnings-as-errors='*'; }
+git ls-files -- 'core/**.cpp' 'postgres/*.cpp' 'fcgi_fallback/*.cpp' | tidy "$1"
+node tests/lint/module-commands.mjs "$1" build/lint
+git ls-files -- 'ngx_module/**.cpp' | tidy build/lint

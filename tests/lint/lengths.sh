@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
-# source files stay below 600 lines (400 are the aim).
-# Long files are listed; only very long ones fail.
+# Source files have at most 400 lines.
+# Functions have at most 40: clang-tidy counts them (readability-function-size in .clang-tidy).
 set -euo pipefail
 status=0
 while read -r lines file; do
   [[ $file != total ]] || continue
-  if ((lines > 600)); then
-    echo "too long: $file ($lines lines)"
-    status=1
-  elif ((lines > 400)); then
-    echo "long: $file ($lines lines)"
-  fi
-done < <(git ls-files -- run '*.cpp' '*.hpp' '*.h' '*.c' '*.sh' '*.mjs' '*.js' '*.css' | xargs wc -l)
+  ((lines > 400)) || continue
+  echo "too long: $file ($lines lines); split it"
+  status=1
+done < <(git ls-files -- run config config.make '*.cpp' '*.hpp' '*.sh' '*.mjs' '*.js' '*.css' '*.sql' '*.pml' |
+  grep -v '\.golden\.' | xargs wc -l)
 exit "$status"

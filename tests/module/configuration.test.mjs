@@ -65,7 +65,7 @@ test('rejects an invalid connection string without repeating what may be a passw
   for (const text of ['hots=/tmp', 'host=/tmp password s3cret', 'postgresql://me:s3cret@[::1/x']) {
     const [passed, said] = await check(inServer('', `pgevents_database main "${text}";`));
     assert.equal(passed, false);
-    assert.match(said, /\[emerg\] pgevents: the connection string .* is not valid in .*nginx.conf:[0-9]+/);
+    assert.match(said, /\[emerg\] pgevents: the connection string of the database is not valid; .* in .*nginx.conf:[0-9]+/);
     assert.doesNotMatch(said, /s3cret/);
   }
 });

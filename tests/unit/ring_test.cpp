@@ -1,8 +1,8 @@
-// What the ring promises to one process: contents, floor, chains, lost positions, layout. Kills and races:
-// ring_stress_test.
+// What the ring promises to one process: contents, floor, chains, lost positions, layout. Kills and races are in
+// ring_stress_test, damaged memory in ring_damage_test.
 #include "core/shared/ring.hpp"
 
-#include <cstring>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,38 +15,6 @@ using namespace pgevents;
 using namespace pgevents::testing;
 
 namespace {
-
-struct TestRing {
-  explicit TestRing(std::size_t data_bytes = Ring::kMinDataBytes) : memory(Ring::memory_size(data_bytes)) {
-    ck_assert(ring.create(memory.data(), memory.size(), {}));
-    ring.reset(kFirstId);
-  }
-  SharedMemory memory;
-  Ring ring;
-};
-
-EventView small_event(std::uint64_t id, std::string_view channel, std::string_view data = "1") {
-  return {id, channel, 1700000000000000, "t", data};
-}
-
-// The ids of a channel behind a cursor, by find_after and then along the chain.
-std::vector<std::uint64_t> channel_ids(const Ring& ring, std::string_view channel, std::uint64_t after) {
-  std::vector<std::uint64_t> ids;
-  std::uint64_t pos = 0;
-  RingEvent event;
-  for (auto found = ring.find_after(channel, after, pos); found == Ring::Read::kOk;
-       found = ring.next_in_channel(pos, channel, pos)) {
-    ck_assert(ring.read(pos, event) == Ring::Read::kOk);
-    ck_assert(event.channel == channel);
-    ids.push_back(event.id);
-  }
-  return ids;
-}
-
-void assert_sound(const Ring& ring) {
-  const Inspection inspection(ring);
-  ck_assert_msg(inspection.problem().empty(), "%s", inspection.problem().c_str());
-}
 
 START_TEST(a_new_ring_is_empty) {
   SharedMemory memory(Ring::memory_size(Ring::kMinDataBytes));
@@ -216,22 +184,6 @@ START_TEST(channels_of_one_bucket_do_not_mix) {
 }
 END_TEST
 
-// The entry's words in a ring of the least size.
-std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
-  auto* const words = static_cast<std::uint64_t*>(test.memory.data());
-  return words + (test.memory.size() - Ring::kMinDataBytes + pos % Ring::kMinDataBytes) / 8;
-}
-
-// A name of the same bucket as `name`.
-std::string neighbour_of(const Ring& ring, const std::string& name) {
-  for (int i = 0;; ++i) {
-    std::string other = "b" + std::to_string(i);
-    if ((ring.hash(other) ^ ring.hash(name)) % 64 == 0) {
-      return other;
-    }
-  }
-}
-
 START_TEST(channels_with_the_same_hash_do_not_mix) {
   TestRing test;
   const std::string one = "a";
@@ -391,157 +343,6 @@ START_TEST(recover_empties_a_ring_whose_entries_make_no_sense) {
 }
 END_TEST
 
-void call_everything(const Ring& ring, Random& random, const std::vector<std::uint64_t>& positions) {
-  const Ring::Snapshot now = ring.snapshot();
-  RingEvent event;
-  for (int i = 0; i < 20; ++i) {
-    std::uint64_t a = 0;
-    std::uint64_t b = 0;
-    std::uint64_t c = 0;
-    const std::uint64_t pos =
-        i % 2 == 0 ? positions[random.below(positions.size())] : now.head_pos - 8 * random.below(9000);
-    const std::string channel = channel_name(random.below(kChannels));
-    if (ring.read(pos, event) == Ring::Read::kOk) {
-      ck_assert_uint_le(event.data.data_offset + event.data.data_size, event.json.size());
-    }
-    (void)ring.peek(pos, a, b, c);
-    (void)ring.next_in_channel(pos, channel, a);
-    (void)ring.find_after(channel, i % 3 == 0 ? now.floor : now.last_id - random.below(200), a);
-  }
-}
-
-// The guard page behind the memory, a sanitizer or the time limit end the program when one of these goes astray.
-START_TEST(readers_survive_any_damage_to_the_memory) {
-  TestRing test;
-  append_next(test.ring, 2000);
-  const auto* const bytes = static_cast<const char*>(test.memory.data());
-  const std::vector<char> good(bytes, bytes + test.memory.size());
-  std::vector<std::uint64_t> positions;
-  for (std::uint64_t back = 8; back < Ring::kMinDataBytes; back += 8) {
-    RingEvent event;
-    const std::uint64_t pos = test.ring.snapshot().head_pos - back;
-    if (test.ring.read(pos, event) == Ring::Read::kOk) {
-      positions.push_back(pos);
-    }
-  }
-  ck_assert_uint_gt(positions.size(), 50);
-
-  Random random(1);
-  for (int round = 0; round < 3000; ++round) {
-    std::memcpy(test.memory.data(), good.data(), good.size());
-    auto* const words = static_cast<std::uint64_t*>(test.memory.data());
-    // Headers and buckets are a small part of the memory; every other round damages only them.
-    const std::size_t range = (round % 2 == 0 ? test.memory.size() : test.memory.size() - Ring::kMinDataBytes) / 8;
-    for (std::uint64_t damage = 1 + random.below(round % 3 == 0 ? 2000 : 20); damage > 0; --damage) {
-      const std::uint64_t likely = positions[random.below(positions.size())];
-      const std::uint64_t values[] = {random.next(), likely, likely + 8 * random.below(9), random.below(100000), 0};
-      words[random.below(range)] = values[random.below(5)];
-    }
-    call_everything(test.ring, random, positions);
-  }
-}
-END_TEST
-
-START_TEST(an_entry_with_a_damaged_word_is_lost_or_fit_to_use) {
-  TestRing test;
-  const std::uint64_t pos = test.ring.snapshot().head_pos;
-  append_next(test.ring, 3);
-  RingEvent event;
-  for (std::size_t word = 0; word < ring::kEntryWords; ++word) {
-    std::uint64_t& damaged = words_at(test, pos)[word];
-    const std::uint64_t good = damaged;
-    for (int bit = 0; bit < 64; ++bit) {
-      damaged = good ^ (std::uint64_t{1} << bit);
-      if (test.ring.read(pos, event) != Ring::Read::kOk) {
-        continue;
-      }
-      ck_assert_uint_le(event.data.data_offset + event.data.data_size, event.json.size());
-    }
-    damaged = good;
-  }
-  ck_assert(test.ring.read(pos, event) == Ring::Read::kOk && is_whole(event));
-}
-END_TEST
-
-START_TEST(a_chain_that_runs_in_circles_comes_to_an_end) {
-  TestRing test;
-  const std::string other = neighbour_of(test.ring, "a");
-  const std::uint64_t first = test.ring.snapshot().head_pos;
-  for (std::uint64_t id = 10; id < 14; ++id) {
-    test.ring.append(small_event(id, id == 10 ? "a" : other), 0);
-  }
-  RingEvent event;
-  ck_assert(test.ring.read(first, event) == Ring::Read::kOk);
-  const std::uint64_t second = event.next_pos;
-  std::uint64_t* const entry = words_at(test, second);
-  std::uint64_t next;
-  for (const std::uint64_t to : {second, first}) {
-    entry[ring::kNext] = entry[ring::kPrev] = to;
-    ck_assert(test.ring.next_in_channel(first, "a", next) == Ring::Read::kLost);
-  }
-  entry[ring::kPrev] = second;
-  ck_assert(test.ring.find_after("a", kFirstId, next) == Ring::Read::kLost);
-}
-END_TEST
-
-// How many of `names` fall into the fullest of 64 buckets.
-std::size_t fullest_bucket(const Ring& ring, const std::vector<std::string>& names) {
-  std::array<std::size_t, 64> buckets{};
-  for (const std::string& name : names) {
-    ++buckets[ring.hash(name) % 64];
-  }
-  return *std::max_element(buckets.begin(), buckets.end());
-}
-
-// The hash that this ring once had: FNV-1a without a key, with the finaliser of MurmurHash3.
-std::uint64_t hash_without_key(std::string_view channel) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : channel) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  }
-  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL}) {
-    hash = (hash ^ (hash >> 33)) * factor;
-  }
-  return hash ^ (hash >> 33);
-}
-
-struct Names {
-  const char* kind;
-  bool (*chosen)(const Ring& guess, const std::string& name);
-};
-
-// `guess`: a ring with another key, as an attacker might have one.
-const Names kNames[] = {
-    {"similar", [](const Ring&, const std::string&) { return true; }},
-    {"of one bucket without a key",
-     [](const Ring&, const std::string& name) { return hash_without_key(name) % 64 == 0; }},
-    {"of one bucket with another key",
-     [](const Ring& guess, const std::string& name) { return guess.hash(name) % 64 == 0; }},
-};
-
-START_TEST(names_spread_however_they_were_chosen) {
-  TestRing guess;
-  std::vector<std::uint64_t> memory(Ring::memory_size(Ring::kMinDataBytes) / 8);
-  for (const Names& names : kNames) {
-    for (const SipKey& key : {SipKey{{1, 2}}, SipKey{{0, 1}}, random_sip_key()}) {
-      Ring ring;
-      ck_assert(ring.create(memory.data(), memory.size() * 8, key));
-      std::vector<std::string> chosen;
-      for (int i = 0; chosen.size() < 1024; ++i) {
-        const std::string name = "user-" + std::to_string(i);
-        if (names.chosen(guess.ring, name)) {
-          chosen.push_back(name);
-        }
-      }
-      assert_that(fullest_bucket(ring, chosen) < 48, names.kind);  // 16 on average
-      Ring attached;
-      ck_assert(attached.attach(memory.data(), memory.size() * 8));
-      ck_assert_uint_eq(attached.hash("a"), ring.hash("a"));
-    }
-  }
-}
-END_TEST
-
 }  // namespace
 
 int main() {
@@ -568,9 +369,5 @@ int main() {
                          create_refuses_memory_that_is_too_small,
                          recover_changes_nothing_when_nobody_was_killed,
                          recover_empties_a_ring_whose_entries_make_no_sense,
-                         readers_survive_any_damage_to_the_memory,
-                         an_entry_with_a_damaged_word_is_lost_or_fit_to_use,
-                         a_chain_that_runs_in_circles_comes_to_an_end,
-                         names_spread_however_they_were_chosen,
                      });
 }

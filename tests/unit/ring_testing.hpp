@@ -6,9 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "checks.hpp"
 #include "core/shared/ring.hpp"
+#include "core/shared/ring_memory.hpp"
 #include "core/wire/event.hpp"
 #include "process_testing.hpp"
 
@@ -188,5 +191,53 @@ class Inspection {
   RingEvent event_;
   std::string problem_;
 };
+
+struct TestRing {
+  explicit TestRing(std::size_t data_bytes = Ring::kMinDataBytes) : memory(Ring::memory_size(data_bytes)) {
+    ck_assert(ring.create(memory.data(), memory.size(), {}));
+    ring.reset(kFirstId);
+  }
+  SharedMemory memory;
+  Ring ring;
+};
+
+inline EventView small_event(std::uint64_t id, std::string_view channel, std::string_view data = "1") {
+  return {id, channel, 1700000000000000, "t", data};
+}
+
+// The ids of a channel behind a cursor, by find_after and then along the chain.
+inline std::vector<std::uint64_t> channel_ids(const Ring& ring, std::string_view channel, std::uint64_t after) {
+  std::vector<std::uint64_t> ids;
+  std::uint64_t pos = 0;
+  RingEvent event;
+  for (auto found = ring.find_after(channel, after, pos); found == Ring::Read::kOk;
+       found = ring.next_in_channel(pos, channel, pos)) {
+    ck_assert(ring.read(pos, event) == Ring::Read::kOk);
+    ck_assert(event.channel == channel);
+    ids.push_back(event.id);
+  }
+  return ids;
+}
+
+inline void assert_sound(const Ring& ring) {
+  const Inspection inspection(ring);
+  ck_assert_msg(inspection.problem().empty(), "%s", inspection.problem().c_str());
+}
+
+// The entry's words in a ring of the least size.
+inline std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
+  auto* const words = static_cast<std::uint64_t*>(test.memory.data());
+  return words + (test.memory.size() - Ring::kMinDataBytes + pos % Ring::kMinDataBytes) / 8;
+}
+
+// A name of the same bucket as `name`.
+inline std::string neighbour_of(const Ring& ring, const std::string& name) {
+  for (int i = 0;; ++i) {
+    std::string other = "b" + std::to_string(i);
+    if ((ring.hash(other) ^ ring.hash(name)) % 64 == 0) {
+      return other;
+    }
+  }
+}
 
 }  // namespace pgevents::testing

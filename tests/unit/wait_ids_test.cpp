@@ -1,185 +1,19 @@
-// The listener's lease and the table of wait ids, also with holders that were killed and with processes that race.
+// The table of wait ids, also with owners that were killed and with processes that race.
 #include "core/shared/shared_state.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "checks.hpp"
-#include "process_testing.hpp"
+#include "race_testing.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;
 
 namespace {
-
-constexpr std::int64_t kTtl = 1000;
-// A function: Check may fork for each test.
-std::uint64_t me() {
-  return owner_word(static_cast<std::uint32_t>(getpid()), 1);
-}
-
-std::uint64_t owner_of(const Child& child) {
-  return owner_word(static_cast<std::uint32_t>(child.pid()), 1);
-}
-
-// --- holders ---
-
-START_TEST(a_holder_is_dead_when_its_process_is_gone) {
-  const Child other(sleep_for_ever);
-  ck_assert(!owner_is_dead(me()));
-  ck_assert(!owner_is_dead(owner_of(other)));
-  ck_assert(!owner_is_dead(owner_word(1, 1)));  // lives, whether we may send it signals or not
-  ck_assert(owner_is_dead(owner_word(dead_pid(), 1)));
-}
-END_TEST
-
-START_TEST(numbers_that_kill_takes_for_groups_are_no_holders) {
-  ck_assert(owner_is_dead(owner_word(0, 1)));
-  ck_assert(owner_is_dead(owner_word(0xffffffff, 1)));
-  ck_assert(owner_is_dead(owner_word(0x80000001, 1)));
-}
-END_TEST
-
-// --- lease ---
-
-START_TEST(a_free_lease_is_given_to_the_first) {
-  Lease lease;
-  ck_assert(lease.try_acquire(me(), 100, kTtl));
-  ck_assert(lease.owned_by(me()));
-}
-END_TEST
-
-START_TEST(a_lease_is_kept_from_others_until_it_runs_out) {
-  const Child other(sleep_for_ever);
-  Lease lease;
-  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
-  ck_assert(!lease.try_acquire(me(), 100 + kTtl - 1, kTtl));
-  ck_assert(lease.owned_by(owner_of(other)));
-  ck_assert(lease.try_acquire(me(), 100 + kTtl, kTtl));
-  ck_assert(lease.owned_by(me()));
-  ck_assert(!lease.try_acquire(owner_of(other), 100 + kTtl, kTtl));
-}
-END_TEST
-
-START_TEST(a_holder_renews_its_lease) {
-  const Child other(sleep_for_ever);
-  Lease lease;
-  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
-  ck_assert(lease.try_acquire(owner_of(other), 900, kTtl));
-  ck_assert(!lease.try_acquire(me(), 900 + kTtl - 1, kTtl));
-}
-END_TEST
-
-START_TEST(a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again) {
-  const Child other(sleep_for_ever);
-  Lease lease;
-  ck_assert(!lease.renew(me(), 100, kTtl));  // never had it
-  ck_assert(lease.try_acquire(me(), 100, kTtl));
-  ck_assert(lease.renew(me(), 900, kTtl));
-  ck_assert(!lease.try_acquire(owner_of(other), 900 + kTtl - 1, kTtl));
-  ck_assert(lease.renew(me(), 900 + kTtl, kTtl));  // late, but nobody has come
-  ck_assert(lease.try_acquire(owner_of(other), 900 + 2 * kTtl, kTtl));
-  ck_assert(!lease.renew(me(), 900 + 2 * kTtl, kTtl));
-  lease.release(owner_of(other));
-  ck_assert(!lease.renew(me(), 900 + 2 * kTtl, kTtl));
-  ck_assert(lease.try_acquire(me(), 900 + 2 * kTtl, kTtl));
-}
-END_TEST
-
-START_TEST(a_released_lease_is_free_at_once) {
-  const Child other(sleep_for_ever);
-  Lease lease;
-  ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
-  lease.release(me());
-  ck_assert(lease.owned_by(owner_of(other)));  // it was not ours
-  lease.release(owner_of(other));
-  ck_assert(lease.try_acquire(me(), 101, kTtl));
-}
-END_TEST
-
-START_TEST(the_lease_of_a_dead_holder_is_free_at_once) {
-  Lease lease;
-  ck_assert(lease.try_acquire(owner_word(dead_pid(), 1), 100, kTtl));
-  ck_assert(lease.try_acquire(me(), 101, kTtl));
-}
-END_TEST
-
-START_TEST(the_lease_of_a_former_process_of_our_number_is_free_at_once) {
-  Lease lease;
-  ck_assert(lease.try_acquire(owner_word(static_cast<std::uint32_t>(getpid()), 0), 100, kTtl));
-  ck_assert(lease.try_acquire(me(), 101, kTtl));
-}
-END_TEST
-
-// --- races: every process tries every item at about the same time, and counts what it got ---
-
-constexpr int kRacers = 3;
-constexpr std::uint32_t kItems = 3000;
-constexpr std::uint32_t kLeastItems = 200;  // of a busy machine, where a meeting takes long
-constexpr std::int64_t kRaceUs = 3000000;
-
-struct RaceCount {
-  std::atomic<int> arrived;
-  std::atomic<int> tried;
-  std::atomic<int> winners;
-};
-
-void meet(std::atomic<int>& arrived) {
-  arrived.fetch_add(1);
-  for (int i = 0; i < 2000 && arrived.load() < kRacers; ++i) {
-    if (i > 100) {
-      sched_yield();
-    }
-  }
-}
-
-template <typename Try>
-void race(RaceCount* counts, Try wins) {
-  std::vector<Child> racers;
-  const std::int64_t deadline = now_us() + kRaceUs;
-  for (int r = 0; r < kRacers; ++r) {
-    racers.emplace_back([counts, wins, deadline] {
-      const std::uint64_t me = owner_word(static_cast<std::uint32_t>(getpid()), 1);
-      for (std::uint32_t i = 0; i < kItems && goes_on(deadline, [i] { return i >= kLeastItems; }); ++i) {
-        meet(counts[i].arrived);
-        if (wins(i, me)) {
-          counts[i].winners.fetch_add(1);
-        }
-        counts[i].tried.fetch_add(1);
-      }
-      counts[kItems].arrived.fetch_add(1);
-      return sleep_for_ever();  // who is gone would hold nothing
-    });
-  }
-  const bool done = wait_until([counts] { return counts[kItems].arrived.load() == kRacers; });
-  ck_assert_msg(done, "the racers did not come to an end");
-  std::uint32_t judged = 0;
-  for (std::uint32_t i = 0; i < kItems; ++i) {
-    if (counts[i].tried.load() < kRacers) {
-      continue;
-    }
-    ck_assert_int_eq(counts[i].winners.load(), 1);
-    ++judged;
-  }
-  ck_assert_uint_ge(judged, kLeastItems);
-}
-
-START_TEST(one_of_many_gets_a_lease_that_ran_out) {
-  const SharedMemory counts((kItems + 1) * sizeof(RaceCount));
-  const SharedMemory leases(kItems * sizeof(Lease));
-  const Child former(sleep_for_ever);
-  auto* const lease = static_cast<Lease*>(leases.data());
-  for (std::uint32_t i = 0; i < kItems; ++i) {
-    lease[i].owner = owner_of(former);
-    lease[i].until_ms = 10;
-  }
-  race(static_cast<RaceCount*>(counts.data()),
-       [lease](std::uint32_t i, std::uint64_t me) { return lease[i].try_acquire(me, 100, kTtl); });
-}
-END_TEST
-
-// --- wait ids ---
 
 struct Table {
   explicit Table(std::size_t size = 1024) : slots(size), memory(WaitIds::memory_size(size)) {
@@ -407,28 +241,18 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run("shared_state", {
-                                 a_holder_is_dead_when_its_process_is_gone,
-                                 numbers_that_kill_takes_for_groups_are_no_holders,
-                                 a_free_lease_is_given_to_the_first,
-                                 a_lease_is_kept_from_others_until_it_runs_out,
-                                 a_holder_renews_its_lease,
-                                 a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again,
-                                 a_released_lease_is_free_at_once,
-                                 the_lease_of_a_dead_holder_is_free_at_once,
-                                 the_lease_of_a_former_process_of_our_number_is_free_at_once,
-                                 one_of_many_gets_a_lease_that_ran_out,
-                                 a_wait_id_in_use_is_busy_until_it_is_released,
-                                 a_wait_id_is_busy_for_all_processes,
-                                 only_the_holder_releases_a_wait_id,
-                                 the_wait_id_of_a_dead_process_is_free,
-                                 a_full_table_has_no_room_until_one_is_released,
-                                 a_table_full_of_dead_holders_has_room,
-                                 a_release_does_not_hide_those_who_came_later,
-                                 a_table_is_attached_by_its_size_only,
-                                 one_of_many_gets_a_wait_id,
-                                 a_wait_id_is_held_by_one_at_a_time,
-                                 killed_processes_leave_a_table_that_works,
-                                 a_stopped_process_holds_nobody_up,
-                             });
+  return run("wait_ids", {
+                             a_wait_id_in_use_is_busy_until_it_is_released,
+                             a_wait_id_is_busy_for_all_processes,
+                             only_the_holder_releases_a_wait_id,
+                             the_wait_id_of_a_dead_process_is_free,
+                             a_full_table_has_no_room_until_one_is_released,
+                             a_table_full_of_dead_holders_has_room,
+                             a_release_does_not_hide_those_who_came_later,
+                             a_table_is_attached_by_its_size_only,
+                             one_of_many_gets_a_wait_id,
+                             a_wait_id_is_held_by_one_at_a_time,
+                             killed_processes_leave_a_table_that_works,
+                             a_stopped_process_holds_nobody_up,
+                         });
 }
