@@ -33,7 +33,9 @@ struct Keys {
 std::string_view member(std::string_view object, std::string_view wanted) {
   std::string_view found;
   json_members(object, [&](const std::string& name, std::string_view value) {
-    if (name == wanted) found = value;
+    if (name == wanted) {
+      found = value;
+    }
   });
   return found;
 }
@@ -53,7 +55,9 @@ void check_header(std::string_view header, std::string_view name_of_key) {
 void check_name(std::string_view value, const std::string& name, bool may_be_integer) {
   require(name.empty() || name_is_sane(name), "a name is sane", name);
   require(value.empty() == name.empty(), "a name is given or it is not", value);
-  if (value.empty() || (may_be_integer && std::to_string(std::atoll(name.c_str())) == name && value == name)) return;
+  if (value.empty() || (may_be_integer && std::to_string(std::atoll(name.c_str())) == name && value == name)) {
+    return;
+  }
   // -0 is an integer as well.
   require(json_string(value) == name || (may_be_integer && json_is_number(value)), "the name is that of the token",
           value);
@@ -90,7 +94,9 @@ void check_claims(std::string_view payload, const Claims& claims) {
 void check_fault(std::string_view json, const TokenFault& fault) {
   json_members(json, [&fault](const std::string&, std::string_view value) {
     const auto text = json_string(value);
-    if (!text || text->size() < kTellingBytes) return;
+    if (!text || text->size() < kTellingBytes) {
+      return;
+    }
     require(!repeats(fault.log, *text), "no part of a token is repeated", fault.log);
   });
 }

@@ -24,7 +24,9 @@ void fuzz(std::string_view input) {
   const Part type(take(input, '\n'));
   const Part data(input);
   const auto control = parse_control(type.view(), data.view());
-  if (!control) return;
+  if (!control) {
+    return;
+  }
   const bool revoked = control->kind == Control::Kind::kRevoked;
   require_equal(type.view(), revoked ? "pgevents.revoked" : "pgevents.disconnect", "the kind is that of the type");
   require(name_is_sane(control->user), "there is a user", data.view());

@@ -8,9 +8,13 @@ namespace pgevents::fuzzing {
 void fuzz(std::string_view input) {
   const auto cursor = parse_cursor(input);
   require(!input.empty() || cursor, "no text is a cursor");
-  if (!cursor) return;
+  if (!cursor) {
+    return;
+  }
   require((cursor->kind == Cursor::Kind::kNow) == input.empty(), "only no text means from now on", input);
-  if (cursor->kind == Cursor::Kind::kNow) return;
+  if (cursor->kind == Cursor::Kind::kNow) {
+    return;
+  }
   require(cursor->id <= INT64_MAX, "an id is one of PostgreSQL's", input);
   require(cursor->time_us >= 0 && cursor->time_us < 253402300800000000, "a time is before the year 10000", input);
   const auto again = parse_cursor(cursor_text(*cursor));

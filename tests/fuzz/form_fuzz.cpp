@@ -28,7 +28,9 @@ void check_fields(std::string_view text, const FormFields& fields) {
   std::size_t next = 0;
   while (!text.empty()) {
     std::string_view pair = take(text, '&');
-    if (pair.empty()) continue;
+    if (pair.empty()) {
+      continue;
+    }
     require(next < fields.size(), "every pair is a field");
     const auto& [name, value] = fields[next++];
     require(form_decode(take(pair, '=')) == name, "a field has its name", name);

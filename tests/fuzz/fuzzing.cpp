@@ -22,14 +22,20 @@ void print(const char* label, std::string_view text) {
 }  // namespace
 
 void require(bool holds, std::string_view property, std::string_view about) {
-  if (holds) return;
+  if (holds) {
+    return;
+  }
   print("\nDOES NOT HOLD: ", property);
-  if (!about.empty()) print("about: ", about);
+  if (!about.empty()) {
+    print("about: ", about);
+  }
   std::abort();
 }
 
 void require_equal(std::string_view got, std::string_view wanted, std::string_view property) {
-  if (got == wanted) return;
+  if (got == wanted) {
+    return;
+  }
   print("\ngot:    ", got);
   print("wanted: ", wanted);
   require(false, property);
@@ -38,8 +44,12 @@ void require_equal(std::string_view got, std::string_view wanted, std::string_vi
 bool repeats(std::string_view message, std::string_view secret) {
   for (std::size_t start = 0; start + secret.size() <= message.size(); ++start) {
     std::size_t same = 0;
-    while (same < secret.size() && message[start + same] == secret[same]) ++same;
-    if (same == secret.size()) return true;
+    while (same < secret.size() && message[start + same] == secret[same]) {
+      ++same;
+    }
+    if (same == secret.size()) {
+      return true;
+    }
   }
   return false;
 }
@@ -61,7 +71,9 @@ std::vector<std::string> corpus_files(const std::string& folder, std::string_vie
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(std::string(PGEVENTS_CORPUS) + '/' + folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.compare(0, prefix.size(), prefix) == 0) names.push_back(folder + '/' + name);
+    if (name.compare(0, prefix.size(), prefix) == 0) {
+      names.push_back(folder + '/' + name);
+    }
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -23,11 +23,15 @@ inline bool stands_for(const std::string& pattern, const Identity& identity, con
   std::string wanted;
   for (std::size_t at = 0; at < text.size();) {
     if (text.compare(at, 6, "{user}") == 0) {
-      if (identity.user.empty()) return false;
+      if (identity.user.empty()) {
+        return false;
+      }
       wanted += identity.user;
       at += 6;
     } else if (text.compare(at, 7, "{realm}") == 0) {
-      if (identity.realm.empty()) return false;
+      if (identity.realm.empty()) {
+        return false;
+      }
       wanted += realm_text(identity.realm);
       at += 7;
     } else {

@@ -75,7 +75,9 @@ void check_valid(std::string_view text) {
   }
   const auto start = text.find_first_not_of(" \t\r\n");
   const auto value = text.substr(start, text.find_last_not_of(" \t\r\n") - start + 1);
-  if (json_is_string(tree.get())) check_string(value, tree.get());
+  if (json_is_string(tree.get())) {
+    check_string(value, tree.get());
+  }
   const json_type type = json_typeof(tree.get());
   require(json_is_number(value) == (type == JSON_INTEGER || type == JSON_REAL), "numbers are numbers", text);
 }
@@ -94,7 +96,9 @@ void fuzz(std::string_view input) {
   require(!characters || (json_valid(input) && utf8_valid(*characters)), "a string is valid JSON and holds UTF-8",
           input);
   require(json_valid(quoted(input)), "any bytes can be escaped", input);
-  if (utf8_valid(input)) require(json_string(quoted(input)) == input, "UTF-8 survives escaping", input);
+  if (utf8_valid(input)) {
+    require(json_string(quoted(input)) == input, "UTF-8 survives escaping", input);
+  }
 }
 
 }  // namespace pgevents::fuzzing

@@ -23,14 +23,20 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 std::string_view without_line_end(std::string_view text) {
-  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+  if (!text.empty() && text.back() == '\n') {
+    text.remove_suffix(1);
+  }
+  if (!text.empty() && text.back() == '\r') {
+    text.remove_suffix(1);
+  }
   return text;
 }
 
 // Neither JSON nor PEM, also behind an editor's byte order mark.
 bool is_secret(std::string_view text) {
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") {
+    text.remove_prefix(3);
+  }
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   return (start == std::string_view::npos || text[start] != '{') && !contains(text, "-----BEGIN");
 }

@@ -31,7 +31,9 @@ void fuzz(std::string_view input) {
   std::string error;
   const auto names = NamePattern::compile(pattern.view(), error);
   require((names == nullptr) != error.empty(), "a pattern compiles or there is an error", error);
-  if (names == nullptr || !names->matches(name.view())) return;
+  if (names == nullptr || !names->matches(name.view())) {
+    return;
+  }
   require(name_is_sane(name.view()), "only sane names match", name.view());
 }
 

@@ -15,7 +15,9 @@ std::string_view value_of(const std::vector<Header>& headers, std::string_view n
   std::string_view value;
   for (const Header& header : headers) {
     require(!has_control(header.name) && !has_control(header.value), "a header is one line", header.value);
-    if (header.name != name) continue;
+    if (header.name != name) {
+      continue;
+    }
     require(value.empty(), "a header is given once", header.name);
     value = header.value;
   }
@@ -50,10 +52,14 @@ void fuzz(std::string_view input) {
   bool exact = false;
   while (!input.empty()) {
     const Part rule(take(input, '\n'));
-    if (rules.add(rule.view())) continue;
+    if (rules.add(rule.view())) {
+      continue;
+    }
     any = any || rule.view() == "*";
     named = named || rule.view() != "*";
-    if (rule.view() == "*" || rule.view().front() == '~') continue;
+    if (rule.view() == "*" || rule.view().front() == '~') {
+      continue;
+    }
     exact = exact || rule.view() == origin.view();
     require(rules.allows(rule.view()), "a named origin is allowed", rule.view());
   }

@@ -23,7 +23,9 @@ void check_segments(const std::vector<PathSegment>& segments, std::string_view p
       require(!encoded || segment.name_of(part) == percent_decode(part), "a name is decoded once", part);
     }
   }
-  if (path.empty() || path.front() != '/') return require(segments.empty(), "a path begins with a slash", path);
+  if (path.empty() || path.front() != '/') {
+    return require(segments.empty(), "a path begins with a slash", path);
+  }
   require_equal(texts, path, "the segments are those of the path that the web server's rules saw");
   require_equal(names, path, "the names are those of the path that the web server's rules saw");
 }
@@ -35,7 +37,9 @@ void fuzz(std::string_view input) {
   const Part path(take(input, '\n'));
   const Part target(input);
   const auto segments = split_path({path.view(), target.view(), mount.view()});
-  if (segments) check_segments(*segments, path.view());
+  if (segments) {
+    check_segments(*segments, path.view());
+  }
   const auto decoded = split_path({path.view(), {}, {}});
   require(decoded.has_value(), "without the client's words nothing is refused", path.view());
   check_segments(*decoded, path.view());

@@ -11,7 +11,9 @@ void fuzz(std::string_view input) {
   identity.user = take(input, '\n');
   identity.realm = take(input, '\n');
   const Part name(input);
-  if (pattern.view().empty() || name.view().empty()) return;
+  if (pattern.view().empty() || name.view().empty()) {
+    return;
+  }
   const bool matches = pattern_matches(pattern.view(), identity, name.view());
   require(matches == stands_for(std::string(pattern.view()), identity, std::string(name.view())),
           "a pattern matches what it stands for", pattern.view());

@@ -25,10 +25,18 @@ struct Members {
 Members members_of(std::string_view json) {
   Members members;
   const bool is_object = json_members(json, [&](const std::string& name, std::string_view value) {
-    if (name == "type") ++members.types, members.type = json_string(value).value_or("");
-    if (name == "data") ++members.datas, members.data = value;
-    if (name == "ttl") ++members.ttls, members.ttl = value;
-    if (name != "type" && name != "data" && name != "ttl") ++members.others;
+    if (name == "type") {
+      ++members.types, members.type = json_string(value).value_or("");
+    }
+    if (name == "data") {
+      ++members.datas, members.data = value;
+    }
+    if (name == "ttl") {
+      ++members.ttls, members.ttl = value;
+    }
+    if (name != "type" && name != "data" && name != "ttl") {
+      ++members.others;
+    }
   });
   require(is_object, "what goes to the database is an object", json);
   return members;
@@ -51,9 +59,15 @@ void check_form(std::string_view body, std::string_view json) {
   require(!parse_form(body, "form", fields), "an accepted form can be decoded", body);
   for (const auto& [name, value] : fields) {
     require(name == "type" || name == "data" || name == "ttl", "no field is unknown", name);
-    if (name == "type") require_equal(members.type, value, "the type is that of the form");
-    if (name == "ttl") require_equal(members.ttl, value, "the ttl is that of the form");
-    if (name != "data" || value.empty()) continue;
+    if (name == "type") {
+      require_equal(members.type, value, "the type is that of the form");
+    }
+    if (name == "ttl") {
+      require_equal(members.ttl, value, "the ttl is that of the form");
+    }
+    if (name != "data" || value.empty()) {
+      continue;
+    }
     const std::size_t start = value.find_first_not_of(kSpace);
     const std::size_t end = value.find_last_not_of(kSpace) + 1;
     require_equal(members.data, std::string_view(value).substr(start, end - start), "the data is that of the form");

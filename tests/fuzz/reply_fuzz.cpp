@@ -16,7 +16,9 @@ void check_sql_error(std::string_view sqlstate, std::string_view message, std::s
   const Error error = error_from_sql(sqlstate, message, detail, 5);
   const Reply reply = error_reply(error);
   require(reply.status >= 400 && reply.status <= 599, "an error has an error's status");
-  if (utf8_valid(message)) require(json_valid(reply.body), "an error's body is valid JSON", reply.body);
+  if (utf8_valid(message)) {
+    require(json_valid(reply.body), "an error's body is valid JSON", reply.body);
+  }
   int codes = 0;
   json_members(reply.body, [&codes](const std::string& name, std::string_view) { codes += name == "code" ? 1 : 0; });
   require(codes == 1, "there is one code", reply.body);
@@ -49,7 +51,9 @@ void check_event(std::string_view channel, std::string_view type, std::string_vi
   const JsonSpan span = append_json(json, event);
   json.erase(0, 1);
   require(json.find_first_of("\r\n") == std::string::npos, "an event is one line", json);
-  if (json_valid(data)) require(json_valid(json), "an event is valid JSON", json);
+  if (json_valid(data)) {
+    require(json_valid(json), "an event is valid JSON", json);
+  }
   const std::string inner = json.substr(span.data_offset, span.data_size);
   require(inner.size() == (data.empty() ? 4 : data.size()), "the span is that of the data", json);
   std::string frame;

@@ -86,7 +86,9 @@ void check_caller(const Caller& caller, const Scene& scene) {
 bool any_stands_for(std::string_view patterns, const Identity& identity, const std::string& name) {
   while (!patterns.empty()) {
     const std::size_t end = std::min(patterns.find_first_of(" \t\r\n"), patterns.size());
-    if (end > 0 && stands_for(std::string(patterns.substr(0, end)), identity, name)) return true;
+    if (end > 0 && stands_for(std::string(patterns.substr(0, end)), identity, name)) {
+      return true;
+    }
     patterns.remove_prefix(std::min(end + 1, patterns.size()));
   }
   return false;
@@ -98,18 +100,26 @@ bool is_reserved(const std::string& channel) {
 
 // `user:<user>`, outside of `main` `user@<realm>:<user>`, the realm without `=` and `:`.
 std::string channel_of(const Identity& who) {
-  if (who.realm == "main") return "user:" + who.user;
+  if (who.realm == "main") {
+    return "user:" + who.user;
+  }
   return "user@" + realm_text(who.realm) + ":" + who.user;
 }
 
 bool may(const Caller& caller, const AccessRules& rules, bool subscribe, const std::string& channel) {
   const Identity& who = caller.session.identity;
-  if (is_reserved(channel)) return false;
+  if (is_reserved(channel)) {
+    return false;
+  }
   const auto& own = subscribe ? caller.subscribe : caller.publish;
   for (const std::string& pattern : own) {
-    if (!pattern.empty() && stands_for(pattern, who, channel)) return true;
+    if (!pattern.empty() && stands_for(pattern, who, channel)) {
+      return true;
+    }
   }
-  if (any_stands_for(subscribe ? rules.subscribe : rules.publish, who, channel)) return true;
+  if (any_stands_for(subscribe ? rules.subscribe : rules.publish, who, channel)) {
+    return true;
+  }
   return subscribe &&
          (any_stands_for(rules.anonymous, who, channel) || (!who.user.empty() && channel == channel_of(who)));
 }
@@ -125,7 +135,9 @@ void check_channel(const std::string& channel, const Caller& caller, const Scene
 void check_refusal(const Error& error, const Caller& caller, const Scene& scene) {
   constexpr std::string_view kNaming = " for channel '";
   const std::size_t start = error.msg.find(kNaming);
-  if ((error.status != 401 && error.status != 403) || start == std::string::npos) return;
+  if ((error.status != 401 && error.status != 403) || start == std::string::npos) {
+    return;
+  }
   const std::string channel = error.msg.substr(start + kNaming.size(), error.msg.size() - start - kNaming.size() - 1);
   const bool subscribe = scene.request().method != "POST";
   require(!may(caller, scene.rules().access, subscribe, channel), "nobody is refused what he was given", channel);
@@ -139,21 +151,35 @@ void check_refusal(const Error& error, const Caller& caller, const Scene& scene)
 std::string host_of(std::string_view authority) {
   const std::size_t bracket = authority.rfind(']');
   std::string host(authority.substr(0, authority.find(':', bracket == std::string_view::npos ? 0 : bracket)));
-  for (char& c : host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (char& c : host) {
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
   return host;
 }
 
 // Whether a page that a browser shows may have had this sent.
 bool may_change(const Request& request, const Caller& caller, const OriginRules& origins) {
   const std::string_view site = request.sec_fetch_site;
-  if (!caller.ambient) return true;
-  if (site == "same-origin" || site == "same-site" || site == "none") return true;
-  if (origins.allows(request.origin)) return true;
-  if (!site.empty()) return false;
-  if (request.origin.empty()) return !caller.by_cookie;
+  if (!caller.ambient) {
+    return true;
+  }
+  if (site == "same-origin" || site == "same-site" || site == "none") {
+    return true;
+  }
+  if (origins.allows(request.origin)) {
+    return true;
+  }
+  if (!site.empty()) {
+    return false;
+  }
+  if (request.origin.empty()) {
+    return !caller.by_cookie;
+  }
   const std::size_t end = request.origin.find("://");
   const std::string_view scheme = request.origin.substr(0, end);
-  if (end == std::string_view::npos || !(scheme == "https" || (scheme == "http" && !request.https))) return false;
+  if (end == std::string_view::npos || !(scheme == "https" || (scheme == "http" && !request.https))) {
+    return false;
+  }
   const std::string host = host_of(request.host);
   return !host.empty() && host_of(request.origin.substr(end + 3)) == host;
 }
@@ -176,12 +202,16 @@ void check_error(const Error& error, const Scene& scene) {
   const Reply reply = error_reply(error);
   require(reply.status >= 400 && reply.status <= 499, "a request that is refused is the client's fault");
   require(json_valid(reply.body), "an error is valid JSON", reply.body);
-  for (const Header& header : reply.headers) require(!has_control(header.value), "a header is one line", header.value);
+  for (const Header& header : reply.headers) {
+    require(!has_control(header.value), "a header is one line", header.value);
+  }
   // Who has no name is told how to get one only where a token would help.
   const bool known_to_nginx = error.msg == "Invalid user" || error.msg == "Authentication required";
   require((error.status == 401) == !error.challenge.empty() || known_to_nginx, "401 says how to get in");
   const std::string signature = scene.token().substr(scene.token().find_last_of('.') + 1);
-  if (signature.empty()) return;
+  if (signature.empty()) {
+    return;
+  }
   for (const std::string_view text : {std::string_view(reply.body), std::string_view(error.log)}) {
     require(!repeats(text, signature), "no error tells the token", text);
   }
@@ -191,10 +221,14 @@ void check_subscription(const Subscription& wanted, const Caller& caller, const 
   require(scene.request().method == "GET" || scene.request().method == "HEAD", "reading is a GET");
   require(!wanted.channels.empty() && wanted.channels.size() <= scene.rules().max_channels, "there are some channels");
   require(std::is_sorted(wanted.channels.begin(), wanted.channels.end(), std::less_equal<>()), "each is there once");
-  for (const std::string& channel : wanted.channels) check_channel(channel, caller, scene, true);
+  for (const std::string& channel : wanted.channels) {
+    check_channel(channel, caller, scene, true);
+  }
   require(wanted.wait_id.size() <= 128 && !has_control(wanted.wait_id), "a wait id is a good one", wanted.wait_id);
   require(!wanted.timeout || *wanted.timeout >= 0, "a time-out is no time before");
-  for (const std::string& type : wanted.filter.types) require(name_is_sane(type), "a type has a sane name", type);
+  for (const std::string& type : wanted.filter.types) {
+    require(name_is_sane(type), "a type has a sane name", type);
+  }
 }
 
 void check_publication(const Publication& wanted, const Caller& caller, const Scene& scene) {
@@ -215,7 +249,9 @@ void check_call(const Call& wanted, const Caller& caller, const Scene& scene) {
   require(wanted.user.empty() || name_is_sane(wanted.user), "a user in the path has a sane name", wanted.user);
   std::string params;
   const auto error = call_params(wanted, scene.request().query, params);  // any text serves as a body
-  if (error) return check_error(*error, scene);
+  if (error) {
+    return check_error(*error, scene);
+  }
   require(params_are_storable(params), "parameters fit into the database", params);
 }
 
@@ -235,7 +271,9 @@ bool same(const Session& a, const Session& b) {
 void check_refused_caller(const Error& wanted, const Route& route) {
   const auto* const error = std::get_if<Error>(&route);
   require(error != nullptr || std::holds_alternative<PreflightAnswer>(route), "who cannot be identified gets nothing");
-  if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) return;
+  if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) {
+    return;
+  }
   require_equal(error->msg, wanted.msg, "he is told why");
 }
 
@@ -245,8 +283,12 @@ void fuzz(std::string_view input) {
   const Scene scene(input);
   const auto route = pgevents::route(scene.request(), scene.rules(), kNow);
   const auto identified = identify(scene.request(), scene.rules().access, kNow);
-  if (const auto* const error = std::get_if<Error>(&route)) check_error(*error, scene);
-  if (const auto* const options = std::get_if<PreflightAnswer>(&route)) return check_options(*options, scene);
+  if (const auto* const error = std::get_if<Error>(&route)) {
+    check_error(*error, scene);
+  }
+  if (const auto* const options = std::get_if<PreflightAnswer>(&route)) {
+    return check_options(*options, scene);
+  }
   if (const auto* const error = std::get_if<Error>(&identified)) {
     check_error(*error, scene);
     const bool two_tokens = error->msg == "Parameter 'access_token' is given twice";
@@ -257,7 +299,9 @@ void fuzz(std::string_view input) {
   check_caller(caller, scene);
   if (const auto* const error = std::get_if<Error>(&route)) {
     check_refusal(*error, caller, scene);
-    if (error->msg != "Not authorized from this origin") return;
+    if (error->msg != "Not authorized from this origin") {
+      return;
+    }
     require(!may_change(scene.request(), caller, *scene.rules().access.origins), "only foreign pages are refused");
   } else if (const auto* const subscription = std::get_if<Subscription>(&route)) {
     require(same(subscription->session, caller.session), "the session is the caller's");

@@ -29,8 +29,12 @@ class Table {
   }
 
   void step(std::string_view line) {
-    if (line.empty()) return;
-    if (line.front() == '~') return damage(number_of(line.substr(1)));
+    if (line.empty()) {
+      return;
+    }
+    if (line.front() == '~') {
+      return damage(number_of(line.substr(1)));
+    }
     if (line == "?") {
       Revocations again;
       require(again.attach(memory_.get(), kSlots) || damaged_, "the table is there for the next process");
@@ -38,7 +42,9 @@ class Table {
     }
     const std::string user(take(line, ' '));
     const auto before = static_cast<std::int64_t>(number_of(line) & INT64_MAX);
-    if (user.empty()) return;
+    if (user.empty()) {
+      return;
+    }
     table_.set(user, before);
     last_[user] = before;
   }
@@ -47,9 +53,13 @@ class Table {
   void check() const {
     for (const auto& [user, before] : last_) {
       for (const std::int64_t issued : {std::int64_t{0}, before - 1, before}) {
-        if (issued < 0) continue;
+        if (issued < 0) {
+          continue;
+        }
         const bool refused = table_.refuses(user, issued);
-        if (damaged_) continue;
+        if (damaged_) {
+          continue;
+        }
         require(refused || issued >= before, "a revoked token is refused", user);
         require(!refused || issued < before || last_.size() > kSlots, "no other token is refused", user);
       }
@@ -75,7 +85,9 @@ class Table {
 
 void fuzz(std::string_view input) {
   Table table;
-  while (!input.empty()) table.step(take(input, '\n'));
+  while (!input.empty()) {
+    table.step(take(input, '\n'));
+  }
   table.check();
 }
 

@@ -38,22 +38,40 @@ class Model {
   }
 
   void step(std::string_view line) {
-    if (line.empty()) return;
+    if (line.empty()) {
+      return;
+    }
     const char what = line.front();
     line.remove_prefix(1);
-    if (what == '+') append(std::string(take(line, ' ')), number_of(line) % Ring::kMinDataBytes);
-    if (what == '!') reset(number_of(line));
-    if (what == '~') damage(line);
-    if (what == '?') read_with_another();
-    if (what == '*') mend();
+    if (what == '+') {
+      append(std::string(take(line, ' ')), number_of(line) % Ring::kMinDataBytes);
+    }
+    if (what == '!') {
+      reset(number_of(line));
+    }
+    if (what == '~') {
+      damage(line);
+    }
+    if (what == '?') {
+      read_with_another();
+    }
+    if (what == '*') {
+      mend();
+    }
   }
 
   void read(const Ring& ring) {
     const Ring::Snapshot seen = ring.snapshot();
-    if (!damaged_) require(seen.last_id == last_id_, "the newest id is known");
-    for (const std::string& channel : channels_) read_channel(ring, channel, seen);
+    if (!damaged_) {
+      require(seen.last_id == last_id_, "the newest id is known");
+    }
+    for (const std::string& channel : channels_) {
+      read_channel(ring, channel, seen);
+    }
     RingEvent event;
-    for (std::uint64_t offset = 0; damaged_ && offset < 200; ++offset) ring.read(seen.head_pos - offset * 8, event);
+    for (std::uint64_t offset = 0; damaged_ && offset < 200; ++offset) {
+      ring.read(seen.head_pos - offset * 8, event);
+    }
   }
   void read() { read(ring_); }
 
@@ -68,7 +86,9 @@ class Model {
     const bool appended = ring_.append(event, 0);
     require(appended || damaged_, "an event with a new id is appended");
     entries_.push_back({event.id, channel, data_size > 0 ? data_size : 4});
-    if (std::find(channels_.begin(), channels_.end(), channel) == channels_.end()) channels_.push_back(channel);
+    if (std::find(channels_.begin(), channels_.end(), channel) == channels_.end()) {
+      channels_.push_back(channel);
+    }
   }
 
   void reset(std::uint64_t id) {
@@ -91,10 +111,11 @@ class Model {
 
   void read_with_another() {
     Ring other;
-    if (other.attach(memory_.get(), size_))
+    if (other.attach(memory_.get(), size_)) {
       read(other);
-    else
+    } else {
       require(damaged_, "the ring is there for the next process");
+    }
   }
 
   // All of a channel behind the floor, by its chain.
@@ -102,9 +123,13 @@ class Model {
     std::uint64_t pos = 0;
     Ring::Read found = ring.find_after(channel, seen.floor, pos);
     for (const Entry& entry : entries_) {
-      if (entry.channel != channel || entry.id <= seen.floor) continue;
+      if (entry.channel != channel || entry.id <= seen.floor) {
+        continue;
+      }
       require(found == Ring::Read::kOk || damaged_, "an event behind the floor is found", channel);
-      if (found != Ring::Read::kOk) return;
+      if (found != Ring::Read::kOk) {
+        return;
+      }
       check_entry(ring, entry, pos);
       found = ring.next_in_channel(pos, channel, pos);
     }
@@ -115,7 +140,9 @@ class Model {
     RingEvent event;
     const Ring::Read read = ring.read(pos, event);
     require(read != Ring::Read::kOk || event.json.size() <= size_, "no event is larger than the ring");
-    if (damaged_) return;
+    if (damaged_) {
+      return;
+    }
     require(read == Ring::Read::kOk && event.id == entry.id, "it is the event that was appended");
     require_equal(event.channel, entry.channel, "it has its channel");
     require(event.data.data_size == entry.data_size, "it has its data");
@@ -134,7 +161,9 @@ class Model {
 
 void fuzz(std::string_view input) {
   Model model;
-  for (std::size_t i = 0; i < kMaxSteps && !input.empty(); ++i) model.step(take(input, '\n'));
+  for (std::size_t i = 0; i < kMaxSteps && !input.empty(); ++i) {
+    model.step(take(input, '\n'));
+  }
   model.read();
 }
 

@@ -13,9 +13,15 @@ namespace {
 constexpr std::string_view kTokenMark = "@token";
 
 int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  if (c >= 'A' && c <= 'F') {
+    return c - 'A' + 10;
+  }
   return -1;
 }
 
@@ -25,19 +31,25 @@ std::string percent_decoded(std::string_view text) {
     const bool escape =
         text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
     out += escape ? static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i];
-    if (escape) i += 2;
+    if (escape) {
+      i += 2;
+    }
   }
   return out;
 }
 
 std::string_view behind_space(std::string_view text) {
-  if (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  if (!text.empty() && text.front() == ' ') {
+    text.remove_prefix(1);
+  }
   return text;
 }
 
 JwtKeys& keys() {
   static JwtKeys keys;
-  if (keys.empty()) require(!keys.add(shared_secret(), "", ""), "the secret is a key");
+  if (keys.empty()) {
+    require(!keys.add(shared_secret(), "", ""), "the secret is a key");
+  }
   return keys;
 }
 
@@ -45,7 +57,9 @@ JwtKeys& keys() {
 std::optional<Error> revoked(std::string_view user, std::int64_t issued_us) {
   require(name_is_sane(user), "only sane names are looked up", user);
   require(issued_us >= 0, "a token was issued some time or it is not known");
-  if (user.front() != 'r' || issued_us >= 500000000) return std::nullopt;
+  if (user.front() != 'r' || issued_us >= 500000000) {
+    return std::nullopt;
+  }
   Error error;
   error.status = 401;
   error.code = "TOKEN_REVOKED";
@@ -95,14 +109,18 @@ struct Scene::Words {
 Scene::Scene(std::string_view input) {
   for (std::string_view rest = input; !rest.empty();) {
     std::string_view line = take(rest, '\n');
-    if (take(line, ':') == "!claims") token_ = hs256_token(R"({"alg":"HS256"})", behind_space(line), shared_secret());
+    if (take(line, ':') == "!claims") {
+      token_ = hs256_token(R"({"alg":"HS256"})", behind_space(line), shared_secret());
+    }
   }
   rules_.names = &names();
   rules_.access.token.keys = &keys();
   rules_.access.origins = &origins_;
   rules_.access.revoked = revoked;
   read_request_line(take(input, '\n'));
-  while (!input.empty()) read_line(take(input, '\n'));
+  while (!input.empty()) {
+    read_line(take(input, '\n'));
+  }
 }
 
 std::string_view Scene::keep(std::string_view text) {
@@ -112,7 +130,9 @@ std::string_view Scene::keep(std::string_view text) {
 std::string Scene::with_token(std::string_view text) const {
   std::string out(text);
   const std::size_t mark = out.find(kTokenMark);
-  if (mark != std::string::npos) out.replace(mark, kTokenMark.size(), token_);
+  if (mark != std::string::npos) {
+    out.replace(mark, kTokenMark.size(), token_);
+  }
   return out;
 }
 
@@ -143,18 +163,42 @@ void Scene::set_rule(std::string_view name, std::string_view value) {
   if (const auto grant = Words::grants().find(name); grant != Words::grants().end()) {
     rules_.access.*grant->second = value;
   }
-  if (name == "!base") rules_.base = value;
-  if (name == "!https") request_.https = true;
-  if (name == "!early") request_.early_data = true;
-  if (name == "!rewritten") request_.target = {};
-  if (name == "!origin") origins_.add(value);
-  if (name == "!no-keys") token.keys = nullptr;
-  if (name == "!query") token.query = true;
-  if (name == "!cookie") token.cookie = value;
-  if (name == "!audience") token.audience = value;
-  if (name == "!issuer") token.issuer = value;
-  if (name == "!without-exp") token.require_exp = false;
-  if (name == "!max-channels") rules_.max_channels = value.size();
+  if (name == "!base") {
+    rules_.base = value;
+  }
+  if (name == "!https") {
+    request_.https = true;
+  }
+  if (name == "!early") {
+    request_.early_data = true;
+  }
+  if (name == "!rewritten") {
+    request_.target = {};
+  }
+  if (name == "!origin") {
+    origins_.add(value);
+  }
+  if (name == "!no-keys") {
+    token.keys = nullptr;
+  }
+  if (name == "!query") {
+    token.query = true;
+  }
+  if (name == "!cookie") {
+    token.cookie = value;
+  }
+  if (name == "!audience") {
+    token.audience = value;
+  }
+  if (name == "!issuer") {
+    token.issuer = value;
+  }
+  if (name == "!without-exp") {
+    token.require_exp = false;
+  }
+  if (name == "!max-channels") {
+    rules_.max_channels = value.size();
+  }
   if (name == "!leeway") {
     unsigned seconds = 0;
     std::from_chars(value.data(), value.data() + value.size(), seconds);

@@ -39,7 +39,9 @@ void check_fault(std::string_view token, const TokenFault& fault) {
   require(!fault.msg.empty() && !fault.log.empty(), "a refusal has reasons");
   while (!token.empty()) {
     const std::string_view part = take(token, '.');
-    if (part.size() < kTellingBytes) continue;
+    if (part.size() < kTellingBytes) {
+      continue;
+    }
     require(!repeats(fault.msg, part) && !repeats(fault.log, part), "no part of a token is repeated", fault.log);
   }
 }
@@ -56,7 +58,9 @@ void fuzz(std::string_view input) {
     const auto* const fault = std::get_if<TokenFault>(&result);
     require((fault == nullptr) == (known.tokens.count(input) > 0), "nothing but the signed tokens is accepted",
             fault != nullptr ? fault->log : input);
-    if (fault != nullptr) check_fault(input, *fault);
+    if (fault != nullptr) {
+      check_fault(input, *fault);
+    }
   }
 }
 

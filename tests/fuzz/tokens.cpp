@@ -15,9 +15,13 @@ std::string base64url(std::string_view bytes) {
   int held = 0;
   for (const char c : bytes) {
     bits = (bits << 8 | static_cast<unsigned char>(c)) & 0xffff;
-    for (held += 8; held >= 6; held -= 6) out += kAlphabet[bits >> (held - 6) & 63];
+    for (held += 8; held >= 6; held -= 6) {
+      out += kAlphabet[bits >> (held - 6) & 63];
+    }
   }
-  if (held > 0) out += kAlphabet[bits << (6 - held) & 63];
+  if (held > 0) {
+    out += kAlphabet[bits << (6 - held) & 63];
+  }
   return out;
 }
 
