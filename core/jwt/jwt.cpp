@@ -1,5 +1,5 @@
-// Tokens: their form first, then the key by `kid` and algorithm, then libjose's verdict about the signature, and only
-// then what they say.
+// Verifies tokens: first their form, then the key by `kid` and algorithm, then the signature (by libjose), and only
+// then their claims.
 #include "core/jwt/jwt.hpp"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ TokenFault fault(std::string log) {
   return fault;
 }
 
-// A token's parts as they stand, all of them proper base64url, with what its header asks for.
+// A token's parts as written, all of them valid base64url, and the key that its header asks for.
 struct ParsedToken {
   std::string_view header;
   std::string_view payload;
@@ -41,7 +41,7 @@ struct ParsedToken {
   std::optional<std::string> kid;
 };
 
-// Three parts, none empty: a token of `alg` "none" has no third one.
+// A token has three parts, none of them empty; one of `alg` "none" has an empty third part.
 bool split(std::string_view text, ParsedToken& token) {
   const std::size_t first = text.find('.');
   const std::size_t second = first == std::string_view::npos ? first : text.find('.', first + 1);
@@ -54,7 +54,7 @@ bool split(std::string_view text, ParsedToken& token) {
   return !token.header.empty() && !token.payload.empty() && !token.signature.empty();
 }
 
-// RFC 7515, section 4.1. A `crit` names extensions that must be understood: none are.
+// RFC 7515, section 4.1. `crit` names extensions that the reader must support; pgevents supports none.
 std::optional<TokenFault> read_header(std::string_view text, ParsedToken& token) {
   const Json header = parse_object(text);
   if (!header) {
@@ -93,7 +93,7 @@ std::optional<TokenFault> parse(std::string_view text, ParsedToken& token) {
 }
 
 Json string_json(std::string_view text) {
-  return Json(json_stringn_nocheck(text.data(), text.size()));  // base64url: no need to look for UTF-8
+  return Json(json_stringn_nocheck(text.data(), text.size()));  // base64url is ASCII: no check for UTF-8
 }
 
 bool signature_is_good(jose_cfg_t* config, const ParsedToken& token, const json_t* jwk) {
@@ -134,18 +134,17 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
   return fault("its signature is wrong");
 }
 
-// What OpenSSL needs for an algorithm it makes at the first use, and where it had no memory for that then, it says for
-// ever that there is no such algorithm. So all are used once when the keys are read, in the process from which the
-// others come.
+// Uses every algorithm of a key once when the keys are read, in the process that forks the others. OpenSSL prepares an
+// algorithm at its first use; if memory is refused then, it reports the algorithm as missing for ever.
 void rehearse(jose_cfg_t* config, const JwtKey& key) {
   TokenCache::digest("");
   for (const JwtKey::Use& use : key.uses) {
     const Json header(json_pack("{s:s%}", "alg", use.alg.data(), use.alg.size()));
     const Json encoded(jose_b64_enc_dump(header.get()));
-    // Base64url as long as signatures of ES256, ES384 and ES512, and by the smallest RSA keys: others are not looked
-    // at.
+    // Lengths in base64url of signatures of ES256, ES384, ES512 and of the smallest RSA keys: OpenSSL rejects others
+    // before it looks at them.
     for (const std::size_t length : {86, 128, 176, 342}) {
-      const CryptoErrors errors;  // of each: the queue holds but a few
+      const CryptoErrors errors;  // one per signature: the error queue is short
       const std::string signature(length, 'A');
       ParsedToken token;
       token.header = string_of(encoded.get()).value_or("");

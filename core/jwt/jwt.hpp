@@ -1,5 +1,5 @@
-// JSON Web Tokens (RFC 7519): the operator's keys, signatures and what a verified token says. Signatures are libjose's
-// work; what it accepts is narrowed here to HS*, RS* and ES* with a key of that very type.
+// JSON Web Tokens (RFC 7519): the operator's keys, signatures and the claims of a verified token. libjose verifies
+// signatures; this class narrows what it accepts to HS*, RS* and ES*, each with a key of its own type.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,11 @@ class JwtKeys {
   JwtKeys(const JwtKeys&) = delete;
   JwtKeys& operator=(const JwtKeys&) = delete;
 
-  // Adds what a key file holds: a JWK or JWK Set (RFC 7517), a public key in PEM (RSA of 2048 to 8192 bits, EC on
-  // P-256, P-384 or P-521), or else a secret for HS* of at least 32 bytes, of which one line end at the end is no part.
-  // `alg` may be empty: what the key's type allows. `kid` may be empty: the JWK's own, or else the key is tried for
-  // every token that names none. A JWK that names another `kid` or `alg` does not fit; in a set it is passed over, as
-  // are those of other use. Returns what is wrong (then nothing was added), without repeating any part of the key.
+  // Adds the keys of a file: a JWK or JWK Set (RFC 7517), a public key in PEM (RSA of 2048 to 8192 bits, EC on P-256,
+  // P-384 or P-521), or else a secret for HS* of at least 32 bytes, without one line end at the end. An empty `alg`
+  // allows all algorithms of the key's type. With an empty `kid` the JWK's own counts; without one the key is tried for
+  // every token that names no key. A JWK with another `kid` or `alg` is rejected; in a set it is skipped, as are keys
+  // for other uses. Returns the reason of a rejection (then nothing was added), without repeating any part of the key.
   std::optional<std::string> add(std::string_view text, std::string_view kid, std::string_view alg);
   bool empty() const noexcept;
 

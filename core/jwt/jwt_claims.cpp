@@ -1,4 +1,4 @@
-// What a verified token says: every claim pgevents knows must have its very type, all others are left alone.
+// Reads a verified token's claims: each claim that pgevents uses must have its type; all others are ignored.
 #include "core/jwt/jwt_claims.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ Fault wrong(const char* name, const char* what) {
   return std::string("its claim \"") + name + "\" is not " + what;
 }
 
-// A realm or user. An empty one must not pass for an absent one.
+// A realm or user. An empty one is an error, not an absent one.
 Fault read_name(const json_t* token, const char* name, std::string& to) {
   const json_t* const value = json_object_get(token, name);
   if (value == nullptr) {

@@ -9,7 +9,7 @@
 
 namespace pgevents {
 
-// Fills `claims` from the token's object. Returns what is wrong with it, without repeating any part of it.
+// Fills `claims` from the token's object. Returns the reason of a rejection, without repeating any part of the token.
 std::optional<std::string> read_claims(const json_t* token, Claims& claims);
 
 }  // namespace pgevents

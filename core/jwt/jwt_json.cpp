@@ -32,7 +32,7 @@ std::optional<std::string> decode_base64url(std::string_view text) {
   std::string out;
   out.reserve(text.size() / 4 * 3 + 2);
   unsigned bits = 0;
-  int held = 0;  // how many of the lower bits of `bits` have not gone out
+  int held = 0;  // how many of the lower bits of `bits` are not written yet
   for (const char c : text) {
     const int value = base64url_value(c);
     if (value < 0) {

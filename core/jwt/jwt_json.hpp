@@ -1,7 +1,7 @@
-// libjose and OpenSSL as the JWT sources use them: who owns what, base64url. Internal to jwt*.cpp.
+// libjose and OpenSSL for the JWT sources: owners of their objects, base64url. Internal to jwt*.cpp.
 //
-// Every function of these libraries that makes something may return null for want of memory; json_pack and the setters
-// take null as an error and pass it on, so that it is enough to check what comes out at the end.
+// Every function of these libraries that makes something may return null if memory is refused; json_pack and the
+// setters pass a null on as an error, so a check of the last result is enough.
 #pragma once
 
 #include <openssl/err.h>
@@ -14,7 +14,7 @@
 
 #include "core/text/json_tree.hpp"
 
-extern "C" {  // libjose's headers do not say so themselves
+extern "C" {  // libjose's headers lack it
 #include <jose/b64.h>
 #include <jose/jws.h>
 #include <jose/openssl.h>
@@ -32,8 +32,8 @@ struct ReleaseKey {
 };
 using PublicKey = std::unique_ptr<EVP_PKEY, ReleaseKey>;
 
-// Takes away what libcrypto's functions leave in the error queue of the thread: nginx logs an alert about what it finds
-// there before its own calls.
+// Removes what libcrypto's functions leave in the thread's error queue: nginx logs an alert for each entry that it
+// finds there before its own calls.
 class CryptoErrors {
  public:
   CryptoErrors() noexcept { ERR_set_mark(); }
@@ -42,8 +42,8 @@ class CryptoErrors {
   CryptoErrors& operator=(const CryptoErrors&) = delete;
 };
 
-// Base64url without padding (RFC 7515, section 2), and only as an encoder writes it: unused bits are zero. Else
-// nothing.
+// Base64url without padding (RFC 7515, section 2), and only in the form that an encoder writes: unused bits are zero.
+// Nothing for any other text.
 std::optional<std::string> decode_base64url(std::string_view text);
 
 }  // namespace pgevents

@@ -1,5 +1,5 @@
-// Which keys a file holds and what each may be used for. Everything that is not surely right is refused: the operator
-// reads the reason at the start.
+// Finds the keys in a file and the algorithms of each. Rejects everything that is not certainly right; the operator
+// gets the reason at start-up.
 #include "core/jwt/jwt_key.hpp"
 
 #include <algorithm>
@@ -12,13 +12,13 @@ namespace pgevents {
 namespace {
 
 constexpr int kMinRsaBits = 2048;
-constexpr int kMaxRsaBits = 8192;  // a signature costs the more the longer the key
+constexpr int kMaxRsaBits = 8192;  // the longer the key, the costlier a signature
 
 struct Algorithm {
   std::string_view name;
   std::string_view type;     // `kty`
   std::string_view curve;    // EC only
-  std::size_t secret_bytes;  // oct only: RFC 7518, section 3.2 wants as many as the hash has
+  std::size_t secret_bytes;  // oct only: as many as the hash has (RFC 7518, section 3.2)
 };
 constexpr Algorithm kAlgorithms[] = {
     {"HS256", "oct", "", 32},    {"HS384", "oct", "", 48},    {"HS512", "oct", "", 64},
@@ -31,7 +31,7 @@ bool is_algorithm(std::string_view name) {
                      [&](const Algorithm& a) { return a.name == name; });
 }
 
-// What became of one JWK. In a set kUnfit keys are passed over; one that stands alone must fit.
+// The result for one JWK. In a set kUnfit keys are skipped; a single key must fit.
 struct KeyVerdict {
   enum class Kind { kTaken, kUnfit, kWrong };
   Kind kind = Kind::kTaken;
@@ -44,7 +44,7 @@ KeyVerdict wrong(std::string reason) {
   return {KeyVerdict::Kind::kWrong, std::move(reason)};
 }
 
-// The operator's words about a file, and where its keys go.
+// The operator's options for a file, and the list that gets its keys.
 struct Reader {
   jose_cfg_t* config;
   std::string_view kid;
@@ -72,7 +72,7 @@ std::string_view without_line_end(std::string_view text) {
 
 // --- secrets ---
 
-// libjose verifies nothing with a longer one.
+// libjose does not verify with a longer secret.
 constexpr std::size_t kMaxSecretBytes = 1024;
 
 KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_view key_alg) {
@@ -115,7 +115,7 @@ KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_
 
 // --- public keys ---
 
-// The members of `type` that make the key, for EC and RSA.
+// The members that make up an EC or RSA key.
 Json public_members(const json_t* jwk, std::string_view type) {
   const char* const names[] = {type == "EC" ? "x" : "n", type == "EC" ? "y" : "e"};
   json_t* const values[] = {json_object_get(jwk, names[0]), json_object_get(jwk, names[1])};
@@ -176,7 +176,7 @@ KeyVerdict Reader::take_public(const json_t* jwk, JwtKey key, std::string_view k
         return wrong(*fault);
       }
     }
-    // Not json_copy(): that leaves out what it finds no memory for, and does not say so.
+    // json_copy() would silently leave out members if memory is refused.
     Json one(json_pack("{s:s}", "alg", algorithm.name.data()));
     if (!one || json_object_update(one.get(), members.get()) != 0) {
       return wrong("out of memory");
@@ -281,7 +281,7 @@ KeyVerdict take_pem(std::string_view text, Reader reader) {
   return reader.take_jwk(std::get<Json>(read).get());
 }
 
-// An editor's mark and white space in front must not make a secret of a public key.
+// Without this, a byte order mark or white space in front would turn a public key into a secret.
 std::string_view without_preface(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {

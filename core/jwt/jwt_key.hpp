@@ -1,4 +1,4 @@
-// Keys of tokens as they stand in files. Internal to jwt*.cpp.
+// Keys for tokens, read from files. Internal to jwt*.cpp.
 #pragma once
 
 #include <optional>
@@ -11,16 +11,17 @@
 namespace pgevents {
 
 struct JwtKey {
-  // A JWK of nothing but the public members and `alg`: libjose then verifies by this algorithm and by no other.
+  // A JWK with the public members and `alg` only: libjose verifies by this algorithm and no other.
   struct Use {
     std::string_view alg;
     Json jwk;
   };
-  std::string kid;  // empty: for tokens that name no key
+  std::string kid;  // empty: for tokens without a `kid`
   std::vector<Use> uses;
 };
 
-// What JwtKeys::add() is given. Appends to `keys`; returns what is wrong, and then `keys` may hold a part of it.
+// The arguments of JwtKeys::add(). read() appends to `keys`; on an error it returns the reason, and `keys` may contain
+// a part of the file's keys.
 struct KeyFile {
   jose_cfg_t* config;
   std::string_view kid;

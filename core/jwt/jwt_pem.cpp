@@ -1,4 +1,4 @@
-// Reads public keys as OpenSSL writes them, and recognises what must never become a secret.
+// Reads public keys in the forms that OpenSSL writes, and detects those that must never become a secret.
 #include "core/jwt/jwt_pem.hpp"
 
 #include <openssl/bio.h>
@@ -24,7 +24,7 @@ bool contains(std::string_view text, std::string_view part) noexcept {
   return text.find(part) != std::string_view::npos;
 }
 
-// A public key that is encrypted is none; without this OpenSSL would ask for the password on the terminal.
+// Public keys are never encrypted; without this OpenSSL would ask for a password on the terminal.
 int no_password(char*, int, int, void*) noexcept {
   return -1;
 }
@@ -64,7 +64,7 @@ bool is_der(std::string_view bytes) {
   return std::unique_ptr<X509, ReleaseCertificate>(d2i_X509(nullptr, &at, size)) != nullptr;
 }
 
-// The bytes behind base64 or base64url, wherever its lines break; empty when it is none.
+// Decodes base64 or base64url with any line breaks; empty if `text` is neither.
 std::string decode_loosely(std::string_view text) {
   std::string url;
   for (const char c : text) {

@@ -10,11 +10,11 @@
 
 namespace pgevents {
 
-// The JWK of the one public key in `text`, or what is wrong with it.
+// The JWK of the only public key in `text`, or the reason of its rejection.
 std::variant<std::string, Json> read_pem(jose_cfg_t* config, std::string_view text);
 
-// A public key where a secret should be: whoever knows the one could forge tokens with the other. True for keys and
-// certificates in PEM, DER and its base64 (PEM without its first and last line), and for OpenSSH's public keys.
+// Detects a public key in place of a secret: with it, every holder of the public key could forge tokens. True for keys
+// and certificates in PEM, DER and its base64 (PEM without its first and last line), and for OpenSSH's public keys.
 bool is_public_key_in_disguise(std::string_view secret);
 
 }  // namespace pgevents

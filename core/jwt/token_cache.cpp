@@ -1,5 +1,5 @@
-// Two generations: the older one is dropped as a whole when the younger is full or has reached the age limit, so
-// nothing is ever searched for what may go.
+// Two generations: the older one is dropped as a whole when the younger is full or has reached the age limit, so no
+// entry is ever searched for expired ones.
 #include "core/jwt/token_cache.hpp"
 
 #include <openssl/evp.h>
@@ -31,7 +31,7 @@ void TokenCache::next_generation(double now) noexcept {
   young_since_ = now;
 }
 
-// When the clock was set back nobody knows how old the entries really are. (The negated comparisons catch NaN as well.)
+// If the clock was set back, the age of the entries is unknown. (The negated comparisons catch NaN as well.)
 void TokenCache::come_to(double now) noexcept {
   if (!(now >= last_now_)) {
     young_.clear();

@@ -1,7 +1,8 @@
-// What verified tokens said, so that a client's next long poll within a minute costs no signature. A worker's own.
+// Caches the claims of verified tokens, so that a client's next long poll within a minute needs no verification. One
+// per worker.
 //
-// Only tokens that were found good are in it. Whoever asks judges the claims by the clock each time (expiry,
-// revocation): the cache only knows that the signature was right.
+// It contains good tokens only. The caller checks expiry and revocation each time: the cache only knows that the
+// signature was right.
 #pragma once
 
 #include <array>
@@ -22,10 +23,10 @@ class TokenCache {
   static constexpr double kMaxAge = 60;  // seconds
 
   using Digest = std::array<std::uint8_t, 32>;
-  // SHA-256 of the token, which may only be kept in this form; nothing when libcrypto fails.
+  // SHA-256 of the token; tokens are kept in this form only. Nothing if libcrypto fails.
   static std::optional<Digest> digest(std::string_view token) noexcept;
 
-  // Null: not here, or not any more. `now` is in seconds; where it goes back, nothing from before counts.
+  // Null: never stored, or expired. `now` is in seconds; if it goes back, all older entries are dropped.
   std::shared_ptr<const Claims> find(const Digest& digest, double now) noexcept;
   void put(const Digest& digest, std::shared_ptr<const Claims> claims, double now);
   std::size_t size() const noexcept { return young_.size() + old_.size(); }
@@ -44,7 +45,7 @@ class TokenCache {
   void next_generation(double now) noexcept;
 
   Generation young_;  // where new entries go, up to half of all
-  Generation old_;    // what was young before; goes as a whole
+  Generation old_;    // the former young_; dropped as a whole
   double young_since_ = 0;
   double last_now_ = 0;
 };

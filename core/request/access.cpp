@@ -1,4 +1,4 @@
-// Identity, grants and origins: one answer for module and fallback; see access.hpp.
+// Decides about identity, grants and origins, for module and fallback alike; see access.hpp.
 #include "core/request/access.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace pgevents {
 
 namespace {
 
-// A token that does not count (RFC 6750, section 3.1).
+// The error for a token that is not valid (RFC 6750, section 3.1).
 Error bad_token(std::string msg, std::string code = {}, std::string log = {}) {
   Error error = make_error(401, std::move(msg), std::move(code));
   error.challenge = "Bearer error=\"invalid_token\"";
@@ -25,7 +25,7 @@ Error token_expired() {
   return bad_token("The token has expired", "TOKEN_EXPIRED");
 }
 
-// --- where the token is ---
+// --- finding the token ---
 
 struct FoundToken {
   enum class Source { kHeader, kQuery, kCookie };
@@ -33,7 +33,7 @@ struct FoundToken {
   std::string text;
 };
 
-// Sets `token` if there is one. Of two, client and application could mean different ones.
+// Sets `token` if the query has one. Two are an error: client and application could mean different ones.
 std::optional<Error> from_query(std::string_view query, std::optional<std::string>& token) {
   FormFields fields;
   if (parse_form(query, "query", fields)) {
@@ -51,7 +51,7 @@ std::optional<Error> from_query(std::string_view query, std::optional<std::strin
   return std::nullopt;
 }
 
-// Leaves `token` empty when there is none.
+// Leaves `token` empty if the request has none.
 std::optional<Error> find_token(const Request& request, const TokenRules& rules, std::optional<FoundToken>& token) {
   if (rules.keys == nullptr || rules.keys->empty()) {
     return std::nullopt;
@@ -74,7 +74,7 @@ std::optional<Error> find_token(const Request& request, const TokenRules& rules,
   return std::nullopt;
 }
 
-// --- what it says ---
+// --- its claims ---
 
 std::optional<Error> check_time(const Claims& claims, const TokenRules& rules, double now) {
   if (!claims.expires_at && rules.require_exp) {
@@ -104,7 +104,7 @@ std::optional<Error> check_service(const Claims& claims, const TokenRules& rules
   return std::nullopt;
 }
 
-// Before the epoch counts as unknown. (No claimed time is beyond kMaxClaimedTime.)
+// A time before the epoch counts as unknown. (No claimed time is beyond kMaxClaimedTime.)
 std::int64_t issued_us(const Claims& claims) {
   return static_cast<std::int64_t>(std::floor(std::max(claims.issued_at.value_or(0), 0.0) * 1e6));
 }
@@ -152,7 +152,7 @@ std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules&
   return caller;
 }
 
-// What the web server says may come from the request (a certificate, a host name), so it is not good by itself.
+// The web server's values may come from the request (a certificate, a host name), so they are checked too.
 std::optional<Error> check_server(const AccessRules& rules) {
   for (const std::string_view name : {rules.user, rules.realm}) {
     if (name.empty() || name_is_sane(name)) {
@@ -208,7 +208,7 @@ std::string host_of(std::string_view authority) {
   return host;
 }
 
-// Behind a proxy that ends TLS we do not know our own scheme; where we do know that it is https, http is another site.
+// Behind a proxy that ends TLS our own scheme is unknown; if it is known to be https, http is another site.
 bool same_site(const Request& request) {
   const std::size_t end = request.origin.find("://");
   if (end == std::string_view::npos) {

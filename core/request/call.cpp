@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::string_view kUserParameter = "user_id";
 
-// A path with a user in it has `*` there.
+// `*` stands for the user of a path.
 struct Path {
   std::vector<std::string_view> segments;
   Resource resource;
 };
 
-// What pgevents.success() is told to be known (a test compares them). The functions name the others in their answer and
-// use no value of theirs, so none is sent.
+// The parameters that each function passes to pgevents.success() as known (a test compares them). The functions only
+// name the others in their answer, so their values are not sent.
 bool is_known(Endpoint endpoint, std::string_view name) {
   static const std::map<Endpoint, std::set<std::string_view>> all = {
       {Endpoint::kRegister, {"fetch_event_types"}},
@@ -63,7 +63,7 @@ void append_member(std::string& json, std::string_view name, std::string_view te
   json += '"';
 }
 
-// A parameter that is given twice would be one thing to who wrote it and another to who reads it.
+// A parameter that is given twice is an error: an intermediary and the function could each use another one of the two.
 std::optional<Error> form_params(const Call& call, std::string_view text, std::string& params) {
   const char* const kind = call.has_body ? "form" : "query";
   FormFields fields;
@@ -90,8 +90,8 @@ std::optional<Error> form_params(const Call& call, std::string_view text, std::s
   return std::nullopt;
 }
 
-// What jansson takes, jsonb takes too: it refuses NUL characters, halves of surrogate pairs and numbers beyond 64 bits
-// or a double.
+// jsonb accepts everything that jansson accepts: jansson rejects NUL characters, halves of surrogate pairs and numbers
+// beyond 64 bits or a double.
 std::optional<Error> json_params(std::string_view body, std::string& params) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return std::nullopt;
@@ -200,7 +200,7 @@ std::string call_identity(const Identity& identity, bool share_state) {
   return json;
 }
 
-// Text is enough to see that there is no such member, but not that there is one: a user may have that name.
+// A search of the text is enough to exclude the member, but not to find it: a user may have that name.
 std::optional<AnswerInParts> answer_in_parts(std::string_view answer) {
   constexpr std::string_view kMember = "presence_state";
   constexpr std::string_view kName = "\"presence_state\":";

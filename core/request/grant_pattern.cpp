@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kSpace[] = " \t\r\n";
 
-// Takes `text` from the front of `name`. False: it does not begin so.
+// Takes `text` from the front of `name`. False if `name` does not begin with it.
 bool take(std::string_view& name, std::string_view text) noexcept {
   if (name.substr(0, text.size()) != text) {
     return false;

@@ -9,12 +9,12 @@
 
 namespace pgevents {
 
-// What is doubtful in the operator's patterns, for his log; nothing when they are plain. A `*` that is not at the end
-// of a pattern, and braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
+// A warning about the operator's patterns, or nothing. A `*` that is not at the end of a pattern, and braces around
+// anything but `user` and `realm`, stand for themselves, which is hardly meant.
 std::optional<std::string> pattern_doubt(std::string_view patterns);
 
-// One pattern against a name; `{user}` and `{realm}` are taken from `identity`: the user to the letter, the realm with
-// `=3D` for `=` and `=3A` for `:`, as in own_channel(), so that behind it `:` always ends it.
+// Whether one pattern matches a name. `{user}` and `{realm}` are taken from `identity`: the user literally, the realm
+// with `=3D` for `=` and `=3A` for `:`, as in own_channel(), so that a `:` behind it always ends it.
 bool pattern_matches(std::string_view pattern, const Identity& identity, std::string_view name) noexcept;
 
 // Whether one of `patterns`, which are separated by spaces, matches.

@@ -10,7 +10,7 @@ struct Request {
   std::string_view method;
   std::string_view path;
   std::string_view target;  // the path as the client sent it; empty: not known (path.hpp)
-  std::string_view mount;   // what stands before `path` there
+  std::string_view mount;   // what precedes `path` there
   std::string_view query;
   std::string_view accept;
   std::string_view last_event_id;
@@ -25,7 +25,7 @@ struct Request {
   std::string_view sec_fetch_site;
   std::string_view preflight_method;  // `Access-Control-Request-Method`
   bool https = false;                 // as far as the web server knows
-  bool early_data = false;            // came before the TLS handshake was over: perhaps a replay (RFC 8470)
+  bool early_data = false;            // sent before the TLS handshake was complete: perhaps a replay (RFC 8470)
 };
 
 }  // namespace pgevents

@@ -1,4 +1,4 @@
-// Origins: the operator's list against what a browser sends.
+// Compares the origins that a browser sends with the operator's list.
 #include "core/request/origin.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ bool consists_of(std::string_view text, std::string_view extra) {
   });
 }
 
-// Behind the host: nothing, or a colon and digits. The scheme's own port never stands in an origin.
+// What follows the host: nothing, or a colon and digits. Browsers leave out the scheme's own port.
 bool is_port(std::string_view text, std::string_view scheme) {
   if (text.empty()) {
     return true;
@@ -35,7 +35,7 @@ bool is_port(std::string_view text, std::string_view scheme) {
 }
 
 // scheme "://" host [ ":" port ] just as browsers write it (RFC 6454, section 6.2): in lower case, names of other
-// scripts in their ASCII form, nothing behind. Any other rule would never apply.
+// scripts in their ASCII form, nothing after it. Any other rule would never apply.
 bool is_origin(std::string_view text) {
   const std::size_t end = text.find("://");
   if (end == std::string_view::npos || text.size() > kMaxNameBytes) {
@@ -88,7 +88,7 @@ std::optional<std::string> OriginRules::add(std::string_view rule) {
   return std::nullopt;
 }
 
-// A pattern says which origins are allowed, not what an origin is: `~.*` does not make one of `*`.
+// A pattern selects among origins; text that is not an origin never matches, not even `~.*`.
 bool OriginRules::allows(std::string_view origin) const noexcept {
   if (std::find(impl_->exact.begin(), impl_->exact.end(), origin) != impl_->exact.end()) {
     return true;
@@ -110,7 +110,7 @@ bool OriginRules::empty() const noexcept {
   return !any() && !by_origin();
 }
 
-// Where some origins get other headers than others, caches must know (Fetch standard, "CORS protocol and HTTP caches").
+// If the headers depend on the origin, `Vary` must inform caches (Fetch standard, "CORS protocol and HTTP caches").
 std::vector<Header> cors_headers(const OriginRules* rules, std::string_view origin) {
   if (rules == nullptr || rules->empty()) {
     return {};

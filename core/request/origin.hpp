@@ -1,5 +1,4 @@
-// Which pages of other origins may read answers (CORS, in the Fetch standard), and the headers that tell their browsers
-// so.
+// Which pages of other origins may read answers (CORS, in the Fetch standard), and the headers for their browsers.
 #pragma once
 
 #include <memory>
@@ -20,10 +19,11 @@ class OriginRules {
   OriginRules& operator=(const OriginRules&) = delete;
 
   // Adds `https://app.example`, `null`, `~pattern` (PCRE2, must match the whole origin) or `*` (any origin, but never
-  // with credentials). Returns what is wrong.
+  // with credentials). Returns the reason of a rejection.
   std::optional<std::string> add(std::string_view rule);
 
-  // Named or matched: may read and, with credentials, change things. `*` does not count.
+  // True for an origin that is named or matches a pattern: its pages may read and, with credentials, change things. `*`
+  // does not count.
   bool allows(std::string_view origin) const noexcept;
   bool any() const noexcept;        // `*` was given
   bool by_origin() const noexcept;  // something else than `*` was
@@ -34,11 +34,10 @@ class OriginRules {
   std::unique_ptr<Impl> impl_;
 };
 
-// What every answer to a request with this Origin (perhaps empty) carries. Empty when nothing is allowed anywhere.
+// Headers for every answer to a request with this Origin (perhaps empty). Empty if no rule was added.
 std::vector<Header> cors_headers(const OriginRules* rules, std::string_view origin);
 
-// What the answer to a preflight carries besides; empty when the origin is not allowed. `methods`: what the path
-// allows.
+// Further headers for the answer to a preflight; empty if the origin is not allowed. `methods`: those of the path.
 std::vector<Header> preflight_headers(const OriginRules* rules, std::string_view origin, const std::string& methods);
 
 }  // namespace pgevents

@@ -43,7 +43,7 @@ std::optional<Segments> split_encoded(std::string_view path) {
   return segments;
 }
 
-// Resolves `.` and `..`, and drops empty segments where slashes are merged. Nothing: it leads above the root.
+// Resolves `.` and `..`, and drops empty segments where slashes are merged. Nothing if the path leads above the root.
 std::optional<Segments> normalised(const Segments& segments, bool merge_slashes) {
   Segments out;
   for (const PathSegment& segment : segments) {
@@ -58,7 +58,7 @@ std::optional<Segments> normalised(const Segments& segments, bool merge_slashes)
     if (kept) {
       out.push_back(segment);
     } else if (&segment == &segments.back()) {
-      out.emplace_back();  // what is left is a folder: `/a/.` is `/a/`
+      out.emplace_back();  // the rest is a folder: `/a/.` is `/a/`
     }
   }
   return out;
@@ -72,7 +72,7 @@ std::string joined(const Segments& segments) {
   return path;
 }
 
-// `segments` normalised, if they make up `path`; servers may merge slashes or not.
+// `segments` normalised, with or without merged slashes, if the result equals `path`.
 std::optional<Segments> that_make(const std::string& path, const std::optional<Segments>& segments) {
   if (!segments) {
     return std::nullopt;
@@ -86,7 +86,7 @@ std::optional<Segments> that_make(const std::string& path, const std::optional<S
   return std::nullopt;
 }
 
-// Takes the segments of `mount` from the front. False: it ends within one.
+// Takes the segments of `mount` from the front. False if it ends within one.
 bool drop_mount(Segments& segments, std::string_view mount) {
   std::size_t length = 0;
   auto end = segments.begin();

@@ -1,4 +1,4 @@
-// Publish bodies: checks what needs no database and leaves the text of the data untouched.
+// Reads publish bodies: checks all that needs no database, and leaves the text of the data untouched.
 #include "core/request/publication.hpp"
 
 #include <utility>
@@ -16,7 +16,7 @@ Error bad_request(std::string msg) {
   return make_error(400, std::move(msg));
 }
 
-// The members of a publication that have a meaning: raw JSON texts, nothing when absent.
+// The members of a publication: raw JSON texts, nothing if absent.
 struct Members {
   std::optional<std::string_view> type, data, ttl;
   std::optional<Error> error;  // about the first member that is unknown or given twice
@@ -34,8 +34,8 @@ struct Members {
     return nullptr;
   }
 
-  // A misspelt member must not be lost in silence, and JSON leaves open which of two members counts: what was checked
-  // must be what is stored. `what`: "Member" or "Field".
+  // Rejects unknown members, so that a misspelt one is not lost in silence, and members given twice: JSON leaves open
+  // which one counts, and the stored one must be the checked one. `what`: "Member" or "Field".
   void take(const char* what, std::string_view name, std::string_view value) {
     if (error) {
       return;
@@ -80,7 +80,7 @@ std::optional<Error> check_json(std::string_view json, const NamePattern& names)
   return check_type(members.type ? json_string(*members.type) : std::nullopt, names);
 }
 
-// Builds the JSON text of a form. `data` and `ttl` are spliced in as they are: each must be one JSON value by itself.
+// Builds the JSON text of a form. `data` and `ttl` are inserted as written: each must be one JSON value.
 std::optional<Error> form_to_json(std::string_view body, std::string& json) {
   FormFields fields;
   if (auto wrong = parse_form(body, "form", fields)) {

@@ -18,8 +18,8 @@ struct Publication {
   bool form = false;  // the body is application/x-www-form-urlencoded
 };
 
-// Turns a publish body into the JSON text that `pgevents.http_publish` takes, and checks what can be checked without
-// the database: JSON syntax, the event type against the pattern. Sets `json` or returns the error.
+// Turns a publish body into the argument of `pgevents.http_publish`, and checks all that needs no database: JSON
+// syntax, the event type against the pattern. Sets `json` or returns the error.
 std::optional<Error> publish_body(const Publication& publication, std::string_view body, const NamePattern& names,
                                   std::string& json);
 

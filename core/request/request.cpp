@@ -1,5 +1,5 @@
-// Routing: path → channels and wait id, then access, then the parameters. Every complaint about a request is made
-// here, so that both front-ends make the same ones.
+// Routes a request: path → channels and wait id, then access, then the parameters. All errors about a request come from
+// here, so both front-ends give the same ones.
 #include "core/request/request.hpp"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ constexpr std::size_t kMaxKeyBytes = 255;
 
 using Segments = std::vector<PathSegment>;
 
-// Takes the base from the front of `segments`. False: the path is not ours.
+// Takes the base from the front of `segments`. False if the path does not begin with it.
 bool take_base(Segments& segments, std::string_view base) {
   while (!base.empty() && base.back() == '/') {
     base.remove_suffix(1);
@@ -45,7 +45,7 @@ bool take_base(Segments& segments, std::string_view base) {
   return begins;
 }
 
-// The segments behind `events`: channel list, and perhaps a wait id. An empty wait id is none.
+// The segments after `events`: channel list, and perhaps a wait id. An empty wait id counts as absent.
 std::optional<Segments> event_segments(const Segments& segments, bool anywhere) {
   const auto is_events = [](const PathSegment& segment) { return segment.text == kEventsSegment; };
   auto events = segments.begin();
@@ -62,8 +62,8 @@ std::optional<Segments> event_segments(const Segments& segments, bool anywhere) 
   return behind;
 }
 
-// Checks the channel list in the order of the request (so that errors name the first bad one) and sorts it then. A name
-// is looked at once however often it stands there, and no name behind the last that may be.
+// Checks the channel list in the order of the request (so that errors name the first bad one), then sorts it. A name
+// that is repeated is checked once; checking stops at the first name beyond the limit.
 std::optional<Error> read_channels(const Segments& segments, const RouteRules& rules, const Caller& caller,
                                    Action action, std::vector<std::string>& channels) {
   if (segments.empty() || segments[0].text.empty()) {
@@ -121,7 +121,8 @@ Route subscription(const Request& request, const RouteRules& rules, const Caller
   return out;
 }
 
-// Whether the body is a form; nothing said means JSON. A compressed body is refused (RFC 9110, section 15.5.16).
+// Sets `form` if the body is one; without a Content-Type it is JSON. A compressed body is rejected (RFC 9110, section
+// 15.5.16).
 std::optional<Error> read_body_form(const Request& request, const char* verb, bool& form) {
   const std::string_view encoding = request.content_encoding;
   if (!encoding.empty() && !equals_ignoring_case(encoding, "identity")) {
@@ -163,7 +164,7 @@ Route publication(const Request& request, const RouteRules& rules, const Caller&
   return out;
 }
 
-// Whoever has no name is refused here already, and told whether a token would help.
+// Rejects a caller without a user; the error shows whether a token would help.
 std::optional<Error> check_name(const Caller& caller, const AccessRules& rules) {
   if (!caller.session.identity.user.empty()) {
     return std::nullopt;
@@ -202,11 +203,11 @@ Route call(const Request& request, const RouteRules& rules, const Caller& caller
   return out;
 }
 
-// What is to be done with a request, as far as path and method tell.
+// What path and method ask for.
 struct Target {
-  std::optional<Segments> events;  // behind `events`
+  std::optional<Segments> events;  // after `events`
   std::optional<Resource> resource;
-  std::string methods;  // but OPTIONS
+  std::string methods;  // without OPTIONS
 
   bool allows(std::string_view method) const {
     const bool reads = method == "GET" || method == "HEAD";
@@ -217,7 +218,7 @@ struct Target {
   }
 };
 
-// Nothing when the path is not ours.
+// Nothing if the path is not one of pgevents.
 std::optional<Target> find_target(Segments segments, std::string_view base) {
   const bool anywhere = base.empty();
   if (!take_base(segments, base)) {
@@ -234,14 +235,14 @@ std::optional<Target> find_target(Segments segments, std::string_view base) {
   return Target{{}, std::move(resource), std::move(methods)};
 }
 
-// An attacker can send recorded early data again any number of times. A publication with a key is stored once all the
-// same.
+// An attacker can send recorded early data again any number of times. A publication with a key is still stored only
+// once.
 bool may_be_replayed(const Request& request, const Target& target) {
   const bool reads = request.method == "GET" || request.method == "HEAD";
   return request.early_data && !reads && (!target.events || request.idempotency_key.empty());
 }
 
-// A preflight brings no credentials: the request that follows it will (Fetch standard, "CORS-preflight fetch").
+// A preflight has no credentials: the request that follows it has (Fetch standard, "CORS-preflight fetch").
 PreflightAnswer preflight_answer(const Request& request, const RouteRules& rules, const std::string& methods) {
   if (request.preflight_method.empty()) {
     return {methods, {}};
@@ -249,7 +250,7 @@ PreflightAnswer preflight_answer(const Request& request, const RouteRules& rules
   return {methods, preflight_headers(rules.access.origins, request.origin, methods)};
 }
 
-// Where nobody can tell now whether the token was revoked, only an event stream can wait until somebody can.
+// If it is unknown for now whether the token was revoked, only an event stream can wait for the answer.
 Route unless_unchecked(const Caller& caller, Route wanted) {
   if (!caller.unchecked || std::holds_alternative<Error>(wanted)) {
     return wanted;

@@ -1,5 +1,5 @@
-// From an HTTP request to what is wanted, the same for module and fallback: the routes, their parameters
-// and every complaint about them. Knows nothing of nginx, FastCGI or PostgreSQL.
+// From an HTTP request to its meaning, the same for module and fallback: the routes, their parameters and all errors
+// about them. Knows nothing of nginx, FastCGI or PostgreSQL.
 #pragma once
 
 #include <cstddef>
@@ -18,23 +18,23 @@
 
 namespace pgevents {
 
-// What the operator decided.
+// The operator's settings for one request.
 struct RouteRules {
-  std::string_view base;  // path prefix; empty: whatever is in front of a path that we know
+  std::string_view base;  // path prefix; empty: anything may precede a known path
   const NamePattern* names = nullptr;
   std::size_t max_channels = 64;
-  AccessRules access;  // nothing given: nobody gets in
+  AccessRules access;  // default: no access
 };
 
 struct PreflightAnswer {
-  std::string methods;          // but OPTIONS
-  std::vector<Header> headers;  // of a preflight's answer
+  std::string methods;          // without OPTIONS
+  std::vector<Header> headers;  // for the answer to a preflight
 };
 
 using Route = std::variant<Error, Subscription, Publication, Call, PreflightAnswer>;
 
-// Decides what `request` wants. Access is checked here too (the first refused channel is named). `now` is in seconds
-// since the Unix epoch. Only an event stream may come with `session.unchecked`.
+// Decides what `request` asks for, and whether it may (an error names the first channel that is not granted). `now` is
+// in seconds since the Unix epoch. Only an event stream may come with `session.unchecked`.
 Route route(const Request& request, const RouteRules& rules, double now);
 
 }  // namespace pgevents

@@ -26,10 +26,10 @@ bool accepts_event_stream(std::string_view accept) {
   });
 }
 
-// The parameters of a subscription. Unknown ones are ignored: caches, proxies and libraries add some.
+// Unknown parameters are ignored: caches, proxies and libraries add some.
 class Query {
  public:
-  // A library appends its cursor to a URL that has one already, and a second one behind its own: the last counts.
+  // Libraries append their cursor to a URL that already has one, and later another one: the last counts.
   std::optional<Error> read(std::string_view text) {
     FormFields fields;
     if (auto wrong = parse_form(text, "query", fields)) {
@@ -55,7 +55,7 @@ class Query {
     return value ? std::string_view(*value) : std::string_view();
   }
 
-  // The cursor under the names that libraries give theirs wins over that of the application's URL.
+  // A cursor under a name that libraries use wins over the one in the application's URL.
   std::string_view cursor() const {
     for (std::size_t i = 0; i < kCursors; ++i) {
       if (values_[i] && !values_[i]->empty()) {
@@ -106,7 +106,7 @@ std::optional<Error> read_flavor(const Request& request, const Query& query, Sub
   return std::nullopt;
 }
 
-// Types are not held against the pattern here: applications may publish others through SQL.
+// Types are not compared with the pattern: applications may publish others through SQL.
 std::optional<Error> read_filter(const Query& query, Subscription& out) {
   const std::string_view wanted = query.get("types");
   const std::string_view unwanted = query.get("not_types");

@@ -1,4 +1,4 @@
-// The type filter: a few names, looked through one by one.
+// The type filter: a linear search in a few names.
 #include "core/request/type_filter.hpp"
 
 #include <algorithm>

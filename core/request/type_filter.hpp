@@ -14,7 +14,7 @@ struct TypeFilter {
   bool exclude = true;  // false: only `types`; true: all but `types`
   std::vector<std::string> types;
 
-  // `pgevents.…` types (reset and the like) always pass: they speak about the stream itself.
+  // `pgevents.…` types (reset and the like) always pass: they concern the stream itself.
   bool passes(std::string_view type) const noexcept;
   bool passes_all() const noexcept { return exclude && types.empty(); }
 };

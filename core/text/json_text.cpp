@@ -26,7 +26,7 @@ int hex_value(char c) {
   return -1;
 }
 
-// Each skip_* consumes one token at `pos` and tells whether it was well-formed.
+// Each skip_* consumes one token at `pos_` and returns whether it was well-formed.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
@@ -150,7 +150,7 @@ class Scanner {
     return skip_char(':');
   }
 
-  // Enters the array or object at `pos`. `empty` tells that it was closed at once.
+  // Enters the array or object at `pos_`. Sets `empty` if it is closed at once.
   bool open_bracket(std::string& open, bool& empty) {
     const char bracket = text_[pos_++];
     if (open.size() >= kMaxJsonDepth) {
@@ -165,7 +165,7 @@ class Scanner {
     return bracket == '[' || skip_name();
   }
 
-  // Behind a value: closes brackets as far as they close. True with `open` empty, or in front of a next value.
+  // After a value: consumes the brackets that close here. True with `open` empty, or in front of the next value.
   bool close_brackets(std::string& open) {
     while (!open.empty()) {
       skip_space();

@@ -7,8 +7,8 @@
 namespace pgevents {
 
 Json parse_object(std::string_view text) noexcept {
-  // No JSON_ALLOW_NUL: jansson refuses escaped NULs then; a NUL byte behind a number it would pass over. What it says
-  // of an error repeats the text, so it is not asked.
+  // Without JSON_ALLOW_NUL jansson rejects escaped NULs, but not a NUL byte behind a number. Its error message would
+  // repeat the text, so it is not requested.
   if (text.find('\0') != std::string_view::npos) {
     return nullptr;
   }

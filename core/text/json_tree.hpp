@@ -1,5 +1,4 @@
-// JSON as jansson's values, for what is small and must be looked at as a whole: tokens, keys, parameters. Parsing is
-// strict.
+// JSON as jansson's values, for small texts that are needed as a tree: tokens, keys, parameters. Parsing is strict.
 #pragma once
 
 #include <jansson.h>
@@ -16,10 +15,10 @@ struct ReleaseJson {
 };
 using Json = std::unique_ptr<json_t, ReleaseJson>;
 
-// A JSON object without duplicate names, in valid UTF-8, without NUL in any string; else null.
+// A JSON object without duplicate names, in valid UTF-8, without NUL in any string; null for any other text.
 Json parse_object(std::string_view text) noexcept;
 
-// The string `value`, without a copy; nothing when it is no string (or null).
+// The string `value`, without a copy; nothing if it is not a string (or a null pointer).
 std::optional<std::string_view> string_of(const json_t* value) noexcept;
 
 // Its text, without white space. Throws std::bad_alloc.

@@ -11,7 +11,7 @@ namespace pgevents {
 inline constexpr char kDefaultNamePattern[] = "[A-Za-z0-9_.:@=+-]+";
 inline constexpr std::size_t kMaxNameBytes = 255;
 
-// What holds for every name, whatever the pattern: 1 to 255 bytes of valid UTF-8, no ASCII control character.
+// The rules for every name, whatever the pattern: 1 to 255 bytes of valid UTF-8, no ASCII control character.
 bool name_is_sane(std::string_view name) noexcept;
 
 // Not for use by several threads at once (the match data is part of the object).
@@ -23,7 +23,7 @@ class NamePattern {
   NamePattern(const NamePattern&) = delete;
   NamePattern& operator=(const NamePattern&) = delete;
 
-  // A sane name that the pattern matches as a whole. A match that takes too many steps counts as none.
+  // True if `name` is sane and the pattern matches it as a whole. A match that takes too many steps fails.
   bool matches(std::string_view name) const noexcept;
 
  private:

@@ -10,7 +10,7 @@ bool is_control(unsigned char c) noexcept {
   return c < 0x20 || c == 0x7f;
 }
 
-// U+0080 to U+009F, of which a terminal takes some for the beginning of a command.
+// U+0080 to U+009F: some of them begin a terminal's command.
 bool is_second_control(std::string_view text) noexcept {
   return text.size() > 1 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
 }

@@ -1,5 +1,5 @@
-// Foreign text for a log line: what clients, the database, files and tokens say must not begin another line, nor drive
-// a terminal.
+// Makes foreign text fit for a log line: text of clients, of the database, of files and tokens must neither begin
+// another line nor control a terminal.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,11 @@
 namespace pgevents {
 
 // Copies `text` into `to` (at most `size` bytes, without a NUL at the end): control characters, also those of Unicode's
-// second block, become \xNN; a line end or a tab becomes a space, of which there is one in a row at such a place. What
-// is too long is cut. Returns how many bytes there are.
+// second block, become \xNN; a run of line ends and tabs becomes one space. Text that is too long is cut. Returns the
+// number of bytes.
 std::size_t printable(std::string_view text, char* to, std::size_t size) noexcept;
 
-// The same in an object of its own; takes no memory.
+// The same in an object of its own; allocates nothing.
 class Printable {
  public:
   explicit Printable(std::string_view text) noexcept { text_[printable(text, text_, sizeof text_ - 1)] = '\0'; }

@@ -1,4 +1,4 @@
-// UTF-8 (RFC 3629) as the core checks it: names, bodies and what is echoed in error messages.
+// Checks of UTF-8 (RFC 3629), for names, bodies and text repeated in error messages.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace pgevents {
 
-// Length in bytes of the well-formed sequence at the start of `text`; 0 when there is none (overlong forms,
-// surrogates and code points above U+10FFFF are not well-formed).
+// Length in bytes of the well-formed sequence at the start of `text`; 0 if it is not well-formed (overlong forms,
+// surrogates, code points above U+10FFFF).
 std::size_t utf8_sequence(std::string_view text) noexcept;
 
 bool utf8_valid(std::string_view text) noexcept;

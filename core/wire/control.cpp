@@ -1,5 +1,4 @@
-// Reads the events of pgevents' own channel. The database wrote them, but what does not fit is no reason to do
-// anything.
+// Reads the events of pgevents' own channel. The database wrote them; malformed ones are ignored all the same.
 #include "core/wire/control.hpp"
 
 #include <charconv>
@@ -26,7 +25,7 @@ struct Members {
   std::optional<std::int64_t> before_us;
 };
 
-// Members of other names are left alone: a later version of the SQL functions may add some.
+// Ignores members of other names: a later version of the SQL functions may add some.
 std::optional<Members> read_members(std::string_view data) {
   std::string_view user;
   std::string_view before;

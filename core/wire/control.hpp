@@ -1,4 +1,4 @@
-// Events on pgevents' own channel, by which SQL functions speak to every server: who is to be put out.
+// Events on pgevents' own channel, by which SQL functions make every server disconnect a user.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Control {
   std::int64_t before_us = 0;
 };
 
-// Nothing when it is none of these, or not well formed.
+// Nothing if it is none of these, or malformed.
 std::optional<Control> parse_control(std::string_view type, std::string_view data);
 
 }  // namespace pgevents

@@ -1,4 +1,4 @@
-// Parses cursors. The limits are those of the types behind them: bigint ids, and times that PostgreSQL can store.
+// Parses cursors. The limits are those of PostgreSQL's types: bigint ids, and times that it can store.
 #include "core/wire/cursor.hpp"
 
 #include <charconv>
@@ -88,7 +88,7 @@ std::string cursor_text(const Cursor& cursor) {
   return text;
 }
 
-// In whole seconds: streams that come in the same second share their queries.
+// In whole seconds, so that streams which begin in the same second share their queries.
 Cursor fixed_start(const Cursor& cursor, double arrived) noexcept {
   if (cursor.kind != Cursor::Kind::kNow) {
     return cursor;

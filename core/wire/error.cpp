@@ -12,7 +12,7 @@ namespace pgevents {
 
 namespace {
 
-// The status of an SQLSTATE `PTnnn`, 0 when it is another one or nnn is no error status.
+// The status of an SQLSTATE `PTnnn`; 0 for any other, or if nnn is not an error status.
 int raised_status(std::string_view sqlstate) {
   if (sqlstate.size() != 5 || sqlstate.substr(0, 2) != "PT") {
     return 0;
@@ -32,16 +32,16 @@ struct Fault {
   SqlFault fault;
 };
 
-// The first that fits.
+// The first prefix that matches counts.
 constexpr Fault kFaults[] = {
     {"40003", SqlFault::kUnavailable},  // statement_completion_unknown: it may have been executed
-    {"40002", SqlFault::kInternal},     // a constraint of the application's, at COMMIT
+    {"40002", SqlFault::kInternal},     // a constraint of the application, checked at COMMIT
     {"40", SqlFault::kConflict},
     {"0A000", SqlFault::kSession},  // "cached plan must not change result type": an upgrade
     {"25006", SqlFault::kSession},  // read_only_sql_transaction: a standby
-    {"25P02", SqlFault::kSession},  // in_failed_sql_transaction: a pooler's session that another client left so
-    {"26000", SqlFault::kSession},  // a prepared statement that is not there: a pooler
-    {"42P05", SqlFault::kSession},  // or is there already
+    {"25P02", SqlFault::kSession},  // in_failed_sql_transaction: a session of a pooler, left so by another client
+    {"26000", SqlFault::kSession},  // a prepared statement does not exist: a pooler
+    {"42P05", SqlFault::kSession},  // or exists already: likewise
     {"08", SqlFault::kUnavailable},
     {"25P03", SqlFault::kUnavailable},  // idle_in_transaction_session_timeout
     {"25P04", SqlFault::kUnavailable},  // transaction_timeout
@@ -53,8 +53,8 @@ constexpr Fault kFaults[] = {
     {"72000", SqlFault::kUnavailable},  // snapshot_too_old
 };
 
-// Moves the members of the DETAIL object into `error`: `code` to its place, the others behind the message. The members
-// that the body has already may not be given a second time. `retry-after` (seconds) goes into the header as well.
+// Moves the members of the DETAIL object into `error`: `code` to its place, the others behind the message. Skips
+// members that the body already has. `retry-after` (seconds) goes into the header as well.
 void take_detail(std::string_view detail, Error& error) {
   json_members(detail, [&error](const std::string& name, std::string_view value) {
     if (name == "code") {

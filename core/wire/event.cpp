@@ -77,7 +77,7 @@ void append_escaped_control(std::string& out, unsigned char byte) {
   out.append(escape, sizeof escape);
 }
 
-// True for bytes that go into a JSON string as they are, without a look at what follows.
+// True for bytes that go unchanged into a JSON string, whatever follows them.
 bool is_plain(unsigned char byte) {
   return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
@@ -133,8 +133,8 @@ JsonSpan append_json(std::string& out, const EventView& event) {
 }
 
 void append_sse(std::string& out, std::string_view type, std::string_view one_line, std::uint64_t id) {
-  // Both texts are one line already (the database checks types, append_json flattens data). They pass through
-  // append_one_line all the same: it costs next to nothing, and no later mistake can inject a line.
+  // Both texts are one line already (the database checks types, append_json flattens data). append_one_line() is a
+  // second guard: it costs next to nothing, and no later mistake can inject a line.
   out.append("event: ");
   append_one_line(out, type);
   out.append("\ndata: ");

@@ -1,5 +1,5 @@
-// What an event looks like on the wire: the JSON object of polls and the frame of event streams.
-// Used by the module (once per event, when it enters the ring) and by the fallback.
+// The form of an event on the wire: the JSON object of polls and the frame of event streams. Used by the module (once
+// per event, when it enters the ring) and by the fallback.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct JsonSpan {
 // only as white space between tokens, become spaces, so that the object is one line.
 JsonSpan append_json(std::string& out, const EventView& event);
 
-// Appends the event-stream frame (HTML standard, server-sent events: `event`, `data`, `id`, blank line).
-// `one_line` is what goes behind `data: ` and must hold no CR or LF.
+// Appends the event-stream frame (HTML standard, server-sent events: `event`, `data`, `id`, blank line). `one_line`
+// follows `data: ` and must not contain CR or LF.
 void append_sse(std::string& out, std::string_view type, std::string_view one_line, std::uint64_t id);
 
 // Appends `text` as the inside of a JSON string (RFC 8259, section 7), without the quotes.

@@ -1,4 +1,4 @@
-// The answers that module and fallback give with the same bytes.
+// See reply.hpp.
 #include "core/wire/reply.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Answers that both front-ends give with the same bytes: errors, poll arrays, stream openings.
+// Answers of both front-ends, the same byte for byte: errors, poll arrays, stream openings.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Header {
   std::string value;
 };
 
-// Carried by every answer, whatever it is: no browser takes JSON or a stream for a page or a script (Fetch standard,
+// A header of every answer, so that no browser treats JSON or a stream as a page or a script (Fetch standard,
 // "X-Content-Type-Options").
 inline constexpr char kNoSniffName[] = "X-Content-Type-Options";
 inline constexpr char kNoSniffValue[] = "nosniff";
@@ -29,7 +29,7 @@ struct Reply {
 
 Reply error_reply(const Error& error);
 
-// How a poll was answered; `kWaited` is a real long poll, everything else says so in X-Shortpoll-Info.
+// Why a poll is answered. `kWaited` is a real long poll; all others are named in X-Shortpoll-Info.
 enum class PollKind { kWaited, kRequested, kWaitIdBusy, kFallback, kClosing, kExpired };
 
 // The 200 answer of a long poll or poll. `array` is the JSON array, `cursor` the one to use next; `poll_interval`
@@ -41,8 +41,8 @@ std::vector<Header> stream_headers();
 std::string stream_opening(unsigned retry_ms, std::uint64_t cursor);
 std::string stream_opening(unsigned retry_ms, std::string_view cursor);  // as cursor_text() gives it
 
-// The first block of a stream that cannot be served yet, so that a client which reconnects meanwhile has a cursor.
-// `cursor` must not be "now". The opening follows when the stream is served.
+// The first block of a stream that cannot be served yet: a client that reconnects meanwhile has a cursor. `cursor` must
+// not be "now". The opening follows when the stream is served.
 std::string stream_waiting(unsigned retry_ms, const Cursor& cursor);
 
 // Reconnection time while the database is away: `usual_ms` to `times` as much, spread by `random`, so that many clients
@@ -55,17 +55,17 @@ unsigned spread_retry(unsigned usual_ms, unsigned times, std::uint32_t random) n
 std::string stream_cursor(std::uint64_t cursor);
 std::string stream_cursor(std::string_view cursor);
 
-// The last frame of a stream whose permission is over: type `pgevents.expired`, data {"reason":"expired"|"revoked"},
-// and the cursor to come back with. `channel` and `ts_us` are for the envelope form, whose id is the cursor too: a
-// number, or, where the cursor is a time because the stream was never served, a string.
+// The last frame of a stream whose token expired or was revoked: type `pgevents.expired`, data
+// {"reason":"expired"|"revoked"}, and the cursor to reconnect with. `channel` and `ts_us` are for the envelope form,
+// whose id is the cursor too: a number, or a string if the cursor is a time because the stream was never served.
 std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
                            std::int64_t ts_us);
 
-// The answer to OPTIONS; `methods` are the others, `headers` those of a preflight.
+// The answer to OPTIONS; `methods` are all others, `headers` those of a preflight.
 Reply options_reply(const std::string& methods, const std::vector<Header>& headers);
 
 // The 201 answer to a publication. `result` is what `pgevents.http_publish` returned: a JSON object with the member
-// `id` (jsonb, so that PostgreSQL decided on its spaces and the order of its members).
+// `id` (jsonb: PostgreSQL chose its spaces and the order of its members).
 Reply publish_reply(std::string_view result);
 
 }  // namespace pgevents
