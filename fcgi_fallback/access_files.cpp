@@ -28,7 +28,7 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
-// An open file that closes itself. What is no file (a pipe, say) must not hold the program up.
+// An open file that closes itself. Opening a pipe must not block the program.
 class KeyFile {
  public:
   explicit KeyFile(const std::string& name) : fd_(open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
@@ -40,7 +40,7 @@ class KeyFile {
   KeyFile(const KeyFile&) = delete;
   KeyFile& operator=(const KeyFile&) = delete;
 
-  // Returns what is wrong.
+  // Returns the reason of a failure.
   std::optional<std::string> read_into(std::string& text) const {
     struct stat info {};
     if (fd_ < 0 || fstat(fd_, &info) != 0) {

@@ -1,4 +1,4 @@
-// What the operator's access options name outside of themselves: key files, and origins, which are compiled once.
+// What the operator's access options refer to: key files, and origins, which are compiled once.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,8 @@ struct AccessFiles {
   std::unique_ptr<OriginRules> origins;
 };
 
-// Reads the key files and compiles the origins. Returns what is wrong, naming the file but nothing that is in it;
-// `files` is unchanged then.
+// Reads the key files and compiles the origins. Returns the reason of a failure, which names the file but repeats
+// nothing of its content; `files` is unchanged then.
 std::optional<std::string> read_access_files(const ProgramOptions& options, AccessFiles& files);
 
 }  // namespace pgevents::fallback

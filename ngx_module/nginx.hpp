@@ -1,4 +1,4 @@
-// The only place where nginx's C headers are included, and the helpers that every callback into C++ goes through.
+// The only file that includes nginx's C headers, with the helpers for every callback into C++.
 #pragma once
 
 extern "C" {
@@ -19,7 +19,7 @@ extern ngx_module_t ngx_http_pgevents_module;
 
 namespace pgevents::nginx {
 
-// No exception may cross a C frame. Every callback from nginx runs its body through one of these.
+// No exception may cross a C frame. Every callback from nginx runs its body in one of these.
 template <typename Result, typename Body>
 Result guarded(ngx_log_t* log, Result on_error, Body&& body) noexcept {
   try {
@@ -32,7 +32,7 @@ Result guarded(ngx_log_t* log, Result on_error, Body&& body) noexcept {
   return on_error;
 }
 
-// As above for callbacks without a result. False when the body was cut short.
+// As above for callbacks without a result. False if the body threw.
 template <typename Body>
 bool guarded(ngx_log_t* log, Body&& body) noexcept {
   return guarded(log, false, [&] {
@@ -45,7 +45,7 @@ inline std::string_view view(const ngx_str_t& s) noexcept {
   return {reinterpret_cast<const char*>(s.data), s.len};
 }
 
-// Copies `text` into `pool`; the result has data == nullptr when memory is refused.
+// Copies `text` into `pool`; the result has data == nullptr if memory is refused.
 inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) noexcept {
   ngx_str_t s{text.size(), static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1))};
   if (s.data != nullptr) {
@@ -55,7 +55,7 @@ inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) noexcept {
   return s;
 }
 
-// Makes an object that lives in a pool and is destroyed with it. Null when memory is refused.
+// Creates an object that is destroyed with its pool. Null if memory is refused.
 template <typename T, typename... Args>
 T* make_in_pool(ngx_pool_t* pool, Args&&... args) {
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(pool, sizeof(T));
@@ -82,9 +82,8 @@ inline void stop_timer(ngx_event_t& event) noexcept {
   }
 }
 
-// Visits every link of a queue. The marker walks behind the one whose turn it is, so that the place in the queue stays
-// right whoever leaves it meanwhile; it outlives the call. Not to be nested for one queue or marker. `visit` does not
-// throw.
+// Visits every link of a queue. The marker stands behind the current link, so that any link may leave the queue
+// meanwhile; it must outlive the call. Do not nest calls for one queue or marker. `visit` does not throw.
 template <typename Visit>
 void each_link(ngx_queue_t& queue, ngx_queue_t& marker, Visit&& visit) {
   ngx_queue_insert_head(&queue, &marker);
@@ -97,7 +96,7 @@ void each_link(ngx_queue_t& queue, ngx_queue_t& marker, Visit&& visit) {
   ngx_queue_remove(&marker);
 }
 
-// Seconds since the Unix epoch, as of this turn of the event loop.
+// Seconds since the Unix epoch, as of this iteration of the event loop.
 inline double now_seconds() noexcept {
   const ngx_time_t* now = ngx_timeofday();
   return static_cast<double>(now->sec) + static_cast<double>(now->msec) / 1e3;

@@ -65,7 +65,7 @@ std::optional<TokenFault> read_header(std::string_view text, ParsedToken& token)
   }
   const auto alg = string_of(json_object_get(header.get(), "alg"));
   if (!alg) {
-    return fault("its header has no \"alg\" that is a string");
+    return fault("the \"alg\" of its header is missing or not a string");
   }
   token.alg = *alg;
   const json_t* const kid = json_object_get(header.get(), "kid");
@@ -81,7 +81,7 @@ std::optional<TokenFault> read_header(std::string_view text, ParsedToken& token)
 
 std::optional<TokenFault> parse(std::string_view text, ParsedToken& token) {
   if (!split(text, token)) {
-    return fault("it has not three parts");
+    return fault("it does not have three parts");
   }
   const auto header = decode_base64url(token.header);
   auto payload = decode_base64url(token.payload);
@@ -126,7 +126,7 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
     }
   }
   if (!kid_known) {
-    return fault("there is no key of its \"kid\"");
+    return fault("no key has its \"kid\"");
   }
   if (!alg_known) {
     return fault("no key allows its \"alg\"");

@@ -80,7 +80,7 @@ KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_
     return wrong("it is a public key or certificate; give the key in PEM or as JWK");
   }
   if (secret.size() > kMaxSecretBytes) {
-    return wrong("the secret is too long: " + std::to_string(kMaxSecretBytes) + " bytes are the most");
+    return wrong("the secret is too long; it may have at most " + std::to_string(kMaxSecretBytes) + " bytes");
   }
   const Json text(jose_b64_enc(secret.data(), secret.size()));
   if (!text) {
@@ -107,7 +107,7 @@ KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_
     return unfit("a secret is for HS256, HS384 and HS512 only");
   }
   if (key.uses.empty()) {
-    return wrong("the secret is too short: " + std::to_string(wanted) + " bytes are the least");
+    return wrong("the secret is too short; it must have at least " + std::to_string(wanted) + " bytes");
   }
   keys.push_back(std::move(key));
   return {};
@@ -140,7 +140,7 @@ std::optional<std::string> judge_public(jose_cfg_t* config, const json_t* jwk) {
   if (EVP_PKEY_base_id(key.get()) == EVP_PKEY_RSA) {
     const int bits = EVP_PKEY_bits(key.get());
     if (bits < kMinRsaBits || bits > kMaxRsaBits) {
-      return "its RSA key has not 2048 to 8192 bits";
+      return "its RSA key must have 2048 to 8192 bits";
     }
   }
   struct Release {
@@ -151,7 +151,7 @@ std::optional<std::string> judge_public(jose_cfg_t* config, const json_t* jwk) {
     return "out of memory";
   }
   if (EVP_PKEY_public_check(context.get()) != 1) {
-    return "its public key is not a valid one";
+    return "its public key is not valid";
   }
   return std::nullopt;
 }
@@ -184,7 +184,7 @@ KeyVerdict Reader::take_public(const json_t* jwk, JwtKey key, std::string_view k
     key.uses.push_back({algorithm.name, std::move(one)});
   }
   if (key.uses.empty()) {
-    return unfit("its type, curve and alg do not go together, or are not supported");
+    return unfit("its type, curve and alg do not match, or are not supported");
   }
   keys.push_back(std::move(key));
   return {};
@@ -228,7 +228,7 @@ KeyVerdict Reader::take_jwk(const json_t* jwk) {
   }
   const std::string_view key_kid = string_of(own_kid).value_or("");
   if (!kid.empty() && own_kid != nullptr && key_kid != kid) {
-    return unfit("its \"kid\" is another");
+    return unfit("its \"kid\" is not the configured one");
   }
 
   JwtKey key;

@@ -41,7 +41,7 @@ std::optional<std::string> judge_pem(std::string_view text) {
   }
   const std::size_t first = text.find(kBegin);
   if (first == std::string_view::npos || !contains(text, "-----BEGIN PUBLIC KEY-----")) {
-    return "it is PEM, but holds no PUBLIC KEY";
+    return "it is PEM but contains no PUBLIC KEY";
   }
   if (contains(text.substr(first + 1), kBegin)) {
     return "it holds more than one key; give each its own file";

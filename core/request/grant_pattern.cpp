@@ -52,12 +52,12 @@ std::optional<std::string> pattern_doubt(std::string_view patterns) {
     const std::string_view pattern = patterns.substr(0, patterns.find_first_of(kSpace));
     patterns.remove_prefix(pattern.size());
     if (pattern.find('*') < pattern.size() - 1) {
-      return naming("a '*' counts at the end only: pattern", pattern);
+      return naming("a '*' is a wildcard at the end only; check pattern", pattern);
     }
     for (std::size_t at = 0; (at = pattern.find('{', at)) != std::string_view::npos; ++at) {
       const std::string_view word = pattern.substr(at, pattern.find('}', at) - at + 1);
       if (word != "{user}" && word != "{realm}") {
-        return naming("only {user} and {realm} are replaced: pattern", pattern);
+        return naming("only {user} and {realm} are replaced; check pattern", pattern);
       }
     }
   }

@@ -1,6 +1,6 @@
-// The table of revocations. A slot's version is odd while another user moves in: readers then take the slot for empty,
-// which it is, for whoever was driven out is covered by the floor already. That also makes harmless what a killed
-// writer left; the next one moves in over it. What does not change whose slot it is, is one store.
+// The table of revocations. A slot's version is odd while it changes to another user. Readers then treat it as empty,
+// which is right: the floor already covers the user who lost it. For the same reason a slot left by a killed writer is
+// harmless; the next writer overwrites it. A change that keeps the slot's user is one store.
 #include "core/shared/revocations.hpp"
 
 #include <openssl/evp.h>
@@ -27,31 +27,31 @@ std::size_t blocks_of(std::size_t slots) noexcept {
 struct Revocations::Header {
   Word magic;  // set last by create()
   Word blocks;
-  std::atomic<std::int64_t> floor_us;  // tokens issued before it are refused, whoever they belong to
+  std::atomic<std::int64_t> floor_us;  // tokens of all users issued before it are rejected
 };
 
 struct Revocations::Slot {
-  Word version;  // odd: nobody's
+  Word version;  // odd: free
   Word digest[2];
-  std::atomic<std::int64_t> before_us;  // 0: nobody's
+  std::atomic<std::int64_t> before_us;  // 0: free
 
   bool is_of(const std::uint64_t (&user)[2]) const noexcept {
     return digest[0].load(std::memory_order_relaxed) == user[0] && digest[1].load(std::memory_order_relaxed) == user[1];
   }
-  // For the writer: nobody else changes it.
+  // For the writer, which alone changes slots.
   bool is_free() const noexcept { return version.load() % 2 == 1 || before_us.load() == 0; }
   void move_in(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept;
   std::int64_t time_of(const std::uint64_t (&user)[2]) const noexcept;
 };
 
-// SHA-256 of the name: its first half stands for the user, the rest chooses the two blocks. Nobody can find names whose
-// digests agree, so nobody can have another's tokens refused.
-struct Revocations::Place {
+// SHA-256 of the name: its first half stands for the user, the rest selects the two blocks. Names with equal digests
+// cannot be found, so no user can revoke another user's tokens that way.
+struct Revocations::UserKey {
   std::uint64_t user[2] = {};
   std::uint64_t blocks[2] = {};
   bool known = false;
 
-  Place(std::string_view name, std::size_t block_count) noexcept {
+  UserKey(std::string_view name, std::size_t block_count) noexcept {
     std::array<std::uint64_t, 4> digest;
     static_assert(sizeof digest == 32);
     auto* const bytes = reinterpret_cast<unsigned char*>(digest.data());
@@ -103,7 +103,7 @@ bool Revocations::attach(void* memory, std::size_t slots) noexcept {
 
 void Revocations::Slot::move_in(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept {
   const std::uint64_t odd = version.load(std::memory_order_relaxed) | 1;
-  version.store(odd, std::memory_order_release);  // who sees it also sees the floor that was raised before
+  version.store(odd, std::memory_order_release);  // a reader that sees it also sees the floor raised before
   std::atomic_thread_fence(std::memory_order_release);
   digest[0].store(user[0], std::memory_order_relaxed);
   digest[1].store(user[1], std::memory_order_relaxed);
@@ -111,7 +111,7 @@ void Revocations::Slot::move_in(const std::uint64_t (&user)[2], std::int64_t tim
   version.store(odd + 1, std::memory_order_release);
 }
 
-// 0 when the slot is not the user's. Each round but the first is due to another user who moved in meanwhile.
+// 0 if the slot is not the user's. Each further round means that the slot changed to another user meanwhile.
 std::int64_t Revocations::Slot::time_of(const std::uint64_t (&user)[2]) const noexcept {
   for (;;) {
     const std::uint64_t seen = version.load(std::memory_order_acquire);
@@ -128,11 +128,11 @@ std::int64_t Revocations::Slot::time_of(const std::uint64_t (&user)[2]) const no
 
 // --- writer ---
 
-Revocations::Slot* Revocations::find(const Place& place) const noexcept {
-  for (const std::uint64_t block : place.blocks) {
+Revocations::Slot* Revocations::find(const UserKey& key) const noexcept {
+  for (const std::uint64_t block : key.blocks) {
     Slot* const first = slots_ + block * kSlotsPerBlock;
     Slot* const last = first + kSlotsPerBlock;
-    Slot* const slot = std::find_if(first, last, [&](const Slot& s) { return !s.is_free() && s.is_of(place.user); });
+    Slot* const slot = std::find_if(first, last, [&](const Slot& s) { return !s.is_free() && s.is_of(key.user); });
     if (slot != last) {
       return slot;
     }
@@ -146,12 +146,12 @@ void Revocations::raise_floor(std::int64_t before_us) noexcept {
   }
 }
 
-// A slot of the emptier block, or else that of the oldest entry; null when the new entry is the oldest itself.
-Revocations::Slot* Revocations::make_room(const Place& place, std::int64_t before_us) noexcept {
+// A free slot of the emptier block, else the slot of the oldest entry; null if the new entry is the oldest.
+Revocations::Slot* Revocations::make_room(const UserKey& key, std::int64_t before_us) noexcept {
   Slot* free = nullptr;
   std::ptrdiff_t most_room = 0;
   Slot* oldest = nullptr;
-  for (const std::uint64_t block : place.blocks) {
+  for (const std::uint64_t block : key.blocks) {
     Slot* const first = slots_ + block * kSlotsPerBlock;
     Slot* const last = first + kSlotsPerBlock;
     const auto room = std::count_if(first, last, [](const Slot& s) { return s.is_free(); });
@@ -174,34 +174,34 @@ Revocations::Slot* Revocations::make_room(const Place& place, std::int64_t befor
 
 void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
   before_us = std::max<std::int64_t>(before_us, 0);
-  const Place place(user, blocks_);
-  if (!place.known) {
+  const UserKey key(user, blocks_);
+  if (!key.known) {
     return raise_floor(before_us);
   }
-  if (Slot* const slot = find(place)) {
+  if (Slot* const slot = find(key)) {
     return slot->before_us.store(before_us, std::memory_order_release);
   }
   if (before_us == 0) {
     return;
   }
-  if (Slot* const slot = make_room(place, before_us)) {
-    slot->move_in(place.user, before_us);
+  if (Slot* const slot = make_room(key, before_us)) {
+    slot->move_in(key.user, before_us);
   }
 }
 
 // --- readers ---
 
-// The floor comes last: whoever was driven out of a slot before it was looked at is covered by then.
+// The floor is read last: it then covers every user who lost their slot before it was read.
 bool Revocations::refuses(std::string_view user, std::int64_t issued_us) const noexcept {
-  const Place place(user, blocks_);
-  if (!place.known) {
-    return true;  // no memory to look: too many, never too few
+  const UserKey key(user, blocks_);
+  if (!key.known) {
+    return true;  // no memory for the digest: rejects too many, never too few
   }
   std::int64_t before_us = 0;
-  for (const std::uint64_t block : place.blocks) {
+  for (const std::uint64_t block : key.blocks) {
     const Slot* const first = slots_ + block * kSlotsPerBlock;
     for (const Slot* slot = first; slot != first + kSlotsPerBlock && before_us == 0; ++slot) {
-      before_us = slot->time_of(place.user);
+      before_us = slot->time_of(key.user);
     }
   }
   const std::int64_t floor_us = header_->floor_us.load(std::memory_order_acquire);

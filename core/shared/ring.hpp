@@ -1,7 +1,7 @@
-// The ring: the newest events of the whole log, in memory shared by all workers of an nginx instance.
-// One writer at a time (it holds the caller's lock), any number of readers without a lock. Plain data and offsets only,
-// so that the memory may be mapped anywhere and outlive a reload. It is a cache: whoever finds his cursor below `floor`
-// asks the log.
+// The ring: the newest events of the whole log, in memory shared by all workers of an nginx instance. One writer at a
+// time (it holds the caller's lock), any number of readers without a lock. Plain data and offsets only, so that the
+// memory may be mapped anywhere and outlive a reload. It is a cache: a reader with a cursor below `floor` reads the
+// log.
 //
 // Invariant: the ring holds every event of every channel with floor < id <= last_id (`Snapshot`), in id order.
 #pragma once
@@ -35,19 +35,19 @@ class Ring {
     std::uint64_t floor = 0;    // ids up to and including this one are not (or no longer) in the ring
     std::uint64_t last_id = 0;  // newest id; == floor when the ring is empty
     std::uint64_t head_pos = 0;
-    std::uint64_t epoch = 0;  // changes with reset(): all positions and cursors from before are void
+    std::uint64_t epoch = 0;  // changes with reset(): all earlier positions and cursors are void
   };
   enum class Read { kOk, kEnd, kLost };
 
-  // Bytes of shared memory wanted for `data_bytes` of events (to the byte, rounded up to 8), and the least that makes
-  // sense. An event takes its JSON object, channel and type, each rounded up to 8, and 64 bytes.
+  // Bytes of shared memory for `data_bytes` of events (rounded up to 8), and the smallest useful value. An event takes
+  // its JSON object, channel and type, each rounded up to 8, and 64 bytes.
   static std::size_t memory_size(std::size_t data_bytes) noexcept;
   static constexpr std::size_t kMinDataBytes = 65536;
 
-  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to the one that is there. `memory` is aligned
-  // to 8 bytes, better to 64. `key` is that of hash(), and stays in the memory for all who attach. create() returns
-  // false when `size` is below memory_size(kMinDataBytes), attach() when the memory holds no ring of this layout
-  // version and size; no other call is allowed then.
+  // Lays a new, empty ring out in `memory` (zeroed or not), or attaches to an existing one. `memory` is aligned to 8
+  // bytes, better to 64. `key` is that of hash(), and stays in the memory for all processes that attach. create()
+  // returns false if `size` is below memory_size(kMinDataBytes), attach() if the memory does not contain a ring of this
+  // layout version and size; no other call is allowed then.
   bool create(void* memory, std::size_t size, const SipKey& key) noexcept;
   bool attach(void* memory, std::size_t size) noexcept;
 
@@ -57,27 +57,27 @@ class Ring {
   // Empties the ring and sets floor = last_id = id; a new epoch begins.
   void reset(std::uint64_t id) noexcept;
   // Appends one event. Ignores ids <= last_id (false). An event too large for the ring (more than a quarter of it)
-  // empties the ring: floor = last_id = id (true; readers find kLost and ask the log; the epoch stays, for cursors
-  // remain good). A writer killed in the middle of append() leaves the ring valid without the event; the next writer's
-  // recover() mends the chains.
+  // empties the ring: floor = last_id = id (true; readers get kLost and read the log; the epoch stays, because cursors
+  // remain valid). A writer killed in the middle of append() leaves the ring valid without the event; the next writer's
+  // recover() repairs the chains.
   bool append(const EventView& event, std::int64_t expires_ms) noexcept;
-  // To be called by a new writer before its first append(): mends what a killed writer left.
+  // A new writer calls this before its first append(): repairs what a killed writer left.
   void recover() noexcept;
-  std::int64_t last_ts_us() const noexcept;  // of the newest event, 0 when unknown
+  std::int64_t last_ts_us() const noexcept;  // of the newest event, 0: unknown
 
-  // --- readers (what they put into their arguments counts only with kOk) ---
-  // Sequential reading, all channels: copies the entry at `pos`. kEnd: nothing there yet; kLost: overwritten meanwhile.
+  // --- readers (their output arguments are valid only with kOk) --- Sequential reading, all channels: copies the entry
+  // at `pos`. kEnd: nothing appended yet; kLost: overwritten meanwhile.
   Read read(std::uint64_t pos, RingEvent& out) const noexcept;
-  // Of the entry at `pos` only its channel's hash, id and next_pos (cheap skip of channels nobody here wants).
+  // Reads only hash, id and next_pos of the entry at `pos`: a cheap way to skip channels without a subscriber.
   Read peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint64_t& id, std::uint64_t& next_pos) const noexcept;
   // Finds the position of the oldest entry of `channel` with id > after. kOk: `pos`; kEnd: none up to now; kLost:
-  // cursor below the floor. Walks back from the newest entry, so it costs as much as there are entries behind the
+  // cursor below the floor. Walks back from the newest entry, so the cost grows with the number of entries behind the
   // cursor.
   Read find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept;
   // The next entry of the same channel behind the entry at `pos` (follows the channel's chain).
   Read next_in_channel(std::uint64_t pos, std::string_view channel, std::uint64_t& next) const noexcept;
 
-  // Keyed, because clients choose the channels: see SipKey. The same in all processes that share the ring.
+  // Keyed, because clients choose channel names: see SipKey. The same in all processes that share the ring.
   std::uint64_t hash(std::string_view channel) const noexcept { return siphash(key_, channel); }
 
  private:
@@ -112,12 +112,12 @@ class Ring {
   Header* header_ = nullptr;
   Word* buckets_ = nullptr;
   Word* data_ = nullptr;
-  // Copies of what never changes, so that nothing in shared memory can lead a reader outside the block.
+  // Copies of constant values, so that no damage to the shared memory can lead a reader outside the block.
   std::uint64_t bucket_mask_ = 0;
   std::uint64_t data_size_ = 0;
   std::uint64_t reciprocal_ = 0;  // of data_size_, see physical()
   SipKey key_;
-  std::string json_;  // the writer's scratch
+  std::string json_;  // the writer's buffer
 };
 
 }  // namespace pgevents

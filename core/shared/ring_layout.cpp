@@ -36,7 +36,7 @@ std::size_t Ring::memory_size(std::size_t data_bytes) noexcept {
   const std::size_t data = round_up8(std::max(data_bytes, kMinDataBytes));
   const std::uint64_t buckets = floor_power_of_two(data / kBytesPerBucket);
   const std::size_t size = sizeof(Header) + data + buckets * sizeof(Word);
-  // The buckets' own bytes may lift the size over the next power of two, which doubles the buckets.
+  // The buckets' own bytes may raise the size past the next power of two, which doubles the buckets.
   return layout(size).data_bytes >= data ? size : size + buckets * sizeof(Word);
 }
 
@@ -97,7 +97,7 @@ bool Ring::attach(void* memory, std::size_t size) noexcept {
 std::uint64_t Ring::physical(std::uint64_t pos) const noexcept {
 #ifdef __SIZEOF_INT128__
   __extension__ using Wide = unsigned __int128;
-  // cppcheck-suppress shiftTooManyBits ; it takes the type for one of 64 bits
+  // cppcheck-suppress shiftTooManyBits ; it assumes a type of 64 bits
   const auto quotient = static_cast<std::uint64_t>((Wide{pos} * reciprocal_) >> 64);
   const std::uint64_t rest = pos - quotient * data_size_;
   return rest >= data_size_ ? rest - data_size_ : rest;
@@ -146,7 +146,7 @@ void Ring::publish(const State& state) noexcept {
   header_->generation.store(generation, std::memory_order_release);
 }
 
-// True when no byte at or behind `pos` was overwritten before this call. Pairs with the release fence in evict().
+// True if no byte at or behind `pos` was overwritten before this call. Pairs with the release fence in evict().
 bool Ring::holds(std::uint64_t pos, const State& seen) const noexcept {
   std::atomic_thread_fence(std::memory_order_acquire);
   if (get(header_->generation) == seen.generation) {

@@ -1,9 +1,9 @@
-// How the ring's bytes lie in shared memory. Internal to ring.cpp (layout and writer) and ring_reader.cpp.
+// The layout of the ring in shared memory. Internal to ring_layout.cpp, ring_writer.cpp and ring_reader.cpp.
 //
 // Header, buckets, data. Positions are absolute byte offsets that only grow, also over reset(); physical() maps them
-// into the data. An entry never wraps: a skip entry fills the end of the data. A bucket holds the position of the
+// into the data. An entry never wraps: a skip entry fills the end of the data. A bucket contains the position of the
 // newest entry whose channel's hash falls into it; from there the entries of the bucket are chained in both directions.
-// All shared words are atomics, so there is no data race in the language's sense, on any CPU.
+// All shared words are atomics, so accesses are not data races in the language's sense, on any CPU.
 #pragma once
 
 #include <cstring>
@@ -63,7 +63,8 @@ inline void put(Word& word, std::uint64_t value) noexcept {
 
 }  // namespace ring
 
-// What must be seen at one instant. All zero is not a state: a ring has a generation from create() on.
+// The values that a reader must see as of one instant. All zero is not a state: create() publishes the first
+// generation.
 struct Ring::State {
   std::uint64_t generation = 0;  // number of the publication
   std::uint64_t tail = 0;        // position of the oldest entry
@@ -72,7 +73,7 @@ struct Ring::State {
   std::uint64_t last_id = 0;
   std::int64_t last_ts_us = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t mendings = 0;  // counts recover(): only then bytes are rewritten that no tail has passed
+  std::uint64_t mendings = 0;  // counts recover(), after which bytes are rewritten that no tail has passed
 };
 
 struct Ring::Header {
@@ -80,14 +81,14 @@ struct Ring::Header {
   Word magic;
   Word version;
   Word size;
-  // The writer's note of what he is about to link: recover() undoes it when the entry was not published.
+  // The writer's note of what it is about to link: recover() undoes it if the entry was not published.
   Word writing;
   Word pending_bucket;
   Word pending_prev;  // the bucket's value before
   Word key[2];        // of hash()
 
-  // The latest state is states[generation % kStates]. With several of them it takes kStates - 1 publications, not one,
-  // while a reader copies a state to make him begin again.
+  // The latest state is states[generation % kStates]. Because there are several, only kStates - 1 publications during a
+  // reader's copy, not one, make the reader begin again.
   Word generation;
   Word spare_of_generation[7];
   Word states[ring::kStates][8];

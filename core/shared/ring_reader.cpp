@@ -1,6 +1,5 @@
-// The ring's readers. They take no lock: a reader copies first and then looks whether the tail has passed what he
-// copied (a seqlock whose counter is the tail). Until then all that he reads may be garbage, and is checked before it
-// is used.
+// The ring's readers. They take no lock: a reader copies first and then checks whether the tail has passed what it
+// copied (a seqlock whose counter is the tail). Until then all that it reads may be garbage, and is checked before use.
 #include <algorithm>
 #include <cstring>
 
@@ -47,8 +46,8 @@ bool Ring::header_fits(std::uint64_t pos) const noexcept {
   return pos % sizeof(Word) == 0 && physical(pos) + kEntryHeaderBytes <= data_size_;
 }
 
-// Finds the entry at `pos`, or behind a skip entry there; then `pos` is moved on. `size` of what it returns stays
-// inside the data area, even when it is garbage because the entry is being overwritten.
+// Finds the entry at `pos`; behind a skip entry it moves `pos` on. The returned `size` stays inside the data area, even
+// if it is garbage because the entry is being overwritten.
 Ring::Read Ring::open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept {
   if (pos == state.head) {
     return Read::kEnd;
@@ -133,7 +132,7 @@ Ring::Read Ring::peek(std::uint64_t pos, std::uint64_t& channel_hash, std::uint6
   return holds(asked, state) ? Read::kOk : Read::kLost;
 }
 
-// True when the entry belongs to the channel. `room`: bytes from the entry to the end of the data area.
+// True if the entry belongs to the channel. `room`: bytes from the entry to the end of the data area.
 bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept {
   if (get(entry[kHash]) != hash) {
     return false;
@@ -145,8 +144,8 @@ bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel
   return same_text(entry + kEntryWords, channel);
 }
 
-// `after` >= floor means that all entries behind `after` are there, so when that still holds at the end, every one of
-// them was intact during the walk. What the walk meets below the new tail may be garbage, and only leads further down.
+// `after` >= floor means that the ring has all entries behind `after`; if that still holds at the end, each of them was
+// intact during the walk. Entries below the new tail may be garbage, and only lead further down.
 Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
   const State state = load();
   if (after < state.floor) {
@@ -159,14 +158,14 @@ Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::
   std::uint64_t found = 0;
   std::uint64_t p = buckets_[wanted & bucket_mask_].load(std::memory_order_acquire);
   if (p > state.tail && p - state.tail > 2 * data_size_) {
-    return Read::kLost;  // overtaken while we got here, or garbage
+    return Read::kLost;  // overwritten meanwhile, or garbage
   }
   while (p >= state.tail) {
     if (!header_fits(p)) {
       return Read::kLost;
     }
     const Word* entry = at(p);
-    if (p < state.head) {  // else newer than `state`, or left by a killed writer
+    if (p < state.head) {  // otherwise newer than `state`, or left by a killed writer
       if (get(entry[kId]) <= after) {
         break;
       }

@@ -1,8 +1,8 @@
 // The ring's writer.
 //
-// The order of writing is what makes readers without a lock and writers killed at any instruction safe: the new tail
-// and floor are published BEFORE a byte is overwritten, and the new head only when the entry is complete and linked.
-// What a reader must see at one instant (State) is published as a whole.
+// The order of writing makes readers safe without a lock, and a writer safe to kill at any instruction: the new tail
+// and floor are published BEFORE a byte is overwritten, the new head only after the entry is complete and linked. State
+// is published as a whole.
 #include "core/shared/ring.hpp"
 
 #include <algorithm>
@@ -39,8 +39,8 @@ void Ring::reset(std::uint64_t id) noexcept {
   empty(id, 0, load().epoch + 1);
 }
 
-// One publication: what the chains still say lies before the new tail. The head moves too, so that a reader who waits
-// at the old one learns that he missed something.
+// One publication: all entries of the chains are then before the new tail. The head moves too, so that a reader waiting
+// at the old head gets kLost.
 void Ring::empty(std::uint64_t id, std::int64_t ts_us, std::uint64_t epoch) noexcept {
   State state = load();
   state.head = round_up8(state.head + sizeof(Word));
@@ -70,7 +70,7 @@ bool Ring::append(const EventView& event, std::int64_t expires_ms) noexcept {
       bytes =
           kEntryHeaderBytes + round_up8(event.channel.size()) + round_up8(event.type.size()) + round_up8(json_.size());
     } catch (...) {
-      // No memory for it: as if it were too large. The log has it.
+      // Memory was refused: treated as too large. The log has the event.
     }
   }
   if (bytes > limit) {
@@ -115,7 +115,7 @@ void Ring::store(State& state, const EventView& event, std::int64_t expires_ms, 
   header_->writing.store(0, std::memory_order_release);
 }
 
-// Gives up the oldest entries until the data area has room up to `new_head`. False when an entry makes no sense.
+// Gives up the oldest entries until the data area has room up to `new_head`. False if an entry is damaged.
 bool Ring::evict(State& state, std::uint64_t new_head) noexcept {
   if (state.head - state.tail > data_size_) {
     return false;
@@ -136,7 +136,8 @@ bool Ring::evict(State& state, std::uint64_t new_head) noexcept {
   if (state.tail != old_tail) {
     publish(state);
   }
-  std::atomic_thread_fence(std::memory_order_release);  // whoever sees a byte written from now on sees this tail, too
+  std::atomic_thread_fence(
+      std::memory_order_release);  // a reader that sees a byte written from now on also sees this tail
   return true;
 }
 
@@ -157,8 +158,8 @@ void Ring::write_entry(std::uint64_t pos, const EventView& event, std::int64_t e
   put(entry[kData], pack(span.data_size, low_half(pos)));
 }
 
-// A writer killed before he published leaves at most one bucket and one `next` that point to or behind the head. They
-// harm no reader, but the bytes there will be written again. `mendings` tells readers who followed them.
+// A writer killed before it published leaves at most one bucket and one `next` that point to or behind the head. They
+// harm no reader, but the bytes there will be written again; `mendings` shows it to readers that followed them.
 void Ring::recover() noexcept {
   if (header_->writing.load(std::memory_order_acquire) == 0) {
     return;
@@ -184,7 +185,7 @@ void Ring::unlink_unpublished(const State& state) noexcept {
   }
 }
 
-// Walks all entries, once, after a writer was killed: whatever else he did to the memory, no nonsense is kept.
+// Walks all entries once after a writer was killed, so that no damaged entry is kept.
 bool Ring::sound(const State& state) const noexcept {
   if (state.head - state.tail > data_size_) {
     return false;

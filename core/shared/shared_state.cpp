@@ -1,5 +1,5 @@
-// The listener's lease and the table of wait ids, in memory shared by the workers of an nginx instance.
-// Every step may be the last one of a killed worker: whatever names a dead owner counts as free.
+// The listener's lease and the table of wait ids, in memory shared by the workers of an nginx instance. A worker may be
+// killed after every step: a lease, slot or lock whose owner is dead counts as free.
 #include "core/shared/shared_state.hpp"
 
 #include <sched.h>
@@ -19,7 +19,7 @@ constexpr std::uint32_t pid_of(std::uint64_t owner) noexcept {
   return static_cast<std::uint32_t>(owner);
 }
 
-// As owner_is_dead, and free of a trap: a number of ours under another start is that of a former process, not us.
+// Like owner_is_dead(), and right for our own pid too: with another start number it names a former process.
 bool is_gone(std::uint64_t owner, std::uint64_t me) noexcept {
   if (owner == 0) {
     return true;
@@ -34,7 +34,7 @@ bool is_gone(std::uint64_t owner, std::uint64_t me) noexcept {
 
 bool owner_is_dead(std::uint64_t owner) noexcept {
   const std::uint32_t pid = pid_of(owner);
-  // Neither is the number of a process; kill() would take them for groups.
+  // Neither is a pid; kill() would address process groups.
   if (pid == 0 || pid > static_cast<std::uint32_t>(std::numeric_limits<pid_t>::max())) {
     return true;
   }
@@ -43,8 +43,8 @@ bool owner_is_dead(std::uint64_t owner) noexcept {
 
 // --- lease ---
 
-// Whoever wants a lease that ran out must first be the one who changes `until_ms`: then he is the only one to do so,
-// and the former owner did not renew it in the meantime.
+// A worker that wants an expired lease must first change `until_ms`: its success means that no other worker changed it,
+// and that the former owner did not renew meanwhile.
 bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
   std::uint64_t current = owner.load(std::memory_order_acquire);
   std::int64_t until = until_ms.load(std::memory_order_acquire);
@@ -60,7 +60,7 @@ bool Lease::try_acquire(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_
   return owner.compare_exchange_strong(current, me);
 }
 
-// The word is ours alone: whoever took the lease has replaced it, and only try_acquire() would put it back.
+// The owner word is unique: a worker that took the lease has replaced it, and only try_acquire() would restore it.
 bool Lease::renew(std::uint64_t me, std::int64_t now_ms, std::int64_t ttl_ms) noexcept {
   if (!owned_by(me)) {
     return false;
@@ -94,7 +94,7 @@ struct WaitIds::Slot {
 
 namespace {
 
-// The spin word is held for tens of nanoseconds, so nearly always the first try counts. Giving up is harmless.
+// The spin word is locked for tens of nanoseconds, so the first try nearly always succeeds. Giving up is harmless.
 bool lock(std::atomic<std::uint64_t>& word, std::uint64_t me) noexcept {
   constexpr int kTries = 200;
   constexpr int kTriesWithoutPause = 100;
@@ -172,8 +172,8 @@ WaitIds::Result WaitIds::acquire(std::string_view wait_id, std::uint64_t owner, 
   return result;
 }
 
-// The whole block is searched: a wait id may sit behind slots that became free after it came. Whether a owner is alive
-// costs a system call, so it is asked only about the same wait id, and about all when no slot is free.
+// The whole block is searched: a wait id may sit behind slots that became free after it came. A check whether an owner
+// is alive costs a system call, so it is made only for the same wait id, and for all if no slot is free.
 WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash, std::uint64_t owner,
                                           std::uint32_t& slot) noexcept {
   Slot* const first = slots_ + block * kSlotsPerBlock;
@@ -200,7 +200,7 @@ WaitIds::Result WaitIds::acquire_in_block(std::size_t block, std::uint64_t hash,
   return Result::kAcquired;
 }
 
-// Without the spin word: nobody but its owner takes a slot from him while he lives.
+// Needs no spin word: only the owner gives up a slot while it lives.
 void WaitIds::release(std::uint32_t slot, std::uint64_t owner) noexcept {
   if (slot < blocks_ * kSlotsPerBlock) {
     slots_[slot].owner.compare_exchange_strong(owner, 0);

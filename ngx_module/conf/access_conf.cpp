@@ -1,5 +1,4 @@
-// Reading the directives of access; see access_conf.hpp. Whatever is wrong with a key is said without any part of the
-// key.
+// Reads the directives of access; see access_conf.hpp. Errors about a key never repeat a part of the key.
 #include "ngx_module/conf/access_conf.hpp"
 
 #include <string>
@@ -15,12 +14,12 @@ char* conf_error() {
   return static_cast<char*>(NGX_CONF_ERROR);
 }
 
-// One argument of a directive; the first one has the number 1.
+// An argument of the directive, counted from 1.
 ngx_str_t& argument(ngx_conf_t* cf, ngx_uint_t i) {
   return static_cast<ngx_str_t*>(cf->args->elts)[i];
 }
 
-// An open file that closes itself. What is no file (a pipe, say) must not hold nginx up.
+// An open file that closes itself. Opening a pipe must not block nginx.
 class KeyFile {
  public:
   explicit KeyFile(const ngx_str_t& name) : fd_(ngx_open_file(name.data, NGX_FILE_RDONLY | O_NONBLOCK, 0, 0)) {}
@@ -38,7 +37,7 @@ class KeyFile {
     return ngx_fd_info(fd_, &info) != NGX_FILE_ERROR && ngx_is_file(&info) &&
            ngx_file_size(&info) <= static_cast<off_t>(kMaxKeyFileBytes);
   }
-  // False on errors, which are in errno.
+  // False on an error, with errno set.
   bool append_to(std::string& text) const {
     char piece[4096];
     ssize_t n = 0;
@@ -52,7 +51,7 @@ class KeyFile {
   ngx_fd_t fd_;
 };
 
-// `name` becomes the full one.
+// Turns `name` into the full path.
 bool read_key_file(ngx_conf_t* cf, ngx_str_t& name, std::string& text) {
   if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
     return false;
@@ -125,7 +124,7 @@ void merge_access_conf(const AccessConf& parent, AccessConf& conf) noexcept {
   ngx_conf_merge_value(conf.jwt_require_exp, parent.jwt_require_exp, 1);
 }
 
-// What variables hold is known only when a request comes.
+// Patterns with variables are not checked: their values are known only when a request comes.
 char* set_patterns(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   const std::string_view patterns = view(argument(cf, 1));
   return guarded(cf->log, conf_error(), [&] {

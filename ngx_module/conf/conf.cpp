@@ -82,7 +82,7 @@ bool parse_parameter(const ngx_str_t& text, DatabaseConf& database) {
   return false;
 }
 
-// Whether one of the parameters before `args[i]` has its name.
+// Whether a parameter before `args[i]` has the same name.
 bool is_duplicate(const ngx_str_t* args, ngx_uint_t i) {
   const auto name_of = [](const ngx_str_t& text) { return view(text).substr(0, view(text).find('=')); };
   return std::any_of(args + 3, args + i, [&](const ngx_str_t& other) { return name_of(other) == name_of(args[i]); });
@@ -103,7 +103,7 @@ char* check_bounds(ngx_conf_t* cf, void* post, void* data) {
 
 }  // namespace
 
-// A client that is told to come back at once would do so for ever, hence no interval of 0.
+// No interval of 0: clients would poll without a pause.
 Bounds timeout_bounds = {check_bounds<ngx_msec_t>, 0, kDayMs, "0 to 1d"};
 Bounds heartbeat_bounds = {check_bounds<ngx_msec_t>, 1'000, kDayMs, "1s to 1d"};
 Bounds retry_bounds = {check_bounds<ngx_msec_t>, 10, kDayMs, "10ms to 1d"};
@@ -139,7 +139,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
 
 namespace {
 
-// Patterns are compiled once for each configuration level that names one.
+// Compiles a pattern once for each configuration level that sets one.
 bool compile_pattern(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
   if (conf.names != nullptr) {
     return true;

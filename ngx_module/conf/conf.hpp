@@ -7,12 +7,12 @@
 
 namespace pgevents::nginx {
 
-// What a number or time of a directive may be; stands in the command's `post`, where nginx's setters look for a
-// function first.
+// The bounds of a directive's number or time; the command's `post` points to it, because nginx's setters expect a
+// function there first.
 struct Bounds {
   ngx_conf_post_handler_pt check = nullptr;
   ngx_uint_t least = 0;
-  ngx_uint_t most = 0;  // in the unit in which it is kept
+  ngx_uint_t most = 0;  // in the unit of the stored value
   const char* range = nullptr;
 };
 

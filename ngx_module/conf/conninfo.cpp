@@ -1,4 +1,4 @@
-// Connection strings at configuration time; see conninfo.hpp. Called by the directive `pgevents_database` only.
+// Reads connection strings at configuration time, for the directive `pgevents_database`; see conninfo.hpp.
 #include "ngx_module/conf/conninfo.hpp"
 
 #include <libpq-fe.h>
@@ -20,8 +20,8 @@ using Conninfo = std::unique_ptr<PQconninfoOption, FreeConninfo>;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-// What is added unless the operator said otherwise. GSS negotiation blocks in libpq; the keepalive figures let a
-// half-open connection be noticed within about half a minute.
+// Added unless the operator's string sets them. GSS negotiation blocks in libpq; with these keepalive values a
+// half-open connection is detected within about half a minute.
 constexpr std::pair<const char*, const char*> kDefaults[] = {
     {"application_name", "pgevents"}, {"client_encoding", "UTF8"},  {"gssencmode", "disable"},
     {"keepalives_idle", "10"},        {"keepalives_interval", "5"}, {"keepalives_count", "3"},
@@ -37,7 +37,7 @@ std::string* find(Pairs& pairs, std::string_view keyword) {
   return nullptr;
 }
 
-// The first address of a host name, in numbers; empty when it does not resolve.
+// The first numeric address of a host name; empty if it does not resolve.
 std::string resolve(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -57,7 +57,7 @@ bool is_socket_path(std::string_view host) {
   return host.empty() || host.front() == '/' || host.front() == '@';
 }
 
-// Fills `hostaddr` for the comma-separated names in `host`, so that libpq asks no resolver later.
+// Fills `hostaddr` for the comma-separated names in `host`, so that libpq needs no resolver later.
 bool resolve_hosts(ngx_conf_t* cf, Pairs& pairs) {
   const std::string* host = find(pairs, "host");
   if (host == nullptr || find(pairs, "hostaddr") != nullptr) {

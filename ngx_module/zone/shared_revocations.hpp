@@ -1,6 +1,6 @@
-// Whose tokens are refused, for all workers of the instance: two tables in shared memory. One is in use; the listener
-// fills the other whenever it has connected, and changes over, so that readers never find a table half full, and what
-// is no longer revoked goes.
+// The revocations for all workers of the instance: two tables in shared memory. One is in use; after each connect the
+// listener fills the other and switches to it, so that readers never see a half-filled table, and entries that are no
+// longer revoked go.
 #pragma once
 
 #include "core/shared/revocations.hpp"
@@ -12,7 +12,7 @@ class SharedRevocations {
  public:
   explicit SharedRevocations(SharedRoot& root) noexcept : root_(root) {}
 
-  // Under the zone's lock. A table that a killed listener left half made, which is not the one in use, is made anew.
+  // Under the zone's lock. Creates a table again that a killed listener left incomplete; it is never the one in use.
   void attach() noexcept {
     for (int i = 0; i < 2; ++i) {
       if (!tables_[i].attach(root_.revocations[i], kRevocationSlots)) {
@@ -21,7 +21,7 @@ class SharedRevocations {
     }
   }
 
-  // How often the database was asked; 0: never, so that nobody can tell who is refused.
+  // How often the table was loaded from the database; 0: never, so revocations are unknown.
   std::uint64_t loads() const noexcept { return root_.revocation_loads.load(std::memory_order_acquire); }
 
   // As Revocations::refuses().
@@ -38,7 +38,7 @@ class SharedRevocations {
   // --- writer, under the zone's lock ---
   void set(std::string_view user, std::int64_t before_us) noexcept { tables_[loads() % 2].set(user, before_us); }
 
-  // `fill` gets the new table to set() what is in the database.
+  // `fill` gets the new table, and calls set() for each row of the database.
   template <typename Fill>
   void replace(Fill&& fill) {
     const std::uint64_t next = loads() + 1;

@@ -1,4 +1,4 @@
-// Shared memory set-up in the master process; see zone.hpp.
+// Sets up the shared memory in the master process; see zone.hpp.
 #include "ngx_module/zone/zone.hpp"
 
 #include <sys/eventfd.h>
@@ -11,8 +11,8 @@
 namespace pgevents::nginx {
 namespace {
 
-// Bump with every change of the layout, be it SharedRoot's, the ring's, the wait ids' or the revocations': old and new
-// workers must not share such a zone.
+// Increase it with every change of a layout (SharedRoot, ring, wait ids, revocations): old and new workers must not
+// share such a zone.
 constexpr char kLayoutVersion[] = "3";
 
 std::size_t align(std::size_t bytes) {
@@ -24,10 +24,9 @@ std::size_t block_bytes(std::size_t ring_size) {
          2 * align(Revocations::memory_size(kRevocationSlots));
 }
 
-// Lays the parts out behind the root. `root` is zeroed.
+// Places the parts behind the root. `root` is zeroed.
 void lay_out(SharedRoot& root, std::size_t ring_size) {
-  const SipKey key =
-      random_sip_key();  // lives as long as the zone: workers of before and after a reload share the ring
+  const SipKey key = random_sip_key();  // lives as long as the zone: workers before and after a reload share the ring
   auto* memory = reinterpret_cast<char*>(&root) + align(sizeof(SharedRoot));
   const auto take = [&memory](std::size_t bytes) { return std::exchange(memory, memory + align(bytes)); };
   root.ring_bytes = Ring::memory_size(ring_size);
@@ -72,8 +71,8 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   return NGX_OK;
 }
 
-// Tells databases apart; the password is no part of it, changing it must not cost the history. The same after a reload,
-// so without a key: the text is the operator's.
+// Distinguishes databases. Leaves out the password, so that changing it keeps the history. Unkeyed, so that it is the
+// same after a reload; the text is the operator's.
 std::uint64_t digest(const char* const* keywords, const char* const* values) {
   std::string text;
   for (std::size_t i = 0; keywords[i] != nullptr; ++i) {

@@ -15,12 +15,12 @@ namespace pgevents::nginx {
 inline constexpr std::size_t kWaitIdSlots = 16384;
 inline constexpr std::size_t kRevocationSlots = 16384;
 
-// The fixed part at the start of the block; ring, wait ids and revocations follow. Counters only grow, unless said.
+// The fixed part at the start of the block; ring, wait ids and revocations follow. Counters only grow, unless noted.
 struct SharedRoot {
   int wake_fd;                              // eventfd, inherited by every worker of every generation
-  std::atomic<std::uint32_t> starts;        // numbers the processes, for holder words
+  std::atomic<std::uint32_t> starts;        // numbers the processes, for owner words
   std::atomic<std::uint32_t> connected;     // 1 while a listener follows the log
-  std::atomic<std::uint64_t> forced_epoch;  // ring epoch at which the log was found restored to an earlier state
+  std::atomic<std::uint64_t> forced_epoch;  // ring epoch in which the log proved to be restored to an earlier state
   std::atomic<std::uint64_t> last_control;  // id of the newest event on kControlChannel; smaller again after a restore
   std::atomic<std::uint64_t> revocation_loads;  // how often the revocations were read from the database
   Lease lease;
@@ -30,14 +30,14 @@ struct SharedRoot {
   void* revocations[2];  // see SharedRevocations
 };
 
-// Adds the zone for a database to the configuration; its size follows from the ring's. Null on failure.
-// The name carries a layout version and a digest of the connection, so that a changed database or module starts afresh.
+// Adds the zone for a database to the configuration; its size follows from the ring's. Null on an error. The name
+// carries a layout version and a digest of the connection, so that a changed database or module starts afresh.
 ngx_shm_zone_t* add_zone(ngx_conf_t* cf, const ngx_str_t& database, const char* const* keywords,
                          const char* const* values, std::size_t ring_size);
 
 SharedRoot* zone_root(ngx_shm_zone_t* zone) noexcept;
 
-// The lock under which the ring is written. nginx's master releases it when its holder dies.
+// The lock under which the ring is written. nginx's master releases it if the process that locked it dies.
 class ZoneLock {
  public:
   explicit ZoneLock(ngx_shm_zone_t* zone) noexcept;

@@ -162,17 +162,16 @@ test('accepts a pattern that is probably a mistake with a warning, unless it con
   for (const name of ['subscribe', 'publish', 'anonymous']) {
     const [passed, said] = await check(inLocation(`pgevents_${name} "a {usr}.*";`));
     assert.ok(passed, said);
-    const words = /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced: pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/;
+    const words = /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced; check pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/;
     assert.match(said, words);
   }
-  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1],
-    /a '\*' counts at the end only: pattern '\*\.a'/);
+  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1], /a '\*' is a wildcard at the end only; check pattern '\*\.a'/);
   assert.doesNotMatch((await check(inLocation('pgevents_subscribe "a* {user}.{realm} $arg_x*y";')))[1], /warn/);
 });
 
 const rsaPrivate = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' });
 for (const [what, content, reason] of [
-  ['a secret that is too short', 'short-but-secret', /too short: 32 bytes/],
+  ['a secret that is too short', 'short-but-secret', /too short; it must have at least 32 bytes/],
   ['nothing', '', /key ".*\/bad\.key": /],
   ['a private key', rsaPrivate, /private/],
   ['broken JSON', '{"kty":"oct","k":"c2VjcmV0LWJ1dC1icm9rZW4tc2VjcmV0LWJ1dC1icm9rZW4"', /key ".*\/bad\.key": /],

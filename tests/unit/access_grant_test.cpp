@@ -1,4 +1,5 @@
-// What a caller may do: patterns, lists of them, and grants from the web server, from the token and for oneself.
+// Grants of a caller: patterns, lists of them, and grants from the web server, from the token and for the user's own
+// channel.
 #include <set>
 
 #include "access_testing.hpp"
@@ -85,11 +86,11 @@ START_TEST(patterns_that_are_hardly_meant_are_doubted) {
   for (const char* plain : {"", " ", "a", "*", "a*", "a.* b:{user} {realm}.{user}:* c", "{user}{realm}*"}) {
     assert_text(pattern_doubt(plain).value_or(""), "", plain);
   }
-  assert_text(pattern_doubt("a *b c").value_or(""), "a '*' counts at the end only: pattern '*b'");
-  assert_text(pattern_doubt("a**").value_or(""), "a '*' counts at the end only: pattern 'a**'");
+  assert_text(pattern_doubt("a *b c").value_or(""), "a '*' is a wildcard at the end only; check pattern '*b'");
+  assert_text(pattern_doubt("a**").value_or(""), "a '*' is a wildcard at the end only; check pattern 'a**'");
   for (const std::string pattern : {"{usr}", "x:{User}", "{user}:{group}*", "{user", "{", "{}", "{{user}}"}) {
     assert_text(pattern_doubt("a " + pattern + " b").value_or(""),
-                "only {user} and {realm} are replaced: pattern '" + pattern + "'");
+                "only {user} and {realm} are replaced; check pattern '" + pattern + "'");
   }
 }
 END_TEST
@@ -116,7 +117,7 @@ START_TEST(what_a_value_holds_is_taken_to_the_letter) {
       {"x", "{user}", "{realm}", "{user}", true},
       {"x", "*", "{realm}", "anything", false},
       {"a b", "main", "{user}", "a", false},
-      // Behind a realm a colon ends it: no realm and user stand for what others stand for.
+      // A colon ends a realm, so no two pairs of realm and user have the same name.
       {"c", "a:b", "o:{realm}:{user}", "o:a=3Ab:c", true},
       {"c", "a:b", "o:{realm}:{user}", "o:a:b:c", false},
       {"b:c", "a", "o:{realm}:{user}", "o:a:b:c", true},

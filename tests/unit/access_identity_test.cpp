@@ -1,4 +1,4 @@
-// Whom a token or the web server makes of the caller: the clock, service and realm, users, revocation.
+// The caller's identity from a token or the web server: the clock, service and realm, users, revocation.
 #include "access_testing.hpp"
 
 using namespace pgevents;

@@ -1,4 +1,4 @@
-// From which pages a caller may change something, when his browser sends by itself what lets him in.
+// From which pages a caller may change something if the browser sends the credentials by itself.
 #include "access_testing.hpp"
 
 using namespace pgevents;
@@ -15,7 +15,7 @@ Caller caller_of(Who who) {
   return caller;
 }
 
-// A POST to https://App.example, with one origin listed and `*` besides, which must not count.
+// A POST to https://App.example, with one origin listed and `*`, which must not count.
 bool good(Who who, const char* origin, const char* site, bool https = true) {
   static OriginRules* const origins = [] {
     static OriginRules rules;

@@ -1,4 +1,4 @@
-// What the tests of access share: rules with one key and a request, of which a test changes one thing, told as text.
+// What the tests of access share: rules with one key, and a request of which a test changes one thing; results as text.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace pgevents::testing {
 
-// A token that is good at kNow, of user 10 unless told otherwise.
+// A token that is good at kNow, of user 10 by default.
 inline std::string user_token(const std::string& claims = R"("sub":"10")") {
   return token_of(R"({"exp":1700000100,)" + claims + '}');
 }
@@ -36,7 +36,7 @@ struct Case {
 
   Caller caller() const { return std::get<Caller>(identify(request, rules, now)); }
 
-  // The error; `status` is 200 when there is none.
+  // The error; `status` is 200 without one.
   Error error() const {
     const auto found = identify(request, rules, now);
     Error none;
@@ -44,7 +44,7 @@ struct Case {
     return std::holds_alternative<Error>(found) ? std::get<Error>(found) : none;
   }
 
-  // `user/realm`, or `status CODE message`, the code only where it is not the status's usual one.
+  // `user/realm`, or `status CODE message`, the code only if it is not the status's usual one.
   std::string who() const {
     const Error wrong = error();
     if (wrong.status != 200) {
@@ -54,7 +54,8 @@ struct Case {
     return identity.user + '/' + identity.realm;
   }
 
-  // The refusal of a channel as `status message`, with the challenge behind it if there is one; "" when it is granted.
+  // The error about a channel as `status message`, followed by the challenge if it has one; "" if the channel is
+  // granted.
   std::string refusal(std::string_view channel, Action action = Action::kSubscribe) const {
     const auto error = check_grant(caller(), rules, action, channel);
     if (!error) {

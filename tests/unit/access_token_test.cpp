@@ -1,4 +1,4 @@
-// Where a request's token is found, which of several counts, and that no complaint about one repeats it.
+// Where a request's token is found, which of several counts, and that no error repeats it.
 #include "access_testing.hpp"
 
 #include <utility>
@@ -263,7 +263,7 @@ START_TEST(every_complaint_has_a_challenge_and_none_repeats_the_token) {
     const char* code;
     const char* log;
   } rows[] = {
-      {"SECRETSECRET", "Invalid token", "UNAUTHORIZED", "it has not three parts"},
+      {"SECRETSECRET", "Invalid token", "UNAUTHORIZED", "it does not have three parts"},
       {"SECRET.SECRET.SECRE=", "Invalid token", "UNAUTHORIZED", "a part of it is not base64url"},
       {good.substr(0, good.rfind('.') + 1) + "SECRETSECRET", "Invalid token", "UNAUTHORIZED", "its signature is wrong"},
       {token(oct_key(), "HS512", R"({"exp":1})") + "A", "Invalid token", "UNAUTHORIZED", "its signature is wrong"},

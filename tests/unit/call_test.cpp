@@ -1,4 +1,4 @@
-// Requests about presence, typing and settings: paths, methods, who may, parameters, answers.
+// Requests about presence, typing and settings: paths, methods, access, parameters, answers.
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -37,7 +37,7 @@ constexpr Way kWays[] = {
     {"PATCH", "/settings", Endpoint::kSettings},
 };
 
-// `params` of a call, or the complaint.
+// `params` of a call, or the error.
 std::string params_of(const Call& call, std::string_view body = "") {
   std::string params;
   const auto error = call_params(call, body, params);
@@ -232,7 +232,7 @@ START_TEST(the_answer_is_what_the_function_says) {
 }
 END_TEST
 
-// What a function in sql/functions takes for known: the list that it gives to pgevents.success().
+// The parameters that a function in sql/functions knows: the list that it passes to pgevents.success().
 std::vector<std::string> known_in_sql(const std::string& function) {
   std::ifstream file(std::string(PGEVENTS_ROOT) + "/sql/functions/" + function + ".sql");
   const std::string text{std::istreambuf_iterator<char>(file), {}};

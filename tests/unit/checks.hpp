@@ -23,13 +23,13 @@ inline void assert_that(bool holds, std::string_view about) {
   ck_assert_msg(holds, "%s", std::string(about).c_str());
 }
 
-// The processor time that this process has taken. Other than the time on the wall it says the same on a busy machine.
+// The processor time of this process: unlike wall-clock time it does not depend on the machine's load.
 inline double cpu_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
 // Runs the tests in this order, all in this process unless CK_FORK=yes says otherwise: a crash under a sanitizer then
-// ends the program with the sanitizer's report. Gives the exit status of the program.
+// ends the program with the sanitizer's report. Returns the exit status of the program.
 inline int run(const char* name, std::initializer_list<const TTest*> tests) {
   Suite* const suite = suite_create(name);
   TCase* const cases = tcase_create(name);

@@ -1,4 +1,4 @@
-// Events of pgevents' own channel: what the SQL functions write is understood, all else is left alone.
+// Events of pgevents' own channel: events that the SQL functions write are read, all others ignored.
 #include "core/wire/control.hpp"
 
 #include "checks.hpp"

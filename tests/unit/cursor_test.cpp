@@ -48,8 +48,8 @@ END_TEST
 
 START_TEST(everything_else_is_refused) {
   for (const char* text : {
-           "9223372036854775808",   // one more than bigint holds
-           "18446744073709551616",  // one more than 64 bits hold
+           "9223372036854775808",   // one more than bigint's maximum
+           "18446744073709551616",  // one more than the maximum of 64 bits
            "99999999999999999999999999999",
            "-1",
            "+1",

@@ -1,4 +1,4 @@
-// Events on the wire: the JSON object, the stream frame, and that neither can be broken by what an event holds.
+// Events on the wire: the JSON object, the stream frame, and that no content of an event can break either.
 #include "core/wire/event.hpp"
 
 #include <string>
@@ -30,7 +30,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// Reads a stream as the HTML standard says (section 9.2.6), as far as field names and values go.
+// Reads field names and values of a stream as the HTML standard defines (section 9.2.6).
 struct Field {
   std::string name, value;
 };

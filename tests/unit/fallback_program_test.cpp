@@ -1,5 +1,5 @@
-// The real program: its own sockets and inherited ones, workers, signals, CGI, and requests while the database is away.
-// The conformance suite tests its answers from a database.
+// The program itself, run for real: sockets of its own and inherited ones, workers, signals, CGI, what happens without
+// a database. What it answers from a database is the conformance suite's matter.
 #include <algorithm>
 
 #include "fallback_program.hpp"
@@ -83,7 +83,7 @@ START_TEST(settings_without_effect_are_logged) {
   ck_assert_uint_eq(count("environment variable PGEVENTS_SUBSCIRBE does not exist and has no effect"), 1);
   ck_assert_uint_eq(count("FastCGI parameter PGEVENTS_JWT_KEY does not exist and has no effect"), 1);
   ck_assert_uint_eq(count("no effect"), 2);
-  ck_assert_uint_eq(count("only {user} and {realm} are replaced: pattern '{usr}'"), 1);
+  ck_assert_uint_eq(count("only {user} and {realm} are replaced; check pattern '{usr}'"), 1);
 }
 END_TEST
 

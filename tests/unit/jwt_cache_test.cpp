@@ -1,4 +1,4 @@
-// The cache of verified tokens: it saves signatures, is bounded, and holds nothing for longer than a minute.
+// The cache of verified tokens: it saves verifications, is bounded, and keeps nothing for longer than a minute.
 #include <limits>
 
 #include "core/jwt/token_cache.hpp"
@@ -67,7 +67,7 @@ START_TEST(what_was_put_in_again_is_young_again) {
 }
 END_TEST
 
-// How old the entries really are is not known then.
+// The age of the entries is unknown then.
 START_TEST(nothing_from_before_counts_when_the_clock_goes_back) {
   for (const double back : {0.001, 1.0, 30.0, 59.0, 3600.0, kNow, kNow + 100}) {
     TokenCache cache;
@@ -125,7 +125,7 @@ START_TEST(the_cache_is_bounded_and_keeps_the_newest) {
 }
 END_TEST
 
-// Claims are memory: those of a night's quiet hours must not stay until the morning.
+// Claims take memory: they must not stay through hours without requests.
 START_TEST(old_entries_are_freed) {
   TokenCache cache;
   const std::weak_ptr<const Claims> claims = [&cache] {
@@ -148,7 +148,7 @@ std::shared_ptr<const Claims> claims_from(JwtKeys& keys, const std::string& toke
   return claims == nullptr ? nullptr : *claims;
 }
 
-// Those who get the very same object were spared the signature.
+// The same object again means that no signature was verified.
 START_TEST(a_token_is_verified_once_in_a_minute) {
   JwtKeys keys;
   add(keys, public_part(rsa_key()));

@@ -1,4 +1,4 @@
-// What a verified token says: each claim in every type it may have, and refused in every other.
+// Claims of a verified token: each is accepted in every type that it may have, and rejected in every other.
 #include <cmath>
 
 #include "jwt_testing.hpp"
@@ -52,7 +52,7 @@ START_TEST(a_user_may_be_an_integer) {
 }
 END_TEST
 
-// A number that is not kept to the last digit would be another user.
+// A number that loses a digit would be another user.
 START_TEST(a_user_is_no_other_number) {
   for (const char* const bad : {"10.0", "1e1", "9223372036854775808", "-9223372036854775809", "1e400"}) {
     assert_that(verdict_on(R"({"sub":)" + std::string(bad) + '}') != "good", bad);
@@ -123,7 +123,7 @@ START_TEST(dates_are_numbers) {
 }
 END_TEST
 
-// What follows counts in microseconds, in 64 bits.
+// The code that uses these times counts microseconds in 64 bits.
 START_TEST(dates_far_away_count_as_the_farthest) {
   ck_assert(claims_of(R"({"exp":9007199254740991})").expires_at == kMaxClaimedTime);
   ck_assert(claims_of(R"({"exp":1e308})").expires_at == kMaxClaimedTime);

@@ -1,5 +1,4 @@
-// The form of a token: three parts of strict base64url, a header without surprises. Whatever is not exactly so is
-// refused.
+// The form of a token: three parts of strict base64url, and a strict header. Any other form is rejected.
 #include "jwt_testing.hpp"
 
 #include <utility>
@@ -9,7 +8,7 @@ using namespace pgevents::testing;
 
 namespace {
 
-constexpr char kNotThreeParts[] = "it has not three parts";
+constexpr char kNotThreeParts[] = "it does not have three parts";
 constexpr char kNotBase64url[] = "a part of it is not base64url";
 constexpr char kBadHeader[] = "its header is not a JSON object without duplicate names";
 constexpr char kBadClaims[] = "its claims are not a JSON object without duplicate names";
@@ -20,7 +19,7 @@ std::string verdict_here(const std::string& token) {
 std::string verdict_on_header(std::string_view header) {
   return verdict_here(sign(oct_key(), header, "{}"));
 }
-// For headers that libjose would not sign: their signature is never looked at.
+// For headers that libjose would not sign: their signature is never verified.
 std::string verdict_on_unsigned(std::string_view header) {
   return verdict_here(base64url(header) + ".e30." + base64url(std::string(32, 'x')));
 }
@@ -91,7 +90,7 @@ START_TEST(padding_and_the_alphabet_of_plain_base64_are_refused) {
 }
 END_TEST
 
-// 32 bytes take 43 characters, of whose last one two bits stand for nothing: an encoder writes them as zeros.
+// 32 bytes take 43 characters; two bits of the last one are unused, and an encoder writes them as zeros.
 START_TEST(unused_bits_must_be_zero) {
   const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const std::string good = kRfcExamples[0].token();
@@ -160,7 +159,7 @@ START_TEST(a_header_is_an_object_with_an_alg) {
   }
   for (const char* const bad :
        {"{}", R"({"alg":null})", R"({"alg":256})", R"({"alg":["HS256"]})", R"({"ALG":"HS256"})"}) {
-    assert_text(verdict_on_unsigned(bad), "its header has no \"alg\" that is a string", bad);
+    assert_text(verdict_on_unsigned(bad), "the \"alg\" of its header is missing or not a string", bad);
   }
 }
 END_TEST
@@ -210,7 +209,7 @@ START_TEST(deep_nesting_does_no_harm) {
 }
 END_TEST
 
-// --- what is said ---
+// --- messages ---
 
 START_TEST(a_fault_repeats_nothing_of_the_token) {
   const char* const payloads[] = {R"({"sub":"SECRET","aud":1})", R"({"sub":["SECRET"]})", R"({"SECRET":1,"SECRET":1})",

@@ -1,4 +1,4 @@
-// Keys as JWK and JWK Set (RFC 7517): which are taken, passed over in a set, or refused with which words.
+// Keys as JWK and JWK Set (RFC 7517): which are accepted, skipped in a set, or rejected with which message.
 #include "jwt_testing.hpp"
 
 #include <utility>
@@ -9,7 +9,7 @@ using namespace pgevents::testing;
 namespace {
 
 constexpr char kPrivate[] = "it holds a private key; give the public key only";
-constexpr char kNotTogether[] = "its type, curve and alg do not go together, or are not supported";
+constexpr char kNotTogether[] = "its type, curve and alg do not match, or are not supported";
 constexpr char kBadMember[] = "a member of its public key is missing or is not base64url";
 constexpr char kNothing[] = "its JWK Set holds no key that can be used here";
 
@@ -92,7 +92,8 @@ END_TEST
 START_TEST(the_operators_kid_and_the_jwks_agree) {
   assert_text(complaint_about_key(public_part(ec_key(), R"({"kid":"a"})"), "a"), "");
   assert_text(complaint_about_key(public_part(ec_key()), "a"), "");
-  assert_text(complaint_about_key(public_part(ec_key(), R"({"kid":"b"})"), "a"), "its \"kid\" is another");
+  assert_text(complaint_about_key(public_part(ec_key(), R"({"kid":"b"})"), "a"),
+              "its \"kid\" is not the configured one");
 }
 END_TEST
 

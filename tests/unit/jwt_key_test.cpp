@@ -1,4 +1,4 @@
-// Key files that are secrets or PEM: which are taken, and which are refused with which words.
+// Key files with secrets or PEM: which are accepted, and which are rejected with which message.
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -14,8 +14,8 @@ namespace {
 constexpr char kPrivate[] = "it holds a private key; give the public key only";
 constexpr char kDisguised[] = "it is a public key or certificate; give the key in PEM or as JWK";
 constexpr char kBadAlg[] = "alg must be HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384 or ES512";
-constexpr char kNotTogether[] = "its type, curve and alg do not go together, or are not supported";
-constexpr char kNoPublicKey[] = "it is PEM, but holds no PUBLIC KEY";
+constexpr char kNotTogether[] = "its type, curve and alg do not match, or are not supported";
+constexpr char kNoPublicKey[] = "it is PEM but contains no PUBLIC KEY";
 
 // --- more keys ---
 
@@ -101,7 +101,7 @@ START_TEST(a_secret_is_as_long_as_its_hash) {
     const std::string secret(each.size, 'x');
     for (const std::string alg : {"HS256", "HS384", "HS512"}) {
       const bool good = std::string(each.good).find(alg) != std::string::npos;
-      // libjose signs with no secret that is too short: such a token is never seen, but its alg must be refused.
+      // libjose does not sign with a secret that is too short, so no such token exists, but its alg must be rejected.
       const std::string with = base64url(R"({"alg":")" + alg + R"("})") + ".e30." + base64url(std::string(48, 'x'));
       if (good) {
         expect_usable(secret, token(oct_key(secret), alg, "{}"), alg);
@@ -115,17 +115,19 @@ START_TEST(a_secret_is_as_long_as_its_hash) {
 END_TEST
 
 START_TEST(a_short_secret_is_refused) {
-  assert_text(complaint_about_key(""), "the secret is too short: 32 bytes are the least");
-  assert_text(complaint_about_key("\n"), "the secret is too short: 32 bytes are the least");
-  assert_text(complaint_about_key(std::string(31, 'x')), "the secret is too short: 32 bytes are the least");
-  assert_text(complaint_about_key(std::string(31, 'x') + "\n"), "the secret is too short: 32 bytes are the least");
+  assert_text(complaint_about_key(""), "the secret is too short; it must have at least 32 bytes");
+  assert_text(complaint_about_key("\n"), "the secret is too short; it must have at least 32 bytes");
+  assert_text(complaint_about_key(std::string(31, 'x')), "the secret is too short; it must have at least 32 bytes");
+  assert_text(complaint_about_key(std::string(31, 'x') + "\n"),
+              "the secret is too short; it must have at least 32 bytes");
   assert_text(complaint_about_key(std::string(47, 'x'), "", "HS384"),
-              "the secret is too short: 48 bytes are the least");
+              "the secret is too short; it must have at least 48 bytes");
   assert_text(complaint_about_key(std::string(63, 'x'), "", "HS512"),
-              "the secret is too short: 64 bytes are the least");
-  assert_text(complaint_about_key(oct_key(std::string(31, 'x'))), "the secret is too short: 32 bytes are the least");
+              "the secret is too short; it must have at least 64 bytes");
+  assert_text(complaint_about_key(oct_key(std::string(31, 'x'))),
+              "the secret is too short; it must have at least 32 bytes");
   assert_text(complaint_about_key(oct_key(std::string(40, 'x'), R"(,"alg":"HS512")")),
-              "the secret is too short: 64 bytes are the least");
+              "the secret is too short; it must have at least 64 bytes");
 }
 END_TEST
 
@@ -229,8 +231,8 @@ START_TEST(encrypted_pem_is_refused_without_a_question) {
 END_TEST
 
 START_TEST(weak_and_foreign_public_keys_are_refused) {
-  assert_text(complaint_about_key(pem_of(rsa_of(1024))), "its RSA key has not 2048 to 8192 bits");
-  assert_text(complaint_about_key(pem_of(rsa_of(2040))), "its RSA key has not 2048 to 8192 bits");
+  assert_text(complaint_about_key(pem_of(rsa_of(1024))), "its RSA key must have 2048 to 8192 bits");
+  assert_text(complaint_about_key(pem_of(rsa_of(2040))), "its RSA key must have 2048 to 8192 bits");
   const PublicKey ed25519 = generated(EVP_PKEY_ED25519, [](EVP_PKEY_CTX*) {});
   assert_text(complaint_about_key(pem_of(ed25519)), "its public key is neither RSA nor EC on P-256, P-384 or P-521");
   for (const int curve : {NID_secp256k1, NID_secp224r1, NID_brainpoolP256r1}) {
@@ -254,13 +256,13 @@ START_TEST(a_key_must_fit_the_alg_it_is_given_for) {
 }
 END_TEST
 
-// --- what is said, and when it is too much ---
+// --- messages and limits ---
 
 START_TEST(a_huge_file_is_refused) {
   assert_text(complaint_about_key(std::string((std::size_t{1} << 20) + 1, 'x')), "it is larger than 1 MiB");
   assert_text(complaint_about_key(std::string(std::size_t{1} << 20, 'x')),
-              "the secret is too long: 1024 bytes are the most");
-  assert_text(complaint_about_key(std::string(1025, 'x')), "the secret is too long: 1024 bytes are the most");
+              "the secret is too long; it may have at most 1024 bytes");
+  assert_text(complaint_about_key(std::string(1025, 'x')), "the secret is too long; it may have at most 1024 bytes");
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-// Memory that runs out at any point: a token or key is refused then, or taken as ever. Nothing crashes or is let in.
+// Memory is refused at any point: a token or key is then rejected, or accepted as usual. Nothing crashes, and nothing
+// invalid is accepted.
 #include "jwt_testing.hpp"
 
 #include <utility>
@@ -8,8 +9,8 @@ using namespace pgevents::testing;
 
 namespace {
 
-// The allocations of jansson and libcrypto are counted. The one whose number is `failing` fails; `for_good`: and all
-// that follow.
+// The allocations of jansson and libcrypto are counted. The one with the number `failing` fails; with `for_good` all
+// later ones fail too.
 struct Allocator {
   static inline long count = 0;
   static inline long failing = 0;
@@ -36,8 +37,8 @@ struct Allocator {
   }
 };
 
-// Calls `run` with each of its allocations failing in turn (behind the 300th: with some of them), until there are no
-// more. `judge` is told what came out, and whether one failed.
+// Calls `run` with each of its allocations failing in turn (after the 300th: only some of them), until all were tried.
+// `judge` gets the result, and whether one failed.
 template <typename Prepare, typename Run, typename Judge>
 void with_each_allocation_failing(Prepare prepare, Run run, Judge judge) {
   for (const bool for_good : {false, true}) {
@@ -97,7 +98,7 @@ START_TEST(a_bad_token_is_refused) {
 }
 END_TEST
 
-// A part of what the token says must never be taken for the whole.
+// Incomplete claims must never pass for complete ones.
 START_TEST(claims_are_whole_or_refused) {
   const std::string token =
       token_of(R"({"sub":"10","aud":["a","b"],"pgevents":{"subscribe":["a","b"],"publish":["c"]}})");
@@ -117,7 +118,7 @@ START_TEST(claims_are_whole_or_refused) {
 }
 END_TEST
 
-// Without EC in PEM: there libjose 11 takes what libcrypto could not allocate, and crashes.
+// Without EC in PEM: there libjose 11 uses what libcrypto could not allocate, and crashes.
 START_TEST(a_key_is_taken_or_refused) {
   const std::string pem = public_pem(kRfcExamples[1].jwk);
   const std::pair<std::string, const RfcExample*> files[] = {{kRfcExamples[0].jwk, &kRfcExamples[0]},
@@ -130,7 +131,7 @@ START_TEST(a_key_is_taken_or_refused) {
         no_keys,
         [&, text = std::string_view(file), token = example->token()](JwtKeys& keys) {
           const auto fault = keys.add(text, "", "");
-          Allocator::failing = 0;  // what was taken must verify
+          Allocator::failing = 0;  // an accepted key must verify
           return fault ? (keys.empty() ? *fault : "half taken") : verdict(keys, token);
         },
         [&](const std::string& outcome, bool failed) {
@@ -147,7 +148,7 @@ START_TEST(a_key_is_taken_or_refused) {
 }
 END_TEST
 
-// libcrypto takes other functions only until its first allocation, and libjose makes it use some when it is loaded.
+// libcrypto accepts other functions only before its first allocation, and libjose causes some when it is loaded.
 [[gnu::section(".preinit_array"), gnu::used]] void (*const install_before_libraries)() = Allocator::install;
 
 }  // namespace

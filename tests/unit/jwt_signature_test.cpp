@@ -1,4 +1,4 @@
-// Signatures: every algorithm, the examples of RFC 7515, keys by `kid`, and attempts to have a key taken for another.
+// Signatures: every algorithm, the examples of RFC 7515, keys by `kid`, and attempts to use a key as another type.
 #include <openssl/err.h>
 #include <unistd.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr char kWrongSignature[] = "its signature is wrong";
 constexpr char kWrongAlg[] = "no key allows its \"alg\"";
-constexpr char kWrongKid[] = "there is no key of its \"kid\"";
+constexpr char kWrongKid[] = "no key has its \"kid\"";
 
 // --- algorithms ---
 
@@ -83,7 +83,7 @@ START_TEST(a_changed_header_payload_or_signature_does_not_verify) {
 }
 END_TEST
 
-// All bits, also those of the last character that stand for nothing (then it is another text for the same bytes).
+// All bits, also the unused ones of the last character (which give another text for the same bytes).
 START_TEST(no_bit_of_a_signature_can_be_changed) {
   for (const RfcExample& example : kRfcExamples) {
     JwtKeys keys;
@@ -173,7 +173,7 @@ START_TEST(an_unknown_kid_is_told_from_a_wrong_signature) {
   add(keys, kSecret, "a");
   assert_text(verdict(keys, sign(oct_key(), R"({"alg":"HS256","kid":"b"})", "{}")), kWrongKid);
   assert_text(verdict(keys, sign(oct_key(), R"({"alg":"HS256","kid":"A"})", "{}")), kWrongKid);
-  // Also where there is but one key, and that has no name.
+  // Also if the only key has no name.
   JwtKeys unnamed;
   add(unnamed, kSecret);
   assert_text(verdict(unnamed, sign(oct_key(), R"({"alg":"HS256","kid":"b"})", "{}")), kWrongKid);
@@ -206,12 +206,12 @@ START_TEST(alg_none_is_refused_in_all_spellings) {
     const std::string header = base64url(R"({"alg":")" + std::string(alg) + R"("})");
     assert_text(verdict(keys, header + payload_and_signature), kWrongAlg, alg);
     assert_text(verdict(keys, header + payload_and_signature.substr(0, payload_and_signature.rfind('.') + 1)),
-                "it has not three parts", alg);
+                "it does not have three parts", alg);
   }
 }
 END_TEST
 
-// The well-known forgery: HMAC with the public key's text, which everybody knows, as the secret.
+// The well-known forgery: HMAC with the text of the public key as the secret.
 START_TEST(a_public_key_is_never_a_secret) {
   for (const std::string& private_key : {rsa_key(), ec_key()}) {
     const std::string pem = public_pem(private_key);
@@ -234,7 +234,7 @@ START_TEST(a_key_in_the_tokens_header_is_not_used) {
 }
 END_TEST
 
-// --- what is left behind ---
+// --- traces ---
 
 START_TEST(nothing_is_left_in_openssls_error_queue) {
   ERR_clear_error();

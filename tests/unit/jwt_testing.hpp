@@ -132,7 +132,7 @@ inline std::string complaint_about_key(std::string_view text, std::string_view k
   return JwtKeys().add(text, kid, alg).value_or("");
 }
 
-// "good", or the fault as the operator reads it.
+// "good", or the fault in the operator's log.
 inline std::string verdict(JwtKeys& keys, std::string_view token, double now = kNow) {
   const JwtKeys::Result result = keys.verify(token, now);
   if (const auto* const fault = std::get_if<TokenFault>(&result)) {

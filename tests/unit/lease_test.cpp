@@ -19,7 +19,7 @@ START_TEST(a_holder_is_dead_when_its_process_is_gone) {
   const Child other(sleep_for_ever);
   ck_assert(!owner_is_dead(me()));
   ck_assert(!owner_is_dead(owner_of(other)));
-  ck_assert(!owner_is_dead(owner_word(1, 1)));  // lives, whether we may send it signals or not
+  ck_assert(!owner_is_dead(owner_word(1, 1)));  // alive, whether this process may send it signals or not
   ck_assert(owner_is_dead(owner_word(dead_pid(), 1)));
 }
 END_TEST
@@ -64,11 +64,11 @@ END_TEST
 START_TEST(a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again) {
   const Child other(sleep_for_ever);
   Lease lease;
-  ck_assert(!lease.renew(me(), 100, kTtl));  // never had it
+  ck_assert(!lease.renew(me(), 100, kTtl));  // was never its owner
   ck_assert(lease.try_acquire(me(), 100, kTtl));
   ck_assert(lease.renew(me(), 900, kTtl));
   ck_assert(!lease.try_acquire(owner_of(other), 900 + kTtl - 1, kTtl));
-  ck_assert(lease.renew(me(), 900 + kTtl, kTtl));  // late, but nobody has come
+  ck_assert(lease.renew(me(), 900 + kTtl, kTtl));  // late, but no other process took it
   ck_assert(lease.try_acquire(owner_of(other), 900 + 2 * kTtl, kTtl));
   ck_assert(!lease.renew(me(), 900 + 2 * kTtl, kTtl));
   lease.release(owner_of(other));
@@ -82,7 +82,7 @@ START_TEST(a_released_lease_is_free_at_once) {
   Lease lease;
   ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
   lease.release(me());
-  ck_assert(lease.owned_by(owner_of(other)));  // it was not ours
+  ck_assert(lease.owned_by(owner_of(other)));  // this process was not its owner
   lease.release(owner_of(other));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
 }

@@ -1,6 +1,5 @@
-// What a client sends costs time in proportion to its length at most. Each input is larger than nginx and the limits of
-// bodies let through; a loop within a loop over it would take minutes. The bound is generous: it holds under sanitizers
-// too.
+// Reading a client's input takes at most linear time. Each input is larger than nginx and the limits of bodies allow;
+// quadratic time would take minutes. The bound is generous: it holds under sanitizers too.
 #include <functional>
 #include <string>
 
@@ -70,7 +69,7 @@ START_TEST(publications) {
 END_TEST
 
 START_TEST(paths_and_lists_of_channels) {
-  // Every pattern of a token is held against every name.
+  // Every pattern of a token is compared with every name.
   std::string patterns;
   for (int i = 0; i < 2000; ++i) {
     patterns += "p" + std::to_string(i) + "{user}{realm}* ";

@@ -1,4 +1,4 @@
-// Origins of other sites: which rules are understood, and which headers an answer carries.
+// Origins of other sites: which rules are accepted, and which headers an answer has.
 #include "core/request/origin.hpp"
 
 #include "checks.hpp"

@@ -1,5 +1,5 @@
-// Paths: which segments and names a request has, by what the client sent and what the web server made of it; and that
-// nothing is read under a path other than the decoded one, to which the web server's rules applied.
+// Paths: the segments and names of a request, from the client's and the web server's form of its path; and that they
+// always belong to the decoded path, to which the web server's rules applied.
 #include <string>
 
 #include "core/request/path.hpp"
@@ -10,7 +10,7 @@ using namespace pgevents::testing;
 
 namespace {
 
-// Segments between bars; a segment with commas shows its names between semicolons. "?" where the path is refused.
+// Segments between bars; a segment with commas shows its names between semicolons. "?" if the path is rejected.
 std::string shown(const RequestPath& request) {
   const auto segments = split_path(request);
   if (!segments) {
@@ -50,7 +50,7 @@ START_TEST(an_encoded_separator_belongs_to_its_name) {
       {"/rt/events/a?b,c", "/rt/events/a%3Fb%2Cc?d=e%2Ff", "rt|events|a?b,c"},
       {"/rt/events/a#b,c", "/rt/events/a%23b%2Cc#x", "rt|events|a#b,c"},
       {"/rt/events/é,ü", "/rt/events/%C3%A9%2C%c3%bc", "rt|events|é,ü"},
-      // A query is none of its business.
+      // The query is ignored.
       {"/rt/events/a,b", "/rt/events/a,b?x=%2C%2F", "rt|events|a;b"},
   };
   for (const auto& row : rows) {
@@ -147,8 +147,8 @@ START_TEST(what_stands_before_the_path_is_cgis_script) {
 }
 END_TEST
 
-// All ways to write five names and separators, plain and encoded, up to a length: where the client's path counts at
-// all, its decoded segments are the path to which the server's rules applied.
+// All ways to write five names and separators, plain and encoded, up to a length: if the client's path is used at all,
+// its decoded segments are the path to which the server's rules applied.
 START_TEST(rules_on_the_decoded_path_cannot_be_bypassed) {
   const char* const pieces[] = {"/", "%2F", "a", ".", "..", "%2e", ",", "%2c", "%252f"};
   unsigned counted = 0;

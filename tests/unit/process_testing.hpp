@@ -1,4 +1,4 @@
-// Shared memory and child processes for tests; children are ended when their owner goes out of scope.
+// Shared memory and child processes for tests; a child ends when its owner goes out of scope.
 #pragma once
 
 #include <sched.h>
@@ -17,7 +17,7 @@
 
 namespace pgevents::testing {
 
-// Memory that forked children share with their parent. It ends at a page that may not be touched.
+// Memory that forked children share with their parent. A guard page follows it.
 class SharedMemory {
  public:
   explicit SharedMemory(std::size_t size) : size_(size), mapped_((size + 2 * kPage - 1) / kPage * kPage) {
@@ -92,7 +92,7 @@ class Child {
   pid_t pid_;
 };
 
-// A child that executes `action` as its owner lets it: one machine instruction at a time, or the rest at once.
+// A child whose owner makes it execute `action`: one machine instruction at a time, or the rest at once.
 class Traced {
  public:
   template <typename Action>
@@ -111,7 +111,7 @@ class Traced {
     }
   }
 
-  // False when `action` is over.
+  // False after the end of `action`.
   bool step() { return resume(PTRACE_SINGLESTEP) && stopped_by(SIGTRAP); }
   bool finish() { return resume(PTRACE_CONT) && stopped_by(SIGSTOP); }
 
@@ -131,7 +131,7 @@ inline int sleep_for_ever() {
   }
 }
 
-// The number of a process that existed and exists no more.
+// The pid of a process that has ended.
 inline std::uint32_t dead_pid() {
   Child child([] { return 0; });
   const pid_t pid = child.pid();
@@ -144,7 +144,7 @@ inline std::int64_t now_us() {
       .count();
 }
 
-// Waits until `condition` holds; false when it never will: `seconds` are for a machine that is busy with other things.
+// Waits until `condition` holds; false if it does not within `seconds`, which are enough for a busy machine.
 template <typename Condition>
 bool wait_until(Condition condition, int seconds = 120) {
   const std::int64_t deadline = now_us() + seconds * 1000000;
@@ -157,7 +157,7 @@ bool wait_until(Condition condition, int seconds = 120) {
   return true;
 }
 
-// For loops that go on for some time, and then until they have seen enough: on a busy machine the time alone is too
+// For loops that run for some time, and then until they have seen enough: on a busy machine the time alone is too
 // short.
 template <typename Enough>
 bool goes_on(std::int64_t deadline, Enough enough) {

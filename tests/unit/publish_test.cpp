@@ -1,4 +1,4 @@
-// Publications: their route, and what becomes of JSON bodies and forms.
+// Publications: their route, and the result for JSON bodies and forms.
 #include <string>
 
 #include "core/text/json_text.hpp"
@@ -117,7 +117,7 @@ START_TEST(a_member_may_not_be_given_twice) {
 }
 END_TEST
 
-// A misspelt member would lose the data in silence.
+// Otherwise a misspelt member would silently lose the data.
 START_TEST(an_unknown_member_is_refused_and_named) {
   const struct {
     const char* body;

@@ -27,7 +27,7 @@ inline std::uint64_t owner_of(const Child& child) {
 
 inline constexpr int kRacers = 3;
 inline constexpr std::uint32_t kItems = 3000;
-inline constexpr std::uint32_t kLeastItems = 200;  // of a busy machine, where a meeting takes long
+inline constexpr std::uint32_t kLeastItems = 200;  // on a busy machine, where a meeting takes long
 inline constexpr std::int64_t kRaceUs = 3000000;
 
 struct RaceCount {
@@ -60,7 +60,7 @@ void race(RaceCount* counts, Try wins) {
         counts[i].tried.fetch_add(1);
       }
       counts[kItems].arrived.fetch_add(1);
-      return sleep_for_ever();  // who is gone would hold nothing
+      return sleep_for_ever();  // an ended process would own nothing
     });
   }
   const bool done = wait_until([counts] { return counts[kItems].arrived.load() == kRacers; });

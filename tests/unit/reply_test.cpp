@@ -1,4 +1,4 @@
-// Replies: the bytes of errors, poll answers, stream openings; and PostgreSQL's errors in the client's terms.
+// Replies: the bytes of errors, poll answers, stream openings; and the client's errors for those of PostgreSQL.
 #include "core/wire/reply.hpp"
 
 #include <string>

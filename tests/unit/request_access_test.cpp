@@ -1,4 +1,4 @@
-// Access as route() asks for it: which complaint comes first, what a route carries of the caller, preflights.
+// Access in route(): which error comes first, what a route contains of the caller, preflights.
 #include "access_testing.hpp"
 
 using namespace pgevents;
@@ -6,7 +6,7 @@ using namespace pgevents::testing;
 
 namespace {
 
-// RouteRules with a key, in which user 10 may listen to `a` and publish to `p`; and a request.
+// RouteRules with a key, by which user 10 may subscribe to `a` and publish to `p`; and a request.
 struct Scene {
   Case access;
   RouteRules rules;
@@ -114,7 +114,7 @@ START_TEST(a_bad_token_is_refused_even_where_none_is_needed) {
 }
 END_TEST
 
-// Each row is wrong in all that the rows below it are wrong in, too.
+// Each row also has all faults of the rows below it.
 START_TEST(the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters) {
   Scene scene;
   scene.claims(R"("sub":"10","exp":1)");

@@ -21,7 +21,7 @@ START_TEST(the_cursor_comes_from_the_query_under_three_names) {
 }
 END_TEST
 
-// Of several cursors the one counts that a client's library adds.
+// Of several cursors the one that a client's library adds counts.
 START_TEST(of_several_cursors_the_librarys_counts) {
   const struct {
     const char* header;
@@ -40,7 +40,7 @@ START_TEST(of_several_cursors_the_librarys_counts) {
       {"", "lastEventId=1&lastEventId=2&lastEventId=3", 3},
       {"", "last_event_id=1&last_event_id=2", 2},
       {"", "last_event_id=nonsense&last_event_id=2", 2},
-      // An empty one is none.
+      // An empty one counts as absent.
       {"", "last_event_id=7&lastEventId=", 7},
       {"", "lastEventId=&last_event_id=7", 7},
       {"", "last_event_id=5&last_event_id=", 5},

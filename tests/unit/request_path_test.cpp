@@ -1,4 +1,4 @@
-// Paths, methods, channels and access: which route a request takes, and who may take it.
+// Paths, methods, channels and access: the route of a request, and its access rules.
 #include <string>
 
 #include "routes.hpp"

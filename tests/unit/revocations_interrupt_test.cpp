@@ -1,5 +1,5 @@
 // The table of revocations, one machine instruction at a time: a reader between any two instructions of a writer, and a
-// writer between any two of a reader. Whoever reads must find what was there before the change, or after it.
+// writer between any two of a reader. A reader must find the state before the change, or the one after it.
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 using namespace pgevents;
 using namespace pgevents::testing;
 
-// In libcrypto's place: its SHA-256 takes thousands of instructions that look at nothing shared.
+// Replaces libcrypto's SHA-256, which takes thousands of instructions that access nothing shared.
 extern "C" int EVP_Digest(const void* data, std::size_t size, unsigned char* digest, unsigned*, const EVP_MD*,
                           ENGINE*) {
   std::memset(digest, 0, 32);
@@ -32,7 +32,7 @@ constexpr std::size_t kSlots = 16;  // one block
 
 using Prepare = std::function<void(Revocations&)>;
 using Write = std::function<void(Revocations&)>;
-// True while what is read is right; `changed`: the writer has come to its end.
+// True while the reader's result is right; `changed`: the writer has finished.
 using Holds = std::function<bool(const Revocations&, bool changed)>;
 
 struct Table {
@@ -58,8 +58,8 @@ void read_behind_every_instruction_of(const Prepare& prepare, const Write& write
   ck_assert(holds(table.revocations, true));
 }
 
-// The slots that are free and not yet looked at are many: there it is enough to stop now and then. So it is everywhere
-// when a sanitizer makes ten instructions of one.
+// Many slots are free and not read yet: there it is enough to stop now and then. Under a sanitizer, which makes ten
+// instructions of one, it is enough everywhere.
 int step(int instructions, int total) {
   if (total > 1500) {
     return total / 50;
@@ -92,7 +92,7 @@ void write_behind_every_instruction_of(const Prepare& prepare, const Write& writ
   ck_assert(holds(table.revocations, true));
 }
 
-// What the table looks like after each store of the writer.
+// The table's content after each store of the writer.
 std::vector<std::string> states_of(Table& table, const Write& write) {
   const auto now = [&table] { return std::string(static_cast<const char*>(table.memory.data()), table.memory.size()); };
   std::vector<std::string> states{now()};
@@ -104,7 +104,7 @@ std::vector<std::string> states_of(Table& table, const Write& write) {
   return states;
 }
 
-// A reader on his way who goes on while the writer is stopped half-way.
+// A reader in the middle that goes on while the writer is stopped half-way.
 void stop_writer_behind_every_store_of(const Prepare& prepare, const Write& write, const Holds& holds) {
   Table table;
   const SharedMemory answer(sizeof(bool));
@@ -113,7 +113,7 @@ void stop_writer_behind_every_store_of(const Prepare& prepare, const Write& writ
   const std::vector<std::string> states = states_of(table, write);
   ck_assert_uint_gt(states.size(), 2);
   for (std::size_t stores = 1; stores < states.size(); ++stores) {
-    for (int instructions = 20; instructions < 160; instructions += 2) {  // until the first slot was looked at
+    for (int instructions = 20; instructions < 160; instructions += 2) {  // until the first slot was read
       table.begin(prepare);
       right = false;
       Traced reader([&] { right = holds(table.revocations, false); });
@@ -132,7 +132,7 @@ void at_every_instruction(const Prepare& prepare, const Write& write, const Hold
   write_behind_every_instruction_of(prepare, write, holds);
 }
 
-// --- a slot that changes hands ---
+// --- a slot that changes its user ---
 
 START_TEST(who_was_lifted_does_not_get_the_time_of_who_follows) {
   at_every_instruction(
@@ -169,7 +169,7 @@ START_TEST(who_follows_does_not_get_the_time_of_who_was_lifted) {
 }
 END_TEST
 
-// The older the time that is changed, the more is let in: but never what neither time lets in.
+// A reader may use the old time or the new one, but never accepts what both reject.
 START_TEST(a_changed_time_is_the_old_or_the_new_one) {
   at_every_instruction([](Revocations& table) { table.set("10", 0x1ffffffff); },
                        [](Revocations& table) { table.set("10", 0x200000000); },

@@ -1,5 +1,5 @@
-// The table of revocations: what is refused, what happens when there is no room, and readers beside a writer that
-// works, is stopped or killed at any point.
+// The table of revocations: what it rejects, what happens without room, and readers beside a writer that works, is
+// stopped or killed at any point.
 #include "core/shared/revocations.hpp"
 
 #include <cstring>
@@ -32,7 +32,7 @@ std::string user(std::size_t number) {
   return "user-" + std::to_string(number);
 }
 
-// --- what is refused ---
+// --- rejected tokens ---
 
 START_TEST(an_empty_table_refuses_nobody) {
   Table table;
@@ -135,7 +135,7 @@ START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refuse
   ck_assert(!table->refuses("somebody else", 0));
   table->set("one more", 5000);
   ck_assert(table->refuses("one more", 4999));
-  ck_assert(table->refuses(user(0), 999));  // the one who went
+  ck_assert(table->refuses(user(0), 999));  // the user who lost the slot
   ck_assert(table->refuses("somebody else", 999));
   ck_assert(!table->refuses("somebody else", 1000));
   for (std::size_t i = 1; i < 16; ++i) {
@@ -178,7 +178,7 @@ START_TEST(the_floor_does_not_sink) {
 }
 END_TEST
 
-// Any number of users, in any order of times: nobody whose tokens were revoked is let in.
+// Any number of users, in any order of times: no revoked token is accepted.
 START_TEST(nothing_is_forgotten_when_there_are_too_many) {
   Table table(64);
   std::uint64_t random = 1;
@@ -194,7 +194,7 @@ START_TEST(nothing_is_forgotten_when_there_are_too_many) {
 }
 END_TEST
 
-// A user has his place in either of two blocks, so that none of them is full long before the others are.
+// A user has a slot in either of two blocks, so that no block is full long before the others.
 START_TEST(the_module_s_table_holds_14000_users_who_are_out_for_good) {
   Table table(16384);
   for (std::size_t i = 0; i < 14000; ++i) {
@@ -240,7 +240,7 @@ struct Shared {
   std::atomic<bool> stop;
 };
 
-// One slot that two users take in turn: with the time of the other one, or half of it, a reader would be wrong.
+// Two users take one slot in turn: a reader would be wrong with the time of the other user, or half of it.
 int take_turns(Table& table, Shared& shared) {
   while (!shared.stop.load()) {
     table->set("short", 1000);
@@ -272,7 +272,7 @@ START_TEST(a_slot_is_never_read_half) {
 }
 END_TEST
 
-// Revokes one user after the other, far more than there is room for, and says when each is done.
+// Revokes one user after the other, far more than fit, and reports each.
 int revoke_all(Table& table, Shared& shared) {
   while (!shared.stop.load()) {
     const std::uint64_t next = shared.progress.load() + 1;
@@ -282,7 +282,7 @@ int revoke_all(Table& table, Shared& shared) {
   return 0;
 }
 
-// The newest users are in their slots or just on their way out of them.
+// The newest users are in their slots or just losing them.
 void expect_all_refused(Table& table, const Shared& shared) {
   const std::uint64_t done = shared.progress.load();
   for (std::uint64_t back = 0; back < 60 && back < done; ++back) {

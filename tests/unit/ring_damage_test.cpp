@@ -1,4 +1,4 @@
-// Readers of a ring whose memory is damaged: they may find nothing, but must not leave the memory or loop forever.
+// Readers of a ring with damaged memory: they may find nothing, but must not read outside the memory or loop for ever.
 #include "core/shared/ring.hpp"
 
 #include <cstdint>
@@ -35,7 +35,7 @@ void call_everything(const Ring& ring, Random& random, const std::vector<std::ui
   }
 }
 
-// The guard page behind the memory, a sanitizer or the time limit end the program when one of these goes astray.
+// The guard page behind the memory, a sanitizer or the time limit ends the program if one of these fails.
 START_TEST(readers_survive_any_damage_to_the_memory) {
   TestRing test;
   append_next(test.ring, 2000);

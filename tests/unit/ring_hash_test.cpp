@@ -1,4 +1,4 @@
-// Channels spread over the buckets, whoever chose their names.
+// Channels spread over the buckets, however their names were chosen.
 #include "core/shared/ring.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// A reader of the ring may be overtaken at any instruction. Here he is: a traced child reads, after some number of
-// machine instructions the parent writes, and then the child goes on. He must bring home what was right before the
-// writing, or what is right after it, or kLost.
+// A writer may overtake a reader of the ring at any instruction. Here a traced child reads; after some number of
+// machine instructions the parent writes, and then the child goes on. Its result must be right for the state before the
+// write, or after it, or kLost.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -16,9 +16,9 @@ using namespace pgevents::testing;
 
 namespace {
 
-constexpr int kInterruptions = 30;  // places in the course of a read; all of them would take too long
+constexpr int kInterruptions = 30;  // points of a read; all of them would take too long
 
-// What a reader brings home; the rest stays zero.
+// A reader's result; the rest stays zero.
 struct Answer {
   Ring::Read result;
   std::uint64_t pos;
@@ -69,7 +69,7 @@ Answer ask(const Scene& scene, const Reading& read) {
   return answer;
 }
 
-// Runs `read` again and again, each time with `write` behind another one of its instructions.
+// Runs `read` repeatedly, each time with `write` after another one of its instructions.
 void interrupt_everywhere(Scene& scene, const Reading& read, const Writing& write) {
   const auto action = [&] { read(scene.ring, scene.answer()); };
   const auto* const bytes = static_cast<const char*>(scene.memory.data());
@@ -96,10 +96,10 @@ void interrupt_everywhere(Scene& scene, const Reading& read, const Writing& writ
       ++seen_before;
     }
   }
-  ck_assert_int_gt(seen_before, 0);  // at least when the reader was nearly done
+  ck_assert_int_gt(seen_before, 0);  // at least if the reader was nearly done
 }
 
-// --- what may happen meanwhile ---
+// --- writes that may happen meanwhile ---
 
 Writing append_many(int count) {
   return [count](Ring& ring) { append_next(ring, count); };
@@ -126,7 +126,7 @@ Reading find_behind(std::uint64_t id) {
   return find(channel_name(channel_number(next_id(id))), id);
 }
 
-// The position of the first small event behind `id`: fewer instructions to go through.
+// The position of the first small event behind `id`: fewer instructions to step through.
 std::uint64_t small_event_behind(const Ring& ring, std::uint64_t id) {
   do {
     id = next_id(id);
@@ -182,12 +182,12 @@ START_TEST(find_after_while_an_event_comes) {
 }
 END_TEST
 
-// The reader may have followed the bucket to the entry that nobody published, when its bytes are written again.
+// The reader may have followed the bucket to the unpublished entry when its bytes are written again.
 START_TEST(find_after_while_a_killed_writer_is_succeeded) {
   Scene scene(60);
   const std::uint64_t last_id = scene.last_id();
   const TestEvent killed(next_id(last_id));
-  // He is killed as late as possible: the entry is linked, and only its publication is missing.
+  // The writer is killed as late as possible: the entry is linked, and only its publication is missing.
   Traced writer([&] { scene.ring.append(killed.view(), 0); });
   const auto* const bytes = static_cast<const char*>(scene.memory.data());
   std::vector<char> linked;

@@ -1,6 +1,5 @@
-// A writer of the ring may be killed at any instruction. Here he is: a traced child executes each writing call one
-// machine instruction at a time, and whenever it changed the memory, the parent looks at a copy as those do who are
-// left behind.
+// A writer of the ring may be killed at any instruction. Here a traced child executes each writing call one machine
+// instruction at a time; whenever it changed the memory, the parent checks a copy as the remaining processes would.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -40,7 +39,7 @@ struct TestRing {
     ring.reset(kFirstId);
   }
   SharedMemory memory;
-  SharedMemory copy;  // what the parent looks at
+  SharedMemory copy;  // what the parent checks
   Ring ring;
 };
 
@@ -49,7 +48,7 @@ void assert_sound(const Ring& ring, const char* when) {
   ck_assert_msg(inspection.problem().empty(), "%s: %s", when, inspection.problem().c_str());
 }
 
-// What must hold for those who are left with this content: readers at once, the next writer after recover().
+// What must hold with this content: for readers at once, for the next writer after recover().
 void assert_survived(const SharedMemory& copy, const std::vector<char>& content) {
   std::memcpy(copy.data(), content.data(), content.size());
   Ring ring;
@@ -61,12 +60,12 @@ void assert_survived(const SharedMemory& copy, const std::vector<char>& content)
   assert_sound(ring, "after recover()");
   const Ring::Snapshot now = ring.snapshot();
   ck_assert(now.floor == left.floor && now.last_id == left.last_id && now.head_pos == left.head_pos);
-  other_history_from = left.last_id + 1;  // what comes next is not what was being written
+  other_history_from = left.last_id + 1;  // the next event differs from the one being written
   append_next(ring, 3);
   assert_sound(ring, "after the next writer's first events");
 
   std::memcpy(copy.data(), content.data(), content.size());
-  append_next(ring, 3);  // he forgot recover()
+  append_next(ring, 3);  // without recover()
   assert_sound(ring, "after the first events without recover()");
   append_next(ring, 200);
   assert_sound(ring, "after the whole ring was written again");
@@ -134,8 +133,8 @@ START_TEST(a_reset_may_be_killed_anywhere) {
 }
 END_TEST
 
-// Some states of a killed append, among them the last ones, when the entry is linked; in each of them the one who mends
-// is killed as well. Few entries, because recover() walks them all.
+// Some states of a killed append, among them the last ones, when the entry is linked; in each of them the process that
+// repairs is killed too. Few entries, because recover() walks them all.
 START_TEST(recover_may_be_killed_anywhere) {
   TestRing test;
   append_next(test.ring, 20);

@@ -24,11 +24,11 @@ constexpr std::int64_t kLeaseMs = 20;
 // What all processes of a test share besides the ring.
 struct Shared {
   std::atomic<bool> stop;
-  std::atomic<std::uint64_t> reads;  // events that readers found whole and in their place
+  std::atomic<std::uint64_t> reads;  // events that readers found whole and in order
   std::atomic<std::uint64_t> lost;
-  std::atomic<std::uint64_t> lock;  // the caller's lock that Ring asks for: the owner's word
+  std::atomic<std::uint64_t> lock;  // the caller's lock that Ring needs: the owner's word
   Lease lease;
-  char problem[200];  // of a reader; empty = none
+  char problem[200];  // of a reader; empty: none
 };
 
 struct Stage {
@@ -51,7 +51,7 @@ std::uint64_t next_of_channel(std::uint64_t id, std::size_t number) {
   return id;
 }
 
-// --- readers: until told to stop or something is wrong ---
+// --- readers: until stopped, or until one finds a fault ---
 
 class Reader {
  public:
@@ -86,7 +86,7 @@ class Reader {
     return failed_ ? 1 : 0;
   }
 
-  // `pause_us`: between two passes, to leave the processor to others.
+  // `pause_us`: between two passes, to yield the processor.
   int read_channels(std::uint64_t seed, unsigned pause_us = 0) {
     Random random(seed);
     while (running()) {
@@ -97,7 +97,7 @@ class Reader {
       if (now.floor > now.last_id) {
         wrong("floor above the newest id", now.floor);
       }
-      // One cursor in four is as old as possible: there the writer is just overwriting.
+      // One cursor in four is as old as possible: the writer is just overwriting there.
       const std::uint64_t span = random.below(4) == 0 ? 3 : now.last_id - now.floor + 1;
       read_channel(random.below(kChannels), now, now.floor + random.below(span));
     }
@@ -164,7 +164,7 @@ std::vector<Child> start_readers(const Stage& stage) {
   return readers;
 }
 
-// That the readers have read so much, or that one has found something wrong.
+// True once the readers have read so much, or one found a fault.
 bool has_read(const Stage& stage, std::uint64_t times) {
   return stage.shared().reads.load() > times || stage.shared().problem[0] != '\0';
 }
@@ -255,7 +255,7 @@ bool try_lock(std::atomic<std::uint64_t>& lock, std::uint64_t me) {
   return (owner == 0 || owner_is_dead(owner)) && lock.compare_exchange_strong(owner, me);
 }
 
-// As a worker does it: the lease says who should write, the lock keeps two from writing at once.
+// As a worker does it: the lease decides which one should write, the lock prevents two from writing at once.
 int write_with_lease(const Stage& stage) {
   Ring ring;
   if (!ring.attach(stage.ring_memory.data(), stage.ring_memory.size())) {
@@ -278,7 +278,7 @@ int write_with_lease(const Stage& stage) {
   }
 }
 
-// Stops or kills whoever holds the lease, and returns true when the other one wrote in the meantime.
+// Stops or kills the owner of the lease, and returns true if the other process wrote meanwhile.
 bool depose(const Stage& stage, std::vector<Child>& writers, bool by_killing) {
   Shared& shared = stage.shared();
   const auto holds_lease = [&shared](const Child& writer) {

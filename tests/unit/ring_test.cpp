@@ -1,4 +1,4 @@
-// What the ring promises to one process: contents, floor, chains, lost positions, layout. Kills and races are in
+// What the ring guarantees to one process: contents, floor, chains, lost positions, layout. Kills and races are in
 // ring_stress_test, damaged memory in ring_damage_test.
 #include "core/shared/ring.hpp"
 
@@ -82,7 +82,7 @@ START_TEST(ids_not_greater_than_the_newest_are_ignored) {
 END_TEST
 
 START_TEST(the_ring_stays_sound_while_it_wraps_many_times) {
-  TestRing test(Ring::kMinDataBytes + 1000);  // no power of two
+  TestRing test(Ring::kMinDataBytes + 1000);  // not a power of two
   for (int i = 0; i < 20000; ++i) {
     append_next(test.ring);
     if (i % 97 == 0) {

@@ -44,8 +44,8 @@ inline std::uint64_t next_id(std::uint64_t id) {
 inline std::string channel_name(std::size_t number) {
   return "channel-" + std::string(number, '.') + std::to_string(number);
 }
-// From this id on the log holds other events than it otherwise would: what was written by one who was killed before it
-// counted needs not be what comes in its place.
+// From this id on the test log has other events: what a writer was writing when it was killed need not be the event
+// that follows.
 inline std::uint64_t other_history_from = ~std::uint64_t{0};
 inline std::uint64_t seed_of(std::uint64_t id) {
   return id >= other_history_from ? mix(id) : id;
@@ -54,7 +54,7 @@ inline std::size_t channel_number(std::uint64_t id) {
   return mix(seed_of(id) + 77) % kChannels;
 }
 
-// Holds the texts that an EventView points to.
+// Owns the texts that an EventView points to.
 struct TestEvent {
   explicit TestEvent(std::uint64_t event_id) : id(event_id), channel(channel_name(channel_number(id))) {
     const std::uint64_t random = mix(seed_of(id) + 1234567);
@@ -103,7 +103,7 @@ inline void append_next(Ring& ring, int count = 1) {
   }
 }
 
-// Checks everything that is promised about a ring at rest that was filled with the test log, and returns what is wrong.
+// Checks all guarantees of a ring at rest that was filled with the test log, and returns the first fault.
 class Inspection {
  public:
   explicit Inspection(const Ring& ring) : ring_(ring), at_(ring.snapshot()) {
@@ -224,7 +224,7 @@ inline void assert_sound(const Ring& ring) {
   ck_assert_msg(inspection.problem().empty(), "%s", inspection.problem().c_str());
 }
 
-// The entry's words in a ring of the least size.
+// The entry's words in a ring of the smallest size.
 inline std::uint64_t* words_at(const TestRing& test, std::uint64_t pos) {
   auto* const words = static_cast<std::uint64_t*>(test.memory.data());
   return words + (test.memory.size() - Ring::kMinDataBytes + pos % Ring::kMinDataBytes) / 8;

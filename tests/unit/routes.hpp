@@ -1,4 +1,4 @@
-// What the tests of routes share: requests with few words, and a route told as text.
+// What the tests of routes share: short ways to write requests, and a route as text.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ inline const NamePattern& default_names() {
   return *names;
 }
 
-// RouteRules under which everything is allowed, so that a test shows what it restricts.
+// RouteRules under which everything is allowed, so that a test shows its restrictions only.
 inline RouteRules open_rules() {
   RouteRules rules;
   rules.names = &default_names();
@@ -38,7 +38,7 @@ inline Request get(std::string_view path, std::string_view query = "") {
   return request_for("GET", path, query);
 }
 
-// The error of a route as `status message`, or "" when it is none.
+// The error of a route as `status message`, or "" for any other route.
 inline std::string complaint(const Route& route) {
   const auto* error = std::get_if<Error>(&route);
   return error == nullptr ? "" : std::to_string(error->status) + ' ' + error->msg;

@@ -107,7 +107,7 @@ START_TEST(what_cannot_be_decoded_is_refused) {
 }
 END_TEST
 
-// The fields of a form, or what is wrong with it.
+// The fields of a form, or the error.
 std::string fields_of(const std::string& text) {
   FormFields fields;
   if (const auto wrong = parse_form(text, "form", fields)) {

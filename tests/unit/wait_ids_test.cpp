@@ -128,7 +128,7 @@ START_TEST(a_table_is_attached_by_its_size_only) {
 END_TEST
 
 START_TEST(one_of_many_gets_a_wait_id) {
-  Table table(16 * kItems);  // room for all, wherever they fall
+  Table table(16 * kItems);  // room for all, whatever their blocks
   const SharedMemory counts((kItems + 1) * sizeof(RaceCount));
   race(static_cast<RaceCount*>(counts.data()), [&table](std::uint32_t i, std::uint64_t me) {
     std::uint32_t slot = 0;
@@ -232,7 +232,7 @@ START_TEST(a_stopped_process_holds_nobody_up) {
     if (table.ids.acquire("mine", me(), slot) == WaitIds::Result::kAcquired) {
       table.ids.release(slot, me());
     }
-    ck_assert(cpu_seconds() - before_it < 0.5);  // that it returns at all is the point: the other one stands still
+    ck_assert(cpu_seconds() - before_it < 0.5);  // the point is that it returns: the other process is stopped
     other.signal(SIGCONT);
   }
 }
