@@ -302,7 +302,7 @@ void Database::missed_control() noexcept {
 // before it served is then in the table.
 std::optional<Error> Database::refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const {
   const bool knows = serving();
-  if (revocations_.loads() != 0 && revocations_.refuses(user, issued_us)) {
+  if (revocations_.loads() != 0 && revocations_.rejects(user, issued_us)) {
     return token_revoked();
   }
   return knows ? std::nullopt : std::optional(database_away(retry_after));

@@ -192,7 +192,7 @@ void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
 // --- readers ---
 
 // The floor is read last: it then covers every user who lost their slot before it was read.
-bool Revocations::refuses(std::string_view user, std::int64_t issued_us) const noexcept {
+bool Revocations::rejects(std::string_view user, std::int64_t issued_us) const noexcept {
   const UserKey key(user, blocks_);
   if (!key.known) {
     return true;  // no memory for the digest: rejects too many, never too few

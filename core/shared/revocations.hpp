@@ -27,7 +27,7 @@ class Revocations {
   void set(std::string_view user, std::int64_t before_us) noexcept;
 
   // issued_us 0: the time of issue is unknown, so the token counts as old.
-  bool refuses(std::string_view user, std::int64_t issued_us) const noexcept;
+  bool rejects(std::string_view user, std::int64_t issued_us) const noexcept;
 
  private:
   struct Header;

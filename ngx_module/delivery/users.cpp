@@ -63,7 +63,7 @@ void Users::obey(const Control& control) noexcept {
 void Users::obey(const SharedRevocations& revocations) noexcept {
   visit_all([&revocations](Subscriber& subscriber) {
     const Guest& guest = *subscriber.guest();
-    if (revocations.refuses(guest.session.identity.user, guest.since_us)) {
+    if (revocations.rejects(guest.session.identity.user, guest.since_us)) {
       subscriber.end(Ending::kRevoked);
     }
   });

@@ -24,11 +24,11 @@ class SharedRevocations {
   // How often the table was loaded from the database; 0: never, so revocations are unknown.
   std::uint64_t loads() const noexcept { return root_.revocation_loads.load(std::memory_order_acquire); }
 
-  // As Revocations::refuses().
-  bool refuses(std::string_view user, std::int64_t issued_us) const noexcept {
+  // As Revocations::rejects().
+  bool rejects(std::string_view user, std::int64_t issued_us) const noexcept {
     for (;;) {
       const std::uint64_t before = loads();
-      const bool refused = tables_[before % 2].refuses(user, issued_us);
+      const bool refused = tables_[before % 2].rejects(user, issued_us);
       if (loads() == before) {
         return refused;
       }

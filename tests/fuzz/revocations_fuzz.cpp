@@ -56,7 +56,7 @@ class Table {
         if (issued < 0) {
           continue;
         }
-        const bool refused = table_.refuses(user, issued);
+        const bool refused = table_.rejects(user, issued);
         if (damaged_) {
           continue;
         }
@@ -64,7 +64,7 @@ class Table {
         require(!refused || issued < before || last_.size() > kSlots, "no other token is refused", user);
       }
     }
-    const bool refused = table_.refuses("a stranger", 0);
+    const bool refused = table_.rejects("a stranger", 0);
     require(!refused || damaged_ || last_.size() > kSlots, "strangers have not been revoked");
   }
 

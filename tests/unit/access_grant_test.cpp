@@ -13,7 +13,7 @@ std::string refused(std::string_view channel) {
   return "403 Not authorized for channel '" + std::string(channel) + "'";
 }
 
-START_TEST(patterns_are_names_prefixes_and_what_the_caller_is) {
+START_TEST(patterns_are_names_or_prefixes_with_the_callers_user_and_realm) {
   const Identity anna{"anna", "north"};
   const Identity nobody{"", "main"};
   const struct {
@@ -69,7 +69,7 @@ START_TEST(patterns_are_names_prefixes_and_what_the_caller_is) {
 }
 END_TEST
 
-START_TEST(a_pattern_that_needs_what_the_caller_has_not_matches_nothing) {
+START_TEST(a_pattern_with_user_matches_nothing_for_a_caller_without_a_user) {
   const Identity nobody{"", "main"};
   const Identity nowhere{"anna", ""};
   for (const char* pattern : {"user:{user}", "user:{user}*", "{user}", "{user}*", "*{user}*", "{realm}{user}"}) {
@@ -95,7 +95,7 @@ START_TEST(patterns_that_are_hardly_meant_are_doubted) {
 }
 END_TEST
 
-START_TEST(what_a_value_holds_is_taken_to_the_letter) {
+START_TEST(values_are_inserted_literally) {
   const struct {
     const char* user;
     const char* realm;
@@ -184,7 +184,7 @@ START_TEST(a_tokens_patterns_are_not_lists) {
 }
 END_TEST
 
-START_TEST(grants_come_from_the_server_from_the_token_and_for_oneself) {
+START_TEST(grants_come_from_the_server_the_token_and_the_users_own_channel) {
   Case one;
   one.rules.subscribe = " news.* \t extra of.{user}";
   one.rules.publish = "in in.{realm}";
@@ -205,7 +205,7 @@ START_TEST(grants_come_from_the_server_from_the_token_and_for_oneself) {
 }
 END_TEST
 
-START_TEST(everybody_has_his_own_channel_and_nobody_else) {
+START_TEST(every_user_has_an_own_channel_that_no_other_user_has) {
   Case one;
   one.rules.user = "anna";
   assert_text(one.refusal("user:anna"), "");
@@ -281,7 +281,7 @@ START_TEST(the_web_servers_grants_need_no_identity) {
 }
 END_TEST
 
-START_TEST(whoever_brought_nothing_is_asked_for_a_token_where_tokens_count) {
+START_TEST(a_request_without_an_identity_gets_401_if_tokens_count) {
   const std::string wanted = "401 Authentication required for channel 'wine', Bearer";
   Case one;
   one.rules.anonymous = "cheese";
@@ -295,7 +295,7 @@ START_TEST(whoever_brought_nothing_is_asked_for_a_token_where_tokens_count) {
 }
 END_TEST
 
-START_TEST(whom_no_token_would_help_is_refused_at_once) {
+START_TEST(a_request_that_no_token_would_help_gets_403) {
   JwtKeys none;
   Case keyless, empty, known, anonymous_token;
   keyless.rules.token.keys = nullptr;
@@ -333,20 +333,20 @@ END_TEST
 
 int main() {
   return run("access_grant", {
-                                 patterns_are_names_prefixes_and_what_the_caller_is,
-                                 a_pattern_that_needs_what_the_caller_has_not_matches_nothing,
+                                 patterns_are_names_or_prefixes_with_the_callers_user_and_realm,
+                                 a_pattern_with_user_matches_nothing_for_a_caller_without_a_user,
                                  patterns_that_are_hardly_meant_are_doubted,
-                                 what_a_value_holds_is_taken_to_the_letter,
+                                 values_are_inserted_literally,
                                  lists_hold_patterns_between_white_space,
                                  a_tokens_patterns_are_not_lists,
-                                 grants_come_from_the_server_from_the_token_and_for_oneself,
-                                 everybody_has_his_own_channel_and_nobody_else,
+                                 grants_come_from_the_server_the_token_and_the_users_own_channel,
+                                 every_user_has_an_own_channel_that_no_other_user_has,
                                  own_channels_name_the_realm_unless_it_is_main,
                                  no_two_users_share_an_own_channel,
                                  the_same_name_in_another_realm_is_another_user,
                                  the_web_servers_grants_need_no_identity,
-                                 whoever_brought_nothing_is_asked_for_a_token_where_tokens_count,
-                                 whom_no_token_would_help_is_refused_at_once,
+                                 a_request_without_an_identity_gets_401_if_tokens_count,
+                                 a_request_that_no_token_would_help_gets_403,
                                  what_belongs_to_pgevents_is_never_granted,
                              });
 }

@@ -11,7 +11,7 @@ constexpr char kEarly[] = "401 The token is not valid yet";
 constexpr char kOtherService[] = "401 The token is for another service";
 constexpr char kOtherRealm[] = "401 The token is for another realm";
 
-START_TEST(times_are_held_against_the_clock) {
+START_TEST(times_are_compared_with_the_clock) {
   const struct {
     const char* claims;
     double now, leeway;
@@ -99,7 +99,7 @@ START_TEST(a_session_knows_when_its_token_was_issued) {
 }
 END_TEST
 
-START_TEST(audience_and_issuer_must_be_ours_where_they_are_told) {
+START_TEST(audience_and_issuer_must_be_the_configured_ones) {
   const struct {
     const char* claims;
     const char* audience;
@@ -213,7 +213,7 @@ START_TEST(a_token_without_a_user_is_one_with_grants_only) {
 }
 END_TEST
 
-START_TEST(what_the_web_server_says_is_checked_with_and_without_a_token) {
+START_TEST(the_web_servers_values_are_checked_with_and_without_a_token) {
   const std::string long_name(256, 'x');
   for (const std::string& bad : {std::string("a\nb"), std::string("\xff"), long_name, std::string("a\0b", 3)}) {
     Case user, realm, realm_and_token;
@@ -272,7 +272,7 @@ START_TEST(revocation_is_asked_for_good_tokens_only) {
 }
 END_TEST
 
-START_TEST(a_caller_of_whom_nobody_knows_whether_he_was_revoked_is_marked) {
+START_TEST(a_caller_whose_revocation_is_unknown_is_marked) {
   Case one;
   one.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
   one.bearer(user_token());
@@ -284,7 +284,7 @@ START_TEST(a_caller_of_whom_nobody_knows_whether_he_was_revoked_is_marked) {
 }
 END_TEST
 
-START_TEST(who_took_his_time_is_looked_at_again) {
+START_TEST(a_slow_request_is_checked_again) {
   const RevocationCheck nobody = [](std::string_view, std::int64_t) { return std::optional<Error>(); };
   const RevocationCheck everybody = [](std::string_view, std::int64_t) {
     return std::optional<Error>(token_revoked());
@@ -312,7 +312,7 @@ START_TEST(who_took_his_time_is_looked_at_again) {
 }
 END_TEST
 
-START_TEST(an_identity_is_told_to_the_database_as_json) {
+START_TEST(an_identity_goes_to_the_database_as_json) {
   assert_text(identity_json({"10", "main"}), R"({"user":"10","realm":"main"})");
   assert_text(identity_json({"", "main"}), R"({"realm":"main"})");
   assert_text(identity_json({"a\"\\b", "é"}), R"({"user":"a\"\\b","realm":"é"})");
@@ -324,19 +324,19 @@ END_TEST
 
 int main() {
   return run("access_identity", {
-                                    times_are_held_against_the_clock,
+                                    times_are_compared_with_the_clock,
                                     an_expiry_may_be_left_out_where_none_is_required_but_counts_where_it_is_given,
                                     a_session_ends_with_its_token_plus_leeway,
                                     a_session_knows_when_its_token_was_issued,
-                                    audience_and_issuer_must_be_ours_where_they_are_told,
+                                    audience_and_issuer_must_be_the_configured_ones,
                                     a_realm_is_the_tokens_the_web_servers_or_main,
                                     a_user_is_a_name_or_an_integer,
                                     a_token_without_a_user_is_one_with_grants_only,
-                                    what_the_web_server_says_is_checked_with_and_without_a_token,
+                                    the_web_servers_values_are_checked_with_and_without_a_token,
                                     revocation_is_asked_for_users_of_tokens_only,
                                     revocation_is_asked_for_good_tokens_only,
-                                    a_caller_of_whom_nobody_knows_whether_he_was_revoked_is_marked,
-                                    who_took_his_time_is_looked_at_again,
-                                    an_identity_is_told_to_the_database_as_json,
+                                    a_caller_whose_revocation_is_unknown_is_marked,
+                                    a_slow_request_is_checked_again,
+                                    an_identity_goes_to_the_database_as_json,
                                 });
 }

@@ -49,7 +49,7 @@ START_TEST(what_was_sent_on_purpose_may_come_from_anywhere) {
 }
 END_TEST
 
-START_TEST(what_the_browser_says_of_the_page_counts) {
+START_TEST(the_browsers_headers_about_the_page_decide) {
   const struct {
     const char* origin;
     const char* site;
@@ -130,7 +130,7 @@ START_TEST(an_old_browser_is_judged_by_origin_and_host) {
 }
 END_TEST
 
-START_TEST(who_says_nothing_is_no_browser_unless_there_is_a_cookie) {
+START_TEST(a_request_without_such_headers_comes_from_no_browser_unless_it_has_a_cookie) {
   ck_assert(good(Who::kServer, "", ""));
   ck_assert(!good(Who::kCookie, "", ""));
 }
@@ -198,10 +198,10 @@ END_TEST
 int main() {
   return run("access_origin", {
                                   what_was_sent_on_purpose_may_come_from_anywhere,
-                                  what_the_browser_says_of_the_page_counts,
+                                  the_browsers_headers_about_the_page_decide,
                                   a_listed_origin_may_but_a_star_lists_none,
                                   an_old_browser_is_judged_by_origin_and_host,
-                                  who_says_nothing_is_no_browser_unless_there_is_a_cookie,
+                                  a_request_without_such_headers_comes_from_no_browser_unless_it_has_a_cookie,
                                   without_listed_origins_the_same_holds,
                                   null_is_foreign_unless_it_is_listed,
                                   hosts_are_compared_without_case_and_port_also_as_ipv6,

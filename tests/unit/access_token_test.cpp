@@ -18,7 +18,7 @@ START_TEST(the_scheme_bearer_is_read_in_any_case) {
 }
 END_TEST
 
-START_TEST(other_schemes_are_no_token) {
+START_TEST(other_schemes_have_no_token) {
   const std::string token = user_token();
   for (const std::string& header :
        {std::string("Basic dTpw"), "Bearerx " + token, "Bearer:" + token, "Bearer=" + token, "Beare " + token,
@@ -93,7 +93,7 @@ START_TEST(cookies_count_only_where_a_name_is_given) {
 }
 END_TEST
 
-START_TEST(the_query_is_decoded_and_holds_one_token) {
+START_TEST(the_query_is_decoded_and_has_one_token) {
   const std::string good = user_token();
   std::string encoded = good;
   for (std::size_t dot; (dot = encoded.find('.')) != std::string::npos;) {
@@ -129,7 +129,7 @@ START_TEST(the_query_is_decoded_and_holds_one_token) {
 }
 END_TEST
 
-START_TEST(the_query_counts_only_where_it_may) {
+START_TEST(the_query_counts_only_if_allowed) {
   const std::string query = "access_token=" + user_token();
   Case one;
   one.request.query = query;
@@ -202,7 +202,7 @@ START_TEST(only_the_header_and_the_query_are_sent_on_purpose) {
 }
 END_TEST
 
-START_TEST(without_keys_tokens_are_not_looked_at) {
+START_TEST(without_keys_tokens_are_ignored) {
   Case one;
   JwtKeys none;
   one.bearer("rubbish");
@@ -213,7 +213,7 @@ START_TEST(without_keys_tokens_are_not_looked_at) {
 }
 END_TEST
 
-START_TEST(the_web_servers_user_counts_and_his_token_is_not_looked_at) {
+START_TEST(the_web_servers_user_counts_and_the_token_is_ignored) {
   Case one;
   one.bearer("rubbish");
   one.rules.user = "anna";
@@ -255,7 +255,7 @@ void assert_keeps_secret(const std::string& told, const std::string& token) {
   }
 }
 
-START_TEST(every_complaint_has_a_challenge_and_none_repeats_the_token) {
+START_TEST(every_error_has_a_challenge_and_none_repeats_the_token) {
   const std::string good = user_token();
   const struct {
     std::string token;
@@ -308,19 +308,19 @@ END_TEST
 int main() {
   return run("access_token", {
                                  the_scheme_bearer_is_read_in_any_case,
-                                 other_schemes_are_no_token,
+                                 other_schemes_have_no_token,
                                  a_bearer_without_exactly_one_token_is_a_bad_one,
                                  cookies_are_searched_by_name,
                                  cookies_count_only_where_a_name_is_given,
-                                 the_query_is_decoded_and_holds_one_token,
-                                 the_query_counts_only_where_it_may,
+                                 the_query_is_decoded_and_has_one_token,
+                                 the_query_counts_only_if_allowed,
                                  the_header_wins_over_the_query_and_that_over_the_cookie,
                                  a_bad_token_is_not_made_up_for_by_a_good_one,
                                  another_scheme_does_not_hide_the_cookie,
                                  only_the_header_and_the_query_are_sent_on_purpose,
-                                 without_keys_tokens_are_not_looked_at,
-                                 the_web_servers_user_counts_and_his_token_is_not_looked_at,
+                                 without_keys_tokens_are_ignored,
+                                 the_web_servers_user_counts_and_the_token_is_ignored,
                                  a_token_may_have_8192_bytes_wherever_it_is,
-                                 every_complaint_has_a_challenge_and_none_repeats_the_token,
+                                 every_error_has_a_challenge_and_none_repeats_the_token,
                              });
 }

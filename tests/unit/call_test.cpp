@@ -98,7 +98,7 @@ START_TEST(other_paths_are_not_found) {
 }
 END_TEST
 
-START_TEST(other_methods_are_refused_with_the_right_ones) {
+START_TEST(other_methods_are_rejected_with_the_right_ones) {
   const struct {
     const char* path;
     const char* bad;
@@ -121,13 +121,13 @@ START_TEST(other_methods_are_refused_with_the_right_ones) {
 }
 END_TEST
 
-START_TEST(options_tells_the_methods_of_the_path) {
+START_TEST(options_names_the_methods_of_the_path) {
   const Route result = route(request_for("OPTIONS", "/settings"), {}, kRouteTime);
   assert_text(std::get<PreflightAnswer>(result).methods, "PATCH");
 }
 END_TEST
 
-START_TEST(who_has_no_name_is_refused) {
+START_TEST(a_caller_without_a_user_is_rejected) {
   RouteRules rules = user_rules("");
   rules.access.subscribe = "*";
   rules.access.publish = "*";
@@ -195,7 +195,7 @@ START_TEST(parameters_come_as_json) {
 }
 END_TEST
 
-START_TEST(what_jsonb_cannot_hold_is_refused) {
+START_TEST(values_that_jsonb_cannot_store_are_rejected) {
   for (const char* body : {R"({"a":"\u0000"})", R"({"\u0000":1})", R"({"a":["\ud800"]})", R"({"a":1e999})",
                            R"({"a":12345678901234567890})", R"({"a":{"b":1,"b":2}})"}) {
     assert_text(params_of(body_call(false), body), "400 The body holds a value that cannot be stored", body);
@@ -225,7 +225,7 @@ START_TEST(bodies_are_json_or_forms) {
 }
 END_TEST
 
-START_TEST(the_answer_is_what_the_function_says) {
+START_TEST(the_answer_is_the_functions_result) {
   const Reply reply = call_reply("{\"result\":\"success\"}");
   ck_assert_int_eq(reply.status, 200);
   assert_text(reply.body, "{\"result\":\"success\"}");
@@ -260,7 +260,7 @@ constexpr Known kKnown[] = {
     {Endpoint::kSettings, "users/http_settings"},
 };
 
-START_TEST(of_what_a_function_does_not_know_only_the_name_is_sent) {
+START_TEST(unknown_parameters_are_sent_without_their_values) {
   for (const Known& known : kKnown) {
     std::string given = R"({"else":[1,{"status":2}])";
     std::string kept = R"({"else":null)";
@@ -316,19 +316,19 @@ int main() {
                          a_base_stands_in_front,
                          a_channel_may_have_an_endpoints_name,
                          other_paths_are_not_found,
-                         other_methods_are_refused_with_the_right_ones,
-                         options_tells_the_methods_of_the_path,
-                         who_has_no_name_is_refused,
+                         other_methods_are_rejected_with_the_right_ones,
+                         options_names_the_methods_of_the_path,
+                         a_caller_without_a_user_is_rejected,
                          a_foreign_page_changes_nothing,
                          the_user_of_the_path_is_a_parameter,
                          a_query_cannot_name_another_user,
                          parameters_come_as_form,
                          parameters_come_as_json,
-                         what_jsonb_cannot_hold_is_refused,
+                         values_that_jsonb_cannot_store_are_rejected,
                          without_a_body_the_query_counts_but_for_the_token,
                          bodies_are_json_or_forms,
-                         the_answer_is_what_the_function_says,
-                         of_what_a_function_does_not_know_only_the_name_is_sent,
+                         the_answer_is_the_functions_result,
+                         unknown_parameters_are_sent_without_their_values,
                          an_identity_may_ask_for_the_answer_in_parts,
                          an_answer_may_lack_the_presence_of_a_realm,
                          other_answers_are_complete,

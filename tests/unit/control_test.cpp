@@ -41,7 +41,7 @@ START_TEST(a_disconnection_names_the_user) {
 }
 END_TEST
 
-START_TEST(members_that_a_later_version_adds_do_no_harm) {
+START_TEST(members_of_a_later_version_are_ignored) {
   assert_text(revoked(R"({"by":{"user":"admin"},"user":"10","before_us":1,"why":[1,2]})"), "revoked 10 1");
 }
 END_TEST
@@ -82,7 +82,7 @@ int main() {
   return run("control", {
                             a_revocation_names_user_and_time,
                             a_disconnection_names_the_user,
-                            members_that_a_later_version_adds_do_no_harm,
+                            members_of_a_later_version_are_ignored,
                             other_types_are_nothing,
                             malformed_data_is_nothing,
                             a_time_is_a_whole_number_of_64_bits,

@@ -46,7 +46,7 @@ START_TEST(rt_is_a_time_in_microseconds) {
 }
 END_TEST
 
-START_TEST(everything_else_is_refused) {
+START_TEST(everything_else_is_rejected) {
   for (const char* text : {
            "9223372036854775808",   // one more than bigint's maximum
            "18446744073709551616",  // one more than the maximum of 64 bits
@@ -125,7 +125,7 @@ int main() {
                            nothing_means_from_now_on,
                            digits_are_an_id,
                            rt_is_a_time_in_microseconds,
-                           everything_else_is_refused,
+                           everything_else_is_rejected,
                            a_cursor_is_written_as_it_is_read,
                            now_becomes_the_time_five_seconds_before,
                            an_id_stands_for_itself_before_its_first_row,

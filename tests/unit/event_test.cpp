@@ -55,7 +55,7 @@ START_TEST(an_event_is_an_object_with_id_channel_time_type_and_data) {
 }
 END_TEST
 
-START_TEST(the_object_is_appended_and_tells_where_the_data_lies) {
+START_TEST(the_object_is_appended_and_the_place_of_its_data_returned) {
   std::string out = "[previous,";
   const EventView event{2, "c", 0, "t", R"([1,2])"};
   const JsonSpan span = append_json(out, event);
@@ -138,7 +138,7 @@ START_TEST(json_escapes_what_must_be_escaped_and_nothing_else) {
 }
 END_TEST
 
-START_TEST(bytes_that_are_no_utf8_become_replacement_characters) {
+START_TEST(invalid_utf8_becomes_replacement_characters) {
   const struct {
     std::string_view text, wanted;
   } rows[] = {
@@ -204,7 +204,7 @@ END_TEST
 int main() {
   return run("event", {
                           an_event_is_an_object_with_id_channel_time_type_and_data,
-                          the_object_is_appended_and_tells_where_the_data_lies,
+                          the_object_is_appended_and_the_place_of_its_data_returned,
                           times_have_exactly_six_decimals,
                           ids_up_to_the_greatest_are_written_in_full,
                           data_stays_as_it_was_written,
@@ -212,7 +212,7 @@ int main() {
                           no_data_is_null,
                           names_are_escaped_inside_the_object,
                           json_escapes_what_must_be_escaped_and_nothing_else,
-                          bytes_that_are_no_utf8_become_replacement_characters,
+                          invalid_utf8_becomes_replacement_characters,
                           every_byte_in_a_name_gives_valid_json,
                           a_frame_is_event_data_id_and_a_blank_line,
                           no_type_and_no_data_can_add_a_line_to_a_frame,

@@ -58,7 +58,7 @@ START_TEST(every_kind_of_value_is_accepted) {
 }
 END_TEST
 
-START_TEST(everything_else_is_refused) {
+START_TEST(everything_else_is_rejected) {
   for (const char* text : {"",           " ",
                            "nul",        "nulll",
                            "True",       "NaN",
@@ -99,7 +99,7 @@ START_TEST(everything_else_is_refused) {
 }
 END_TEST
 
-START_TEST(text_that_is_no_utf8_is_refused) {
+START_TEST(invalid_utf8_is_rejected) {
   for (const char* text : {"\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
                            "{\"\x80\":1}", "\"long enough for words \xe2\x82\""}) {
     assert_that(!json_valid(text), text);
@@ -122,7 +122,7 @@ START_TEST(nesting_has_a_limit_and_no_recursion) {
 }
 END_TEST
 
-START_TEST(every_cut_of_a_valid_text_is_refused) {
+START_TEST(every_cut_of_a_valid_text_is_rejected) {
   const std::string text = R"({"a":[1.5e3,"x\u00e9\n",{"b":null,"c":[true,false]}],"d":{}})";
   ck_assert(json_valid(text));
   for (std::size_t length = 0; length < text.size(); ++length) {
@@ -185,7 +185,7 @@ START_TEST(strings_are_unescaped) {
 }
 END_TEST
 
-START_TEST(what_is_no_string_or_no_utf8_is_not_unescaped) {
+START_TEST(only_valid_strings_in_utf8_are_unescaped) {
   for (const char* value : {"", "1", "null", "\"a", "\"a\"x", R"("\ud800")", R"("\udc00")", R"("\ud800x")",
                             R"("\ud800\n")", R"("\ud800\u0041")", R"("\ud800\ud800")", "\"\xff\"", R"("\x")"}) {
     assert_that(!json_string(value), value);
@@ -208,15 +208,15 @@ END_TEST
 int main() {
   return run("json_text", {
                               every_kind_of_value_is_accepted,
-                              everything_else_is_refused,
-                              text_that_is_no_utf8_is_refused,
+                              everything_else_is_rejected,
+                              invalid_utf8_is_rejected,
                               nesting_has_a_limit_and_no_recursion,
-                              every_cut_of_a_valid_text_is_refused,
+                              every_cut_of_a_valid_text_is_rejected,
                               members_are_found_with_their_raw_values,
                               a_member_given_twice_is_visited_twice,
                               only_objects_have_members,
                               strings_are_unescaped,
-                              what_is_no_string_or_no_utf8_is_not_unescaped,
+                              only_valid_strings_in_utf8_are_unescaped,
                               numbers_are_recognised,
                           });
 }

@@ -97,7 +97,7 @@ START_TEST(a_clock_that_leaps_forward_ages_everything) {
 }
 END_TEST
 
-START_TEST(a_clock_that_is_no_number_finds_nothing) {
+START_TEST(a_clock_of_nan_finds_nothing) {
   TokenCache cache;
   const double nan = std::numeric_limits<double>::quiet_NaN();
   cache.put(digest_of(1), some_claims(), kNow);
@@ -178,7 +178,7 @@ START_TEST(a_token_beside_a_verified_one_is_verified_itself) {
 }
 END_TEST
 
-START_TEST(a_refused_token_is_not_remembered) {
+START_TEST(a_rejected_token_is_not_cached) {
   JwtKeys keys;
   add(keys, std::string(40, 'x'));
   const std::string later = token_of("{}");
@@ -210,12 +210,12 @@ int main() {
                               nothing_from_before_counts_when_the_clock_goes_back,
                               the_cache_works_on_after_the_clock_went_back,
                               a_clock_that_leaps_forward_ages_everything,
-                              a_clock_that_is_no_number_finds_nothing,
+                              a_clock_of_nan_finds_nothing,
                               the_cache_is_bounded_and_keeps_the_newest,
                               old_entries_are_freed,
                               a_token_is_verified_once_in_a_minute,
                               a_token_beside_a_verified_one_is_verified_itself,
-                              a_refused_token_is_not_remembered,
+                              a_rejected_token_is_not_cached,
                               tokens_of_other_keys_are_not_known,
                           });
 }

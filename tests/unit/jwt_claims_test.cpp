@@ -53,7 +53,7 @@ START_TEST(a_user_may_be_an_integer) {
 END_TEST
 
 // A number that loses a digit would be another user.
-START_TEST(a_user_is_no_other_number) {
+START_TEST(a_user_is_a_string_or_an_integer) {
   for (const char* const bad : {"10.0", "1e1", "9223372036854775808", "-9223372036854775809", "1e400"}) {
     assert_that(verdict_on(R"({"sub":)" + std::string(bad) + '}') != "good", bad);
   }
@@ -124,7 +124,7 @@ START_TEST(dates_are_numbers) {
 END_TEST
 
 // The code that uses these times counts microseconds in 64 bits.
-START_TEST(dates_far_away_count_as_the_farthest) {
+START_TEST(far_dates_count_as_the_farthest) {
   ck_assert(claims_of(R"({"exp":9007199254740991})").expires_at == kMaxClaimedTime);
   ck_assert(claims_of(R"({"exp":1e308})").expires_at == kMaxClaimedTime);
   ck_assert(claims_of(R"({"iat":-1e308})").issued_at == -kMaxClaimedTime);
@@ -139,12 +139,12 @@ int main() {
                                a_token_may_say_nothing,
                                a_token_may_say_everything,
                                a_user_may_be_an_integer,
-                               a_user_is_no_other_number,
+                               a_user_is_a_string_or_an_integer,
                                users_and_realms_are_names,
                                an_audience_is_a_string_or_a_list_of_strings,
                                an_issuer_is_a_string,
                                grants_are_lists_of_strings,
                                dates_are_numbers,
-                               dates_far_away_count_as_the_farthest,
+                               far_dates_count_as_the_farthest,
                            });
 }

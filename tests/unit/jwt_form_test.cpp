@@ -56,7 +56,7 @@ START_TEST(a_token_cut_at_any_byte_does_not_verify) {
 }
 END_TEST
 
-START_TEST(no_byte_can_be_put_in_or_taken_out) {
+START_TEST(no_byte_can_be_inserted_or_removed) {
   const std::string good = token_of(R"({"sub":"10"})");
   JwtKeys keys;
   add(keys, kSecret);
@@ -76,7 +76,7 @@ START_TEST(no_byte_can_be_put_in_or_taken_out) {
 }
 END_TEST
 
-START_TEST(padding_and_the_alphabet_of_plain_base64_are_refused) {
+START_TEST(padding_and_the_alphabet_of_plain_base64_are_rejected) {
   const std::string good = token_of(R"({"sub":"10"})");
   const std::size_t first = good.find('.');
   const std::size_t second = good.rfind('.');
@@ -103,7 +103,7 @@ START_TEST(unused_bits_must_be_zero) {
 }
 END_TEST
 
-START_TEST(base64url_is_decoded_as_rfc_4648_says) {
+START_TEST(base64url_is_decoded_as_in_rfc_4648) {
   const std::pair<const char*, const char*> good[] = {
       {"", ""},           {"Zg", "f"},          {"Zm8", "fo"},           {"Zm9v", "foo"},
       {"Zm9vYg", "foob"}, {"Zm9vYmE", "fooba"}, {"-_-_", "\xfb\xff\xbf"}};
@@ -164,7 +164,7 @@ START_TEST(a_header_is_an_object_with_an_alg) {
 }
 END_TEST
 
-START_TEST(duplicate_names_are_refused) {
+START_TEST(duplicate_names_are_rejected) {
   assert_text(verdict_on_header(R"({"alg":"none","alg":"HS256"})"), kBadHeader);
   assert_text(verdict_on_header(R"({"alg":"HS256","\u0061lg":"HS256"})"), kBadHeader);
   assert_text(verdict_here(token_of(R"({"sub":"10","sub":"11"})")), kBadClaims);
@@ -173,7 +173,7 @@ START_TEST(duplicate_names_are_refused) {
 }
 END_TEST
 
-START_TEST(crit_is_refused) {
+START_TEST(crit_is_rejected) {
   for (const char* const crit : {R"(["exp"])", R"(["b64"])", "[]", "null", "\"x\""}) {
     assert_text(verdict_on_header(R"({"alg":"HS256","crit":)" + std::string(crit) + "}"), "its header has \"crit\"",
                 crit);
@@ -235,14 +235,14 @@ int main() {
   return run("jwt_form", {
                              a_token_has_exactly_three_parts,
                              a_token_cut_at_any_byte_does_not_verify,
-                             no_byte_can_be_put_in_or_taken_out,
-                             padding_and_the_alphabet_of_plain_base64_are_refused,
+                             no_byte_can_be_inserted_or_removed,
+                             padding_and_the_alphabet_of_plain_base64_are_rejected,
                              unused_bits_must_be_zero,
-                             base64url_is_decoded_as_rfc_4648_says,
+                             base64url_is_decoded_as_in_rfc_4648,
                              a_token_of_8192_bytes_is_the_longest,
                              a_header_is_an_object_with_an_alg,
-                             duplicate_names_are_refused,
-                             crit_is_refused,
+                             duplicate_names_are_rejected,
+                             crit_is_rejected,
                              a_kid_is_a_string,
                              claims_are_an_object,
                              deep_nesting_does_no_harm,

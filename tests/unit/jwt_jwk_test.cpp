@@ -19,7 +19,7 @@ void expect_usable(std::string_view file, const std::string& token, std::string_
 
 // --- one JWK ---
 
-START_TEST(a_private_jwk_is_refused) {
+START_TEST(a_private_jwk_is_rejected) {
   assert_text(complaint_about_key(rsa_key()), kPrivate);
   assert_text(complaint_about_key(ec_key()), kPrivate);
   assert_text(complaint_about_key(R"({"keys":[)" + public_part(ec_key()) + ',' + rsa_key() + "]}"),
@@ -27,7 +27,7 @@ START_TEST(a_private_jwk_is_refused) {
 }
 END_TEST
 
-START_TEST(a_malformed_jwk_is_refused) {
+START_TEST(a_malformed_jwk_is_rejected) {
   const char* const no_json = "it begins as a JWK but is not a JSON object without duplicate names";
   for (const char* const bad : {"{", "{}x", "{\"kty\":\"oct\",\"kty\":\"oct\"}", "{\"kty\":\"\xff\"}",
                                 "{\"a\\u0000\":1}", "{0123456789abcdef0123456789abcdef"}) {
@@ -58,14 +58,14 @@ START_TEST(a_malformed_jwk_is_refused) {
 END_TEST
 
 // With an exponent of 1 every message is its own signature.
-START_TEST(an_rsa_key_that_hides_nothing_is_refused) {
+START_TEST(an_rsa_key_with_exponent_1_is_rejected) {
   for (const char* const exponent : {R"({"e":"AQ"})", R"({"e":"AA"})", R"({"e":"Ag"})"}) {
     assert_that(complaint_about_key(public_part(rsa_key(), exponent)) != "", exponent);
   }
 }
 END_TEST
 
-START_TEST(a_point_off_its_curve_is_refused) {
+START_TEST(a_point_off_its_curve_is_rejected) {
   const Json jwk(json_loads(kRfcExamples[2].jwk, 0, nullptr));
   std::string y(string_of(json_object_get(jwk.get(), "y")).value());
   y[5] = y[5] == 'A' ? 'B' : 'A';
@@ -74,7 +74,7 @@ START_TEST(a_point_off_its_curve_is_refused) {
 }
 END_TEST
 
-START_TEST(a_jwk_not_meant_to_verify_is_refused) {
+START_TEST(a_jwk_not_meant_to_verify_is_rejected) {
   for (const char* const more : {R"({"use":"enc"})", R"({"use":1})", R"({"key_ops":["sign"]})", R"({"key_ops":[]})",
                                  R"({"key_ops":"verify"})"}) {
     assert_text(complaint_about_key(public_part(ec_key(), more)), "its use is not to verify signatures", more);
@@ -169,11 +169,11 @@ END_TEST
 
 int main() {
   return run("jwt_jwk", {
-                            a_private_jwk_is_refused,
-                            a_malformed_jwk_is_refused,
-                            an_rsa_key_that_hides_nothing_is_refused,
-                            a_point_off_its_curve_is_refused,
-                            a_jwk_not_meant_to_verify_is_refused,
+                            a_private_jwk_is_rejected,
+                            a_malformed_jwk_is_rejected,
+                            an_rsa_key_with_exponent_1_is_rejected,
+                            a_point_off_its_curve_is_rejected,
+                            a_jwk_not_meant_to_verify_is_rejected,
                             kid_and_alg_of_a_jwk_are_strings,
                             the_operators_kid_and_the_jwks_agree,
                             a_set_gives_all_its_keys,

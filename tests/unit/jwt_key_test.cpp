@@ -114,7 +114,7 @@ START_TEST(a_secret_is_as_long_as_its_hash) {
 }
 END_TEST
 
-START_TEST(a_short_secret_is_refused) {
+START_TEST(a_short_secret_is_rejected) {
   assert_text(complaint_about_key(""), "the secret is too short; it must have at least 32 bytes");
   assert_text(complaint_about_key("\n"), "the secret is too short; it must have at least 32 bytes");
   assert_text(complaint_about_key(std::string(31, 'x')), "the secret is too short; it must have at least 32 bytes");
@@ -141,7 +141,7 @@ START_TEST(a_secret_serves_hmac_only) {
 }
 END_TEST
 
-START_TEST(a_public_key_in_any_dress_is_no_secret) {
+START_TEST(a_public_key_in_any_form_is_not_a_secret) {
   const PublicKey rsa = openssl_key(rsa_key());
   const PublicKey ec = openssl_key(ec_key());
   const Certificate cert = certificate();
@@ -168,7 +168,7 @@ START_TEST(a_public_key_in_any_dress_is_no_secret) {
 }
 END_TEST
 
-START_TEST(what_stands_in_front_makes_no_secret_of_a_public_key) {
+START_TEST(text_in_front_of_a_public_key_does_not_make_it_a_secret) {
   const std::string pem = public_pem(rsa_key());
   const std::string jwk = public_part(rsa_key());
   const std::string rs256 = token(rsa_key(), "RS256");
@@ -182,7 +182,7 @@ END_TEST
 
 // --- PEM ---
 
-START_TEST(pem_of_other_things_is_refused) {
+START_TEST(pem_of_other_things_is_rejected) {
   assert_text(complaint_about_key(private_pem(rsa_key())), kPrivate);
   assert_text(complaint_about_key(private_pem(ec_key())), kPrivate);
   assert_text(complaint_about_key(public_pem(ec_key()) + private_pem(ec_key())), kPrivate);
@@ -205,7 +205,7 @@ START_TEST(pem_of_other_things_is_refused) {
 }
 END_TEST
 
-START_TEST(damaged_pem_is_refused_at_every_length) {
+START_TEST(damaged_pem_is_rejected_at_every_length) {
   const std::string pem = public_pem(ec_key());
   for (std::size_t size = pem.find('\n') + 1; size < pem.find("-----END"); ++size) {
     assert_text(complaint_about_key(pem.substr(0, size)), "its public key cannot be read");
@@ -216,21 +216,21 @@ START_TEST(damaged_pem_is_refused_at_every_length) {
 }
 END_TEST
 
-START_TEST(two_keys_in_pem_are_refused) {
+START_TEST(two_keys_in_pem_are_rejected) {
   assert_text(complaint_about_key(public_pem(ec_key()) + public_pem(rsa_key())),
               "it holds more than one key; give each its own file");
 }
 END_TEST
 
 // OpenSSL would ask for a password at the terminal.
-START_TEST(encrypted_pem_is_refused_without_a_question) {
+START_TEST(encrypted_pem_is_rejected_without_a_prompt) {
   std::string pem = public_pem(ec_key());
   pem.insert(pem.find('\n') + 1, "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n");
   assert_text(complaint_about_key(pem), "its public key cannot be read");
 }
 END_TEST
 
-START_TEST(weak_and_foreign_public_keys_are_refused) {
+START_TEST(weak_and_unsupported_public_keys_are_rejected) {
   assert_text(complaint_about_key(pem_of(rsa_of(1024))), "its RSA key must have 2048 to 8192 bits");
   assert_text(complaint_about_key(pem_of(rsa_of(2040))), "its RSA key must have 2048 to 8192 bits");
   const PublicKey ed25519 = generated(EVP_PKEY_ED25519, [](EVP_PKEY_CTX*) {});
@@ -258,7 +258,7 @@ END_TEST
 
 // --- messages and limits ---
 
-START_TEST(a_huge_file_is_refused) {
+START_TEST(a_huge_file_is_rejected) {
   assert_text(complaint_about_key(std::string((std::size_t{1} << 20) + 1, 'x')), "it is larger than 1 MiB");
   assert_text(complaint_about_key(std::string(std::size_t{1} << 20, 'x')),
               "the secret is too long; it may have at most 1024 bytes");
@@ -274,7 +274,7 @@ START_TEST(the_longest_secret_verifies_what_it_signed) {
 }
 END_TEST
 
-START_TEST(a_complaint_repeats_nothing_of_the_key) {
+START_TEST(an_error_repeats_nothing_of_the_key) {
   const std::string secret = "SECRETSECRETSECRETSECRETSECRETSECRET";
   const std::string files[] = {"SECRET",
                                "{" + secret,
@@ -301,18 +301,18 @@ int main() {
   return run("jwt_key", {
                             a_secret_is_the_file_without_one_line_end,
                             a_secret_is_as_long_as_its_hash,
-                            a_short_secret_is_refused,
+                            a_short_secret_is_rejected,
                             a_secret_serves_hmac_only,
-                            a_public_key_in_any_dress_is_no_secret,
-                            what_stands_in_front_makes_no_secret_of_a_public_key,
-                            pem_of_other_things_is_refused,
-                            damaged_pem_is_refused_at_every_length,
-                            two_keys_in_pem_are_refused,
-                            encrypted_pem_is_refused_without_a_question,
-                            weak_and_foreign_public_keys_are_refused,
+                            a_public_key_in_any_form_is_not_a_secret,
+                            text_in_front_of_a_public_key_does_not_make_it_a_secret,
+                            pem_of_other_things_is_rejected,
+                            damaged_pem_is_rejected_at_every_length,
+                            two_keys_in_pem_are_rejected,
+                            encrypted_pem_is_rejected_without_a_prompt,
+                            weak_and_unsupported_public_keys_are_rejected,
                             a_key_must_fit_the_alg_it_is_given_for,
-                            a_huge_file_is_refused,
+                            a_huge_file_is_rejected,
                             the_longest_secret_verifies_what_it_signed,
-                            a_complaint_repeats_nothing_of_the_key,
+                            an_error_repeats_nothing_of_the_key,
                         });
 }

@@ -67,7 +67,7 @@ auto keys_with(const char* key) {
   };
 }
 
-START_TEST(a_good_token_is_verified_or_refused) {
+START_TEST(a_good_token_is_verified_or_rejected) {
   for (const RfcExample& example : kRfcExamples) {
     const std::string token = example.token();
     int refused = 0;
@@ -87,7 +87,7 @@ START_TEST(a_good_token_is_verified_or_refused) {
 }
 END_TEST
 
-START_TEST(a_bad_token_is_refused) {
+START_TEST(a_bad_token_is_rejected) {
   for (const RfcExample& example : kRfcExamples) {
     std::string token = example.token();
     token[token.size() - 20] = token[token.size() - 20] == 'A' ? 'B' : 'A';
@@ -99,7 +99,7 @@ START_TEST(a_bad_token_is_refused) {
 END_TEST
 
 // Incomplete claims must never pass for complete ones.
-START_TEST(claims_are_whole_or_refused) {
+START_TEST(claims_are_whole_or_rejected) {
   const std::string token =
       token_of(R"({"sub":"10","aud":["a","b"],"pgevents":{"subscribe":["a","b"],"publish":["c"]}})");
   with_each_allocation_failing(
@@ -119,7 +119,7 @@ START_TEST(claims_are_whole_or_refused) {
 END_TEST
 
 // Without EC in PEM: there libjose 11 uses what libcrypto could not allocate, and crashes.
-START_TEST(a_key_is_taken_or_refused) {
+START_TEST(a_key_is_accepted_or_rejected) {
   const std::string pem = public_pem(kRfcExamples[1].jwk);
   const std::pair<std::string, const RfcExample*> files[] = {{kRfcExamples[0].jwk, &kRfcExamples[0]},
                                                              {kRfcExamples[1].jwk, &kRfcExamples[1]},
@@ -155,9 +155,9 @@ END_TEST
 
 int main() {
   return run("jwt_memory", {
-                               a_good_token_is_verified_or_refused,
-                               a_bad_token_is_refused,
-                               claims_are_whole_or_refused,
-                               a_key_is_taken_or_refused,
+                               a_good_token_is_verified_or_rejected,
+                               a_bad_token_is_rejected,
+                               claims_are_whole_or_rejected,
+                               a_key_is_accepted_or_rejected,
                            });
 }

@@ -168,7 +168,7 @@ START_TEST(keys_are_chosen_by_kid) {
 }
 END_TEST
 
-START_TEST(an_unknown_kid_is_told_from_a_wrong_signature) {
+START_TEST(an_unknown_kid_and_a_wrong_signature_have_different_faults) {
   JwtKeys keys;
   add(keys, kSecret, "a");
   assert_text(verdict(keys, sign(oct_key(), R"({"alg":"HS256","kid":"b"})", "{}")), kWrongKid);
@@ -195,7 +195,7 @@ END_TEST
 
 // --- forgeries ---
 
-START_TEST(alg_none_is_refused_in_all_spellings) {
+START_TEST(alg_none_is_rejected_in_all_spellings) {
   JwtKeys keys;
   add(keys, kSecret);
   add(keys, public_part(rsa_key()));
@@ -313,9 +313,9 @@ int main() {
                                   a_key_whose_alg_is_narrowed_verifies_no_other,
                                   an_ec_key_verifies_by_the_algorithm_of_its_curve_only,
                                   keys_are_chosen_by_kid,
-                                  an_unknown_kid_is_told_from_a_wrong_signature,
+                                  an_unknown_kid_and_a_wrong_signature_have_different_faults,
                                   keys_may_be_added_later,
-                                  alg_none_is_refused_in_all_spellings,
+                                  alg_none_is_rejected_in_all_spellings,
                                   a_public_key_is_never_a_secret,
                                   a_key_in_the_tokens_header_is_not_used,
                                   nothing_is_left_in_openssls_error_queue,

@@ -15,7 +15,7 @@ constexpr std::int64_t kTtl = 1000;
 
 // --- owners ---
 
-START_TEST(a_holder_is_dead_when_its_process_is_gone) {
+START_TEST(an_owner_is_dead_when_its_process_is_gone) {
   const Child other(sleep_for_ever);
   ck_assert(!owner_is_dead(me()));
   ck_assert(!owner_is_dead(owner_of(other)));
@@ -24,7 +24,7 @@ START_TEST(a_holder_is_dead_when_its_process_is_gone) {
 }
 END_TEST
 
-START_TEST(numbers_that_kill_takes_for_groups_are_no_holders) {
+START_TEST(numbers_that_kill_uses_for_groups_are_never_owners) {
   ck_assert(owner_is_dead(owner_word(0, 1)));
   ck_assert(owner_is_dead(owner_word(0xffffffff, 1)));
   ck_assert(owner_is_dead(owner_word(0x80000001, 1)));
@@ -52,7 +52,7 @@ START_TEST(a_lease_is_kept_from_others_until_it_runs_out) {
 }
 END_TEST
 
-START_TEST(a_holder_renews_its_lease) {
+START_TEST(an_owner_renews_its_lease) {
   const Child other(sleep_for_ever);
   Lease lease;
   ck_assert(lease.try_acquire(owner_of(other), 100, kTtl));
@@ -88,14 +88,14 @@ START_TEST(a_released_lease_is_free_at_once) {
 }
 END_TEST
 
-START_TEST(the_lease_of_a_dead_holder_is_free_at_once) {
+START_TEST(the_lease_of_a_dead_owner_is_free_at_once) {
   Lease lease;
   ck_assert(lease.try_acquire(owner_word(dead_pid(), 1), 100, kTtl));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
 }
 END_TEST
 
-START_TEST(the_lease_of_a_former_process_of_our_number_is_free_at_once) {
+START_TEST(the_lease_of_a_former_process_with_our_pid_is_free_at_once) {
   Lease lease;
   ck_assert(lease.try_acquire(owner_word(static_cast<std::uint32_t>(getpid()), 0), 100, kTtl));
   ck_assert(lease.try_acquire(me(), 101, kTtl));
@@ -120,15 +120,15 @@ END_TEST
 
 int main() {
   return run("lease", {
-                          a_holder_is_dead_when_its_process_is_gone,
-                          numbers_that_kill_takes_for_groups_are_no_holders,
+                          an_owner_is_dead_when_its_process_is_gone,
+                          numbers_that_kill_uses_for_groups_are_never_owners,
                           a_free_lease_is_given_to_the_first,
                           a_lease_is_kept_from_others_until_it_runs_out,
-                          a_holder_renews_its_lease,
+                          an_owner_renews_its_lease,
                           a_lease_that_another_had_meanwhile_is_not_renewed_even_when_it_is_free_again,
                           a_released_lease_is_free_at_once,
-                          the_lease_of_a_dead_holder_is_free_at_once,
-                          the_lease_of_a_former_process_of_our_number_is_free_at_once,
+                          the_lease_of_a_dead_owner_is_free_at_once,
+                          the_lease_of_a_former_process_with_our_pid_is_free_at_once,
                           one_of_many_gets_a_lease_that_ran_out,
                       });
 }

@@ -17,7 +17,7 @@ std::unique_ptr<NamePattern> pattern(std::string_view text) {
   return compiled;
 }
 
-START_TEST(the_default_takes_plain_names) {
+START_TEST(the_default_accepts_plain_names) {
   const auto names = pattern(kDefaultNamePattern);
   for (const char* name : {"a", "cheese", "room:12", "user@example.org", "a.b-c_d=e+f", "0", "Z9"}) {
     assert_that(names->matches(name), name);
@@ -25,7 +25,7 @@ START_TEST(the_default_takes_plain_names) {
 }
 END_TEST
 
-START_TEST(the_default_refuses_everything_else) {
+START_TEST(the_default_rejects_everything_else) {
   const auto names = pattern(kDefaultNamePattern);
   for (const char* name : {"",     " ",     "a b",  "a,b",  "a/b",  "a*",   "é",   "a\n",  "\na", "a\r\nb",
                            "a\tb", "a\x7f", "\x01", "a%41", "\xff", "a\"b", "a'b", "a\\b", "[a]", "a;b"}) {
@@ -48,7 +48,7 @@ START_TEST(names_have_1_to_255_bytes) {
 }
 END_TEST
 
-START_TEST(control_characters_and_bad_utf8_are_refused_whatever_the_pattern) {
+START_TEST(control_characters_and_bad_utf8_are_rejected_whatever_the_pattern) {
   const auto any = pattern("(?s).*");
   for (const char* name : {"a\nb", "a\rb", "\x1f", "\x7f", "\xff", "\xc3(", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) {
     assert_that(!any->matches(name), name);
@@ -91,7 +91,7 @@ START_TEST(a_pattern_with_nested_repetitions_gives_up_soon) {
 }
 END_TEST
 
-START_TEST(a_bad_pattern_is_refused_with_the_place) {
+START_TEST(a_bad_pattern_is_rejected_with_the_offset) {
   for (const char* text : {"[a", "(", "a{2,1}", "*", "\\C", "\xff"}) {
     std::string error;
     assert_that(NamePattern::compile(text, error) == nullptr, text);
@@ -115,15 +115,15 @@ END_TEST
 
 int main() {
   return run("name_pattern", {
-                                 the_default_takes_plain_names,
-                                 the_default_refuses_everything_else,
+                                 the_default_accepts_plain_names,
+                                 the_default_rejects_everything_else,
                                  names_have_1_to_255_bytes,
-                                 control_characters_and_bad_utf8_are_refused_whatever_the_pattern,
+                                 control_characters_and_bad_utf8_are_rejected_whatever_the_pattern,
                                  the_whole_name_must_match,
                                  a_shorter_alternative_does_not_hide_a_longer_one,
                                  patterns_know_unicode,
                                  a_pattern_with_nested_repetitions_gives_up_soon,
-                                 a_bad_pattern_is_refused_with_the_place,
+                                 a_bad_pattern_is_rejected_with_the_offset,
                                  sane_names_need_no_pattern,
                              });
 }

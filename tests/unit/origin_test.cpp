@@ -32,7 +32,7 @@ START_TEST(a_rule_is_an_origin_a_pattern_or_a_star) {
 }
 END_TEST
 
-START_TEST(a_rule_that_no_browser_would_ever_meet_is_refused) {
+START_TEST(a_rule_that_no_browser_would_match_is_rejected) {
   for (const char* rule : {"",
                            " ",
                            "app.example",
@@ -88,7 +88,7 @@ START_TEST(a_rule_that_no_browser_would_ever_meet_is_refused) {
 }
 END_TEST
 
-START_TEST(a_pattern_that_does_not_compile_is_refused_with_the_place) {
+START_TEST(a_pattern_that_does_not_compile_is_rejected_with_the_offset) {
   for (const char* rule : {"~(", "~[a", "~\\C", "~\xff"}) {
     OriginRules rules;
     assert_that(rules.add(rule).value_or("").find("offset") != std::string::npos, rule);
@@ -155,7 +155,7 @@ START_TEST(rules_are_tried_one_by_one) {
 }
 END_TEST
 
-START_TEST(without_rules_no_answer_says_anything) {
+START_TEST(without_rules_no_answer_has_cors_headers) {
   const OriginRules none;
   assert_text(told(cors_headers(nullptr, "https://a")), "");
   assert_text(told(cors_headers(&none, "https://a")), "");
@@ -214,7 +214,7 @@ constexpr char kPreflight[] =
     "Access-Control-Allow-Headers: Authorization, Content-Type, Flavor, Idempotency-Key, Last-Event-ID\n"
     "Access-Control-Max-Age: 7200\n";
 
-START_TEST(a_preflight_is_answered_to_those_who_may) {
+START_TEST(allowed_origins_get_preflight_headers) {
   OriginRules rules;
   ck_assert(!rules.add("https://a"));
   assert_text(told(preflight_headers(&rules, "https://a", "GET, HEAD, POST")), kPreflight);
@@ -231,18 +231,18 @@ END_TEST
 int main() {
   return run("origin", {
                            a_rule_is_an_origin_a_pattern_or_a_star,
-                           a_rule_that_no_browser_would_ever_meet_is_refused,
-                           a_pattern_that_does_not_compile_is_refused_with_the_place,
+                           a_rule_that_no_browser_would_match_is_rejected,
+                           a_pattern_that_does_not_compile_is_rejected_with_the_offset,
                            an_exact_origin_is_allowed_as_a_whole,
                            a_pattern_must_match_the_whole_origin,
                            a_pattern_gives_up_soon,
                            whatever_the_pattern_an_origin_is_one_short_line,
                            rules_are_tried_one_by_one,
-                           without_rules_no_answer_says_anything,
+                           without_rules_no_answer_has_cors_headers,
                            a_listed_origin_is_repeated_and_may_bring_credentials,
                            an_origin_that_a_pattern_matches_is_repeated_too,
                            a_star_never_comes_with_credentials,
                            a_listed_origin_keeps_its_credentials_besides_a_star,
-                           a_preflight_is_answered_to_those_who_may,
+                           allowed_origins_get_preflight_headers,
                        });
 }

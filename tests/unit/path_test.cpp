@@ -82,7 +82,7 @@ START_TEST(a_path_is_normalised_as_the_web_server_does_it) {
 }
 END_TEST
 
-START_TEST(another_path_than_the_servers_does_not_count) {
+START_TEST(a_path_other_than_the_servers_is_ignored) {
   const struct {
     const char* path;
     const char* target;
@@ -107,7 +107,7 @@ START_TEST(another_path_than_the_servers_does_not_count) {
 }
 END_TEST
 
-START_TEST(an_encoded_slash_that_the_server_took_for_one_is_refused) {
+START_TEST(an_encoded_slash_that_the_server_decoded_is_rejected) {
   const struct {
     const char* path;
     const char* target;
@@ -127,7 +127,7 @@ START_TEST(an_encoded_slash_that_the_server_took_for_one_is_refused) {
 }
 END_TEST
 
-START_TEST(what_stands_before_the_path_is_cgis_script) {
+START_TEST(the_mount_is_the_path_of_the_cgi_script) {
   const struct {
     const char* mount;
     const char* path;
@@ -176,7 +176,7 @@ START_TEST(rules_on_the_decoded_path_cannot_be_bypassed) {
 }
 END_TEST
 
-START_TEST(a_route_takes_names_with_separators_where_the_pattern_does) {
+START_TEST(a_route_accepts_names_with_separators_if_the_pattern_does) {
   std::string error;
   const auto slashes = NamePattern::compile("[a-z0-9/,]+", error);
   RouteRules rules = open_rules();
@@ -220,11 +220,11 @@ int main() {
   return run("path", {
                          an_encoded_separator_belongs_to_its_name,
                          a_path_is_normalised_as_the_web_server_does_it,
-                         another_path_than_the_servers_does_not_count,
-                         an_encoded_slash_that_the_server_took_for_one_is_refused,
-                         what_stands_before_the_path_is_cgis_script,
+                         a_path_other_than_the_servers_is_ignored,
+                         an_encoded_slash_that_the_server_decoded_is_rejected,
+                         the_mount_is_the_path_of_the_cgi_script,
                          rules_on_the_decoded_path_cannot_be_bypassed,
-                         a_route_takes_names_with_separators_where_the_pattern_does,
+                         a_route_accepts_names_with_separators_if_the_pattern_does,
                          a_user_in_the_path_may_hold_a_slash,
                      });
 }

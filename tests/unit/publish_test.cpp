@@ -75,7 +75,7 @@ START_TEST(a_json_body_is_passed_on_byte_by_byte) {
 }
 END_TEST
 
-START_TEST(bodies_that_are_no_json_are_refused) {
+START_TEST(bodies_that_are_not_json_are_rejected) {
   for (const char* body : {"", " ", "{", "{\"type\":\"t\",}", "type=t", "{\"type\":\"t\"}x", "{\"type\":\"\xff\"}",
                            "{'type':'t'}", "{\"type\":\"t\",\"data\":NaN}"}) {
     assert_text(converted(body), "400 The body is not valid JSON", body);
@@ -118,7 +118,7 @@ START_TEST(a_member_may_not_be_given_twice) {
 END_TEST
 
 // Otherwise a misspelt member would silently lose the data.
-START_TEST(an_unknown_member_is_refused_and_named) {
+START_TEST(an_unknown_member_is_rejected_and_named) {
   const struct {
     const char* body;
     const char* wanted;
@@ -219,13 +219,13 @@ int main() {
                             bodies_are_json_or_forms,
                             an_idempotency_key_has_1_to_255_plain_bytes,
                             a_json_body_is_passed_on_byte_by_byte,
-                            bodies_that_are_no_json_are_refused,
+                            bodies_that_are_not_json_are_rejected,
                             a_body_must_be_an_object,
                             event_types_must_match_the_pattern,
                             types_of_pgevents_itself_cannot_be_published,
                             types_of_an_event_sources_own_events_cannot_be_published,
                             a_member_may_not_be_given_twice,
-                            an_unknown_member_is_refused_and_named,
+                            an_unknown_member_is_rejected_and_named,
                             a_ttl_is_a_number,
                             a_form_becomes_json,
                             form_fields_cannot_smuggle_members,

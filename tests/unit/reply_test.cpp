@@ -27,7 +27,7 @@ Error error_with(int status, std::string msg) {
   return error;
 }
 
-START_TEST(an_error_says_result_code_and_message) {
+START_TEST(an_error_has_result_code_and_message) {
   const Reply reply = error_reply(error_with(400, "Invalid Last-Event-ID"));
   ck_assert_int_eq(reply.status, 400);
   assert_text(reply.body, R"({"result":"error","code":"BAD_REQUEST","msg":"Invalid Last-Event-ID"})");
@@ -51,7 +51,7 @@ START_TEST(every_status_has_its_code) {
 }
 END_TEST
 
-START_TEST(a_code_and_members_of_its_own_come_behind_the_message) {
+START_TEST(further_members_of_an_error_follow_the_message) {
   Error error = error_with(400, "m");
   error.code = "INVALID_VAR";
   error.extra = R"("var_name":"op")";
@@ -76,7 +76,7 @@ START_TEST(method_not_allowed_lists_the_methods) {
 }
 END_TEST
 
-START_TEST(an_absent_database_is_a_503_with_the_time_to_come_back) {
+START_TEST(an_unavailable_database_is_a_503_with_retry_after) {
   const Reply reply = error_reply(database_away(5));
   ck_assert_int_eq(reply.status, 503);
   assert_text(reply.body, R"({"result":"error","code":"SERVICE_UNAVAILABLE","msg":"The database is not available"})");
@@ -103,7 +103,7 @@ START_TEST(further_members_of_the_detail_are_passed_on) {
 }
 END_TEST
 
-START_TEST(a_detail_that_is_no_object_is_ignored) {
+START_TEST(a_detail_that_is_not_an_object_is_ignored) {
   for (const char* detail : {"", "Key (id)=(1) already exists.", "[1]", "{\"code\":", "{\"code\":5}", "null"}) {
     const std::string body = error_reply(error_from_sql("PT400", "m", detail, 5)).body;
     assert_text(body, R"({"result":"error","code":"BAD_REQUEST","msg":"m"})", detail);
@@ -122,7 +122,7 @@ START_TEST(raised_429_and_503_say_when_to_come_back) {
 }
 END_TEST
 
-START_TEST(connection_resource_and_operator_errors_mean_the_database_is_away) {
+START_TEST(connection_resource_and_operator_errors_mean_that_the_database_is_away) {
   for (const char* sqlstate : {"08006", "08001", "53300", "53100", "57P01", "57P03", "57014"}) {
     const Error error = error_from_sql(sqlstate, "terminating connection due to administrator command", "", 5);
     assert_that(error.status == 503 && error.retry_after == 5, sqlstate);
@@ -141,7 +141,7 @@ START_TEST(other_errors_are_a_500_and_keep_their_text_to_themselves) {
 }
 END_TEST
 
-START_TEST(a_poll_answer_says_where_to_go_on_and_when) {
+START_TEST(a_poll_answer_has_the_next_cursor_and_the_time_to_wait) {
   const struct {
     PollKind kind;
     const char* reconnect;
@@ -183,7 +183,7 @@ START_TEST(options_names_the_methods_without_a_body) {
 }
 END_TEST
 
-START_TEST(a_challenge_says_that_a_token_is_wanted) {
+START_TEST(a_challenge_asks_for_a_token) {
   Error error;
   error.status = 401;
   error.msg = "Invalid token";
@@ -195,7 +195,7 @@ START_TEST(a_challenge_says_that_a_token_is_wanted) {
 }
 END_TEST
 
-START_TEST(an_expired_stream_is_told_with_its_cursor) {
+START_TEST(an_expired_stream_ends_with_its_cursor) {
   assert_text(stream_expired("7", "expired", false, "a", 1500000),
               "event: pgevents.expired\ndata: {\"reason\":\"expired\"}\nid: 7\n\n");
   assert_text(
@@ -230,7 +230,7 @@ START_TEST(a_stream_that_cannot_be_served_yet_keeps_its_cursor) {
 }
 END_TEST
 
-START_TEST(the_time_to_come_back_is_spread) {
+START_TEST(the_time_to_reconnect_is_spread) {
   ck_assert_uint_eq(spread_retry(2000, 5, 0), 2000);
   ck_assert_uint_eq(spread_retry(2000, 5, 8000), 10000);
   ck_assert_uint_eq(spread_retry(2000, 5, 8001), 2000);
@@ -266,25 +266,25 @@ END_TEST
 
 int main() {
   return run("reply", {
-                          an_error_says_result_code_and_message,
+                          an_error_has_result_code_and_message,
                           every_status_has_its_code,
-                          a_code_and_members_of_its_own_come_behind_the_message,
+                          further_members_of_an_error_follow_the_message,
                           a_message_cannot_break_out_of_the_json,
                           method_not_allowed_lists_the_methods,
-                          an_absent_database_is_a_503_with_the_time_to_come_back,
+                          an_unavailable_database_is_a_503_with_retry_after,
                           a_raised_error_carries_status_message_and_code,
                           further_members_of_the_detail_are_passed_on,
-                          a_detail_that_is_no_object_is_ignored,
+                          a_detail_that_is_not_an_object_is_ignored,
                           raised_429_and_503_say_when_to_come_back,
-                          connection_resource_and_operator_errors_mean_the_database_is_away,
+                          connection_resource_and_operator_errors_mean_that_the_database_is_away,
                           other_errors_are_a_500_and_keep_their_text_to_themselves,
-                          a_poll_answer_says_where_to_go_on_and_when,
+                          a_poll_answer_has_the_next_cursor_and_the_time_to_wait,
                           a_stream_opens_with_retry_and_cursor,
                           options_names_the_methods_without_a_body,
-                          a_challenge_says_that_a_token_is_wanted,
-                          an_expired_stream_is_told_with_its_cursor,
+                          a_challenge_asks_for_a_token,
+                          an_expired_stream_ends_with_its_cursor,
                           a_stream_that_cannot_be_served_yet_keeps_its_cursor,
-                          the_time_to_come_back_is_spread,
+                          the_time_to_reconnect_is_spread,
                           an_expired_poll_may_come_back_at_once,
                           a_publication_is_answered_with_its_id,
                           a_publication_without_id_is_an_internal_error,

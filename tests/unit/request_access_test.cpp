@@ -55,7 +55,7 @@ START_TEST(a_route_carries_the_session) {
 }
 END_TEST
 
-START_TEST(while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wait) {
+START_TEST(while_revocation_is_unknown_only_a_stream_can_wait) {
   const struct {
     const char* method;
     const char* path;
@@ -100,7 +100,7 @@ START_TEST(the_time_is_that_of_the_request) {
 }
 END_TEST
 
-START_TEST(a_bad_token_is_refused_even_where_none_is_needed) {
+START_TEST(a_bad_token_is_rejected_even_where_none_is_needed) {
   Scene scene;
   for (const char* method : {"GET", "HEAD", "POST"}) {
     scene.request().method = method;
@@ -115,7 +115,7 @@ START_TEST(a_bad_token_is_refused_even_where_none_is_needed) {
 END_TEST
 
 // Each row also has all faults of the rows below it.
-START_TEST(the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters) {
+START_TEST(the_error_is_the_first_of_path_method_early_data_token_origin_names_grants_parameters) {
   Scene scene;
   scene.claims(R"("sub":"10","exp":1)");
   scene.access.rules.token.audience = "us";
@@ -147,7 +147,7 @@ START_TEST(the_complaint_is_the_first_of_path_method_earliness_token_origin_name
 }
 END_TEST
 
-START_TEST(early_data_is_refused_where_it_would_change_anything) {
+START_TEST(early_data_that_would_change_anything_is_rejected) {
   const struct {
     const char* method;
     const char* path;
@@ -179,7 +179,7 @@ START_TEST(early_data_is_refused_where_it_would_change_anything) {
 }
 END_TEST
 
-START_TEST(a_subscription_is_refused_before_its_parameters_are_read) {
+START_TEST(a_subscription_is_rejected_before_its_parameters_are_read) {
   Scene scene;
   scene.request().path = "/events/b/bad wait id";
   scene.request().query = "timeout=x";
@@ -193,7 +193,7 @@ START_TEST(a_subscription_is_refused_before_its_parameters_are_read) {
 }
 END_TEST
 
-START_TEST(one_refused_channel_refuses_all_and_is_named_in_the_requests_order) {
+START_TEST(one_rejected_channel_rejects_all_and_is_named_in_the_requests_order) {
   Scene scene;
   const struct {
     const char* path;
@@ -215,7 +215,7 @@ START_TEST(one_refused_channel_refuses_all_and_is_named_in_the_requests_order) {
 }
 END_TEST
 
-START_TEST(reading_asks_no_origin) {
+START_TEST(reading_needs_no_origin) {
   for (const char* method : {"GET", "HEAD"}) {
     Scene scene;
     scene.by_cookie();
@@ -227,7 +227,7 @@ START_TEST(reading_asks_no_origin) {
 }
 END_TEST
 
-START_TEST(publishing_by_header_asks_no_origin) {
+START_TEST(publishing_by_header_needs_no_origin) {
   Scene scene;
   scene.request().method = "POST";
   scene.request().path = "/events/p";
@@ -260,7 +260,7 @@ START_TEST(a_preflight_needs_no_token_and_no_channel) {
 }
 END_TEST
 
-START_TEST(options_without_the_signs_of_a_preflight_are_options_only) {
+START_TEST(options_without_preflight_headers_get_no_preflight_answer) {
   Scene scene;
   scene.request() = request_for("OPTIONS", "/events/a");
   assert_text(told(scene.result()), "");
@@ -295,17 +295,17 @@ int main() {
   return run("request_access",
              {
                  a_route_carries_the_session,
-                 while_nobody_knows_whether_the_token_was_revoked_only_a_stream_can_wait,
+                 while_revocation_is_unknown_only_a_stream_can_wait,
                  the_time_is_that_of_the_request,
-                 a_bad_token_is_refused_even_where_none_is_needed,
-                 the_complaint_is_the_first_of_path_method_earliness_token_origin_names_grants_parameters,
-                 early_data_is_refused_where_it_would_change_anything,
-                 a_subscription_is_refused_before_its_parameters_are_read,
-                 one_refused_channel_refuses_all_and_is_named_in_the_requests_order,
-                 reading_asks_no_origin,
-                 publishing_by_header_asks_no_origin,
+                 a_bad_token_is_rejected_even_where_none_is_needed,
+                 the_error_is_the_first_of_path_method_early_data_token_origin_names_grants_parameters,
+                 early_data_that_would_change_anything_is_rejected,
+                 a_subscription_is_rejected_before_its_parameters_are_read,
+                 one_rejected_channel_rejects_all_and_is_named_in_the_requests_order,
+                 reading_needs_no_origin,
+                 publishing_by_header_needs_no_origin,
                  a_preflight_needs_no_token_and_no_channel,
-                 options_without_the_signs_of_a_preflight_are_options_only,
+                 options_without_preflight_headers_get_no_preflight_answer,
                  a_query_that_cannot_be_decoded_is_a_bad_request,
              });
 }

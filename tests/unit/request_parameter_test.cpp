@@ -22,7 +22,7 @@ START_TEST(the_cursor_comes_from_the_query_under_three_names) {
 END_TEST
 
 // Of several cursors the one that a client's library adds counts.
-START_TEST(of_several_cursors_the_librarys_counts) {
+START_TEST(the_librarys_cursor_counts_among_several) {
   const struct {
     const char* header;
     const char* query;
@@ -84,7 +84,7 @@ START_TEST(a_query_has_64_parameters_at_most) {
 }
 END_TEST
 
-START_TEST(a_bad_cursor_is_refused_wherever_it_is) {
+START_TEST(a_bad_cursor_is_rejected_wherever_it_is) {
   Request request = get(kPath);
   request.last_event_id = "-1";
   assert_text(complaint(request), "400 Invalid Last-Event-ID");
@@ -121,7 +121,7 @@ START_TEST(a_flavor_wins_over_accept_and_its_header_over_the_query) {
 }
 END_TEST
 
-START_TEST(unknown_flavors_are_refused) {
+START_TEST(unknown_flavors_are_rejected) {
   assert_text(complaint(get(kPath, "flavor=websocket")), "400 Unknown flavor 'websocket'");
   assert_text(complaint(get(kPath, "flavor=Poll")), "400 Unknown flavor 'Poll'");
   Request request = get(kPath);
@@ -142,7 +142,7 @@ START_TEST(types_and_not_types_make_the_filter) {
 }
 END_TEST
 
-START_TEST(bad_filters_are_refused) {
+START_TEST(bad_filters_are_rejected) {
   assert_text(complaint(get(kPath, "types=a&not_types=b")), "400 Give either types or not_types");
   for (const char* query : {"types=a,,b", "types=,", "types=a%0Ab", "not_types=a%7F", "types=%00"}) {
     assert_text(complaint(get(kPath, query)), "400 Invalid event type", query);
@@ -182,7 +182,7 @@ START_TEST(the_timeout_is_a_number_of_seconds) {
 }
 END_TEST
 
-START_TEST(bad_timeouts_are_refused) {
+START_TEST(bad_timeouts_are_rejected) {
   for (const char* query :
        {"timeout=-1", "timeout=%2B1", "timeout=1e3", "timeout=inf", "timeout=nan", "timeout=0x10", "timeout=1s",
         "timeout=.5", "timeout=+1", "timeout=1,5", "timeout=1.5.5", "timeout=abc", "timeout=-0"}) {
@@ -211,18 +211,18 @@ END_TEST
 int main() {
   return run("request_parameter", {
                                       the_cursor_comes_from_the_query_under_three_names,
-                                      of_several_cursors_the_librarys_counts,
+                                      the_librarys_cursor_counts_among_several,
                                       any_other_known_parameter_is_given_once,
                                       a_query_has_64_parameters_at_most,
-                                      a_bad_cursor_is_refused_wherever_it_is,
+                                      a_bad_cursor_is_rejected_wherever_it_is,
                                       accept_chooses_the_event_stream,
                                       a_flavor_wins_over_accept_and_its_header_over_the_query,
-                                      unknown_flavors_are_refused,
+                                      unknown_flavors_are_rejected,
                                       types_and_not_types_make_the_filter,
-                                      bad_filters_are_refused,
+                                      bad_filters_are_rejected,
                                       the_envelope_is_1_or_0,
                                       the_timeout_is_a_number_of_seconds,
-                                      bad_timeouts_are_refused,
+                                      bad_timeouts_are_rejected,
                                       unknown_parameters_are_ignored_but_not_bad_encoding,
                                       access_is_checked_before_parameters,
                                   });

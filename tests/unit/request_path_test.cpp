@@ -131,14 +131,14 @@ START_TEST(the_third_segment_is_the_wait_id) {
 }
 END_TEST
 
-START_TEST(an_empty_wait_id_is_none) {
+START_TEST(an_empty_wait_id_counts_as_absent) {
   assert_text(subscription(get("/events/a/")).wait_id, "");
   assert_text(joined(subscription(get("/events/a,b/", "last_event_id=0")).channels), "a,b");
   assert_text(publication(request_for("POST", "/events/a/")).channel, "a");
 }
 END_TEST
 
-START_TEST(bad_wait_ids_are_refused) {
+START_TEST(bad_wait_ids_are_rejected) {
   for (const std::string& wait_id : {std::string(129, 'w'), std::string("a b"), std::string("a,b"), std::string("é"),
                                      std::string("a\n"), std::string("a\0b", 3), std::string("*")}) {
     assert_text(complaint(get("/events/a/" + wait_id)), "400 Invalid wait id", wait_id);
@@ -165,7 +165,7 @@ START_TEST(head_is_a_poll) {
 }
 END_TEST
 
-START_TEST(nobody_gets_in_without_a_rule) {
+START_TEST(without_a_rule_every_request_is_rejected) {
   RouteRules rules = open_rules();
   rules.access.subscribe = "";
   rules.access.publish = "";
@@ -187,7 +187,7 @@ START_TEST(listening_and_publishing_are_granted_apart) {
 }
 END_TEST
 
-START_TEST(the_first_refused_channel_of_the_request_is_named) {
+START_TEST(the_first_rejected_channel_of_the_request_is_named) {
   RouteRules rules = open_rules();
   rules.access.subscribe = "a b";
   assert_text(complaint(get("/events/a,z,b,c"), rules), "403 Not authorized for channel 'z'");
@@ -211,12 +211,12 @@ int main() {
                                  an_operators_pattern_decides,
                                  channels_have_a_limit_that_counts_each_once,
                                  the_third_segment_is_the_wait_id,
-                                 an_empty_wait_id_is_none,
-                                 bad_wait_ids_are_refused,
+                                 an_empty_wait_id_counts_as_absent,
+                                 bad_wait_ids_are_rejected,
                                  methods_have_their_routes,
                                  head_is_a_poll,
-                                 nobody_gets_in_without_a_rule,
+                                 without_a_rule_every_request_is_rejected,
                                  listening_and_publishing_are_granted_apart,
-                                 the_first_refused_channel_of_the_request_is_named,
+                                 the_first_rejected_channel_of_the_request_is_named,
                              });
 }

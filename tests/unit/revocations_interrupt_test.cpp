@@ -134,37 +134,37 @@ void at_every_instruction(const Prepare& prepare, const Write& write, const Hold
 
 // --- a slot that changes its user ---
 
-START_TEST(who_was_lifted_does_not_get_the_time_of_who_follows) {
+START_TEST(a_user_whose_revocation_ended_does_not_get_the_time_of_the_next_user) {
   at_every_instruction(
       [](Revocations& table) {
         table.set("short", 1000);
         table.set("short", 0);
       },
       [](Revocations& table) { table.set("long", kForEver); },
-      [](const Revocations& table, bool) { return !table.refuses("short", 0); });
+      [](const Revocations& table, bool) { return !table.rejects("short", 0); });
 }
 END_TEST
 
-START_TEST(nor_while_the_follower_is_half_in) {
+START_TEST(nor_while_the_next_user_is_half_written) {
   stop_writer_behind_every_store_of(
       [](Revocations& table) {
         table.set("short", 1000);
         table.set("short", 0);
       },
       [](Revocations& table) { table.set("long", kForEver); },
-      [](const Revocations& table, bool) { return !table.refuses("short", 0); });
+      [](const Revocations& table, bool) { return !table.rejects("short", 0); });
 }
 END_TEST
 
-START_TEST(who_follows_does_not_get_the_time_of_who_was_lifted) {
+START_TEST(the_next_user_does_not_get_the_time_of_the_former_one) {
   at_every_instruction([](Revocations& table) { table.set("long", kForEver); },
                        [](Revocations& table) {
                          table.set("long", 0);
                          table.set("short", 1000);
                        },
                        [](const Revocations& table, bool changed) {
-                         return !table.refuses("short", 1000) &&
-                                (!changed || (table.refuses("short", 999) && !table.refuses("long", 0)));
+                         return !table.rejects("short", 1000) &&
+                                (!changed || (table.rejects("short", 999) && !table.rejects("long", 0)));
                        });
 }
 END_TEST
@@ -174,8 +174,8 @@ START_TEST(a_changed_time_is_the_old_or_the_new_one) {
   at_every_instruction([](Revocations& table) { table.set("10", 0x1ffffffff); },
                        [](Revocations& table) { table.set("10", 0x200000000); },
                        [](const Revocations& table, bool changed) {
-                         return table.refuses("10", 0x1fffffffe) && !table.refuses("10", 0x200000000) &&
-                                (!changed || table.refuses("10", 0x1ffffffff));
+                         return table.rejects("10", 0x1fffffffe) && !table.rejects("10", 0x200000000) &&
+                                (!changed || table.rejects("10", 0x1ffffffff));
                        });
 }
 END_TEST
@@ -188,19 +188,19 @@ void fill(Revocations& table) {
   }
 }
 
-START_TEST(who_is_driven_out_is_refused_throughout) {
+START_TEST(a_user_who_loses_the_slot_stays_revoked) {
   at_every_instruction(
       fill, [](Revocations& table) { table.set("one more", kForEver); },
       [](const Revocations& table, bool changed) {
-        return table.refuses("user-0", 999) && (!changed || table.refuses("one more", 5000));
+        return table.rejects("user-0", 999) && (!changed || table.rejects("one more", 5000));
       });
 }
 END_TEST
 
-START_TEST(who_is_driven_out_does_not_get_the_time_of_who_follows) {
+START_TEST(a_user_who_loses_the_slot_does_not_get_the_time_of_the_next_user) {
   at_every_instruction(
       fill, [](Revocations& table) { table.set("one more", kForEver); },
-      [](const Revocations& table, bool) { return !table.refuses("user-0", 1000); });
+      [](const Revocations& table, bool) { return !table.rejects("user-0", 1000); });
 }
 END_TEST
 
@@ -208,11 +208,11 @@ END_TEST
 
 int main() {
   return run("revocations_interrupt", {
-                                          who_was_lifted_does_not_get_the_time_of_who_follows,
-                                          nor_while_the_follower_is_half_in,
-                                          who_follows_does_not_get_the_time_of_who_was_lifted,
+                                          a_user_whose_revocation_ended_does_not_get_the_time_of_the_next_user,
+                                          nor_while_the_next_user_is_half_written,
+                                          the_next_user_does_not_get_the_time_of_the_former_one,
                                           a_changed_time_is_the_old_or_the_new_one,
-                                          who_is_driven_out_is_refused_throughout,
-                                          who_is_driven_out_does_not_get_the_time_of_who_follows,
+                                          a_user_who_loses_the_slot_stays_revoked,
+                                          a_user_who_loses_the_slot_does_not_get_the_time_of_the_next_user,
                                       });
 }

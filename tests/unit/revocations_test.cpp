@@ -34,40 +34,40 @@ std::string user(std::size_t number) {
 
 // --- rejected tokens ---
 
-START_TEST(an_empty_table_refuses_nobody) {
+START_TEST(an_empty_table_rejects_no_token) {
   Table table;
   for (const std::int64_t issued : {std::int64_t{0}, std::int64_t{1}, kForEver, std::int64_t{-5}}) {
-    ck_assert(!table->refuses("10", issued));
+    ck_assert(!table->rejects("10", issued));
   }
 }
 END_TEST
 
-START_TEST(tokens_issued_before_are_refused) {
+START_TEST(tokens_issued_before_are_rejected) {
   Table table;
   table->set("10", 1000);
-  ck_assert(table->refuses("10", 999));
-  ck_assert(!table->refuses("10", 1000));
-  ck_assert(!table->refuses("10", 1001));
+  ck_assert(table->rejects("10", 999));
+  ck_assert(!table->rejects("10", 1000));
+  ck_assert(!table->rejects("10", 1001));
 }
 END_TEST
 
 START_TEST(a_token_that_does_not_say_when_is_old) {
   Table table;
   table->set("10", 1);
-  ck_assert(table->refuses("10", 0));
-  ck_assert(table->refuses("10", -7));
+  ck_assert(table->rejects("10", 0));
+  ck_assert(table->rejects("10", -7));
 }
 END_TEST
 
-START_TEST(others_are_not_refused) {
+START_TEST(others_are_not_rejected) {
   Table table;
   table->set("10", kForEver);
   for (const char* const other : {"1", "100", "", "1O", "10 ", "user:10"}) {
-    ck_assert(!table->refuses(other, 0));
+    ck_assert(!table->rejects(other, 0));
   }
   table->set(std::string(255, 'x'), kForEver);
-  ck_assert(table->refuses(std::string(255, 'x'), 5));
-  ck_assert(!table->refuses(std::string(254, 'x'), 5));
+  ck_assert(table->rejects(std::string(255, 'x'), 5));
+  ck_assert(!table->rejects(std::string(254, 'x'), 5));
 }
 END_TEST
 
@@ -75,32 +75,32 @@ START_TEST(the_last_call_for_a_user_counts) {
   Table table;
   table->set("10", 1000);
   table->set("10", 2000);
-  ck_assert(table->refuses("10", 1999));
+  ck_assert(table->rejects("10", 1999));
   table->set("10", 500);
-  ck_assert(!table->refuses("10", 500));
-  ck_assert(table->refuses("10", 499));
+  ck_assert(!table->rejects("10", 500));
+  ck_assert(table->rejects("10", 499));
   table->set("10", kForEver);
-  ck_assert(table->refuses("10", kForEver - 1));
+  ck_assert(table->rejects("10", kForEver - 1));
 }
 END_TEST
 
-START_TEST(zero_takes_the_entry_away) {
+START_TEST(zero_removes_the_entry) {
   Table table;
   table->set("10", kForEver);
   table->set("10", 0);
-  ck_assert(!table->refuses("10", 0));
+  ck_assert(!table->rejects("10", 0));
   table->set("11", 0);
-  ck_assert(!table->refuses("11", 0));
+  ck_assert(!table->rejects("11", 0));
   table->set("10", 1000);
-  ck_assert(table->refuses("10", 999));
+  ck_assert(table->rejects("10", 999));
   table->set("10", -1);  // a time before 1970
-  ck_assert(!table->refuses("10", 0));
+  ck_assert(!table->rejects("10", 0));
 }
 END_TEST
 
 // --- room ---
 
-START_TEST(what_was_taken_away_leaves_room) {
+START_TEST(a_removed_entry_leaves_room) {
   Table table(16);
   for (std::size_t i = 0; i < 1000; ++i) {
     table->set(user(i), kForEver);
@@ -108,9 +108,9 @@ START_TEST(what_was_taken_away_leaves_room) {
       table->set(user(i - 15), 0);
     }
   }
-  ck_assert(!table->refuses("somebody else", 0));
+  ck_assert(!table->rejects("somebody else", 0));
   for (std::size_t i = 985; i < 1000; ++i) {
-    ck_assert(table->refuses(user(i), 5));
+    ck_assert(table->rejects(user(i), 5));
   }
 }
 END_TEST
@@ -120,43 +120,43 @@ START_TEST(being_set_again_takes_no_room) {
   for (std::int64_t time = 1; time < 1000; ++time) {
     table->set(user(time % 16), time);
   }
-  ck_assert(!table->refuses("somebody else", 0));
+  ck_assert(!table->rejects("somebody else", 0));
   for (std::size_t i = 0; i < 16; ++i) {
-    ck_assert(table->refuses(user(i), 900));
+    ck_assert(table->rejects(user(i), 900));
   }
 }
 END_TEST
 
-START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refused) {
+START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_rejected) {
   Table table(16);
   for (std::size_t i = 0; i < 16; ++i) {
     table->set(user(i), static_cast<std::int64_t>(1000 + i));
   }
-  ck_assert(!table->refuses("somebody else", 0));
+  ck_assert(!table->rejects("somebody else", 0));
   table->set("one more", 5000);
-  ck_assert(table->refuses("one more", 4999));
-  ck_assert(table->refuses(user(0), 999));  // the user who lost the slot
-  ck_assert(table->refuses("somebody else", 999));
-  ck_assert(!table->refuses("somebody else", 1000));
+  ck_assert(table->rejects("one more", 4999));
+  ck_assert(table->rejects(user(0), 999));  // the user who lost the slot
+  ck_assert(table->rejects("somebody else", 999));
+  ck_assert(!table->rejects("somebody else", 1000));
   for (std::size_t i = 1; i < 16; ++i) {
-    ck_assert(table->refuses(user(i), static_cast<std::int64_t>(1000 + i - 1)));
-    ck_assert(!table->refuses(user(i), static_cast<std::int64_t>(1000 + i)));
+    ck_assert(table->rejects(user(i), static_cast<std::int64_t>(1000 + i - 1)));
+    ck_assert(!table->rejects(user(i), static_cast<std::int64_t>(1000 + i)));
   }
 }
 END_TEST
 
-START_TEST(a_new_entry_that_is_the_oldest_goes_itself) {
+START_TEST(a_new_entry_that_is_the_oldest_is_dropped) {
   Table table(16);
   for (std::size_t i = 0; i < 16; ++i) {
     table->set(user(i), 1000);
   }
   table->set("one more", 500);
-  ck_assert(table->refuses("one more", 499));
-  ck_assert(!table->refuses("one more", 500));
-  ck_assert(table->refuses("somebody else", 499));
-  ck_assert(!table->refuses("somebody else", 500));
+  ck_assert(table->rejects("one more", 499));
+  ck_assert(!table->rejects("one more", 500));
+  ck_assert(table->rejects("somebody else", 499));
+  ck_assert(!table->rejects("somebody else", 500));
   for (std::size_t i = 0; i < 16; ++i) {
-    ck_assert(table->refuses(user(i), 999));
+    ck_assert(table->rejects(user(i), 999));
   }
 }
 END_TEST
@@ -166,15 +166,15 @@ START_TEST(the_floor_does_not_sink) {
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 1000);
   }
-  ck_assert(table->refuses("somebody else", 999));
+  ck_assert(table->rejects("somebody else", 999));
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 0);
   }
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 10);
   }
-  ck_assert(table->refuses("somebody else", 999));
-  ck_assert(!table->refuses("somebody else", 1000));
+  ck_assert(table->rejects("somebody else", 999));
+  ck_assert(!table->rejects("somebody else", 1000));
 }
 END_TEST
 
@@ -188,21 +188,21 @@ START_TEST(nothing_is_forgotten_when_there_are_too_many) {
     times.push_back(static_cast<std::int64_t>(random >> 40) + 1);
     table->set(user(i), times.back());
     for (std::size_t k = 0; k <= i; k += 1 + i / 50) {
-      ck_assert(table->refuses(user(k), times[k] - 1));
+      ck_assert(table->rejects(user(k), times[k] - 1));
     }
   }
 }
 END_TEST
 
 // A user has a slot in either of two blocks, so that no block is full long before the others.
-START_TEST(the_module_s_table_holds_14000_users_who_are_out_for_good) {
+START_TEST(the_modules_table_has_room_for_14000_users) {
   Table table(16384);
   for (std::size_t i = 0; i < 14000; ++i) {
     table->set(user(i), kForEver);
   }
-  ck_assert(!table->refuses("somebody else", 0));
+  ck_assert(!table->rejects("somebody else", 0));
   for (std::size_t i = 0; i < 14000; ++i) {
-    ck_assert(table->refuses(user(i), 5));
+    ck_assert(table->rejects(user(i), 5));
   }
 }
 END_TEST
@@ -217,7 +217,7 @@ START_TEST(a_table_is_attached_by_its_size_only) {
   ck_assert(!other.attach(table.memory.data(), 32));
   ck_assert(other.attach(table.memory.data(), 64));
   table->set("10", 1000);
-  ck_assert(other.refuses("10", 999));
+  ck_assert(other.rejects("10", 999));
 }
 END_TEST
 
@@ -228,7 +228,7 @@ START_TEST(create_empties_the_table) {
   }
   table->create(table.memory.data(), table.slots);
   for (std::size_t i = 0; i < 20; ++i) {
-    ck_assert(!table->refuses(user(i), 0));
+    ck_assert(!table->rejects(user(i), 0));
   }
 }
 END_TEST
@@ -262,9 +262,9 @@ START_TEST(a_slot_is_never_read_half) {
   const auto enough = [&] { return shared.progress.load() > 1000 && refused > 100 && let_in > 100; };
   for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) {
     for (int i = 0; i < 1000; ++i) {
-      ck_assert(!table->refuses("short", 1000));
-      ck_assert(!table->refuses("somebody else", 0));
-      ++(table->refuses("long", 5000) ? refused : let_in);
+      ck_assert(!table->rejects("short", 1000));
+      ck_assert(!table->rejects("somebody else", 0));
+      ++(table->rejects("long", 5000) ? refused : let_in);
     }
   }
   shared.stop = true;
@@ -286,11 +286,11 @@ int revoke_all(Table& table, Shared& shared) {
 void expect_all_refused(Table& table, const Shared& shared) {
   const std::uint64_t done = shared.progress.load();
   for (std::uint64_t back = 0; back < 60 && back < done; ++back) {
-    ck_assert(table->refuses(user(done - back), static_cast<std::int64_t>(done - back) * 10 - 1));
+    ck_assert(table->rejects(user(done - back), static_cast<std::int64_t>(done - back) * 10 - 1));
   }
 }
 
-START_TEST(a_reader_misses_nobody_while_slots_change_hands) {
+START_TEST(a_reader_misses_no_revocation_while_slots_change_their_users) {
   Table table(32);
   const SharedMemory memory(sizeof(Shared));
   auto& shared = *static_cast<Shared*>(memory.data());
@@ -318,15 +318,15 @@ START_TEST(killed_writers_leave_a_table_that_works) {
     }
     victim.kill_and_reap();
     expect_all_refused(table, shared);
-    ck_assert(!table->refuses("somebody else", kForEver));
+    ck_assert(!table->rejects("somebody else", kForEver));
     table->set("10", kForEver);
-    ck_assert(table->refuses("10", kForEver - 1));
+    ck_assert(table->rejects("10", kForEver - 1));
     table->set("10", 0);
   }
 }
 END_TEST
 
-START_TEST(a_stopped_writer_holds_no_reader_up) {
+START_TEST(a_stopped_writer_blocks_no_reader) {
   Table table(32);
   const SharedMemory memory(sizeof(Shared));
   auto& shared = *static_cast<Shared*>(memory.data());
@@ -349,24 +349,24 @@ END_TEST
 
 int main() {
   return run("revocations", {
-                                an_empty_table_refuses_nobody,
-                                tokens_issued_before_are_refused,
+                                an_empty_table_rejects_no_token,
+                                tokens_issued_before_are_rejected,
                                 a_token_that_does_not_say_when_is_old,
-                                others_are_not_refused,
+                                others_are_not_rejected,
                                 the_last_call_for_a_user_counts,
-                                zero_takes_the_entry_away,
-                                what_was_taken_away_leaves_room,
+                                zero_removes_the_entry,
+                                a_removed_entry_leaves_room,
                                 being_set_again_takes_no_room,
-                                without_room_the_oldest_goes_and_all_tokens_from_before_it_are_refused,
-                                a_new_entry_that_is_the_oldest_goes_itself,
+                                without_room_the_oldest_goes_and_all_tokens_from_before_it_are_rejected,
+                                a_new_entry_that_is_the_oldest_is_dropped,
                                 the_floor_does_not_sink,
                                 nothing_is_forgotten_when_there_are_too_many,
-                                the_module_s_table_holds_14000_users_who_are_out_for_good,
+                                the_modules_table_has_room_for_14000_users,
                                 a_table_is_attached_by_its_size_only,
                                 create_empties_the_table,
                                 a_slot_is_never_read_half,
-                                a_reader_misses_nobody_while_slots_change_hands,
+                                a_reader_misses_no_revocation_while_slots_change_their_users,
                                 killed_writers_leave_a_table_that_works,
-                                a_stopped_writer_holds_no_reader_up,
+                                a_stopped_writer_blocks_no_reader,
                             });
 }

@@ -33,7 +33,7 @@ START_TEST(a_new_ring_is_empty) {
 }
 END_TEST
 
-START_TEST(an_event_comes_back_as_it_was_appended) {
+START_TEST(an_event_is_read_as_it_was_appended) {
   TestRing test;
   const std::uint64_t start = test.ring.snapshot().head_pos;
   const EventView event{434, "cheese", 1406125522481000, "cheese_created", "{\"pieces\":92}"};
@@ -54,7 +54,7 @@ START_TEST(an_event_comes_back_as_it_was_appended) {
 }
 END_TEST
 
-START_TEST(texts_of_every_length_come_back) {
+START_TEST(texts_of_every_length_are_read_back) {
   TestRing test;
   for (std::size_t size = 0; size < 40; ++size) {
     const std::string text(size, 'x');
@@ -106,7 +106,7 @@ START_TEST(the_floor_is_the_id_of_the_newest_event_that_was_overwritten) {
 }
 END_TEST
 
-START_TEST(memory_of_the_size_asked_for_is_used) {
+START_TEST(memory_of_the_requested_size_is_used) {
   // The number of buckets doubles at powers of two.
   for (const std::size_t data : {65536, 65544, 100000, 131064, 131072, 131080, 261640, 262136, 262144, 300000}) {
     TestRing test(data);
@@ -292,7 +292,7 @@ START_TEST(an_attached_ring_reads_and_writes_the_same_events) {
 }
 END_TEST
 
-START_TEST(attach_refuses_what_is_no_ring_of_this_kind) {
+START_TEST(attach_rejects_memory_without_a_ring_of_this_layout) {
   TestRing test;
   Ring other;
   const SharedMemory nothing(test.memory.size());
@@ -309,7 +309,7 @@ START_TEST(attach_refuses_what_is_no_ring_of_this_kind) {
 }
 END_TEST
 
-START_TEST(create_refuses_memory_that_is_too_small) {
+START_TEST(create_rejects_memory_that_is_too_small) {
   const SharedMemory memory(Ring::memory_size(0));
   Ring ring;
   ck_assert(!ring.create(memory.data(), memory.size() - 8, {}));
@@ -317,7 +317,7 @@ START_TEST(create_refuses_memory_that_is_too_small) {
 }
 END_TEST
 
-START_TEST(recover_changes_nothing_when_nobody_was_killed) {
+START_TEST(recover_changes_nothing_if_no_writer_was_killed) {
   TestRing test;
   append_next(test.ring, 700);
   const Ring::Snapshot before = test.ring.snapshot();
@@ -328,7 +328,7 @@ START_TEST(recover_changes_nothing_when_nobody_was_killed) {
 }
 END_TEST
 
-START_TEST(recover_empties_a_ring_whose_entries_make_no_sense) {
+START_TEST(recover_empties_a_ring_with_damaged_entries) {
   TestRing test;
   append_next(test.ring, 700);
   const std::uint64_t last_id = test.ring.snapshot().last_id;
@@ -348,12 +348,12 @@ END_TEST
 int main() {
   return run("ring", {
                          a_new_ring_is_empty,
-                         an_event_comes_back_as_it_was_appended,
-                         texts_of_every_length_come_back,
+                         an_event_is_read_as_it_was_appended,
+                         texts_of_every_length_are_read_back,
                          ids_not_greater_than_the_newest_are_ignored,
                          the_ring_stays_sound_while_it_wraps_many_times,
                          the_floor_is_the_id_of_the_newest_event_that_was_overwritten,
-                         memory_of_the_size_asked_for_is_used,
+                         memory_of_the_requested_size_is_used,
                          an_event_of_a_quarter_of_the_ring_fits,
                          an_event_too_large_empties_the_ring_and_keeps_the_epoch,
                          a_name_too_long_for_an_entry_counts_as_too_large,
@@ -365,9 +365,9 @@ int main() {
                          a_position_that_never_was_one_is_lost,
                          reset_voids_positions_and_begins_a_new_epoch,
                          an_attached_ring_reads_and_writes_the_same_events,
-                         attach_refuses_what_is_no_ring_of_this_kind,
-                         create_refuses_memory_that_is_too_small,
-                         recover_changes_nothing_when_nobody_was_killed,
-                         recover_empties_a_ring_whose_entries_make_no_sense,
+                         attach_rejects_memory_without_a_ring_of_this_layout,
+                         create_rejects_memory_that_is_too_small,
+                         recover_changes_nothing_if_no_writer_was_killed,
+                         recover_empties_a_ring_with_damaged_entries,
                      });
 }

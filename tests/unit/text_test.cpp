@@ -41,7 +41,7 @@ START_TEST(every_code_point_but_surrogates_is_valid_utf8) {
 }
 END_TEST
 
-START_TEST(overlong_cut_and_stray_bytes_are_no_utf8) {
+START_TEST(overlong_cut_and_stray_bytes_are_not_utf8) {
   for (const char* text : {"\x80",
                            "\xbf",
                            "\xc0\x80",
@@ -99,7 +99,7 @@ START_TEST(percent_and_plus_are_decoded) {
 }
 END_TEST
 
-START_TEST(what_cannot_be_decoded_is_refused) {
+START_TEST(undecodable_text_is_rejected) {
   for (const char* text : {"%", "%4", "a%", "%zz", "%4g", "%g4", "%%41", "%u0041", "%ff", "%C3", "%C3x", "\xff",
                            "%ED%A0%80", "% 41", "%-1"}) {
     assert_that(!form_decode(text), text);
@@ -127,7 +127,7 @@ START_TEST(forms_are_pairs_in_their_order) {
 }
 END_TEST
 
-START_TEST(one_bad_pair_refuses_the_whole_form) {
+START_TEST(one_bad_pair_rejects_the_whole_form) {
   for (const char* text : {"a=1&b=%zz", "%zz=1&a=1", "a=%", "a=1&%"}) {
     assert_text(fields_of(text), "Invalid encoding in the form", text);
   }
@@ -158,12 +158,12 @@ END_TEST
 int main() {
   return run("text", {
                          every_code_point_but_surrogates_is_valid_utf8,
-                         overlong_cut_and_stray_bytes_are_no_utf8,
+                         overlong_cut_and_stray_bytes_are_not_utf8,
                          control_characters_are_ascii_below_space_and_delete,
                          percent_and_plus_are_decoded,
-                         what_cannot_be_decoded_is_refused,
+                         undecodable_text_is_rejected,
                          forms_are_pairs_in_their_order,
-                         one_bad_pair_refuses_the_whole_form,
+                         one_bad_pair_rejects_the_whole_form,
                          a_form_has_64_fields_at_most,
                          in_paths_a_plus_is_a_plus_and_any_bytes_are_allowed,
                      });

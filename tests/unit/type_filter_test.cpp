@@ -36,7 +36,7 @@ START_TEST(all_but_the_types_listed_pass) {
 }
 END_TEST
 
-START_TEST(what_speaks_about_the_stream_always_passes) {
+START_TEST(types_of_pgevents_always_pass) {
   ck_assert((TypeFilter{false, {"a"}}.passes("pgevents.reset")));
   ck_assert((TypeFilter{true, {"pgevents.reset"}}.passes("pgevents.reset")));
   ck_assert(!(TypeFilter{false, {"a"}}.passes("pgevents")));
@@ -51,6 +51,6 @@ int main() {
                                 without_types_everything_passes,
                                 only_the_types_listed_pass,
                                 all_but_the_types_listed_pass,
-                                what_speaks_about_the_stream_always_passes,
+                                types_of_pgevents_always_pass,
                             });
 }

@@ -54,7 +54,7 @@ START_TEST(a_wait_id_is_busy_for_all_processes) {
 }
 END_TEST
 
-START_TEST(only_the_holder_releases_a_wait_id) {
+START_TEST(only_the_owner_releases_a_wait_id) {
   Table table;
   std::uint32_t slot = 0;
   std::uint32_t other = 0;
@@ -90,7 +90,7 @@ START_TEST(a_full_table_has_no_room_until_one_is_released) {
 }
 END_TEST
 
-START_TEST(a_table_full_of_dead_holders_has_room) {
+START_TEST(a_table_full_of_dead_owners_has_room) {
   Table table(16);
   const std::uint64_t dead = owner_word(dead_pid(), 1);
   std::uint32_t slot = 0;
@@ -103,7 +103,7 @@ START_TEST(a_table_full_of_dead_holders_has_room) {
 }
 END_TEST
 
-START_TEST(a_release_does_not_hide_those_who_came_later) {
+START_TEST(a_release_does_not_hide_later_wait_ids) {
   Table table(16);
   std::vector<std::uint32_t> slots(16);
   for (std::uint32_t i = 0; i < 16; ++i) {
@@ -216,7 +216,7 @@ START_TEST(killed_processes_leave_a_table_that_works) {
 }
 END_TEST
 
-START_TEST(a_stopped_process_holds_nobody_up) {
+START_TEST(a_stopped_process_blocks_no_other) {
   Table table(16);
   const SharedMemory memory(sizeof(std::atomic<std::uint64_t>));
   auto& rounds = *static_cast<std::atomic<std::uint64_t>*>(memory.data());
@@ -244,15 +244,15 @@ int main() {
   return run("wait_ids", {
                              a_wait_id_in_use_is_busy_until_it_is_released,
                              a_wait_id_is_busy_for_all_processes,
-                             only_the_holder_releases_a_wait_id,
+                             only_the_owner_releases_a_wait_id,
                              the_wait_id_of_a_dead_process_is_free,
                              a_full_table_has_no_room_until_one_is_released,
-                             a_table_full_of_dead_holders_has_room,
-                             a_release_does_not_hide_those_who_came_later,
+                             a_table_full_of_dead_owners_has_room,
+                             a_release_does_not_hide_later_wait_ids,
                              a_table_is_attached_by_its_size_only,
                              one_of_many_gets_a_wait_id,
                              a_wait_id_is_held_by_one_at_a_time,
                              killed_processes_leave_a_table_that_works,
-                             a_stopped_process_holds_nobody_up,
+                             a_stopped_process_blocks_no_other,
                          });
 }
