@@ -1,6 +1,6 @@
-# Compiler flags for the module's C++ objects only. nginx's own CFLAGS also serve C files, for which -std=c++17 is an
-# error. The objects are named one by one, because other modules may have a folder `core` as well. PGEVENTS_CXXFLAGS,
-# from the environment of configure, adds flags (sanitizers, for example).
+# Compiler flags for the module's C++ objects only: nginx's own CFLAGS also apply to C files, which reject -std=c++17,
+# and other modules may have a folder `core` as well, so the objects are listed one by one. PGEVENTS_CXXFLAGS, from the
+# environment of configure, adds more (sanitizers, say).
 
 pgevents_objs=
 for pgevents_src in $pgevents_srcs
