@@ -1,5 +1,5 @@
-// What signed tokens say: the input's first line becomes the header of a token, the rest its payload, and both get a
-// good HS256 signature, so that all behind the signature's check is reached.
+// Claims of signed tokens: the input's first line becomes the header of a token, the rest its payload, and both get a
+// good HS256 signature, so that the input reaches all code after the signature's check.
 #include <cmath>
 #include <cstdlib>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kTellingBytes = 12;
 constexpr char kKid[] = "secret";
 
-// The secret twice: by its name, beside another key, and as the only key, without a name.
+// The secret twice: with a name, beside another key, and as the only key, without a name.
 struct Keys {
   JwtKeys named;
   JwtKeys unnamed;
@@ -29,7 +29,7 @@ struct Keys {
   }
 };
 
-// The raw value of an object's member; empty when there is none.
+// The raw value of an object's member; empty if it has none.
 std::string_view member(std::string_view object, std::string_view wanted) {
   std::string_view found;
   json_members(object, [&](const std::string& name, std::string_view value) {
@@ -40,7 +40,7 @@ std::string_view member(std::string_view object, std::string_view wanted) {
   return found;
 }
 
-// A token that names no key is tried with all; one that names a key, with the keys of this name only.
+// A token without a `kid` is tried with all keys, one with a `kid` with the keys of this name only.
 void check_kid(std::string_view header, std::string_view name_of_key) {
   const std::string_view kid = member(header, "kid");
   require(kid.empty() || json_string(kid) == name_of_key, "the \"kid\" is that of the key", header);
@@ -48,7 +48,7 @@ void check_kid(std::string_view header, std::string_view name_of_key) {
 
 void check_header(std::string_view header, std::string_view name_of_key) {
   require(json_string(member(header, "alg")) == "HS256", "the algorithm is that of the key", header);
-  require(member(header, "crit").empty(), "nothing has to be understood that is not", header);
+  require(member(header, "crit").empty(), "a token with crit is rejected", header);
   check_kid(header, name_of_key);
 }
 
@@ -90,7 +90,7 @@ void check_claims(std::string_view payload, const Claims& claims) {
   check_patterns(member(grants, "publish"), claims.publish);
 }
 
-// No text of a refused token may come back, neither to the client nor into the log.
+// No text of a rejected token may be repeated, neither to the client nor in the log.
 void check_fault(std::string_view json, const TokenFault& fault) {
   json_members(json, [&fault](const std::string&, std::string_view value) {
     const auto text = json_string(value);
@@ -123,7 +123,7 @@ struct Verdicts {
 Verdicts check(std::string_view header, std::string_view payload) {
   static Keys keys;
   static double now = 0;
-  now += 100;  // past the cache's minute
+  now += 100;  // after the cache's minute
   const Verdicts verdicts = {check_verdict(keys.named, kKid, header, payload, now),
                              check_verdict(keys.unnamed, "", header, payload, now)};
   const bool names_none = json_valid(header) && member(header, "kid").empty();
@@ -131,7 +131,7 @@ Verdicts check(std::string_view header, std::string_view payload) {
   return verdicts;
 }
 
-// Good tokens are accepted; those that name a key, only where it is.
+// Good tokens are accepted; those with a `kid` only by keys of that name.
 bool check_sorts() {
   struct Row {
     const char* prefix;
@@ -145,7 +145,7 @@ bool check_sorts() {
   };
   for (const auto& [prefix, wanted, at_least] : kRows) {
     const auto files = corpus_files("claims", prefix);
-    require(files.size() >= at_least, "there are tokens of each sort", prefix);
+    require(files.size() >= at_least, "the corpus has tokens of each kind", prefix);
     for (const std::string& file : files) {
       const std::string text = corpus_file(file);
       std::string_view payload = text;

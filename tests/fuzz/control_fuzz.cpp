@@ -2,7 +2,7 @@
 #include "core/wire/control.hpp"
 
 #include <jansson.h>
-#undef json_is_number  // ours is meant
+#undef json_is_number  // the name of our function
 
 #include <map>
 
@@ -29,7 +29,7 @@ void fuzz(std::string_view input) {
   }
   const bool revoked = control->kind == Control::Kind::kRevoked;
   require_equal(type.view(), revoked ? "pgevents.revoked" : "pgevents.disconnect", "the kind is that of the type");
-  require(name_is_sane(control->user), "there is a user", data.view());
+  require(name_is_sane(control->user), "the caller has a user", data.view());
 
   std::map<std::string, int> given;
   json_members(data.view(), [&given](const std::string& name, std::string_view) { ++given[name]; });
@@ -37,7 +37,7 @@ void fuzz(std::string_view input) {
 
   json_error_t error;
   json_t* const tree = json_loadb(input.data(), input.size(), 0, &error);
-  if (tree == nullptr) {  // jansson also refuses numbers of other members that it cannot convert
+  if (tree == nullptr) {  // jansson also rejects numbers of other members that it cannot convert
     require(json_valid(data.view()), "the data is JSON", data.view());
     return;
   }

@@ -1,4 +1,4 @@
-// cursor.hpp: the places in the log that clients name.
+// cursor.hpp: cursors as clients write them.
 #include "core/wire/cursor.hpp"
 
 #include "fuzzing.hpp"
@@ -11,11 +11,11 @@ void fuzz(std::string_view input) {
   if (!cursor) {
     return;
   }
-  require((cursor->kind == Cursor::Kind::kNow) == input.empty(), "only no text means from now on", input);
+  require((cursor->kind == Cursor::Kind::kNow) == input.empty(), "only an empty text means from now on", input);
   if (cursor->kind == Cursor::Kind::kNow) {
     return;
   }
-  require(cursor->id <= INT64_MAX, "an id is one of PostgreSQL's", input);
+  require(cursor->id <= INT64_MAX, "an id fits bigint", input);
   require(cursor->time_us >= 0 && cursor->time_us < 253402300800000000, "a time is before the year 10000", input);
   const auto again = parse_cursor(cursor_text(*cursor));
   require(again && again->kind == cursor->kind && again->id == cursor->id && again->time_us == cursor->time_us,

@@ -38,7 +38,7 @@ void check_fields(std::string_view text, const FormFields& fields) {
     require(utf8_valid(name) && utf8_valid(value), "fields are UTF-8", name);
     again += encoded(name) + '=' + encoded(value) + '&';
   }
-  require(next == fields.size(), "there is no field besides");
+  require(next == fields.size(), "a frame has no further field");
   FormFields read;
   require(!parse_form(again, "form", read) && read == fields, "encoding is undone by parsing", again);
 }
@@ -52,11 +52,11 @@ void fuzz(std::string_view input) {
     require(too_many ? fields.size() == kMaxParameters : !form_decode(input),
             "a form is refused only for what cannot be decoded, or is too much", input);
   } else {
-    require(fields.size() <= kMaxParameters, "a form has no more fields than it may");
+    require(fields.size() <= kMaxParameters, "a form has at most the allowed number of fields");
     check_fields(input, fields);
   }
   const auto characters = form_decode(encoded(input));
-  require(characters.has_value() == utf8_valid(input), "what is encoded can be decoded if it is UTF-8", input);
+  require(characters.has_value() == utf8_valid(input), "encoded UTF-8 can be decoded", input);
   require(!characters || *characters == input, "decoding is the reverse of encoding", input);
 }
 

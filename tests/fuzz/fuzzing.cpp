@@ -63,7 +63,7 @@ std::string_view take(std::string_view& rest, char end) {
 
 std::string corpus_file(const std::string& name) {
   std::ifstream file(std::string(PGEVENTS_CORPUS) + '/' + name, std::ios::binary);
-  require(file.is_open(), "the file of the corpus is there", name);
+  require(file.is_open(), "the file of the corpus exists", name);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 

@@ -1,5 +1,4 @@
-// Patterns and grants told a second time, as plainly as possible and without regard to speed, for the targets to
-// compare with.
+// A second implementation of patterns and grants, as plain as possible and without regard to speed, for comparison.
 #pragma once
 
 #include <string>
@@ -8,7 +7,7 @@
 
 namespace pgevents::fuzzing {
 
-// A realm as it stands in the names of channels.
+// The form of a realm in the names of channels.
 inline std::string realm_text(std::string realm) {
   for (std::size_t at = 0; (at = realm.find_first_of("=:", at)) != std::string::npos; at += 3) {
     realm.replace(at, 1, realm[at] == '=' ? "=3D" : "=3A");
@@ -16,7 +15,7 @@ inline std::string realm_text(std::string realm) {
   return realm;
 }
 
-// Whether one pattern stands for `name`: placeholders are replaced first and once, then the names are compared.
+// Whether one pattern matches `name`: placeholders are replaced first and once, then the names are compared.
 inline bool stands_for(const std::string& pattern, const Identity& identity, const std::string& name) {
   const bool wildcard = !pattern.empty() && pattern.back() == '*';
   const std::string text = wildcard ? pattern.substr(0, pattern.size() - 1) : pattern;

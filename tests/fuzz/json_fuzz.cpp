@@ -1,8 +1,8 @@
-// json_text.hpp: what is valid JSON, the members of objects and the characters of strings, with jansson as the judge.
+// json_text.hpp: what is valid JSON, the members of objects and the characters of strings, compared with jansson.
 #include "core/text/json_text.hpp"
 
 #include <jansson.h>
-#undef json_is_number  // ours is meant
+#undef json_is_number  // the name of our function
 
 #include <map>
 
@@ -23,7 +23,7 @@ Tree parse(std::string_view text, json_error_t& error) {
   return Tree(json_loadb(text.data(), text.size(), JSON_DECODE_ANY | JSON_ALLOW_NUL, &error));
 }
 
-// jansson converts numbers and characters, so it refuses valid texts that cannot be converted.
+// jansson converts numbers and characters, so it rejects valid texts that cannot be converted.
 bool beyond_jansson(std::string_view text, const json_error_t& error) {
   const auto code = json_error_code(&error);
   return code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
@@ -64,10 +64,10 @@ void check_valid(std::string_view text) {
   json_error_t error;
   const Tree tree = parse(text, error);
   if (!tree) {
-    require(!json_valid(text) || beyond_jansson(text, error), "what jansson refuses is not valid", error.text);
+    require(!json_valid(text) || beyond_jansson(text, error), "text that jansson rejects is not valid", error.text);
     return;
   }
-  require(json_valid(text), "what jansson reads is valid", text);
+  require(json_valid(text), "text that jansson reads is valid", text);
   if (json_is_object(tree.get())) {
     check_members(text, tree.get());
   } else {
@@ -85,7 +85,7 @@ void check_valid(std::string_view text) {
 }  // namespace
 
 void fuzz(std::string_view input) {
-  // jansson takes a NUL byte for the end of the text.
+  // For jansson a NUL byte ends the text.
   if (input.find('\0') == std::string_view::npos) {
     check_valid(input);
   } else {

@@ -32,7 +32,7 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
-// Neither JSON nor PEM, also behind an editor's byte order mark.
+// Neither JSON nor PEM, also after a byte order mark.
 bool is_secret(std::string_view text) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") {
     text.remove_prefix(3);
@@ -41,9 +41,9 @@ bool is_secret(std::string_view text) {
   return (start == std::string_view::npos || text[start] != '{') && !contains(text, "-----BEGIN");
 }
 
-// Words of the file that could be a secret, or a part of one, may not be in a message.
+// No message may contain words of the file that could be a secret or a part of one.
 void check_message(std::string_view text, const std::string& message) {
-  require(!message.empty(), "a refusal has a reason");
+  require(!message.empty(), "a rejection has a reason");
   const auto is_key_letter = [](char c) { return c > ' ' && c != '"' && c != ',' && c != ':'; };
   while (!text.empty()) {
     const auto end = std::find_if_not(text.begin(), text.end(), is_key_letter);
@@ -54,8 +54,8 @@ void check_message(std::string_view text, const std::string& message) {
 }
 
 void check_taken(JwtKeys& keys, std::string_view text, std::string_view alg) {
-  require(!keys.empty(), "a key that was taken is there");
-  require(!contains(text, "PRIVATE KEY-----") || is_secret(text) || contains(text, "{"), "no private key is taken",
+  require(!keys.empty(), "an accepted key is stored");
+  require(!contains(text, "PRIVATE KEY-----") || is_secret(text) || contains(text, "{"), "no private key is accepted",
           text);
   const std::string_view secret = without_line_end(text);
   const std::string token = hs256_token(kHeader, kPayload, secret);
@@ -63,16 +63,16 @@ void check_taken(JwtKeys& keys, std::string_view text, std::string_view alg) {
     require(secret.size() >= kLeastSecret, "a secret is long enough");
     require(accepts(keys, token) == (alg.empty() || alg == "HS256"), "a secret verifies what it signed", alg);
   } else {
-    // The file itself, which anybody may know when it holds a public key.
-    require(!accepts(keys, token), "a file of public keys is no secret", text);
-    require(!accepts(keys, hs256_token(kHeader, kPayload, text)), "a file of public keys is no secret", text);
+    // The file itself, which is not a secret if it contains a public key.
+    require(!accepts(keys, token), "a file of public keys is not a secret", text);
+    require(!accepts(keys, hs256_token(kHeader, kPayload, text)), "a file of public keys is not a secret", text);
   }
-  // HMAC fills keys up with NUL bytes, so that nothing and any number of them are the same key.
+  // HMAC fills keys up with NUL bytes, so an empty key and any number of NUL bytes are the same key.
   const bool all_nul = secret.find_first_not_of('\0') == std::string_view::npos;
-  require(all_nul || !accepts(keys, hs256_token(kHeader, kPayload, "")), "nothing is no secret");
-  require(!accepts(keys, hs256_token(R"({"alg":"none"})", kPayload, secret)), "the algorithm none is refused");
+  require(all_nul || !accepts(keys, hs256_token(kHeader, kPayload, "")), "an empty file is not a secret");
+  require(!accepts(keys, hs256_token(R"({"alg":"none"})", kPayload, secret)), "the algorithm none is rejected");
   const std::string signed_text = token.substr(0, token.rfind('.') + 1);
-  require(!accepts(keys, signed_text), "a token without signature is refused");
+  require(!accepts(keys, signed_text), "a token without a signature is rejected");
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ void fuzz(std::string_view input) {
   const Part text(input);
   JwtKeys keys;
   if (const auto fault = keys.add(text.view(), kid.view(), alg.view())) {
-    require(keys.empty(), "a file that is refused adds nothing", *fault);
+    require(keys.empty(), "a rejected file adds nothing", *fault);
     check_message(text.view(), *fault);
   } else {
     check_taken(keys, text.view(), alg.view());

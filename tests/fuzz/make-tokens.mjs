@@ -1,6 +1,5 @@
-// Makes the keys and signed tokens that the corpora begin with: node tests/fuzz/make-tokens.mjs
-// The private keys are forgotten at once; nobody can sign a further token with the public ones that stay. What stays is used
-// for nothing but fuzzing.
+// Makes the keys and signed tokens of the corpora: node tests/fuzz/make-tokens.mjs The private keys are discarded at
+// once, so no further token can be signed for the public keys that stay. These files are used for fuzzing only.
 import crypto from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 
@@ -38,7 +37,7 @@ function token(alg, header = {}, claims = payload) {
 
 for (const folder of ['token', 'keys']) mkdirSync(new URL(folder, corpus), { recursive: true });
 
-// What `keys` and `token` load, and what `token` has to accept.
+// Files that `keys` and `token` load, and tokens that `token` must accept.
 write('keys/secret', secret);
 for (const [name, { publicKey }] of Object.entries(pairs)) write(`keys/${name}.pem`, `\n\n${pem(publicKey)}`);
 const algorithms = ['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'];
@@ -46,7 +45,7 @@ for (const alg of algorithms) write(`token/signed-${alg.toLowerCase()}`, token(a
 write('token/signed-kid', token('ES256', { kid: 'second' }));
 write('token/signed-without-claims', token('HS256', { typ: 'JWT' }, {}));
 
-// What it has to refuse, one change each.
+// Tokens that it must reject, with one change each.
 const good = token('HS256');
 const [header, claims, mac] = good.split('.');
 const withPublicKey = `${header}.${claims}`;

@@ -1,4 +1,4 @@
-// name_pattern.hpp: an operator's pattern (the first line) against a name (all behind it).
+// name_pattern.hpp: an operator's pattern (the first line) and a name (the rest).
 #include <algorithm>
 
 #include "core/text/name_pattern.hpp"
@@ -26,8 +26,8 @@ const NamePattern& default_names() {
 void fuzz(std::string_view input) {
   const Part pattern(take(input, '\n'));
   const Part name(input);
-  require(default_names().matches(name.view()) == is_default_name(name.view()), "the default pattern is what it says",
-          name.view());
+  require(default_names().matches(name.view()) == is_default_name(name.view()),
+          "the default pattern matches its characters", name.view());
   std::string error;
   const auto names = NamePattern::compile(pattern.view(), error);
   require((names == nullptr) != error.empty(), "a pattern compiles or there is an error", error);

@@ -1,4 +1,4 @@
-// origin.hpp: an Origin (the first line) against the operator's rules (a line each).
+// origin.hpp: an Origin (the first line) and the operator's rules (a line each).
 #include "core/request/origin.hpp"
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace pgevents::fuzzing {
 
 namespace {
 
-// The one value of a header, empty when it is not there.
+// The only value of a header, empty if it is absent.
 std::string_view value_of(const std::vector<Header>& headers, std::string_view name) {
   std::string_view value;
   for (const Header& header : headers) {
@@ -30,10 +30,10 @@ void check_headers(const OriginRules& rules, std::string_view origin, bool named
   const auto credentials = value_of(headers, "Access-Control-Allow-Credentials");
   require(allowed.empty() || allowed == "*" || allowed == origin, "only this origin or any is allowed", allowed);
   require(credentials.empty() == (allowed.empty() || allowed == "*"), "credentials need an origin", allowed);
-  require((allowed == "*") <= rules.any(), "any origin is allowed only where the operator says so", origin);
+  require((allowed == "*") <= rules.any(), "`*` is sent only by a rule of the operator", origin);
   require(credentials.empty() || rules.allows(origin), "credentials need a rule", origin);
-  require(!named || value_of(headers, "Vary") == "Origin", "where origins are named answers depend on them", origin);
-  require(!rules.empty() || headers.empty(), "without rules nothing is said", origin);
+  require(!named || value_of(headers, "Vary") == "Origin", "answers vary if origins are named", origin);
+  require(!rules.empty() || headers.empty(), "without rules no header is sent", origin);
 
   const auto preflight = preflight_headers(&rules, origin, "GET");
   require(preflight.empty() == (origin.empty() || !(rules.any() || rules.allows(origin))),
@@ -63,7 +63,7 @@ void fuzz(std::string_view input) {
     exact = exact || rule.view() == origin.view();
     require(rules.allows(rule.view()), "a named origin is allowed", rule.view());
   }
-  require(rules.any() == any && rules.empty() == !(any || named), "the rules know what they hold");
+  require(rules.any() == any && rules.empty() == !(any || named), "the rules report their content");
   require(!exact || rules.allows(origin.view()), "a named origin stays allowed", origin.view());
   check_headers(rules, origin.view(), named);
   require(cors_headers(nullptr, origin.view()).empty(), "no rules, no headers");

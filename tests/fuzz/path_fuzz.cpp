@@ -1,5 +1,5 @@
-// split_path(): what a client sent against the path that the web server made of it. The input's lines: what stands
-// before the path, the path, what the client sent.
+// split_path(): the client's form of a path and the web server's. The input's lines: the mount, the path, the client's
+// form.
 #include "core/request/path.hpp"
 #include "core/text/url.hpp"
 #include "fuzzing.hpp"
@@ -8,7 +8,7 @@ namespace pgevents::fuzzing {
 
 namespace {
 
-// The path again, of its segments' texts and of their names.
+// The path, joined again from its segments' texts and from their names.
 void check_segments(const std::vector<PathSegment>& segments, std::string_view path) {
   std::string texts;
   std::string names;
@@ -41,7 +41,7 @@ void fuzz(std::string_view input) {
     check_segments(*segments, path.view());
   }
   const auto decoded = split_path({path.view(), {}, {}});
-  require(decoded.has_value(), "without the client's words nothing is refused", path.view());
+  require(decoded.has_value(), "without parameters nothing is rejected", path.view());
   check_segments(*decoded, path.view());
 }
 

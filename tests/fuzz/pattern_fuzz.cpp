@@ -1,4 +1,4 @@
-// pattern_matches(): one pattern of a grant against a name. The input's lines: pattern, user, realm, name.
+// pattern_matches(): one pattern of a grant and a name. The input's lines: pattern, user, realm, name.
 #include "core/request/access.hpp"
 #include "fuzzing.hpp"
 #include "grants.hpp"

@@ -38,7 +38,7 @@ Members members_of(std::string_view json) {
       ++members.others;
     }
   });
-  require(is_object, "what goes to the database is an object", json);
+  require(is_object, "the database gets an object", json);
   return members;
 }
 

@@ -1,4 +1,4 @@
-// reply.hpp and event.hpp: what the database says, as answers and frames. The input: three lines and a rest.
+// reply.hpp, error.hpp and event.hpp: the database's results as answers and frames. The input: three lines and a rest.
 #include "core/wire/reply.hpp"
 
 #include <utility>
@@ -21,7 +21,7 @@ void check_sql_error(std::string_view sqlstate, std::string_view message, std::s
   }
   int codes = 0;
   json_members(reply.body, [&codes](const std::string& name, std::string_view) { codes += name == "code" ? 1 : 0; });
-  require(codes == 1, "there is one code", reply.body);
+  require(codes == 1, "an error has one code", reply.body);
 }
 
 void check_publish_reply(std::string_view result) {
@@ -30,12 +30,12 @@ void check_publish_reply(std::string_view result) {
   require(json_valid(reply.body), "the body is valid JSON", reply.body);
 }
 
-// The lines of a frame: what a browser would take for a field.
+// The lines of a frame that a browser would read as fields.
 void check_frame(std::string_view frame, std::string_view id) {
   const std::string_view event = take(frame, '\n');
   require(event.substr(0, 7) == "event: ", "a frame begins with its type", event);
   const std::string_view data = take(frame, '\n');
-  require(data.substr(0, 6) == "data: ", "then comes the data", data);
+  require(data.substr(0, 6) == "data: ", "the data follows", data);
   require(event.find('\r') == std::string_view::npos && data.find('\r') == std::string_view::npos, "no line is broken");
   require_equal(frame, "id: " + std::string(id) + "\n\n", "then come the id and nothing else");
 }

@@ -1,5 +1,5 @@
-// route(), with identify(), check_origin() and check_grant() behind it, on whole requests and rules (scene.hpp): who
-// gets in is compared with rules told a second time.
+// route(), which calls identify(), check_origin() and check_grant(), on whole requests and rules (scene.hpp): its
+// decisions are compared with a second implementation of the rules.
 #include <algorithm>
 #include <cmath>
 
@@ -27,7 +27,7 @@ void check_web_user(const Session& session, const AccessRules& rules) {
 
 void check_times(const Claims& claims, const Session& session, const TokenRules& rules) {
   require(claims.expires_at || !rules.require_exp, "a token has an expiry where it needs one");
-  require(claims.expires_at.has_value() == session.expires_at.has_value(), "an expiry stays one");
+  require(claims.expires_at.has_value() == session.expires_at.has_value(), "an expiry stays an expiry");
   if (claims.expires_at) {
     require(*session.expires_at == *claims.expires_at + rules.leeway, "the session ends with the token");
     require(kNow < *session.expires_at, "the session has not ended yet");
@@ -55,7 +55,7 @@ void check_token_user(const Caller& caller, const AccessRules& rules, const Scen
   const std::string_view service = rules.token.audience;
   require(service.empty() || std::count(claims.audience.begin(), claims.audience.end(), service) > 0,
           "the token is for this service");
-  require(session.identity.user[0] != 'r' || session.issued_us >= 500000000, "revoked tokens are refused");
+  require(session.identity.user[0] != 'r' || session.issued_us >= 500000000, "revoked tokens are rejected");
   require(caller.subscribe == claims.subscribe && caller.publish == claims.publish,
           "the grants are those of the token");
   check_times(claims, session, rules.token);
@@ -76,7 +76,7 @@ void check_caller(const Caller& caller, const Scene& scene) {
   }
   require(!caller.by_cookie || (caller.session.by_token && !rules.token.cookie.empty() && !request.cookie.empty()),
           "a cookie counts where cookies do");
-  require(caller.ambient == (caller.by_cookie || !caller.session.by_token), "what is sent by itself is known");
+  require(caller.ambient == (caller.by_cookie || !caller.session.by_token), "ambient credentials are marked");
   require(caller.ambient || !request.authorization.empty() || (rules.token.query && !request.query.empty()),
           "what was sent on purpose is there");
 }
@@ -125,13 +125,13 @@ bool may(const Caller& caller, const AccessRules& rules, bool subscribe, const s
 }
 
 void check_channel(const std::string& channel, const Caller& caller, const Scene& scene, bool subscribe) {
-  require(scene.rules().names->matches(channel), "a channel's name is a good one", channel);
-  require(may(caller, scene.rules().access, subscribe, channel), "nobody gets a channel that nobody gave him", channel);
+  require(scene.rules().names->matches(channel), "a channel's name matches the pattern", channel);
+  require(may(caller, scene.rules().access, subscribe, channel), "only granted channels are accepted", channel);
   require(scene.request().path.find(channel) != std::string_view::npos, "a channel stands in the decoded path",
           channel);
 }
 
-// The channel that a refusal names was given to nobody like him.
+// The channel that an error names was not granted to the caller.
 void check_refusal(const Error& error, const Caller& caller, const Scene& scene) {
   constexpr std::string_view kNaming = " for channel '";
   const std::size_t start = error.msg.find(kNaming);
@@ -140,7 +140,7 @@ void check_refusal(const Error& error, const Caller& caller, const Scene& scene)
   }
   const std::string channel = error.msg.substr(start + kNaming.size(), error.msg.size() - start - kNaming.size() - 1);
   const bool subscribe = scene.request().method != "POST";
-  require(!may(caller, scene.rules().access, subscribe, channel), "nobody is refused what he was given", channel);
+  require(!may(caller, scene.rules().access, subscribe, channel), "granted channels are accepted", channel);
   const bool known = caller.session.by_token || !caller.session.identity.user.empty();
   const bool helpless = known || !tokens_count(scene.rules().access) || is_reserved(channel);
   require(error.status == (helpless ? 403 : 401), "401 where a token might help", channel);
@@ -157,7 +157,7 @@ std::string host_of(std::string_view authority) {
   return host;
 }
 
-// Whether a page that a browser shows may have had this sent.
+// Whether a page in a browser may have caused this request.
 bool may_change(const Request& request, const Caller& caller, const OriginRules& origins) {
   const std::string_view site = request.sec_fetch_site;
   if (!caller.ambient) {
@@ -186,7 +186,7 @@ bool may_change(const Request& request, const Caller& caller, const OriginRules&
 
 // --- answers ---
 
-// One JSON object that jsonb takes: neither NUL nor half a character, and nothing twice.
+// One JSON object that jsonb accepts: no NUL, no half of a surrogate pair, no name twice.
 bool params_are_storable(std::string_view params) {
   std::vector<std::string> names;
   bool good = !repeats(params, "\\u0000");
@@ -200,32 +200,33 @@ bool params_are_storable(std::string_view params) {
 
 void check_error(const Error& error, const Scene& scene) {
   const Reply reply = error_reply(error);
-  require(reply.status >= 400 && reply.status <= 499, "a request that is refused is the client's fault");
+  require(reply.status >= 400 && reply.status <= 499, "a rejected request is the client's fault");
   require(json_valid(reply.body), "an error is valid JSON", reply.body);
   for (const Header& header : reply.headers) {
     require(!has_control(header.value), "a header is one line", header.value);
   }
-  // Who has no name is told how to get one only where a token would help.
+  // A caller without a user gets a challenge only if a token would help.
   const bool known_to_nginx = error.msg == "Invalid user" || error.msg == "Authentication required";
-  require((error.status == 401) == !error.challenge.empty() || known_to_nginx, "401 says how to get in");
+  require((error.status == 401) == !error.challenge.empty() || known_to_nginx, "a 401 has a challenge");
   const std::string signature = scene.token().substr(scene.token().find_last_of('.') + 1);
   if (signature.empty()) {
     return;
   }
   for (const std::string_view text : {std::string_view(reply.body), std::string_view(error.log)}) {
-    require(!repeats(text, signature), "no error tells the token", text);
+    require(!repeats(text, signature), "no error repeats the token", text);
   }
 }
 
 void check_subscription(const Subscription& wanted, const Caller& caller, const Scene& scene) {
   require(scene.request().method == "GET" || scene.request().method == "HEAD", "reading is a GET");
-  require(!wanted.channels.empty() && wanted.channels.size() <= scene.rules().max_channels, "there are some channels");
-  require(std::is_sorted(wanted.channels.begin(), wanted.channels.end(), std::less_equal<>()), "each is there once");
+  require(!wanted.channels.empty() && wanted.channels.size() <= scene.rules().max_channels,
+          "the list of channels is not empty");
+  require(std::is_sorted(wanted.channels.begin(), wanted.channels.end(), std::less_equal<>()), "each appears once");
   for (const std::string& channel : wanted.channels) {
     check_channel(channel, caller, scene, true);
   }
-  require(wanted.wait_id.size() <= 128 && !has_control(wanted.wait_id), "a wait id is a good one", wanted.wait_id);
-  require(!wanted.timeout || *wanted.timeout >= 0, "a time-out is no time before");
+  require(wanted.wait_id.size() <= 128 && !has_control(wanted.wait_id), "a wait id is valid", wanted.wait_id);
+  require(!wanted.timeout || *wanted.timeout >= 0, "a timeout is not negative");
   for (const std::string& type : wanted.filter.types) {
     require(name_is_sane(type), "a type has a sane name", type);
   }
@@ -241,7 +242,7 @@ void check_publication(const Publication& wanted, const Caller& caller, const Sc
 
 void check_call(const Call& wanted, const Caller& caller, const Scene& scene) {
   const std::string_view method = scene.request().method;
-  require(!caller.session.identity.user.empty(), "who calls has a name");
+  require(!caller.session.identity.user.empty(), "a call has a user");
   require(wanted.has_body == (method == "POST" || method == "PATCH"), "reading takes no body");
   require(!wanted.has_body || may_change(scene.request(), caller, *scene.rules().access.origins),
           "no foreign page changes anything");
@@ -270,7 +271,7 @@ bool same(const Session& a, const Session& b) {
 
 void check_refused_caller(const Error& wanted, const Route& route) {
   const auto* const error = std::get_if<Error>(&route);
-  require(error != nullptr || std::holds_alternative<PreflightAnswer>(route), "who cannot be identified gets nothing");
+  require(error != nullptr || std::holds_alternative<PreflightAnswer>(route), "an unidentified caller gets an error");
   if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) {
     return;
   }
@@ -292,7 +293,7 @@ void fuzz(std::string_view input) {
   if (const auto* const error = std::get_if<Error>(&identified)) {
     check_error(*error, scene);
     const bool two_tokens = error->msg == "Parameter 'access_token' is given twice";
-    require(error->status == (two_tokens ? 400 : 401), "who cannot be identified is told so");
+    require(error->status == (two_tokens ? 400 : 401), "an unidentified caller gets a 401");
     return check_refused_caller(*error, route);
   }
   const Caller& caller = std::get<Caller>(identified);
@@ -302,7 +303,7 @@ void fuzz(std::string_view input) {
     if (error->msg != "Not authorized from this origin") {
       return;
     }
-    require(!may_change(scene.request(), caller, *scene.rules().access.origins), "only foreign pages are refused");
+    require(!may_change(scene.request(), caller, *scene.rules().access.origins), "only foreign pages are rejected");
   } else if (const auto* const subscription = std::get_if<Subscription>(&route)) {
     require(same(subscription->session, caller.session), "the session is the caller's");
     check_subscription(*subscription, caller, scene);

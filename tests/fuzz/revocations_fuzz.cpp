@@ -1,5 +1,5 @@
-// The table of revocations against a map. The input: steps of a line each, `USER TIME` revokes (0 lifts), `~N` writes
-// over the table's Nth word and `?` begins anew by attaching to what is there.
+// The table of revocations compared with a map. The input: steps of a line each; `USER TIME` revokes (0: ends it), `~N`
+// overwrites the table's Nth word and `?` attaches to the memory again.
 #include "core/shared/revocations.hpp"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ std::uint64_t number_of(std::string_view text) {
 class Table {
  public:
   Table() : size_(Revocations::memory_size(kSlots)), memory_(new std::uint64_t[(size_ + 7) / 8]()) {
-    require(!table_.attach(memory_.get(), kSlots), "there is no table in fresh memory");
+    require(!table_.attach(memory_.get(), kSlots), "fresh memory contains no table");
     table_.create(memory_.get(), kSlots);
   }
 
@@ -37,7 +37,7 @@ class Table {
     }
     if (line == "?") {
       Revocations again;
-      require(again.attach(memory_.get(), kSlots) || damaged_, "the table is there for the next process");
+      require(again.attach(memory_.get(), kSlots) || damaged_, "the next process attaches to the table");
       return;
     }
     const std::string user(take(line, ' '));
@@ -49,7 +49,7 @@ class Table {
     last_[user] = before;
   }
 
-  // Too many tokens may be refused, but only after a user had to make room.
+  // Too many tokens may be rejected, but only after an entry had to make room.
   void check() const {
     for (const auto& [user, before] : last_) {
       for (const std::int64_t issued : {std::int64_t{0}, before - 1, before}) {
@@ -60,12 +60,12 @@ class Table {
         if (damaged_) {
           continue;
         }
-        require(refused || issued >= before, "a revoked token is refused", user);
-        require(!refused || issued < before || last_.size() > kSlots, "no other token is refused", user);
+        require(refused || issued >= before, "a revoked token is rejected", user);
+        require(!refused || issued < before || last_.size() > kSlots, "no other token is rejected", user);
       }
     }
     const bool refused = table_.rejects("a stranger", 0);
-    require(!refused || damaged_ || last_.size() > kSlots, "strangers have not been revoked");
+    require(!refused || damaged_ || last_.size() > kSlots, "other users are not revoked");
   }
 
  private:

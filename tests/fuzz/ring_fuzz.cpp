@@ -2,8 +2,8 @@
 //   +CHANNEL N  appends an event of N bytes      !N  begins anew at id N
 //   ~N V        changes the bits V of word N     ?   attaches a second reader
 //   *           says that a writer was killed, and lets the next one mend
-// A sound ring is compared with a list of what went in. Of a damaged one nothing is asked but that nobody reads or
-// writes beyond it and everybody comes to an end.
+// A sound ring is compared with a list of its events. For a damaged one the only requirement is that no call reads or
+// writes beyond it, and that all calls return.
 #include "core/shared/ring.hpp"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ struct Entry {
 class Model {
  public:
   Model() : size_(Ring::memory_size(Ring::kMinDataBytes)), memory_(new std::uint64_t[size_ / 8]()) {
-    require(!ring_.attach(memory_.get(), size_), "there is no ring in fresh memory");
+    require(!ring_.attach(memory_.get(), size_), "fresh memory contains no ring");
     require(ring_.create(memory_.get(), size_, {}), "the memory is large enough");
   }
 
@@ -97,7 +97,7 @@ class Model {
     entries_.clear();
   }
 
-  // The first word tells that there is a ring; the others may hold anything.
+  // The first word marks a ring; the others may contain anything.
   void damage(std::string_view line) {
     const std::uint64_t where = number_of(take(line, ' '));
     memory_[1 + where % (size_ / 8 - 1)] ^= number_of(line);
@@ -114,11 +114,11 @@ class Model {
     if (other.attach(memory_.get(), size_)) {
       read(other);
     } else {
-      require(damaged_, "the ring is there for the next process");
+      require(damaged_, "the next process attaches to the ring");
     }
   }
 
-  // All of a channel behind the floor, by its chain.
+  // All events of a channel behind the floor, by its chain.
   void read_channel(const Ring& ring, const std::string& channel, const Ring::Snapshot& seen) {
     std::uint64_t pos = 0;
     Ring::Read found = ring.find_after(channel, seen.floor, pos);
@@ -133,7 +133,7 @@ class Model {
       check_entry(ring, entry, pos);
       found = ring.next_in_channel(pos, channel, pos);
     }
-    require(found == Ring::Read::kEnd || damaged_, "there are no others", channel);
+    require(found == Ring::Read::kEnd || damaged_, "no others follow", channel);
   }
 
   void check_entry(const Ring& ring, const Entry& entry, std::uint64_t pos) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs fuzz targets: tests/fuzz/run.sh BUILD-DIR STATE-DIR SECONDS [TARGET…]
-# The targets (all without a name) share the time, one of them on each processor. Each begins with its corpus in tests/fuzz/corpus
-# and with what earlier runs found (STATE-DIR/TARGET/found); an input that breaks something is kept as STATE-DIR/TARGET/crash-….
+# Runs fuzz targets: tests/fuzz/run.sh BUILD-DIR STATE-DIR SECONDS [TARGET…] The targets (all by default) share the
+# time, one on each processor. Each begins with its corpus in tests/fuzz/corpus and with the inputs that earlier runs
+# found (STATE-DIR/TARGET/found); an input that fails is kept as STATE-DIR/TARGET/crash-….
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -13,7 +13,7 @@ targets=("$@")
 at_once=$(nproc)
 pids=()
 
-# An input that takes 30 s is an endless loop.
+# An input that takes 30 s counts as an endless loop.
 options=(-timeout=30 -rss_limit_mb=3072 -print_final_stats=1)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
@@ -46,7 +46,7 @@ start() {
     "$kept/found" "$here/corpus/$target" >"$state/$target.log" 2>&1
 }
 
-# What a finished target's log says, in one line; for one that failed also its input and the reason.
+# Prints the result of a finished target in one line; for one that failed also its input and the reason.
 report() {
   local target=$1 status=$2 log=$state/$1.log runs rate coverage
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

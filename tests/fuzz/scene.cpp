@@ -1,5 +1,5 @@
-// Reads scenes. The path is decoded as nginx does it (but for `.`, `..` and `//`), and handed over as the client sent
-// it too; the other parts are handed over as they stand.
+// Reads scenes. The path is decoded as nginx does it (but for `.`, `..` and `//`), and passed on in the client's form
+// too; the other parts are passed on unchanged.
 #include "scene.hpp"
 
 #include <charconv>
@@ -53,10 +53,10 @@ JwtKeys& keys() {
   return keys;
 }
 
-// Everybody whose name begins with `r` was revoked at 500 s. What is asked has been checked before.
+// Every user whose name begins with `r` was revoked at 500 s. The arguments were checked before.
 std::optional<Error> revoked(std::string_view user, std::int64_t issued_us) {
   require(name_is_sane(user), "only sane names are looked up", user);
-  require(issued_us >= 0, "a token was issued some time or it is not known");
+  require(issued_us >= 0, "the time of issue is known or 0");
   if (user.front() != 'r' || issued_us >= 500000000) {
     return std::nullopt;
   }
@@ -136,7 +136,7 @@ std::string Scene::with_token(std::string_view text) const {
   return out;
 }
 
-// The token goes into no other parameter: an error may repeat those.
+// Not in other parameters: an error may repeat those.
 void Scene::read_request_line(std::string_view line) {
   request_.method = keep(take(line, ' '));
   const std::string_view path = take(line, '?');

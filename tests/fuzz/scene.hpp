@@ -4,7 +4,7 @@
 //   origin: https://app.example            a request's header, by its name
 //   !subscribe: team:{user} news.*         the operator's word, see kWords in scene.cpp
 //   !claims: {"sub":"10","exp":2000}       signed, what stands where `@token` was written
-// Lines that mean nothing are passed over. The time is always kNow.
+// Other lines are skipped. The time is always kNow.
 #pragma once
 
 #include <list>
@@ -27,7 +27,7 @@ class Scene {
 
   const Request& request() const { return request_; }
   const RouteRules& rules() const { return rules_; }
-  const std::string& token() const { return token_; }  // whether it was used or not
+  const std::string& token() const { return token_; }  // used or not
 
  private:
   struct Words;  // the names of lines and what they set
@@ -38,7 +38,7 @@ class Scene {
   std::string with_token(std::string_view text) const;
   std::string_view keep(std::string_view text);
 
-  std::list<Part> parts_;  // what the views of request and settings look at
+  std::list<Part> parts_;  // the texts that the views of request and rules point to
   std::string token_;
   OriginRules origins_;
   Request request_;

@@ -1,5 +1,5 @@
-// JwtKeys::verify() on arbitrary bytes. Nobody but the operator's application can make a token, so only the corpus' own
-// signed tokens may be accepted, byte for byte; and those have to be.
+// JwtKeys::verify() on arbitrary bytes. Only the application can make a token, so the corpus' own signed tokens must be
+// accepted, byte for byte, and no other input.
 #include <functional>
 #include <set>
 
@@ -31,12 +31,12 @@ struct Known {
       require(fault == nullptr, "a signed token is accepted: " + file, fault != nullptr ? fault->log : "");
       tokens.insert(token);
     }
-    require(tokens.size() >= 9, "there are signed tokens of all algorithms");
+    require(tokens.size() >= 9, "the corpus has signed tokens of all algorithms");
   }
 };
 
 void check_fault(std::string_view token, const TokenFault& fault) {
-  require(!fault.msg.empty() && !fault.log.empty(), "a refusal has reasons");
+  require(!fault.msg.empty() && !fault.log.empty(), "a rejection has reasons");
   while (!token.empty()) {
     const std::string_view part = take(token, '.');
     if (part.size() < kTellingBytes) {
@@ -50,13 +50,13 @@ void check_fault(std::string_view token, const TokenFault& fault) {
 
 void fuzz(std::string_view input) {
   static Known known;
-  // Past the cache's minute each time; then once more, out of the cache.
+  // Each time after the cache's minute; then once more, from the cache.
   static double now = 0;
   now += 100;
   for (int i = 0; i < 2; ++i) {
     const auto result = known.keys.verify(input, now);
     const auto* const fault = std::get_if<TokenFault>(&result);
-    require((fault == nullptr) == (known.tokens.count(input) > 0), "nothing but the signed tokens is accepted",
+    require((fault == nullptr) == (known.tokens.count(input) > 0), "only the signed tokens are accepted",
             fault != nullptr ? fault->log : input);
     if (fault != nullptr) {
       check_fault(input, *fault);

@@ -1,4 +1,4 @@
-// Signs tokens with nothing but OpenSSL's HMAC, so that what is tested does not make its own test data.
+// Signs tokens with OpenSSL's HMAC alone, so that the tested code does not make its own test data.
 #include "tokens.hpp"
 
 #include <openssl/evp.h>

@@ -1,4 +1,4 @@
-// Tokens as the operator's application makes them, for the targets that need one with a good signature.
+// Tokens in the application's form, for the targets that need one with a good signature.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@ namespace pgevents::fuzzing {
 
 std::string base64url(std::string_view bytes);
 
-// The header, the payload and their HS256 signature, whatever the header says of itself.
+// The header, the payload and their HS256 signature, whatever the header's `alg`.
 std::string hs256_token(std::string_view header, std::string_view payload, std::string_view secret);
 
 // The secret of tests/fuzz/corpus/keys.
