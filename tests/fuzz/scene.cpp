@@ -60,10 +60,7 @@ std::optional<Error> revoked(std::string_view user, std::int64_t issued_us) {
   if (user.front() != 'r' || issued_us >= 500000000) {
     return std::nullopt;
   }
-  Error error;
-  error.status = 401;
-  error.code = "TOKEN_REVOKED";
-  error.msg = "The token was revoked";
+  Error error = make_error(401, "The token was revoked", "TOKEN_REVOKED");
   error.challenge = "Bearer error=\"invalid_token\"";
   return error;
 }

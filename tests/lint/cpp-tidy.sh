@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # clang-tidy finds nothing in core, postgres, fallback and module.
-# $1: the build directory, with CMake's compile_commands.json and nginx's Makefile (in nginx-build), from which those of the
-# module are made.
+# $1: the build directory, with CMake's compile_commands.json and nginx's Makefile (in nginx-build), from which the
+# commands of the module are made.
 set -euo pipefail
 tidy() { xargs -P "$(nproc)" -n 4 clang-tidy -p "$1" --quiet --warnings-as-errors='*'; }
 git ls-files -- 'core/**.cpp' 'postgres/*.cpp' 'fcgi_fallback/*.cpp' | tidy "$1"

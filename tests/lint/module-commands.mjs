@@ -1,4 +1,5 @@
-// Writes DIR/compile_commands.json for the module's sources, from what nginx's Makefile would run. Called by cpp-tidy.sh.
+// Writes DIR/compile_commands.json for the module's sources, from what nginx's Makefile would run. Called by
+// cpp-tidy.sh.
 //   node tests/lint/module-commands.mjs BUILD_DIR DIR
 // nginx's own headers count as those of a system, so that they get no warnings.
 import { execFileSync } from 'node:child_process';

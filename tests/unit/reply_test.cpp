@@ -20,15 +20,8 @@ std::string headers_of(const std::vector<Header>& headers) {
   return text;
 }
 
-Error error_with(int status, std::string msg) {
-  Error error;
-  error.status = status;
-  error.msg = std::move(msg);
-  return error;
-}
-
 START_TEST(an_error_has_result_code_and_message) {
-  const Reply reply = error_reply(error_with(400, "Invalid Last-Event-ID"));
+  const Reply reply = error_reply(make_error(400, "Invalid Last-Event-ID"));
   ck_assert_int_eq(reply.status, 400);
   assert_text(reply.body, R"({"result":"error","code":"BAD_REQUEST","msg":"Invalid Last-Event-ID"})");
   assert_text(headers_of(reply.headers), "Content-Type: application/json\nCache-Control: no-store\n");
@@ -45,14 +38,14 @@ START_TEST(every_status_has_its_code) {
       {422, "UNPROCESSABLE"},       {425, "TOO_EARLY"},    {429, "TOO_MANY_REQUESTS"}, {500, "INTERNAL"},
       {503, "SERVICE_UNAVAILABLE"}, {418, "BAD_REQUEST"},  {599, "INTERNAL"}};
   for (const auto& row : rows) {
-    assert_text(error_reply(error_with(row.status, "m")).body,
+    assert_text(error_reply(make_error(row.status, "m")).body,
                 std::string(R"({"result":"error","code":")") + row.code + R"(","msg":"m"})");
   }
 }
 END_TEST
 
 START_TEST(further_members_of_an_error_follow_the_message) {
-  Error error = error_with(400, "m");
+  Error error = make_error(400, "m");
   error.code = "INVALID_VAR";
   error.extra = R"("var_name":"op")";
   assert_text(error_reply(error).body, R"({"result":"error","code":"INVALID_VAR","msg":"m","var_name":"op"})");
@@ -61,7 +54,7 @@ END_TEST
 
 START_TEST(a_message_cannot_break_out_of_the_json) {
   for (const char* msg : {R"(","admin":true,"x":")", "\\", "a\nb", "\xff\xfe", "\x01"}) {
-    const std::string body = error_reply(error_with(400, msg)).body;
+    const std::string body = error_reply(make_error(400, msg)).body;
     assert_that(json_valid(body), body);
     int members = 0;
     json_members(body, [&members](const std::string&, std::string_view) { ++members; });
@@ -184,9 +177,7 @@ START_TEST(options_names_the_methods_without_a_body) {
 END_TEST
 
 START_TEST(a_challenge_asks_for_a_token) {
-  Error error;
-  error.status = 401;
-  error.msg = "Invalid token";
+  Error error = make_error(401, "Invalid token");
   error.challenge = "Bearer";
   const Reply reply = error_reply(error);
   assert_text(reply.body, R"({"result":"error","code":"UNAUTHORIZED","msg":"Invalid token"})");
