@@ -105,6 +105,8 @@ class Ring {
   bool sound(const State& state) const noexcept;
 
   Read open(std::uint64_t& pos, const State& state, std::uint64_t& size) const noexcept;
+  Read walk_back(std::string_view channel, std::uint64_t after, const State& state,
+                 std::uint64_t& found) const noexcept;
   bool copy_out(const Word* entry, std::uint64_t size, RingEvent& out) const;
   bool header_fits(std::uint64_t pos) const noexcept;
   bool is_of(const Word* entry, std::uint64_t hash, std::string_view channel, std::uint64_t room) const noexcept;

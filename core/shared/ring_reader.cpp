@@ -144,18 +144,11 @@ bool Ring::is_of(const Word* entry, std::uint64_t hash, std::string_view channel
   return same_text(entry + kEntryWords, channel);
 }
 
-// `after` >= floor means that the ring has all entries behind `after`; if that still holds at the end, each of them was
-// intact during the walk. Entries below the new tail may be garbage, and only lead further down.
-Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
-  const State state = load();
-  if (after < state.floor) {
-    return Read::kLost;
-  }
-  if (after >= state.last_id) {
-    return Read::kEnd;
-  }
+// Follows the bucket's chain from its newest entry back to `after`. `found`: the oldest entry of `channel` on the way,
+// 0 without one. kLost: the chain is damaged, or overwritten meanwhile.
+Ring::Read Ring::walk_back(std::string_view channel, std::uint64_t after, const State& state,
+                           std::uint64_t& found) const noexcept {
   const std::uint64_t wanted = hash(channel);
-  std::uint64_t found = 0;
   std::uint64_t p = buckets_[wanted & bucket_mask_].load(std::memory_order_acquire);
   if (p > state.tail && p - state.tail > 2 * data_size_) {
     return Read::kLost;  // overwritten meanwhile, or garbage
@@ -178,6 +171,23 @@ Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::
       return Read::kLost;
     }
     p = prev;
+  }
+  return Read::kOk;
+}
+
+// `after` >= floor means that the ring has all entries behind `after`; if that still holds at the end, each of them was
+// intact during the walk. Entries below the new tail may be garbage, and only lead further down.
+Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::uint64_t& pos) const noexcept {
+  const State state = load();
+  if (after < state.floor) {
+    return Read::kLost;
+  }
+  if (after >= state.last_id) {
+    return Read::kEnd;
+  }
+  std::uint64_t found = 0;
+  if (walk_back(channel, after, state, found) != Read::kOk) {
+    return Read::kLost;
   }
   std::atomic_thread_fence(std::memory_order_acquire);
   const State now = load();

@@ -193,6 +193,34 @@ DatabaseConf* find_database(MainConf* main, const ngx_str_t& name) {
   return nullptr;
 }
 
+namespace {
+
+// Sets the defaults, then the parameters that follow name and connection string.
+bool read_parameters(ngx_conf_t* cf, DatabaseConf& database) {
+  database.connections = 2;
+  database.ring_size = 32 * 1024 * 1024;
+  database.preload = 10'000;
+  database.sweep = 10'000;
+  database.prune = 60'000;
+  database.presence = 1;
+  auto* args = static_cast<ngx_str_t*>(cf->args->elts);
+  for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
+    if (is_duplicate(args, i)) {
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"; give it once", &args[i]);
+      return false;
+    }
+    if (!parse_parameter(args[i], database)) {
+      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                         "pgevents: invalid parameter \"%V\"; docs/directives.md lists the parameters and their values",
+                         &args[i]);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto* main = static_cast<MainConf*>(conf);
   auto* args = static_cast<ngx_str_t*>(cf->args->elts);
@@ -208,23 +236,8 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   }
   *slot = database;
   database->name = args[1];
-  database->connections = 2;
-  database->ring_size = 32 * 1024 * 1024;
-  database->preload = 10'000;
-  database->sweep = 10'000;
-  database->prune = 60'000;
-  database->presence = 1;
-  for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
-    if (is_duplicate(args, i)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"; give it once", &args[i]);
-      return conf_error();
-    }
-    if (!parse_parameter(args[i], *database)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                         "pgevents: invalid parameter \"%V\"; docs/directives.md lists the parameters and their values",
-                         &args[i]);
-      return conf_error();
-    }
+  if (!read_parameters(cf, *database)) {
+    return conf_error();
   }
   return guarded(cf->log, conf_error(), [&] {
     if (!parse_conninfo(cf, args[2], database->keywords, database->values)) {

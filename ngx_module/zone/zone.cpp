@@ -47,6 +47,7 @@ ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) {
 ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   if (old_data != nullptr) {  // a reload: the same memory again
     zone->data = old_data;
+    ngx_log_debug1(NGX_LOG_DEBUG_CORE, zone->shm.log, 0, "pgevents: zone \"%V\" kept over the reload", &zone->shm.name);
     return NGX_OK;
   }
   if (zone->shm.exists) {
@@ -68,6 +69,8 @@ ngx_int_t init_zone(ngx_shm_zone_t* zone, void* old_data) {
   }
   slab(zone)->data = root;
   zone->data = root;
+  ngx_log_debug2(NGX_LOG_DEBUG_CORE, zone->shm.log, 0, "pgevents: zone \"%V\" created, ring of %uz bytes",
+                 &zone->shm.name, ring_size);
   return NGX_OK;
 }
 
