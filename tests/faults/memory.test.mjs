@@ -3,7 +3,7 @@
 // exits, no committed event is lost or arrives twice, and everything works again without help. nginx's pools are as
 // small as possible, so that nearly all their memory comes from the C library.
 //
-// What happens when tables in shared memory are full is in the unit tests (lease_test, wait_ids_test, revocations_test).
+// The unit tests (lease_test, wait_ids_test, revocations_test) cover full tables in shared memory.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';

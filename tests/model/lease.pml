@@ -14,10 +14,10 @@
    revocations; at rest a worker that lives holds the lease, he is connected and said so, and the ring is as far as the log;
    and there always is rest in the end (there is no cycle, but for a late worker that reads in vain before it looks).
    What is NOT promised: that one worker at a time believes himself to be the holder. He may have lost the lease since he
-   looked, even to somebody who found it run out before it was renewed. So every change asks again under the lock (held_by()).
+   looked, even to somebody who found it run out before it was renewed. So every change asks again under the lock (owned_by()).
 
    Memory order: the lease's words are changed by compare-and-swap (sequentially consistent), the ring under the lock
-   (ring.pml). Whoever took the lease takes the lock before he looks how far the ring is: what is written later asks held_by()
+   (ring.pml). Whoever took the lease takes the lock before he looks how far the ring is: what is written later asks owned_by()
    later, and finds that it lost. What was written before is part of what he found.
    Left out: pruning, generations of ids, rows that are refused.
 

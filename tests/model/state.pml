@@ -1,4 +1,4 @@
-/* The published state of the ring: Ring::publish() and Ring::load() (core/shared/ring.cpp), with their fences.
+/* The published state of the ring: Ring::publish() and Ring::load() (core/shared/ring_layout.cpp), with their fences.
 
    What a reader must see at one instant (tail, head, floor, …) is written into the next of kStates slots, and then its number,
    `generation`, is published. A reader copies the slot of the generation that it saw, and begins again when the writer may have

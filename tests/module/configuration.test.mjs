@@ -56,9 +56,10 @@ test('accepts pgevents_database in http only', async () => {
   await rejected(inServer(`location / { pgevents_database inner "${kInfo}"; }`), /not allowed here/);
 });
 
-test('a database has a name of its own', async () => {
-  await refused(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`), /"main" is already used/);
-  await refused(inServer('', `pgevents_database off "${kInfo}";`), /"off" is reserved/);
+test('rejects a database name that is already used, or reserved', async () => {
+  await rejected(inServer('', `pgevents_database main "${kInfo}"; pgevents_database main "${kInfo}";`),
+    /"main" is already used/);
+  await rejected(inServer('', `pgevents_database off "${kInfo}";`), /"off" is reserved/);
 });
 
 test('rejects an invalid connection string without repeating what may be a password', async () => {
@@ -107,8 +108,9 @@ for (const [directive, value, range] of [
     '1 to 1024m'],
   ['jwt_leeway', '2d', '0 to 1d'],
 ]) {
-  test(`"pgevents_${directive} ${value}" is out of range`, () => refused(inServer(`location / { pgevents_${directive} ${value}; }`),
-    new RegExp(`"${value}" is out of range; give a value from ${range}`)));
+  test(`rejects "pgevents_${directive} ${value}", which is out of range`, () =>
+    rejected(inServer(`location / { pgevents_${directive} ${value}; }`),
+      new RegExp(`"${value}" is out of range; give a value from ${range}`)));
 }
 
 for (const directive of ['pgevents_timeout x', 'pgevents_heartbeat', 'pgevents_retry 1s 2s', 'pgevents_max_channels many',
@@ -165,7 +167,8 @@ test('accepts a pattern that is probably a mistake with a warning, unless it con
     const words = /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced; check pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/;
     assert.match(said, words);
   }
-  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1], /a '\*' is a wildcard at the end only; check pattern '\*\.a'/);
+  assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1],
+    /a '\*' is a wildcard at the end only; check pattern '\*\.a'/);
   assert.doesNotMatch((await check(inLocation('pgevents_subscribe "a* {user}.{realm} $arg_x*y";')))[1], /warn/);
 });
 
@@ -185,10 +188,11 @@ for (const [what, content, reason] of [
   });
 }
 
-test('a key file that is not there, or is no file, is refused by its full name', async () => {
-  await refused(inLocation('pgevents_jwt_key none.key;'), /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/);
-  await refused(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null": not a regular file/);
-  await refused(inLocation('pgevents_jwt_key /;'), /key "\/": not a regular file/);
+test('rejects a missing key file, and one that is not a file, by its full name', async () => {
+  const missing = /open\(\) "\/.*\/none\.key" failed \(2: No such file or directory\) in .*nginx\.conf:[0-9]+/;
+  await rejected(inLocation('pgevents_jwt_key none.key;'), missing);
+  await rejected(inLocation('pgevents_jwt_key /dev/null;'), /key "\/dev\/null": not a regular file/);
+  await rejected(inLocation('pgevents_jwt_key /;'), /key "\/": not a regular file/);
 });
 
 test('does not wait for a pipe in the place of a key file', async () => {
