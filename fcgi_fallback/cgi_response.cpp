@@ -49,10 +49,12 @@ const char* reason(int status) {
   }
 }
 
-// CONTENT_LENGTH; nothing when it is absent (the body then ends where the input does) or no number.
-std::optional<std::size_t> content_length(const Exchange& exchange) {
-  const auto text = exchange.param("CONTENT_LENGTH");
-  if (!text || text->empty()) return std::nullopt;
+// CONTENT_LENGTH; nothing if it is absent (the body then ends where the input does) or not a number.
+std::optional<std::size_t> content_length(const CgiRequest& cgi) {
+  const auto text = cgi.variable("CONTENT_LENGTH");
+  if (!text || text->empty()) {
+    return std::nullopt;
+  }
   std::size_t length = 0;
   const char* const end = text->data() + text->size();
   const auto result = std::from_chars(text->data(), end, length);
@@ -113,9 +115,8 @@ std::optional<Error> read_body(CgiRequest& cgi, std::size_t max_size, std::strin
     }
   }
   if (length && body.size() < *length) {
-    return error_with(400, "The body is incomplete");
+    return make_error(400, "The body is incomplete");
   }
-  if (length && body.size() < *length) return make_error(400, "The body is incomplete");
   return std::nullopt;
 }
 

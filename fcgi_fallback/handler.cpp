@@ -104,7 +104,7 @@ void Handler::answer(CgiRequest& cgi) {
   const bool head = request.method == "HEAD";
   cors_ = cors_headers(files_.origins.get(), request.origin);
   arrived_ = unix_time();
-  const Route wanted = route(request, settings_for(cgi), arrived_);
+  const Route wanted = route(request, rules_for(cgi), arrived_);
   if (const auto* subscription = std::get_if<Subscription>(&wanted)) {
     send_events(cgi, *subscription);
   } else if (const auto* publication = std::get_if<Publication>(&wanted)) {
@@ -116,7 +116,7 @@ void Handler::answer(CgiRequest& cgi) {
     reject(cgi, *error, head);
   } else {
     const auto& options = std::get<PreflightAnswer>(wanted);
-    reply(exchange, options_reply(options.methods, options.headers), head);
+    reply(cgi, options_reply(options.methods, options.headers), head);
   }
 }
 
@@ -134,14 +134,14 @@ void Handler::reply(CgiRequest& cgi, Reply answer, bool head_only) {
   send_reply(cgi, answer, head_only);
 }
 
-// What the web server says about this request wins over the options, also when it says "nobody" (an empty value).
-RouteRules Handler::settings_for(Exchange& exchange) {
-  RouteRules settings;
-  settings.names = &names_;
-  settings.max_channels = options_.max_channels;
-  settings.base = cgi.variable("PGEVENTS_BASE").value_or(options_.base);
-  settings.access = access_for(cgi);
-  return settings;
+// The web server's variables of this request take precedence over the options, also if their value is empty (no channel, no user).
+RouteRules Handler::rules_for(CgiRequest& cgi) {
+  RouteRules rules;
+  rules.names = &names_;
+  rules.max_channels = options_.max_channels;
+  rules.base = cgi.variable("PGEVENTS_BASE").value_or(options_.base);
+  rules.access = access_for(cgi);
+  return rules;
 }
 
 AccessRules Handler::access_for(CgiRequest& cgi) {

@@ -38,20 +38,24 @@ class Handler {
   std::optional<std::chrono::milliseconds> until_idle() const { return presence_.until_due(); }
 
  private:
-  void answer(Exchange& exchange);
-  void look_for_unknown_parameters(Exchange& exchange);
-  RouteRules settings_for(Exchange& exchange);
-  AccessRules access_for(Exchange& exchange);
-  std::optional<Error> check_revoked(Exchange& exchange, std::string_view user, std::int64_t issued_us);
-  void refuse(Exchange& exchange, const Error& error, bool head_only = false);
-  void reply(Exchange& exchange, Reply answer, bool head_only = false);
-  void send_array(Exchange& exchange, const Subscription& subscription);
-  void send_stream(Exchange& exchange, const Subscription& subscription);
-  bool send_stream_head(Exchange& exchange);
-  void send_later(Exchange& exchange, const Subscription& subscription);
-  std::optional<Error> receive(Exchange& exchange, const Session& session, std::size_t limit, std::string& body);
-  void publish(Exchange& exchange, const Publication& publication);
-  void call(Exchange& exchange, const Call& call);
+  void answer(CgiRequest& cgi);
+  void report_unknown_variables(CgiRequest& cgi);
+  RouteRules rules_for(CgiRequest& cgi);
+  AccessRules access_for(CgiRequest& cgi);
+  std::optional<Error> check_revoked(CgiRequest& cgi, std::string_view user, std::int64_t issued_us);
+  void reject(CgiRequest& cgi, const Error& error, bool head_only = false);
+  void reply(CgiRequest& cgi, Reply answer, bool head_only = false);
+  // handler_events.cpp
+  void send_events(CgiRequest& cgi, const Subscription& subscription);
+  void send_array(CgiRequest& cgi, const Subscription& subscription);
+  void send_stream(CgiRequest& cgi, const Subscription& subscription);
+  bool open_stream(CgiRequest& cgi, std::uint64_t cursor);
+  bool send_stream_head(CgiRequest& cgi);
+  void send_later(CgiRequest& cgi, const Subscription& subscription);
+
+  std::optional<Error> receive(CgiRequest& cgi, const Session& session, std::size_t limit, std::string& body);
+  void publish(CgiRequest& cgi, const Publication& publication);
+  void call(CgiRequest& cgi, const Call& call);
 
   const ProgramOptions& options_;
   const AccessFiles& files_;

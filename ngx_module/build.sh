@@ -2,8 +2,8 @@
 # Builds the module as OUT_DIR/ngx_http_pgevents_module.so, against Debian's nginx-dev or an nginx source.
 #   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]
 # With --nginx-source also links OUT_DIR/nginx, a server with the same options that can load the module; with --static
-# the module is part of it, and no .so is built. Options of nginx's configure follow --, in place of Debian's or a usual
-# set. CC names the compiler (gcc), CC_OPT its options (-g -O2). Builds only what has changed.
+# the server contains the module, and no .so is built. The words after -- are options of nginx's configure, instead of
+# Debian's or a usual set. CC is the compiler (gcc), CC_OPT its options (-g -O2). Only what has changed is built again.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -37,8 +37,8 @@ out=$(cd -- "$out" && pwd)
 exec 8>"$out/.lock"
 flock 8
 
-# nginx itself has undefined behaviour (memcpy of zero bytes from null), so that sanitizer checks the module only.
-# NGX_DEBUG_PALLOC makes every allocation from a pool a separate one, which the address sanitizer can watch.
+# nginx itself has undefined behaviour (memcpy() of 0 bytes from a null pointer), so UBSan checks the module only.
+# NGX_DEBUG_PALLOC makes every allocation from a pool a separate one, which AddressSanitizer can check.
 cc_opt=${CC_OPT:--g -O2}
 ld_opt=
 if [ -n "$sanitize" ]; then
@@ -65,8 +65,7 @@ else
 fi
 [ ${#flags[@]} -gt 0 ] || flags=("${usual[@]}")
 
-# Prints all that configure's result depends on: the current nginx (Debian updates it in place), compiler, options, the
-# module's files.
+# What configure's result depends on: the nginx (Debian updates it in place), compiler, options, and the module's files.
 configure_key() {
   cd -- "$root"
   echo "$tree $add $sanitize $cc_opt $ld_opt ${flags[*]}"
@@ -76,8 +75,8 @@ configure_key() {
   find core postgres ngx_module -name '*.[ch]pp' | sort
 }
 
-# configure writes into its working directory, so it gets a copy. nginx separates lists of files by spaces, so a link
-# without spaces leads to the module.
+# configure writes into its working directory, so it gets a copy of the source. nginx's lists of files are separated by
+# spaces, so the module is added by a link whose path has none.
 configure() {
   rm -rf -- "$work"
   mkdir -p -- "$work"
@@ -92,8 +91,8 @@ configure() {
   }
 }
 
-# put FILE: installs it in OUT_DIR as a new file, if it has changed: a running nginx has the old one mapped, and writing
-# into that would kill its workers.
+# put FILE: installs it in OUT_DIR as a new file, if it differs from the one there. Never overwrites in place: a running
+# nginx has the old file mapped, and writing into that kills its workers.
 put() {
   local name=${1##*/}
   cmp -s -- "$1" "$out/$name" && return

@@ -136,7 +136,7 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
 
 // Uses every algorithm of a key once when the keys are read, in the process that forks the others. OpenSSL prepares an
 // algorithm at its first use; if memory is refused then, it reports the algorithm as missing for ever.
-void use_once(jose_cfg_t* config, const JwtKey& key) {
+void rehearse(jose_cfg_t* config, const JwtKey& key) {
   TokenCache::digest("");
   for (const JwtKey::Use& use : key.uses) {
     const Json header(json_pack("{s:s%}", "alg", use.alg.data(), use.alg.size()));
@@ -178,7 +178,7 @@ std::optional<std::string> JwtKeys::add(std::string_view text, std::string_view 
     return "there are more than " + std::to_string(kMaxKeys) + " keys";
   }
   for (const JwtKey& key : keys) {
-    use_once(impl_->config.get(), key);
+    rehearse(impl_->config.get(), key);
   }
   std::move(keys.begin(), keys.end(), std::back_inserter(impl_->keys));
   return std::nullopt;

@@ -48,9 +48,6 @@ struct Call {
   bool head_only = false;  // HEAD
 };
 
-// The statement for the call: $1 jsonb identity, $2 jsonb params; one row, one column.
-const char* call_statement(Endpoint endpoint);
-
 // Whether it may be repeated if its outcome is unknown.
 bool call_is_repeatable(Endpoint endpoint);
 
@@ -61,7 +58,7 @@ constexpr std::size_t call_body_limit(std::size_t max_event_size) noexcept {
   return max_event_size < kMaxCallBytes ? max_event_size : kMaxCallBytes;
 }
 
-// The identity for call_statement(). `share_state`: the answer leaves out the realm's whole presence, which is the same
+// The identity for sql::call_statement(). `share_state`: the answer leaves out the realm's whole presence, which is the same
 // for all its users, so that the server can query it once for many; see answer_in_parts().
 std::string call_identity(const Identity& identity, bool share_state);
 

@@ -73,7 +73,7 @@ struct Ring::State {
   std::uint64_t last_id = 0;
   std::int64_t last_ts_us = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t repairs = 0;  // counts recover(), after which bytes are rewritten that no tail has passed
+  std::uint64_t mendings = 0;  // counts recover(), after which bytes are rewritten that no tail has passed
 };
 
 struct Ring::Header {

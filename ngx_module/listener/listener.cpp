@@ -107,7 +107,7 @@ void Listener::lose_lease() noexcept {
 // new listener reports. (The new one changes it under the same lock.)
 void Listener::set_connected(bool connected) noexcept {
   const ZoneLock lock(conf_.zone);
-  if (owner_ && root_.lease.held_by(self_)) {
+  if (owner_ && root_.lease.owned_by(self_)) {
     root_.connected.store(connected ? 1 : 0);
     wake_();
   }
@@ -164,117 +164,6 @@ void Listener::pg_ready() {
   }
 }
 
-void Listener::take_backend(const PGresult* row) {
-  pooled_ = std::strtol(PQgetvalue(row, 0, 0), nullptr, 10) != connection_.server_pid();
-}
-
-// A pooler that gives the session to others between two statements (pgbouncer in transaction mode) swallows what it is notified of. So
-// the session has to show that a NOTIFY arrives while it is idle, and from another session: its own arrives before the
-// statement is over, when the pooler has not yet let go.
-void Listener::listen_for_probe() {
-  step_ = Step::kProof;
-  const SipKey random = random_sip_key();
-  char name[48];
-  *ngx_snprintf(reinterpret_cast<u_char*>(name), sizeof(name) - 1, "pgevents_probe_%016xL%016xL",
-                static_cast<std::int64_t>(random.words[0]), static_cast<std::int64_t>(random.words[1])) = '\0';
-  probe_ = name;
-  probe_listen_ = "LISTEN " + probe_;
-  connection_.send({probe_listen_.c_str(), {}}, false);
-}
-
-void Listener::wait_for_proof() {
-  const auto query = std::make_shared<Query>();
-  query->statement = {sql::kNotify, {probe_}};
-  query->done = [](const QueryResult&) {};
-  probe_query_ = query;
-  ngx_add_timer(&sweep_, kProofTimeout);
-  pool_.post(query);
-}
-
-void Listener::ask_position() {
-  {
-    const ZoneLock lock(conf_.zone);
-    ring_.recover();
-  }
-  step_ = Step::kStart;
-  const std::uint64_t last = ring_.snapshot().last_id;
-  const std::int64_t ts_us = ring_.last_ts_us();
-  std::optional<std::string> last_ts;  // NULL: the ring knows the id, but not the event
-  if (ts_us != 0) {
-    last_ts = std::to_string(ts_us);
-  }
-  connection_.send({sql::kListenerStart, {std::to_string(last), last_ts, std::to_string(conf_.preload)}}, false);
-}
-
-// Where to go on: behind the ring's newest event; or afresh, when the ring is empty, the log has been pruned beyond it, a new
-// generation of ids has begun (a ring that held two would cover cursors of none), or the log was restored to an earlier state.
-void Listener::take_position(const PGresult* row) {
-  const std::uint64_t pruned = number(row, 1);
-  const std::uint64_t start_after = number(row, 2);
-  const bool continuous = *PQgetvalue(row, 0, 3) == 't';
-  head_ = number(row, 0);
-  const ZoneLock lock(conf_.zone);
-  if (!root_.lease.owned_by(self_)) {
-    return;  // the answer is about another ring than this one
-  }
-  const Ring::Snapshot before = ring_.snapshot();
-  if (before.last_id == 0 || before.last_id < pruned || !continuous) {
-    if (!continuous) {
-      root_.forced_epoch.store(before.epoch + 1);  // first: a worker may look at any moment
-      ngx_log_error(NGX_LOG_WARN, log_, 0,
-                    "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL)", &conf_.name,
-                    before.last_id);
-    }
-    ring_.reset(start_after);
-    grown_ = true;
-  }
-}
-
-// Whoever is not the listener any more may have read them before the new one did.
-void Listener::take_revocations(const PGresult* rows) {
-  const ZoneLock lock(conf_.zone);
-  if (!root_.lease.owned_by(self_)) {
-    return;
-  }
-  revocations_.replace([rows](Revocations& table) {
-    for (int row = 0; row < PQntuples(rows); ++row) {
-      table.set(text(rows, 0, row), std::strtoll(PQgetvalue(rows, row, 1), nullptr, 10));
-    }
-  });
-}
-
-void Listener::read_more() {
-  const Ring::Snapshot now = ring_.snapshot();
-  again_ = false;
-  rows_ = 0;
-  base_ = now.last_id;
-  epoch_ = now.epoch;
-  step_ = Step::kRead;
-  connection_.send({kLogAfter, {std::to_string(base_), std::to_string(kRowsPerRead)}, true}, true);
-}
-
-void Listener::announce() noexcept {
-  unannounced_ = 0;
-  if (std::exchange(grown_, false)) {
-    wake_();
-  }
-}
-
-void Listener::caught_up() {
-  step_ = Step::kIdle;
-  backoff_ = 0;
-  if (const auto from = std::exchange(swept_from_, std::nullopt); from && ring_.snapshot().last_id > *from) {
-    unannounced_found_ = true;
-  }
-  announce();
-  if (root_.connected.load() == 0) {
-    set_connected(true);
-    ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: listening to \"%V\" behind id %uL", &conf_.name,
-                  ring_.snapshot().last_id);
-  }
-  ngx_add_timer(&sweep_, conf_.sweep);
-}
-
 void Listener::pg_result(const PGresult* result) {
   switch (PQresultStatus(result)) {
     case PGRES_SINGLE_TUPLE:
@@ -289,35 +178,14 @@ void Listener::pg_result(const PGresult* result) {
   }
 }
 
-void Listener::take_event(const PGresult* row) {
-  ++rows_;
-  EventView event;
-  event.id = number(row, 0);
-  event.channel = text(row, 1);
-  event.ts_us = std::strtoll(PQgetvalue(row, 0, 2), nullptr, 10);
-  event.type = text(row, 3);
-  event.data = text(row, 4);
-  std::int64_t expires_ms = 0;
-  if (PQgetisnull(row, 0, 5) == 0) {
-    expires_ms = static_cast<std::int64_t>(ngx_current_msec) + std::strtoll(PQgetvalue(row, 0, 5), nullptr, 10);
-  }
-  const ZoneLock lock(conf_.zone);
-  // Another worker may have taken over while this one was stopped. He has looked how far the ring is, under this lock, and asks the
-  // log and the revocations behind that: what comes late must not move it. (tests/model/lease.pml)
-  const Ring::Snapshot now = ring_.snapshot();
-  if (!root_.lease.owned_by(self_) || now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
-    return;
-  }
-  if (event.channel == kControlChannel && !guarded(log_, [&] { note_control(event); })) {
-    failed_ = true;  // a new connection reads it again
-    base_ = std::numeric_limits<std::uint64_t>::max();
-    return;
-  }
-  ring_.append(event, expires_ms);
-  grown_ = true;
-  unannounced_ += event.data.size();
-  if (unannounced_ > conf_.ring_size / 8) {  // before the ring overruns those who wait
-    announce();
+void Listener::take_rows(const PGresult* rows) {
+  const bool one = PQntuples(rows) == 1;
+  if (step_ == Step::kBackend && one) {
+    probe_.take_backend(rows, connection_.server_pid());
+  } else if (step_ == Step::kPosition && one) {
+    writer_.take_position(rows);
+  } else if (step_ == Step::kRevocations) {
+    writer_.take_revocations(rows);
   }
 }
 
@@ -361,12 +229,21 @@ void Listener::pg_failed(const char* why) noexcept {
   set_connected(false);
 }
 
-// Not by who has lost the role without having noticed: another one may be connected. The next one takes the lock before he says so.
-void Listener::set_connected(bool connected) noexcept {
-  const ZoneLock lock(conf_.zone);
-  if (holder_ && root_.lease.owned_by(self_)) {
-    root_.connected.store(connected ? 1 : 0);
-    wake_();
+// --- pages ---
+
+void Listener::read_more() {
+  again_ = false;
+  const Statement statement = writer_.page_statement();
+  step_ = Step::kRead;
+  connection_.send_prepared_by_row(statement);
+}
+
+void Listener::page_read() {
+  ngx_log_debug3(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" read a page of %d rows, ring at id %uL",
+                 &conf_.name, writer_.page_rows(), ring_.snapshot().last_id);
+  if (writer_.page_was_full() || again_) {
+    writer_.announce();
+    return read_more();
   }
   caught_up();
 }

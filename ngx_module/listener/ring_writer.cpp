@@ -45,7 +45,7 @@ void RingWriter::take_position(const PGresult* result) {
   const bool continuous = position.is_true(PositionColumn::kContinuous);
   head_ = position.number<std::uint64_t>(PositionColumn::kHead);
   const ZoneLock lock(conf_.zone);
-  if (!root_.lease.held_by(self_)) {
+  if (!root_.lease.owned_by(self_)) {
     return;  // the answer is about the ring as it was before another worker changed it
   }
   const Ring::Snapshot before = ring_.snapshot();
@@ -66,7 +66,7 @@ void RingWriter::take_position(const PGresult* result) {
 // A worker that has lost the lease may have read them before the new listener did.
 void RingWriter::take_revocations(const PGresult* rows) {
   const ZoneLock lock(conf_.zone);
-  if (!root_.lease.held_by(self_)) {
+  if (!root_.lease.owned_by(self_)) {
     return;
   }
   revocations_.replace([rows](Revocations& table) {
@@ -98,7 +98,7 @@ bool RingWriter::take_event(const PGresult* result) {
   // Another worker may have taken the lease since the page was asked for. It found out under this lock how far the ring
   // is, and asks log and revocations behind that: a late row must not move the ring.
   const Ring::Snapshot now = ring_.snapshot();
-  if (!root_.lease.held_by(self_) || now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
+  if (!root_.lease.owned_by(self_) || now.epoch != epoch_ || now.last_id < base_ || event.id <= now.last_id) {
     return true;
   }
   if (event.channel == kControlChannel && !guarded(log_, [&] { note_control(event); })) {

@@ -11,7 +11,7 @@
 
    Memory order is as in ring.pml: the words of an entry become visible in any order, the bucket after them, `next` after the
    bucket (release), the head after all. recover()'s stores become visible in any order, the publication that counts them
-   (`repairs`) after them and, by the fence in evict(), before a byte is written again. find_after() ends with an acquire fence.
+   (`mendings`) after them and, by the fence in evict(), before a byte is written again. find_after() ends with an acquire fence.
    Left out: load() and publish() are one step each (state.pml); entries of one size; a bucket has one channel.
 
    Faults: NO_UNLINK, NO_EVICT_FENCE, NO_RELEASE_LINK, NO_NOTE (of what will be linked), HEAD_BEFORE_LINK in the writer;
@@ -29,7 +29,7 @@
 #define POSITIONS (CAP + APPENDS + EMPTIED)
 
 typedef Entry { byte id; byte hash; byte prev; byte next };
-typedef Published { byte tail; byte head; byte floor; byte last; byte epoch; byte repairs };
+typedef Published { byte tail; byte head; byte floor; byte last; byte epoch; byte mendings };
 
 Entry data[CAP];
 #define entry(pos) data[(pos) % CAP]
@@ -82,7 +82,7 @@ killed:
      :: break
 #endif
      od;
-     shown.repairs++;
+     shown.mendings++;
      MAY_BE_KILLED;
      atomic {
        pos = shown.tail;
@@ -190,12 +190,12 @@ end:
 #ifdef NO_MENDINGS_CHECK
 #define MENDED false
 #else
-#define MENDED (then.repairs != later.repairs)
+#define MENDED (then.mendings != later.mendings)
 #endif
 
 #define LOAD(s) \
-  s.tail = shown.tail; s.head = shown.head; s.floor = shown.floor; s.epoch = shown.epoch; s.repairs = shown.repairs
-#define FORGET(s) s.tail = 0; s.head = 0; s.floor = 0; s.epoch = 0; s.repairs = 0
+  s.tail = shown.tail; s.head = shown.head; s.floor = shown.floor; s.epoch = shown.epoch; s.mendings = shown.mendings
+#define FORGET(s) s.tail = 0; s.head = 0; s.floor = 0; s.epoch = 0; s.mendings = 0
 
 /* `wanted`: where the channel's oldest event behind `after` is, from position `wanted` on, according to what was published. */
 #define EXPECT \

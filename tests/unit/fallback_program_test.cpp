@@ -1,5 +1,5 @@
-// The program itself, run for real: sockets of its own and inherited ones, workers, signals, CGI, what happens without
-// a database. What it answers from a database is the conformance suite's matter.
+// The real program: its own sockets and inherited ones, workers, signals, CGI, and requests while the database is away.
+// The conformance suite tests its answers from a database.
 #include <algorithm>
 
 #include "fallback_program.hpp"
