@@ -1,11 +1,11 @@
 // The module's face to nginx: directives, contexts, and what happens when a worker starts and leaves.
 #include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conf.hpp"
-#include "ngx_module/database.hpp"
-#include "ngx_module/http/handler.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/handler.hpp"
 
-using pgevents::nginx::Database;
 using pgevents::nginx::DatabaseConf;
+using pgevents::nginx::DatabaseWorker;
 using pgevents::nginx::LocConf;
 using pgevents::nginx::MainConf;
 
@@ -98,7 +98,7 @@ void each_database(ngx_cycle_t* cycle, Visit&& visit) {
 bool start_databases(ngx_cycle_t* cycle) {
   bool started = true;
   each_database(cycle, [&](DatabaseConf& conf) {
-    conf.worker = pgevents::nginx::make_in_pool<Database>(cycle->pool, conf, cycle);
+    conf.worker = pgevents::nginx::make_in_pool<DatabaseWorker>(cycle->pool, conf, cycle);
     if (conf.worker == nullptr) {
       throw std::bad_alloc();
     }

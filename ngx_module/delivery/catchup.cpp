@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMaxRows = 500;
 constexpr long kMaxBytes = 256 * 1024;
-// A stream holds its page until the client has read it; see Feed.
+// A stream holds its page until the client has read it; see BlockReader.
 constexpr long kMaxStreamBytes = 64 * 1024;
 
 std::string array_literal(const std::vector<Membership>& channels) {

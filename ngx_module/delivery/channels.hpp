@@ -16,39 +16,39 @@ namespace pgevents::nginx {
 class Subscriber;
 
 // The last entry that a subscriber of one channel got. While it is behind, the next one is found from there, not from the newest.
-struct Place {
+struct RingPosition {
   std::uint64_t id = 0;
   std::uint64_t pos = 0;
 };
 
 struct Channel {
   // Where the events begin that a subscriber with low <= cursor < first_id wants.
-  struct Fresh {
+  struct NewRange {
     std::uint64_t low = 0;
     std::uint64_t first_id = 0;  // 0: unknown, look it up in the ring
     std::uint64_t first_pos = 0;
   };
   // A block made for one subscriber, for all others that stand at the same place.
-  struct Made {
+  struct CachedBlock {
     std::uint64_t first_pos = 0;
     std::uint64_t seen_id = 0;  // what the worker had seen when the block was made
     std::uint64_t cursor = 0;
     bool complete = false;
-    Place place;
+    RingPosition position;
     BlockRef block;
   };
 
   std::string name;
   std::uint64_t hash = 0;
   std::uint64_t last_id = 0;  // no event of this channel that the worker has seen is newer
-  Fresh fresh;                // of the round under way
-  Fresh next;                 // noticed during the round
+  NewRange fresh;             // of the round under way
+  NewRange next;              // noticed during the round
   std::vector<Subscriber*> members;
   std::size_t to_serve = 0;  // members below this index wait in the round under way
   bool queued = false;
   Channel* next_queued = nullptr;  // in the database's queue, where to get in must need no memory
   bool started = false;            // the round has begun
-  Made made[3];                    // by Format
+  CachedBlock made[3];             // by Format
 };
 
 // A subscriber's place in a channel's members.

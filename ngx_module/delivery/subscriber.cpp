@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "ngx_module/database.hpp"
-#include "ngx_module/http/respond.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/http/http_io.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -40,7 +40,7 @@ Subscriber* of(ngx_http_request_t* r) {
 
 }  // namespace
 
-Subscriber* Subscriber::make(ngx_http_request_t* r, Database& database, const LocConf& conf,
+Subscriber* Subscriber::make(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
                              const Subscription& wanted) {
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(r->pool, 0);
   if (cleanup == nullptr) {
@@ -51,14 +51,14 @@ Subscriber* Subscriber::make(ngx_http_request_t* r, Database& database, const Lo
   return subscriber;
 }
 
-Subscriber::Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted)
+Subscriber::Subscriber(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, const Subscription& wanted)
     : SubscriberLinks{},
       database_(database),
       conf_(conf),
       mode_(Mode::kLongPoll),
       format_(format_of(wanted)),
       c_(r->connection),
-      outlet_(r),
+      writer_(r),
       r_(r) {
   const ngx_msec_t hold = hold_of(conf, wanted.timeout);
   hold_until_ = ngx_current_msec + hold;
@@ -93,14 +93,15 @@ void Subscriber::introduce(const Session& session) {
     return;
   }
   const auto now_us = static_cast<std::int64_t>(now_seconds() * 1e6);
-  guest_ = std::make_unique<Guest>(Guest{{{}, this}, session, session.by_token ? session.issued_us : now_us});
-  database_.users().join(*guest_);
+  identity_ = std::make_unique<SubscriberIdentity>(
+      SubscriberIdentity{{{}, this}, session, session.by_token ? session.issued_us : now_us});
+  database_.users().join(*identity_);
 }
 
 void Subscriber::count_as_contact() {
-  ConnectionTracker* contacts = database_.connection_tracker();
-  if (contacts != nullptr && contact_ == nullptr && guest_ != nullptr && !guest_->session.identity.user.empty()) {
-    contact_ = &contacts->join(guest_->session.identity);
+  Contacts* contacts = database_.contacts();
+  if (contacts != nullptr && contact_ == nullptr && identity_ != nullptr && !identity_->session.identity.user.empty()) {
+    contact_ = &contacts->join(identity_->session.identity);
   }
 }
 
@@ -222,7 +223,7 @@ void Subscriber::pull() noexcept {
 }
 
 void Subscriber::go_on() {
-  if (ended_ || stalled_ || !page_key_.empty() || outlet_.blocked()) {
+  if (ended_ || stalled_ || !page_key_.empty() || writer_.blocked()) {
     return;
   }
   if (located_by_ != nullptr) {
@@ -240,13 +241,13 @@ void Subscriber::go_on() {
     if (mode_ == Mode::kStream && !open_stream(cursor_)) {
       return;
     }
-    const Served served = database_.feed().next({channels_, filter_.get(), format_, cursor_, place_},
-                                                database_.seen_id(), static_cast<std::int64_t>(ngx_current_msec));
+    const NextBlock served = database_.reader().next({channels_, filter_.get(), format_, cursor_, position_},
+                                                     database_.seen_id(), static_cast<std::int64_t>(ngx_current_msec));
     if (served.lost) {
       return ask_log({Cursor::Kind::kId, cursor_, 0});
     }
     cursor_ = served.cursor;
-    place_ = served.place;
+    position_ = served.position;
     if (served.block != nullptr) {
       if (mode_ != Mode::kStream) {
         return answer(served.block, poll_kind_, !served.complete || log_goes_on_);
@@ -329,21 +330,21 @@ void Subscriber::forget_position() noexcept {
 bool Subscriber::deliver(const BlockRef& block) {
   sent_at_ = ngx_current_msec;
   served_ = true;
-  return after_send(outlet_.send(block));
+  return after_send(writer_.send(block));
 }
 
-bool Subscriber::after_send(Outlet::Sent sent) {
-  if (sent == Outlet::Sent::kFailed) {
+bool Subscriber::after_send(StreamWriter::Sent sent) {
+  if (sent == StreamWriter::Sent::kFailed) {
     finish(NGX_ERROR);
   }
-  if (sent == Outlet::Sent::kAll && conf_.release_request != 0 && !std::exchange(release_tried_, true)) {
+  if (sent == StreamWriter::Sent::kAll && conf_.release_request != 0 && !std::exchange(release_tried_, true)) {
     ngx_post_event(&turn_, &ngx_posted_events);
   }
-  return sent == Outlet::Sent::kAll;
+  return sent == StreamWriter::Sent::kAll;
 }
 
 void Subscriber::tick(ngx_msec_t now) noexcept {
-  if (ended_ || mode_ != Mode::kStream || outlet_.blocked()) {
+  if (ended_ || mode_ != Mode::kStream || writer_.blocked()) {
     return;
   }
   if (!header_sent_) {
@@ -382,11 +383,11 @@ void Subscriber::write_on() {
     c_->timedout = 1;
     return finish(NGX_HTTP_REQUEST_TIME_OUT);
   }
-  if (ended_ || !outlet_.blocked()) {
+  if (ended_ || !writer_.blocked()) {
     return;
   }
   attempt([this] {
-    if (after_send(outlet_.resume())) {
+    if (after_send(writer_.resume())) {
       pull();
     }
   });

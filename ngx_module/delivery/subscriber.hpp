@@ -10,18 +10,18 @@
 
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
+#include "ngx_module/delivery/block_reader.hpp"
 #include "ngx_module/delivery/channels.hpp"
-#include "ngx_module/delivery/feed.hpp"
-#include "ngx_module/delivery/outlet.hpp"
-#include "ngx_module/delivery/users.hpp"
-#include "ngx_module/presence/connection_tracker.hpp"
+#include "ngx_module/delivery/stream_writer.hpp"
+#include "ngx_module/delivery/subscribers_by_user.hpp"
+#include "ngx_module/presence/contacts.hpp"
 
 namespace pgevents::nginx {
 
-class Database;
+class DatabaseWorker;
 class Page;
 
-// Places in Database's lists: of all subscribers, and of those that want another turn, now or when the log can be asked.
+// Places in DatabaseWorker's lists: of all subscribers, and of those that want another turn, now or when the log can be asked.
 // Plain, so that offsetof is defined for it.
 struct SubscriberLinks {
   std::size_t all_index;
@@ -40,7 +40,8 @@ enum class Ending {
 class Subscriber : public SubscriberLinks {
  public:
   // Null when memory is refused.
-  static Subscriber* make(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
+  static Subscriber* make(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+                          const Subscription& wanted);
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
@@ -80,7 +81,7 @@ class Subscriber : public SubscriberLinks {
   void page_failed() noexcept;
 
   // Null for who is nobody in particular and may stay.
-  const Guest* guest() const noexcept { return guest_.get(); }
+  const SubscriberIdentity* identity() const noexcept { return identity_.get(); }
 
   // For Channels: the index of the membership changed.
   void moved(const Channel& channel, std::size_t index) noexcept;
@@ -90,9 +91,9 @@ class Subscriber : public SubscriberLinks {
   // A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
   static constexpr std::uint64_t kFarAhead = 9007199254740991;
   static constexpr std::size_t kCacheLine = 64;
-  static constexpr std::size_t kFetchedBytes = 320;  // as far as outlet_
+  static constexpr std::size_t kFetchedBytes = 320;  // as far as writer_
 
-  Subscriber(ngx_http_request_t* r, Database& database, const LocConf& conf, const Subscription& wanted);
+  Subscriber(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, const Subscription& wanted);
 
   static void on_read(ngx_http_request_t* r);
   static void on_write(ngx_http_request_t* r);
@@ -124,7 +125,7 @@ class Subscriber : public SubscriberLinks {
   bool deliver(const BlockRef& block);
   void answer(const BlockRef& array, PollKind kind, bool more);
   void refuse(const Error& error);
-  bool after_send(Outlet::Sent sent);
+  bool after_send(StreamWriter::Sent sent);
   void advance() noexcept;
   bool settle_cursor() noexcept;
   void end_now(Ending ending);
@@ -144,14 +145,14 @@ class Subscriber : public SubscriberLinks {
   unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
   // Each delivery looks at these, and with thousands of subscribers finds none of them in the processor's cache: so they are together.
-  Database& database_;
+  DatabaseWorker& database_;
   const LocConf& conf_;
   std::vector<Membership> channels_;
   std::unique_ptr<TypeFilter> filter_;
   std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
   std::string page_key_;                // of the catch-up query waited for; empty: none
   std::uint64_t cursor_ = 0;
-  Place place_;
+  RingPosition position_;
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   ngx_msec_t sent_at_ = 0;
   Mode mode_;
@@ -168,18 +169,18 @@ class Subscriber : public SubscriberLinks {
   bool ended_ = false;    // left everything; only nginx still holds the request
   bool has_wait_slot_ = false;
   ngx_connection_t* c_;
-  Outlet outlet_;
+  StreamWriter writer_;
 
   ngx_http_request_t* r_;                // null: it goes on without
   ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
-  std::unique_ptr<Guest> guest_;
-  ConnectionTracker::TrackedUser* contact_ = nullptr;  // null: nobody in particular, or presence is off
-  std::uint64_t told_cursor_ = 0;                      // the one that the client knows
-  std::uint64_t asked_epoch_ = 0;                      // that in which the log was asked last
-  std::uint64_t asked_floor_ = 0;                      // the ring's floor at that time
-  bool* gone_ = nullptr;                               // set by the destructor while start() runs
-  ngx_msec_t hold_until_ = 0;                          // long poll: when it is answered, whatever there is
-  ngx_event_t turn_{};                                 // as a timer: when it ends; posted: to give up the request
+  std::unique_ptr<SubscriberIdentity> identity_;
+  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
+  std::uint64_t told_cursor_ = 0;         // the one that the client knows
+  std::uint64_t asked_epoch_ = 0;         // that in which the log was asked last
+  std::uint64_t asked_floor_ = 0;         // the ring's floor at that time
+  bool* gone_ = nullptr;                  // set by the destructor while start() runs
+  ngx_msec_t hold_until_ = 0;             // long poll: when it is answered, whatever there is
+  ngx_event_t turn_{};                    // as a timer: when it ends; posted: to give up the request
   std::uint32_t wait_slot_ = 0;
   int empty_pages_ = 0;  // of the log in which the filter left nothing
 };

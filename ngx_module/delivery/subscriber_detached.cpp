@@ -1,6 +1,6 @@
-// An event stream that goes on without its request (`pgevents_release_request`); see subscriber.hpp and detached.hpp.
+// An event stream that goes on without its request (`pgevents_release_request`); see subscriber.hpp and detached_connection.hpp.
 #include "ngx_module/delivery/subscriber.hpp"
-#include "ngx_module/http/detached.hpp"
+#include "ngx_module/http/detached_connection.hpp"
 
 namespace pgevents::nginx {
 
@@ -13,7 +13,7 @@ void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
 // A stream that nobody but this module has a hand in, once its header is out. In a turn of its own, for nginx's handlers go on with the
 // request when they have called ours; and soon, so that what is freed serves the next one instead of being added to it.
 void Subscriber::release_request() noexcept {
-  if (r_ == nullptr || !outlet_.direct() || outlet_.blocked() || !can_detach(r_, owner_)) {
+  if (r_ == nullptr || !writer_.direct() || writer_.blocked() || !can_detach(r_, owner_)) {
     return;
   }
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(c_->pool, 0);
@@ -22,7 +22,7 @@ void Subscriber::release_request() noexcept {
   }
   owner_->handler = nullptr;
   own(cleanup);
-  outlet_.leave_request();
+  writer_.leave_request();
   detach(std::exchange(r_, nullptr));
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ngx_module/database.hpp"
-#include "ngx_module/http/respond.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/http/http_io.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -54,8 +54,8 @@ void Subscriber::leave() noexcept {
   if (has_wait_slot_) {
     database_.wait_ids().release(wait_slot_, database_.self());
   }
-  if (guest_ != nullptr) {
-    database_.users().leave(*guest_);
+  if (identity_ != nullptr) {
+    database_.users().leave(*identity_);
   }
   if (contact_ != nullptr) {
     database_.connection_tracker()->leave(*std::exchange(contact_, nullptr), linger());
@@ -94,7 +94,7 @@ void Subscriber::refuse(const Error& error) {
 
 void Subscriber::end_stream() {
   if (r_ == nullptr) {
-    outlet_.end();
+    writer_.end();
     return finish(NGX_OK);
   }
   finish(ngx_http_send_special(r_, NGX_HTTP_LAST));
@@ -122,7 +122,7 @@ void Subscriber::end_now(Ending ending) {
 
 // With nothing new in its channels the cursor goes along with what the worker has seen, so that the client comes back with a recent one.
 void Subscriber::advance() noexcept {
-  if (!page_key_.empty() || located_by_ != nullptr || stalled_ || forgotten_ || outlet_.blocked()) {
+  if (!page_key_.empty() || located_by_ != nullptr || stalled_ || forgotten_ || writer_.blocked()) {
     return;
   }
   for (const Membership& membership : channels_) {
@@ -146,7 +146,7 @@ bool Subscriber::settle_cursor() noexcept {
 
 // What does not go out at once is cut off and comes again: the client's cursor is before it.
 void Subscriber::end_stream_for(Ending ending, bool settled) {
-  if (outlet_.blocked()) {
+  if (writer_.blocked()) {
     return finish(NGX_ERROR);
   }
   if (!settled) {
@@ -156,7 +156,7 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
   if (!std::exchange(header_sent_, true) && send_stream_header(r_) != NGX_OK) {
     return finish(NGX_ERROR);
   }
-  if (outlet_.send(last) == Outlet::Sent::kAll) {
+  if (writer_.send(last) == StreamWriter::Sent::kAll) {
     end_stream();
   } else {
     finish(NGX_ERROR);
@@ -185,7 +185,7 @@ std::string Subscriber::last_words(Ending ending, bool settled) const {
 
 // Streams and polls that wait end with their permission, long polls also when their time is up.
 void Subscriber::set_deadline() noexcept {
-  const bool limited = mode_ != Mode::kPoll && guest_ != nullptr && guest_->session.expires_at;
+  const bool limited = mode_ != Mode::kPoll && identity_ != nullptr && identity_->session.expires_at;
   if (!holds() && !limited) {
     return;
   }
@@ -194,14 +194,14 @@ void Subscriber::set_deadline() noexcept {
     wait = std::min(wait, static_cast<ngx_msec_int_t>(hold_until_ - ngx_current_msec));
   }
   if (limited) {
-    const double left_ms = std::ceil((*guest_->session.expires_at - now_seconds()) * 1e3);
+    const double left_ms = std::ceil((*identity_->session.expires_at - now_seconds()) * 1e3);
     wait = left_ms < static_cast<double>(wait) ? static_cast<ngx_msec_int_t>(left_ms) : wait;
   }
   ngx_add_timer(&turn_, static_cast<ngx_msec_t>(std::max<ngx_msec_int_t>(wait, 1)));
 }
 
 bool Subscriber::expired() const noexcept {
-  return guest_ != nullptr && guest_->session.expires_at && now_seconds() >= *guest_->session.expires_at;
+  return identity_ != nullptr && identity_->session.expires_at && now_seconds() >= *identity_->session.expires_at;
 }
 
 void Subscriber::on_turn(ngx_event_t* event) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ngx_module/database.hpp"
+#include "ngx_module/database_worker.hpp"
 #include "ngx_module/http/query_request.hpp"
 #include "postgres/statements.hpp"
 
@@ -14,7 +14,7 @@ constexpr char kOutOfMemory[] = "XX000";
 
 class CallRequest final : public QueryRequest {
  public:
-  CallRequest(ngx_http_request_t* r, Database& database, const LocConf& conf, Call&& call)
+  CallRequest(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Call&& call)
       : QueryRequest(r, database, conf, std::min(conf.max_event_size, kMaxCallBytes)), call_(std::move(call)) {}
   ~CallRequest() {
     if (report_ != nullptr) {
@@ -98,7 +98,7 @@ void CallRequest::state_arrived(const Answer& state) noexcept {
 
 }  // namespace
 
-ngx_int_t start_call(ngx_http_request_t* r, Database& database, const LocConf& conf, Call&& call) {
+ngx_int_t start_call(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Call&& call) {
   const bool has_body = call.has_body;
   auto* request = make_in_pool<CallRequest>(r->pool, r, database, conf, std::move(call));
   return request == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : request->start(has_body);

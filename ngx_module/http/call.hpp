@@ -8,9 +8,9 @@
 
 namespace pgevents::nginx {
 
-class Database;
+class DatabaseWorker;
 
 // Reads the parameters, calls the function and answers. The result is the phase handler's.
-ngx_int_t start_call(ngx_http_request_t* r, Database& database, const LocConf& conf, Call&& call);
+ngx_int_t start_call(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Call&& call);
 
 }  // namespace pgevents::nginx

@@ -9,7 +9,7 @@ namespace {
 
 class Publisher final : public QueryRequest {
  public:
-  Publisher(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication)
+  Publisher(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Publication&& publication)
       : QueryRequest(r, database, conf, conf.max_event_size), publication_(std::move(publication)) {}
 
  private:
@@ -35,7 +35,8 @@ void Publisher::ask(const std::string& body) {
 
 }  // namespace
 
-ngx_int_t start_publication(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication) {
+ngx_int_t start_publication(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+                            Publication&& publication) {
   auto* publisher = make_in_pool<Publisher>(r->pool, r, database, conf, std::move(publication));
   return publisher == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : publisher->start(true);
 }

@@ -9,6 +9,7 @@
 namespace pgevents::nginx {
 
 // Reads the body, hands it to `pgevents.http_publish` and answers. The result is the phase handler's.
-ngx_int_t start_publication(ngx_http_request_t* r, Database& database, const LocConf& conf, Publication&& publication);
+ngx_int_t start_publication(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+                            Publication&& publication);
 
 }  // namespace pgevents::nginx

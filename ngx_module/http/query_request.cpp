@@ -1,8 +1,8 @@
 // See query_request.hpp.
 #include "ngx_module/http/query_request.hpp"
 
-#include "ngx_module/database.hpp"
-#include "ngx_module/http/respond.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/http/http_io.hpp"
 
 namespace pgevents::nginx {
 namespace {

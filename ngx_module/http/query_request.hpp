@@ -14,12 +14,12 @@
 
 namespace pgevents::nginx {
 
-class Database;
+class DatabaseWorker;
 
 class QueryRequest {
  public:
   // max_body: in bytes; what is larger is answered 413.
-  QueryRequest(ngx_http_request_t* r, Database& database, const LocConf& conf, std::size_t max_body)
+  QueryRequest(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, std::size_t max_body)
       : r_(r), database_(database), conf_(conf), max_body_(max_body) {}
   QueryRequest(const QueryRequest&) = delete;
   QueryRequest& operator=(const QueryRequest&) = delete;
@@ -47,7 +47,7 @@ class QueryRequest {
   void refuse(const Error& error) { finish(error_reply(error)); }
 
   ngx_log_t* log() const { return r_->connection->log; }
-  Database& database() const { return database_; }
+  DatabaseWorker& database() const { return database_; }
   const LocConf& conf() const { return conf_; }
   unsigned retry_after() const { return static_cast<unsigned>(conf_.poll_interval); }
 
@@ -62,7 +62,7 @@ class QueryRequest {
   void finish(const Reply& reply);
 
   ngx_http_request_t* r_;
-  Database& database_;
+  DatabaseWorker& database_;
   const LocConf& conf_;
   const std::size_t max_body_;
   std::shared_ptr<Query> query_;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ngx_module/database.hpp"
+#include "ngx_module/database_worker.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -64,7 +64,7 @@ void mask_in(const ngx_str_t& text) noexcept {
 
 }  // namespace
 
-bool read_rules(ngx_http_request_t* r, const Database& database, const LocConf& conf, AccessRules& rules) {
+bool read_rules(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf, AccessRules& rules) {
   const AccessConf& access = conf.access;
   rules.token = token_rules(access);
   rules.origins = access.origins;

@@ -8,10 +8,10 @@
 
 namespace pgevents::nginx {
 
-class Database;
+class DatabaseWorker;
 
 // The views in `rules` live as long as the request does. False when a variable could not be evaluated.
-bool read_rules(ngx_http_request_t* r, const Database& database, const LocConf& conf, AccessRules& rules);
+bool read_rules(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf, AccessRules& rules);
 
 // Writes over the value of `access_token` wherever nginx keeps the query: $request, $request_uri, $args and the error log's lines show
 // what stands there then. To be called when nobody needs the token any more.

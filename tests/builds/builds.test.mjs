@@ -64,7 +64,7 @@ async function assertExportsNothingElse({ module }) {
   assert.deepEqual(names.sort(), ['ngx_module_names', 'ngx_module_order', 'ngx_modules']);
 }
 
-// A compiler may omit calls that have no other effect: see fetch_ahead() in the module.
+// A compiler may leave calls out that do nothing else: see fetch_ahead() in ngx_module/database_worker.cpp.
 async function assertFetchesAhead({ module }) {
   const { stdout } = await run('objdump', ['-d', '--no-show-raw-insn', module]);
   assert.match(stdout, /\t(prefetch|prfm)/);

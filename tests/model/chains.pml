@@ -1,5 +1,5 @@
-/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring_writer.cpp) against find_after() and next_in_channel()
-   (core/shared/ring_reader.cpp), as Feed::find() and Feed::collect() call them.
+/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring.cpp) against find_after() and next_in_channel()
+   (core/shared/ring_reader.cpp), as BlockReader::find() and BlockReader::collect() call them.
 
    The writer notes what he will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it behind the
    newest of its bucket, in both directions, and publishes the new head. Killed at any step he leaves links that lead to nothing;

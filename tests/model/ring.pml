@@ -1,5 +1,5 @@
-/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset() (core/shared/ring_writer.cpp) against Ring::read()
-   (core/shared/ring_reader.cpp) as Database::look_at_ring() calls it. chains.pml has what is linked and mended.
+/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset() (core/shared/ring.cpp) against Ring::read()
+   (core/shared/ring_reader.cpp) as DatabaseWorker::look_at_ring() calls it. chains.pml has what is linked and mended.
 
    The writer publishes the new tail, overwrites an entry word by word, publishes the new head, and may be killed at any step; his
    successor may have another event for the same place (the log was restored). The caller's lock keeps writers apart, so one

@@ -1,5 +1,5 @@
-/* Who is woken: from the commit to the subscriber. Listener::pg_notified(), read_more(), caught_up() and connect()
-   (ngx_module/listener/listener.cpp), RingWriter::announce() (ngx_module/listener/ring_writer.cpp); Database::start(), watch_wake_fd(), on_wake(), look_at_ring() and slice() (ngx_module/database.cpp);
+/* Who is woken: from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and connect()
+   (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd(), on_wake(), look_at_ring() and slice() (ngx_module/database_worker.cpp);
    Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/subscriber.cpp).
 
    The log gets events, and notifies who listens. The listener appends rows to the ring and then writes to the eventfd, which
@@ -9,7 +9,7 @@
    The listener is killed once, at any step; another one connects. The second worker begins to watch at any time.
 
    Checked: when nothing more can happen, the ring is as far as the log, and the subscriber as far as the ring. That holds by the
-   wake-ups alone: neither the sweep (listener, every 10 s) nor the look once a second (Database::each_second()) is in the model.
+   wake-ups alone: neither the sweep (listener, every 10 s) nor the look once a second (DatabaseWorker::each_second()) is in the model.
    Both are nets for what is not modelled, a write to the eventfd that fails or a notification that is lost.
 
    Memory order: a worker who takes an edge from epoll_wait() has made two system calls' locks happen after the eventfd_write(),
@@ -118,7 +118,7 @@ inline look() {
 inline pull() {
   if
   :: member && !asked && cursor < floor -> asked = true /* ask_log() */
-  :: member && !asked && cursor >= floor -> atomic { /* Feed::next(), up to what the worker has seen */
+  :: member && !asked && cursor >= floor -> atomic { /* BlockReader::next(), up to what the worker has seen */
        if
        :: cursor < floor -> asked = true
        :: else ->

@@ -21,17 +21,17 @@ struct UserLink {
 };
 
 // What a subscriber has besides who is somebody, or may stay for a limited time only.
-struct Guest {
+struct SubscriberIdentity {
   UserLink place;
   Session session;
   std::int64_t since_us;  // when the token was issued (0: it does not say); without a token, when the subscriber came
 };
 
-class Users {
+class SubscribersByUser {
  public:
   // Nothing is done with guests who have no name.
-  void join(Guest& guest);
-  void leave(Guest& guest) noexcept;
+  void join(SubscriberIdentity& identity);
+  void leave(SubscriberIdentity& identity) noexcept;
 
   // Ends those whom `control` means.
   void obey(const Control& control) noexcept;

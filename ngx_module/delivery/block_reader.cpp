@@ -1,9 +1,9 @@
-// Reading the ring for one subscriber, or once for many; see feed.hpp.
+// Reading the ring for one subscriber, or once for many; see block_reader.hpp.
 #include "ngx_module/nginx.hpp"
 
 #include <algorithm>
 
-#include "ngx_module/delivery/feed.hpp"
+#include "ngx_module/delivery/block_reader.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -23,8 +23,8 @@ bool full(const BlockBuilder& builder, Format format) {
 
 }  // namespace
 
-Ring::Read Feed::find(const Channel& channel, const Wanted& wanted, std::uint64_t& pos) const {
-  const std::uint64_t cursor = wanted.cursor;
+Ring::Read BlockReader::find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const {
+  const std::uint64_t cursor = selection.cursor;
   if (cursor >= channel.last_id) {
     return Ring::Read::kEnd;
   }
@@ -32,21 +32,21 @@ Ring::Read Feed::find(const Channel& channel, const Wanted& wanted, std::uint64_
     pos = channel.fresh.first_pos;
     return Ring::Read::kOk;
   }
-  if (wanted.channels.size() == 1 && wanted.place.id == cursor && cursor != 0) {
-    return ring_.next_in_channel(wanted.place.pos, channel.name, pos);
+  if (selection.channels.size() == 1 && selection.position.id == cursor && cursor != 0) {
+    return ring_.next_in_channel(selection.position.pos, channel.name, pos);
   }
   return ring_.find_after(channel.name, cursor, pos);
 }
 
-Served Feed::next(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms) {
+NextBlock BlockReader::next(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms) {
   std::size_t heads = 0;
-  for (const Membership& membership : wanted.channels) {
+  for (const Membership& membership : selection.channels) {
     std::uint64_t pos = 0;
-    switch (find(*membership.channel, wanted, pos)) {
+    switch (find(*membership.channel, selection, pos)) {
       case Ring::Read::kLost: {
-        Served served;
-        served.lost = true;
-        return served;
+        NextBlock result;
+        result.lost = true;
+        return result;
       }
       case Ring::Read::kEnd:
         break;
@@ -61,39 +61,40 @@ Served Feed::next(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_
     }
   }
   if (heads == 0) {
-    Served served;
-    served.cursor = std::max(wanted.cursor, seen_id);
-    served.complete = true;
-    return served;
+    NextBlock result;
+    result.cursor = std::max(selection.cursor, seen_id);
+    result.complete = true;
+    return result;
   }
-  if (wanted.channels.size() > 1 || wanted.filter != nullptr) {
-    return build(wanted, seen_id, now_ms, heads);
+  if (selection.channels.size() > 1 || selection.filter != nullptr) {
+    return build(selection, seen_id, now_ms, heads);
   }
-  Channel::Made& made = wanted.channels.front().channel->made[static_cast<int>(wanted.format)];
+  Channel::CachedBlock& made = selection.channels.front().channel->made[static_cast<int>(selection.format)];
   const std::uint64_t first_pos = heads_[0].pos;
   if (made.block == nullptr || made.first_pos != first_pos || made.seen_id != seen_id) {
-    const Served served = build(wanted, seen_id, now_ms, heads);
-    if (served.block != nullptr) {
-      made = {first_pos, seen_id, served.cursor, served.complete, served.place, served.block};
+    const NextBlock result = build(selection, seen_id, now_ms, heads);
+    if (result.block != nullptr) {
+      made = {first_pos, seen_id, result.cursor, result.complete, result.position, result.block};
     }
-    return served;
+    return result;
   }
-  return {made.block, made.cursor, made.place, made.complete, false};
+  return {made.block, made.cursor, made.position, made.complete, false};
 }
 
-Served Feed::build(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads) {
-  Served served;
-  served.cursor = wanted.cursor;
-  served.lost = !collect(wanted, seen_id, now_ms, heads, served);
-  if (served.complete) {
-    served.cursor = std::max(served.cursor, seen_id);
+NextBlock BlockReader::build(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms,
+                             std::size_t heads) {
+  NextBlock result;
+  result.cursor = selection.cursor;
+  result.lost = !collect(selection, seen_id, now_ms, heads, result);
+  if (result.complete) {
+    result.cursor = std::max(result.cursor, seen_id);
   }
-  return served;
+  return result;
 }
 
 // Loads the entry at the head's position. False when it has been overwritten. What came into the ring after the worker last looked is
 // left for the next round: another channel of the same subscriber may hold an older one of those.
-bool Feed::load(Head& head, std::uint64_t seen_id) {
+bool BlockReader::load(Head& head, std::uint64_t seen_id) {
   if (ring_.read(head.pos, head.event) != Ring::Read::kOk) {
     return false;
   }
@@ -102,9 +103,9 @@ bool Feed::load(Head& head, std::uint64_t seen_id) {
 }
 
 // Merges the channels' chains in the order of their ids. False when the ring overtook us.
-bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads,
-                   Served& served) {
-  BlockBuilder builder(wanted.format);
+bool BlockReader::collect(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads,
+                          NextBlock& result) {
+  BlockBuilder builder(selection.format);
   for (std::size_t i = 0; i < heads; ++i) {
     if (!load(heads_[i], seen_id)) {
       return false;
@@ -118,19 +119,19 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
       }
     }
     if (first == nullptr) {
-      served.complete = true;
+      result.complete = true;
       break;
     }
-    if (full(builder, wanted.format)) {
+    if (full(builder, selection.format)) {
       break;
     }
     const RingEvent& event = first->event;
     const bool expired = event.expires_ms != 0 && event.expires_ms <= now_ms;
-    if (!expired && event.id > served.cursor && (wanted.filter == nullptr || wanted.filter->passes(event.type))) {
+    if (!expired && event.id > result.cursor && (selection.filter == nullptr || selection.filter->passes(event.type))) {
       builder.add(event);
     }
-    served.cursor = std::max(served.cursor, event.id);
-    served.place = {event.id, event.pos};
+    result.cursor = std::max(result.cursor, event.id);
+    result.position = {event.id, event.pos};
     std::uint64_t next = 0;
     const Ring::Read read = ring_.next_in_channel(event.pos, first->channel->name, next);
     if (read == Ring::Read::kLost) {
@@ -145,7 +146,7 @@ bool Feed::collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now
     }
   }
   if (!builder.empty()) {
-    served.block = builder.finish();
+    result.block = builder.finish();
   }
   return true;
 }

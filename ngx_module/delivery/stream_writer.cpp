@@ -1,10 +1,10 @@
-// Sending blocks; see outlet.hpp. The first block goes through nginx's filters, because the header may still wait there. Afterwards plain
+// Sending blocks; see stream_writer.hpp. The first block goes through nginx's filters, because the header may still wait there. Afterwards plain
 // HTTP/1.x responses that no filter wants to see are written straight to the socket: one call, no copies.
-#include "ngx_module/delivery/outlet.hpp"
+#include "ngx_module/delivery/stream_writer.hpp"
 
 namespace pgevents::nginx {
 
-Outlet::Outlet(ngx_http_request_t* r) noexcept
+StreamWriter::StreamWriter(ngx_http_request_t* r) noexcept
     : c_(r->connection),
       r_(r),
       send_timeout_(
@@ -12,7 +12,7 @@ Outlet::Outlet(ngx_http_request_t* r) noexcept
 }
 
 // Most of what is sent goes out whole, at once and past the filters: then nothing is held, and only the connection is touched.
-Outlet::Sent Outlet::send(const BlockRef& block) {
+StreamWriter::Sent StreamWriter::send(const BlockRef& block) {
   if (!direct_) {
     held_ = block;
     return send_to_filters(block->payload());
@@ -26,7 +26,7 @@ Outlet::Sent Outlet::send(const BlockRef& block) {
   return wait_writable();
 }
 
-Outlet::Sent Outlet::send_to_filters(std::string_view payload) {
+StreamWriter::Sent StreamWriter::send_to_filters(std::string_view payload) {
   if (buf_ == nullptr && (buf_ = static_cast<ngx_buf_t*>(ngx_palloc(r_->pool, sizeof(ngx_buf_t)))) == nullptr) {
     return Sent::kFailed;
   }
@@ -40,14 +40,14 @@ Outlet::Sent Outlet::send_to_filters(std::string_view payload) {
   return send_filtered(&link);
 }
 
-void Outlet::end() noexcept {
+void StreamWriter::end() noexcept {
   constexpr std::string_view kLastChunk = "0\r\n\r\n";
   if (chunked_) {
     c_->send(c_, reinterpret_cast<u_char*>(const_cast<char*>(kLastChunk.data())), kLastChunk.size());
   }
 }
 
-Outlet::Sent Outlet::resume() {
+StreamWriter::Sent StreamWriter::resume() {
   if (!direct_) {
     return send_filtered(nullptr);
   }
@@ -58,7 +58,7 @@ Outlet::Sent Outlet::resume() {
   return sent == Sent::kAll ? all_sent() : sent;
 }
 
-Outlet::Sent Outlet::send_rest() noexcept {
+StreamWriter::Sent StreamWriter::send_rest() noexcept {
   while (!rest_.empty()) {
     const ssize_t n = c_->send(c_, reinterpret_cast<u_char*>(const_cast<char*>(rest_.data())), rest_.size());
     if (n == NGX_AGAIN || n == 0) {
@@ -73,11 +73,11 @@ Outlet::Sent Outlet::send_rest() noexcept {
   return Sent::kAll;
 }
 
-Outlet::Sent Outlet::send_filtered(ngx_chain_t* chain) {
+StreamWriter::Sent StreamWriter::send_filtered(ngx_chain_t* chain) {
   return after_filter(ngx_http_output_filter(r_, chain));
 }
 
-Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
+StreamWriter::Sent StreamWriter::after_filter(ngx_int_t rc) {
   if (rc == NGX_ERROR || c_->error) {
     return Sent::kFailed;
   }
@@ -97,7 +97,7 @@ Outlet::Sent Outlet::after_filter(ngx_int_t rc) {
 // A filter has begun a subrequest. nginx runs it behind an event of the connection; this may be called from another one, and
 // must not run it itself, for its end calls the subscriber. An event of the connection would not do either: it goes to the
 // subrequest's handler first, and then runs the subrequest a second time.
-bool Outlet::post_subrequests() noexcept {
+bool StreamWriter::post_subrequests() noexcept {
   if (subrequests_ == nullptr) {
     subrequests_ = static_cast<ngx_event_t*>(ngx_pcalloc(r_->pool, sizeof(ngx_event_t)));
     if (subrequests_ == nullptr) {
@@ -113,20 +113,20 @@ bool Outlet::post_subrequests() noexcept {
   return true;
 }
 
-void Outlet::forget_subrequests() noexcept {
+void StreamWriter::forget_subrequests() noexcept {
   if (subrequests_ != nullptr && subrequests_->posted) {
     ngx_delete_posted_event(subrequests_);
   }
   subrequests_ = nullptr;
 }
 
-void Outlet::leave_request() noexcept {
+void StreamWriter::leave_request() noexcept {
   forget_subrequests();
   r_ = nullptr;
 }
 
 // Once, when the header is out.
-void Outlet::decide() noexcept {
+void StreamWriter::decide() noexcept {
   if (!std::exchange(decided_, true)) {
     direct_ = may_go_direct();
     chunked_ = r_->chunked;
@@ -134,7 +134,7 @@ void Outlet::decide() noexcept {
 }
 
 // nginx asks for buffers in memory wherever there is TLS, and some filters ask for it in the same way; those change the encoding.
-bool Outlet::filters_need_memory() const noexcept {
+bool StreamWriter::filters_need_memory() const noexcept {
 #if (NGX_HTTP_SSL)
   if (c_->ssl != nullptr) {
     return false;
@@ -144,13 +144,13 @@ bool Outlet::filters_need_memory() const noexcept {
 }
 
 // A response that HTTP/2, compression or any other body filter has a hand in keeps going through the filters; so does a rate limit.
-bool Outlet::may_go_direct() const noexcept {
+bool StreamWriter::may_go_direct() const noexcept {
   return r_->http_version <= NGX_HTTP_VERSION_11 && r_ == r_->main && r_->out == nullptr && r_->postponed == nullptr &&
          r_->headers_out.content_encoding == nullptr && !r_->filter_need_in_memory && !r_->filter_need_temporary &&
          !filters_need_memory() && r_->limit_rate == 0;
 }
 
-Outlet::Sent Outlet::wait_writable() {
+StreamWriter::Sent StreamWriter::wait_writable() {
   ngx_event_t* wev = c_->write;
   if (!wev->delayed) {
     ngx_add_timer(wev, send_timeout_);
@@ -161,7 +161,7 @@ Outlet::Sent Outlet::wait_writable() {
   return Sent::kBlocked;
 }
 
-Outlet::Sent Outlet::all_sent() noexcept {
+StreamWriter::Sent StreamWriter::all_sent() noexcept {
   held_.reset();
   rest_ = {};
   ngx_event_t* wev = c_->write;

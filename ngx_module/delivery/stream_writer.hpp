@@ -7,14 +7,14 @@
 
 namespace pgevents::nginx {
 
-class Outlet {
+class StreamWriter {
  public:
   enum class Sent { kAll, kBlocked, kFailed };
 
-  explicit Outlet(ngx_http_request_t* r) noexcept;
-  ~Outlet() { forget_subrequests(); }
-  Outlet(const Outlet&) = delete;
-  Outlet& operator=(const Outlet&) = delete;
+  explicit StreamWriter(ngx_http_request_t* r) noexcept;
+  ~StreamWriter() { forget_subrequests(); }
+  StreamWriter(const StreamWriter&) = delete;
+  StreamWriter& operator=(const StreamWriter&) = delete;
 
   // Sends a block behind the header. Only while not blocked().
   Sent send(const BlockRef& block);

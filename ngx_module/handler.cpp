@@ -1,13 +1,13 @@
 // See handler.hpp.
-#include "ngx_module/http/handler.hpp"
+#include "ngx_module/handler.hpp"
 
 #include "ngx_module/conf/conf.hpp"
-#include "ngx_module/database.hpp"
+#include "ngx_module/database_worker.hpp"
 #include "ngx_module/delivery/subscriber.hpp"
 #include "ngx_module/http/call.hpp"
+#include "ngx_module/http/http_io.hpp"
 #include "ngx_module/http/publish.hpp"
 #include "ngx_module/http/request_access.hpp"
-#include "ngx_module/http/respond.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -44,7 +44,7 @@ ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
   return send_reply(r, reply);
 }
 
-ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const LocConf& conf,
+ngx_int_t start_subscription(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
                              const Subscription& wanted) {
   const ngx_int_t rc = ngx_http_discard_request_body(r);
   if (rc != NGX_OK) {
@@ -59,7 +59,7 @@ ngx_int_t start_subscription(ngx_http_request_t* r, Database& database, const Lo
 }
 
 // Finds the database named by `pgevents`. Null: not served here.
-Database* find_serving(ngx_http_request_t* r, const LocConf& conf) {
+DatabaseWorker* find_serving(ngx_http_request_t* r, const LocConf& conf) {
   ngx_str_t name = ngx_null_string;
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || name.len == 0 || view(name) == "off") {
     return nullptr;
@@ -84,7 +84,7 @@ void log_refusal(ngx_http_request_t* r, const Error& error) {
 
 // Nothing when a variable could not be evaluated. Nobody needs the token afterwards, and a log must not show it, also not that of
 // an exception.
-std::optional<Route> find_route(ngx_http_request_t* r, const Database& database, const LocConf& conf) {
+std::optional<Route> find_route(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf) {
   struct Mask {
     ngx_http_request_t* r;
     ~Mask() { mask_token(r); }
@@ -99,7 +99,7 @@ std::optional<Route> find_route(ngx_http_request_t* r, const Database& database,
   return route(read_request(r), settings, now_seconds());
 }
 
-ngx_int_t serve(ngx_http_request_t* r, Database& database, const LocConf& conf) {
+ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf) {
   std::optional<Route> found = find_route(r, database, conf);
   if (!found) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -145,7 +145,7 @@ ngx_int_t handle(ngx_http_request_t* r) {
     return NGX_DECLINED;
   }
   tell_to_go(r);
-  Database* database = find_serving(r, conf);
+  DatabaseWorker* database = find_serving(r, conf);
   if (database == nullptr || (!database->serving() && has_content_handler(r))) {
     return NGX_DECLINED;
   }

@@ -10,27 +10,27 @@
 
 namespace pgevents::nginx {
 
-struct Wanted {
+struct Selection {
   const std::vector<Membership>& channels;
   const TypeFilter* filter;  // null: all types
   Format format;
   std::uint64_t cursor;
-  Place place;
+  RingPosition position;
 };
 
-struct Served {
+struct NextBlock {
   BlockRef block;            // null when there is nothing to send
   std::uint64_t cursor = 0;  // to go on from
-  Place place;               // of the last event in the block
+  RingPosition position;     // of the last event in the block
   bool complete = false;     // everything that the worker has seen is in the block or before it
   bool lost = false;         // the ring has moved past the cursor: the log must be asked
 };
 
-class Feed {
+class BlockReader {
  public:
-  explicit Feed(const Ring& ring) : ring_(ring) {}
+  explicit BlockReader(const Ring& ring) : ring_(ring) {}
   // `seen_id`: how far the worker has read the ring. `now_ms`: expired events are left out.
-  Served next(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms);
+  NextBlock next(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms);
 
  private:
   struct Head {
@@ -40,10 +40,11 @@ class Feed {
     RingEvent event;
   };
 
-  Ring::Read find(const Channel& channel, const Wanted& wanted, std::uint64_t& pos) const;
-  bool collect(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads, Served& served);
+  Ring::Read find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const;
+  bool collect(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads,
+               NextBlock& result);
   bool load(Head& head, std::uint64_t seen_id);
-  Served build(const Wanted& wanted, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads);
+  NextBlock build(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads);
 
   const Ring& ring_;
   std::vector<Head> heads_;  // scratch; the strings in it keep their memory

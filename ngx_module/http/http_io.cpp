@@ -1,5 +1,5 @@
-// Requests and responses at the border to nginx; see respond.hpp.
-#include "ngx_module/http/respond.hpp"
+// Requests and responses at the border to nginx; see http_io.hpp.
+#include "ngx_module/http/http_io.hpp"
 
 #include <algorithm>
 

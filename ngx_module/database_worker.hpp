@@ -5,8 +5,8 @@
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
-#include "ngx_module/delivery/feed.hpp"
-#include "ngx_module/delivery/users.hpp"
+#include "ngx_module/delivery/block_reader.hpp"
+#include "ngx_module/delivery/subscribers_by_user.hpp"
 #include "ngx_module/listener/listener.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 #include "ngx_module/presence/connection_tracker.hpp"
@@ -18,10 +18,10 @@
 
 namespace pgevents::nginx {
 
-class Database {
+class DatabaseWorker {
  public:
-  Database(const DatabaseConf& conf, ngx_cycle_t* cycle);
-  ~Database();
+  DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle);
+  ~DatabaseWorker();
 
   bool start();
 
@@ -36,12 +36,12 @@ class Database {
   const Ring& ring() const noexcept { return ring_; }
   std::uint64_t seen_id() const noexcept { return seen_id_; }
   std::uint64_t epoch() const noexcept { return epoch_; }
-  Feed& feed() noexcept { return feed_; }
+  BlockReader& reader() noexcept { return reader_; }
   Catchup& catchup() noexcept { return catchup_; }
   QueryPool& pool() noexcept { return pool_; }
   Channels& channels() noexcept { return channels_; }
   WaitIds& wait_ids() noexcept { return wait_ids_; }
-  Users& users() noexcept { return users_; }
+  SubscribersByUser& users() noexcept { return users_; }
   Reports& reports() noexcept { return reports_; }
   PresenceStates& presence_states() noexcept { return presence_states_; }
   // Null when connections do not count as presence.
@@ -109,12 +109,12 @@ class Database {
   QueryPool pool_;
   Listener listener_;
   Channels channels_;
-  Users users_;
+  SubscribersByUser users_;
   Reports reports_;
   PresenceStates presence_states_;
   ConnectionTracker connection_tracker_;
   Ticker ticker_;
-  Feed feed_;
+  BlockReader reader_;
   Catchup catchup_;
   ngx_connection_t* wake_ = nullptr;
   ngx_event_t slice_event_{};

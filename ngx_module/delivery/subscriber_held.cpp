@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "ngx_module/database.hpp"
-#include "ngx_module/http/respond.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/http/http_io.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -54,11 +54,11 @@ void Subscriber::resume() noexcept {
 
 // Nobody could tell while it waited whether its token had been revoked.
 void Subscriber::go_on_if_allowed() {
-  if (guest_ != nullptr) {
+  if (identity_ != nullptr) {
     const auto refused = [this](std::string_view user, std::int64_t issued_us) {
       return database_.refusal(user, issued_us, poll_interval());
     };
-    const auto error = check_session(guest_->session, refused, now_seconds());
+    const auto error = check_session(identity_->session, refused, now_seconds());
     if (error && error->status < 500) {
       return end(expired() ? Ending::kExpired : Ending::kRevoked);
     }

@@ -1,6 +1,6 @@
-// Ending a request before its connection; see detached.hpp. Follows what nginx itself does between two requests of a connection
+// Ending a request before its connection; see detached_connection.hpp. Follows what nginx itself does between two requests of a connection
 // (ngx_http_set_keepalive).
-#include "ngx_module/http/detached.hpp"
+#include "ngx_module/http/detached_connection.hpp"
 
 namespace pgevents::nginx {
 namespace {

@@ -1,5 +1,5 @@
-// Events from the ring to this worker's subscribers; see database.hpp.
-#include "ngx_module/database.hpp"
+// Events from the ring to this worker's subscribers; see database_worker.hpp.
+#include "ngx_module/database_worker.hpp"
 
 #include <sys/eventfd.h>
 
@@ -35,7 +35,7 @@ Subscriber* from_later(ngx_queue_t* link) {
 
 // Whoever leaves meanwhile, nobody is passed over: see remove(). Some may be visited twice.
 template <typename Visit>
-void Database::each_subscriber(Visit&& visit) {
+void DatabaseWorker::each_subscriber(Visit&& visit) {
   constexpr std::size_t kAhead = 4;  // a visit is over sooner than memory answers
   for (std::size_t at = subscribers_.size(); at-- > 0;) {
     if (at < subscribers_.size()) {
@@ -47,7 +47,7 @@ void Database::each_subscriber(Visit&& visit) {
   }
 }
 
-Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
+DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
     : conf_(conf),
       log_(cycle->log),
       root_(*zone_root(conf.zone)),
@@ -63,19 +63,19 @@ Database::Database(const DatabaseConf& conf, ngx_cycle_t* cycle)
           pool_, [this] { return serving(); }, cycle->log),
       ticker_(
           pool_, [this] { return serving(); }, [this] { return listener_.listening(); }, cycle->log),
-      feed_(ring_),
+      reader_(ring_),
       catchup_(
           pool_, [this](bool page) { place_is_free(page); }, cycle->log) {
   ngx_queue_init(&later_);
   ngx_queue_init(&waiting_);
   ngx_queue_init(&paused_);
-  init_timer(slice_event_, this, &Database::on_slice, log_);
-  init_timer(second_, this, &Database::on_second, log_);
-  init_timer(leave_, this, &Database::on_leave, log_);
+  init_timer(slice_event_, this, &DatabaseWorker::on_slice, log_);
+  init_timer(second_, this, &DatabaseWorker::on_second, log_);
+  init_timer(leave_, this, &DatabaseWorker::on_leave, log_);
   leave_.cancelable = 0;
 }
 
-Database::~Database() {
+DatabaseWorker::~DatabaseWorker() {
   stop_timer(second_);
   stop_timer(leave_);
   if (slice_event_.posted) {
@@ -83,13 +83,13 @@ Database::~Database() {
   }
 }
 
-bool Database::attach() noexcept {
+bool DatabaseWorker::attach() noexcept {
   const ZoneLock lock(conf_.zone);
   revocations_.attach();
   return ring_.attach(root_.ring, root_.ring_bytes) && wait_ids_.attach(root_.wait_ids, kWaitIdSlots);
 }
 
-bool Database::start() {
+bool DatabaseWorker::start() {
   if (!attach()) {
     ngx_log_error(NGX_LOG_EMERG, log_, 0, "pgevents: the shared memory of \"%V\" has another layout", &conf_.name);
     return false;
@@ -114,28 +114,28 @@ bool Database::start() {
 
 // One eventfd wakes all workers: each watches it edge-triggered and nobody reads it, so every write is seen by all. It also carries
 // nginx's word that the worker shall leave: an idle connection's read handler is called with `close` set.
-bool Database::watch_wake_fd() {
+bool DatabaseWorker::watch_wake_fd() {
   wake_ = ngx_get_connection(root_.wake_fd, log_);
   if (wake_ == nullptr) {
     return false;
   }
   wake_->data = this;
   wake_->idle = 1;
-  wake_->read->handler = &Database::on_wake;
+  wake_->read->handler = &DatabaseWorker::on_wake;
   wake_->read->log = log_;
   wake_->log = log_;
   return ngx_add_event(wake_->read, NGX_READ_EVENT, NGX_CLEAR_EVENT) == NGX_OK;
 }
 
-void Database::wake_all() noexcept {
+void DatabaseWorker::wake_all() noexcept {
   if (eventfd_write(root_.wake_fd, 1) != 0) {
     ngx_log_error(NGX_LOG_ALERT, log_, ngx_errno, "pgevents: eventfd_write() failed");
   }
 }
 
-void Database::on_wake(ngx_event_t* event) {
+void DatabaseWorker::on_wake(ngx_event_t* event) {
   auto* c = static_cast<ngx_connection_t*>(event->data);
-  auto* self = static_cast<Database*>(c->data);
+  auto* self = static_cast<DatabaseWorker*>(c->data);
   guarded(self->log_, [c, self] {
     if (c->close) {
       return self->leave_soon();
@@ -145,26 +145,26 @@ void Database::on_wake(ngx_event_t* event) {
   });
 }
 
-void Database::exit() noexcept {
+void DatabaseWorker::exit() noexcept {
   listener_.stop();
   pool_.close();
 }
 
 // nginx is in the middle of its list of connections: those of HTTP/2 that come later in it must first be told to say GOAWAY, or they would be taken for
 // idle when their streams end, and keep the worker. The timer does not let the worker exit before.
-void Database::leave_soon() noexcept {
+void DatabaseWorker::leave_soon() noexcept {
   if (!std::exchange(leaving_, true)) {
     wake_->idle = 0;
     ngx_add_timer(&leave_, 1);
   }
 }
 
-void Database::on_leave(ngx_event_t* event) {
-  auto* self = static_cast<Database*>(event->data);
+void DatabaseWorker::on_leave(ngx_event_t* event) {
+  auto* self = static_cast<DatabaseWorker*>(event->data);
   self->shut_down();
 }
 
-void Database::shut_down() noexcept {
+void DatabaseWorker::shut_down() noexcept {
   listener_.stop();
   wake_all();  // another worker may take the listener over
   stop_timer(second_);
@@ -180,13 +180,13 @@ void Database::shut_down() noexcept {
   ngx_free_connection(wake_);
 }
 
-void Database::add(Subscriber& subscriber) {
+void DatabaseWorker::add(Subscriber& subscriber) {
   subscriber.all_index = subscribers_.size();
   subscribers_.push_back(&subscriber);
 }
 
 // The last one takes the place that is free: one that each_subscriber(), coming from the end, has visited already, or will.
-void Database::remove(Subscriber& subscriber) noexcept {
+void DatabaseWorker::remove(Subscriber& subscriber) noexcept {
   subscribers_[subscriber.all_index] = subscribers_.back();
   subscribers_[subscriber.all_index]->all_index = subscriber.all_index;
   subscribers_.pop_back();
@@ -195,20 +195,20 @@ void Database::remove(Subscriber& subscriber) noexcept {
   }
 }
 
-void Database::serve_later(Subscriber& subscriber) noexcept {
+void DatabaseWorker::serve_later(Subscriber& subscriber) noexcept {
   if (!std::exchange(subscriber.later, true)) {
     ngx_queue_insert_tail(&later_, &subscriber.later_link);
   }
   schedule();
 }
 
-void Database::schedule() noexcept {
+void DatabaseWorker::schedule() noexcept {
   if (!slice_event_.posted) {
     ngx_post_event(&slice_event_, in_slice_ ? &ngx_posted_next_events : &ngx_posted_events);
   }
 }
 
-void Database::look() {
+void DatabaseWorker::look() {
   const bool serves =
       serving();  // first: what a listener has loaded before it serves is obeyed here, before anybody resumes
   look_at_ring();
@@ -224,7 +224,7 @@ void Database::look() {
   was_serving_ = serves;
 }
 
-void Database::look_at_ring() {
+void DatabaseWorker::look_at_ring() {
   const Ring::Snapshot now = ring_.snapshot();
   if (now.epoch != epoch_) {
     return new_epoch(now);
@@ -247,7 +247,7 @@ void Database::look_at_ring() {
 }
 
 // Whatever was skipped is behind the cursors of those that it concerns.
-void Database::overtaken() noexcept {
+void DatabaseWorker::overtaken() noexcept {
   const Ring::Snapshot later = ring_.snapshot();
   if (later.epoch != epoch_) {
     return new_epoch(later);
@@ -260,7 +260,7 @@ void Database::overtaken() noexcept {
 
 // There is a gap before the ring's first event. What was in it is in the log, and who was to be put out by it must come back to be
 // looked at.
-void Database::new_epoch(const Ring::Snapshot& now) noexcept {
+void DatabaseWorker::new_epoch(const Ring::Snapshot& now) noexcept {
   const bool forced = root_.forced_epoch.load() > epoch_;
   epoch_ = now.epoch;
   pos_ = now.head_pos;
@@ -274,7 +274,7 @@ void Database::new_epoch(const Ring::Snapshot& now) noexcept {
 }
 
 // An event in the ring that may say who is to be put out. False when it has been overwritten.
-bool Database::obey(std::uint64_t pos, std::uint64_t id) {
+bool DatabaseWorker::obey(std::uint64_t pos, std::uint64_t id) {
   RingEvent event;
   if (ring_.read(pos, event) != Ring::Read::kOk) {
     return false;
@@ -291,7 +291,7 @@ bool Database::obey(std::uint64_t pos, std::uint64_t id) {
 }
 
 // Who was to be put out is not known here: all that may be meant come back, and are looked at then.
-void Database::missed_control() noexcept {
+void DatabaseWorker::missed_control() noexcept {
   const std::uint64_t last = root_.last_control.load();
   if (std::exchange(seen_control_, last) != last) {
     users_.send_away();
@@ -300,7 +300,8 @@ void Database::missed_control() noexcept {
 
 // A user who was revoked before the listener was cut off stays out. serving() comes first: what the listener loaded
 // before it served is then in the table.
-std::optional<Error> Database::refusal(std::string_view user, std::int64_t issued_us, unsigned retry_after) const {
+std::optional<Error> DatabaseWorker::refusal(std::string_view user, std::int64_t issued_us,
+                                             unsigned retry_after) const {
   const bool knows = serving();
   if (revocations_.loads() != 0 && revocations_.rejects(user, issued_us)) {
     return token_revoked();
@@ -308,8 +309,8 @@ std::optional<Error> Database::refusal(std::string_view user, std::int64_t issue
   return knows ? std::nullopt : std::optional(database_away(retry_after));
 }
 
-void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexcept {
-  Channel::Fresh& fresh = channel.started ? channel.next : channel.fresh;
+void DatabaseWorker::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexcept {
+  Channel::NewRange& fresh = channel.started ? channel.next : channel.fresh;
   if (!channel.queued || (channel.started && fresh.first_id == 0)) {
     fresh = {channel.last_id, id, pos};
   }
@@ -317,7 +318,7 @@ void Database::mark(Channel& channel, std::uint64_t id, std::uint64_t pos) noexc
   queue(channel);
 }
 
-void Database::mark_all() noexcept {
+void DatabaseWorker::mark_all() noexcept {
   channels_.all([this](Channel& channel) {
     channel.fresh = {};
     channel.next = {};
@@ -327,7 +328,7 @@ void Database::mark_all() noexcept {
   });
 }
 
-void Database::queue(Channel& channel) noexcept {
+void DatabaseWorker::queue(Channel& channel) noexcept {
   if (!std::exchange(channel.queued, true)) {
     channel.to_serve = channel.members.size();
     channel.next_queued = nullptr;
@@ -338,7 +339,7 @@ void Database::queue(Channel& channel) noexcept {
 }
 
 // Serves a channel's members from the end to the beginning. False when the budget ran out before.
-bool Database::serve_channel(Channel& channel, int& budget) noexcept {
+bool DatabaseWorker::serve_channel(Channel& channel, int& budget) noexcept {
   channel.started = true;
   while (channel.to_serve > 0) {
     if (budget-- <= 0) {
@@ -354,7 +355,7 @@ bool Database::serve_channel(Channel& channel, int& budget) noexcept {
 }
 
 // The rounds of the marked channels, as far as the budget goes. False when it ran out.
-bool Database::serve_channels(int& budget) noexcept {
+bool DatabaseWorker::serve_channels(int& budget) noexcept {
   while (queue_first_ != nullptr) {
     Channel& channel = *queue_first_;
     if (!serve_channel(channel, budget)) {
@@ -364,7 +365,7 @@ bool Database::serve_channels(int& budget) noexcept {
     queue_last_ = queue_first_ == nullptr ? nullptr : queue_last_;
     channel.queued = false;
     channel.started = false;
-    for (Channel::Made& made : channel.made) {
+    for (Channel::CachedBlock& made : channel.made) {
       made = {};
     }
     channel.fresh = std::exchange(channel.next, {});
@@ -377,7 +378,7 @@ bool Database::serve_channels(int& budget) noexcept {
   return true;
 }
 
-void Database::serve_late(int budget) noexcept {
+void DatabaseWorker::serve_late(int budget) noexcept {
   while (!ngx_queue_empty(&later_) && budget-- > 0) {
     Subscriber* subscriber = from_later(ngx_queue_head(&later_));
     ngx_queue_remove(&subscriber->later_link);
@@ -387,14 +388,14 @@ void Database::serve_late(int budget) noexcept {
 }
 
 // For resume(), which may send them back to where they were.
-void Database::enqueue(Subscriber& subscriber, ngx_queue_t& queue) noexcept {
+void DatabaseWorker::enqueue(Subscriber& subscriber, ngx_queue_t& queue) noexcept {
   if (std::exchange(subscriber.later, true)) {
     ngx_queue_remove(&subscriber.later_link);
   }
   ngx_queue_insert_tail(&queue, &subscriber.later_link);
 }
 
-void Database::resume_all() noexcept {
+void DatabaseWorker::resume_all() noexcept {
   if (!ngx_queue_empty(&paused_)) {
     ngx_queue_add(&waiting_, &paused_);
     ngx_queue_init(&paused_);
@@ -405,7 +406,7 @@ void Database::resume_all() noexcept {
   }
 }
 
-void Database::resume_waiting(int budget) noexcept {
+void DatabaseWorker::resume_waiting(int budget) noexcept {
   while (may_resume() && budget-- > 0) {
     Subscriber* subscriber = from_later(ngx_queue_head(&waiting_));
     ngx_queue_remove(&subscriber->later_link);
@@ -415,14 +416,14 @@ void Database::resume_waiting(int budget) noexcept {
 }
 
 // A place is free for the next one. Where the log could not be asked, the others need not try before the next second.
-void Database::place_is_free(bool page) noexcept {
+void DatabaseWorker::place_is_free(bool page) noexcept {
   resuming_ = resuming_ && page;
   if (may_resume()) {
     schedule();
   }
 }
 
-void Database::slice() noexcept {
+void DatabaseWorker::slice() noexcept {
   int budget = kSliceBudget;
   in_slice_ = true;
   const bool all = serve_channels(budget);
@@ -434,13 +435,13 @@ void Database::slice() noexcept {
   in_slice_ = false;
 }
 
-void Database::on_slice(ngx_event_t* event) {
-  auto* self = static_cast<Database*>(event->data);
+void DatabaseWorker::on_slice(ngx_event_t* event) {
+  auto* self = static_cast<DatabaseWorker*>(event->data);
   self->slice();
 }
 
-void Database::on_second(ngx_event_t* event) {
-  auto* self = static_cast<Database*>(event->data);
+void DatabaseWorker::on_second(ngx_event_t* event) {
+  auto* self = static_cast<DatabaseWorker*>(event->data);
   guarded(self->log_, [self] { self->each_second(); });
   if (!self->leaving_) {
     ngx_add_timer(event, 1000);
@@ -448,7 +449,7 @@ void Database::on_second(ngx_event_t* event) {
 }
 
 // Heartbeats; and another try for those that could not be served because the database was away.
-void Database::each_second() {
+void DatabaseWorker::each_second() {
   look();
   resuming_ = was_serving_;
   if (resuming_) {
@@ -458,7 +459,7 @@ void Database::each_second() {
   connection_tracker_.each_second();
 }
 
-BlockRef Database::heartbeat_block(std::uint64_t cursor, bool moved) {
+BlockRef DatabaseWorker::heartbeat_block(std::uint64_t cursor, bool moved) {
   if (!moved) {
     if (heartbeat_plain_ == nullptr) {
       heartbeat_plain_ = text_block(":\n\n");
