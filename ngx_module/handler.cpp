@@ -1,6 +1,11 @@
 // See handler.hpp.
 #include "ngx_module/handler.hpp"
 
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <variant>
+
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/delivery/subscriber.hpp"
@@ -12,7 +17,7 @@
 namespace pgevents::nginx {
 namespace {
 
-// A prefix location's name is the base of the paths in it. Regular expressions and named locations have none.
+// A prefix location's name is the base of the paths in it. Regular expressions and named locations have no base.
 std::string_view base_of(ngx_http_request_t* r) {
   const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
 #if (NGX_PCRE)
@@ -25,7 +30,7 @@ std::string_view base_of(ngx_http_request_t* r) {
   if (clcf->exact_match || clcf->named || name.empty() || name.back() != '/') {
     return {};
   }
-  // `location /rt/events/` names the route already.
+  // `location /rt/events/` already includes the route's first segment.
   if (name.size() > kSegment.size() && name.substr(name.size() - kSegment.size() - 1) == "/events/") {
     name.remove_suffix(kSegment.size());
   }
@@ -44,13 +49,29 @@ ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
   return send_reply(r, reply);
 }
 
-ngx_int_t start_subscription(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+const char* name_of(Flavor flavor) noexcept {
+  switch (flavor) {
+    case Flavor::kLongPoll:
+      return "long poll";
+    case Flavor::kEventSource:
+      return "stream";
+    case Flavor::kPoll:
+      break;
+  }
+  return "poll";
+}
+
+ngx_int_t start_subscription(ngx_http_request_t* r, const SubscriberContext& context, const LocConf& conf,
                              const Subscription& wanted) {
   const ngx_int_t rc = ngx_http_discard_request_body(r);
   if (rc != NGX_OK) {
     return rc;
   }
-  Subscriber* subscriber = Subscriber::make(r, database, conf, wanted);
+  ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                 "pgevents: %s of %uz channels, the first is \"%s\", behind cursor \"%s\"", name_of(wanted.flavor),
+                 wanted.channels.size(), Printable(wanted.channels.front()).c_str(),
+                 cursor_text(wanted.cursor).c_str());
+  Subscriber* subscriber = Subscriber::make(r, context, conf, wanted);
   if (subscriber == nullptr) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
@@ -58,7 +79,7 @@ ngx_int_t start_subscription(ngx_http_request_t* r, DatabaseWorker& database, co
   return NGX_DONE;
 }
 
-// Finds the database named by `pgevents`. Null: not served here.
+// Finds the database named by `pgevents`. Null: this location does not serve it.
 DatabaseWorker* find_serving(ngx_http_request_t* r, const LocConf& conf) {
   ngx_str_t name = ngx_null_string;
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || name.len == 0 || view(name) == "off") {
@@ -67,30 +88,30 @@ DatabaseWorker* find_serving(ngx_http_request_t* r, const LocConf& conf) {
   auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
   const DatabaseConf* database = find_database(main, name);
   if (database == nullptr) {
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "pgevents: there is no database \"%s\"",
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "pgevents: database \"%s\" not found",
                   Printable(view(name)).c_str());
     return nullptr;
   }
   return database->worker;
 }
 
-// What a client is not told about a bad token.
-void log_refusal(ngx_http_request_t* r, const Error& error) {
+// Logs what the client does not get to know about a bad token.
+void log_rejection(ngx_http_request_t* r, const Error& error) {
   if (!error.log.empty()) {
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", Printable(error.msg).c_str(),
                   Printable(error.log).c_str());
   }
 }
 
-// Nothing when a variable could not be evaluated. Nobody needs the token afterwards, and a log must not show it, also not that of
-// an exception.
-std::optional<Route> find_route(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf) {
+// Nothing when a variable could not be evaluated. The token is masked in any case, because no log line may show it, not
+// even that of an exception.
+std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf) {
   struct Mask {
     ngx_http_request_t* r;
     ~Mask() { mask_token(r); }
   } const mask{r};
-  RouteRules settings;
-  if (!read_rules(r, database, conf, settings.access)) {
+  Settings settings;
+  if (!read_rules(r, service, conf, settings.access)) {
     return std::nullopt;
   }
   settings.base = base_of(r);
@@ -100,36 +121,37 @@ std::optional<Route> find_route(ngx_http_request_t* r, const DatabaseWorker& dat
 }
 
 ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf) {
-  std::optional<Route> found = find_route(r, database, conf);
+  std::optional<Route> found = find_route(r, database.service(), conf);
   if (!found) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   Route& wanted = *found;
   if (auto* error = std::get_if<Error>(&wanted)) {
-    log_refusal(r, *error);
+    log_rejection(r, *error);
     return reply_now(r, error_reply(*error));
   }
   if (auto* options = std::get_if<PreflightAnswer>(&wanted)) {
     return reply_now(r, options_reply(options->methods, options->headers));
   }
   if (auto* publication = std::get_if<Publication>(&wanted)) {
-    return start_publication(r, database, conf, std::move(*publication));
+    return start_publication(r, database.request_context(), conf, std::move(*publication));
   }
   if (auto* call = std::get_if<Call>(&wanted)) {
-    return start_call(r, database, conf, std::move(*call));
+    return start_call(r, database.request_context(), conf, std::move(*call));
   }
   const auto& subscription = std::get<Subscription>(wanted);
-  // A browser's EventSource gives up for good after an error: a stream waits instead.
-  if (!database.serving() && !database.leaving() && subscription.flavor != Flavor::kEventSource) {
+  const ServiceState& service = database.service();
+  // A browser's EventSource ends for good after an error: so a stream waits instead.
+  if (!service.serving() && !service.leaving() && subscription.flavor != Flavor::kEventSource) {
     return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));
   }
-  return start_subscription(r, database, conf, subscription);
+  return start_subscription(r, database.subscriber_context(), conf, subscription);
 }
 
-// To the connections of HTTP/2 that are there when a worker is told to leave nginx says GOAWAY, and to no later ones: whoever is
-// answered and comes back at once would come back to this worker, again and again, and keep it. So they are told in nginx's own
-// way (ngx_close_idle_connections), behind what is being read at present.
-void tell_to_go([[maybe_unused]] ngx_http_request_t* r) noexcept {
+// Has nginx send GOAWAY on an HTTP/2 connection. nginx does so only on those that are open when a worker has to leave:
+// a client on a later one would reconnect to this worker, again and again, and keep it. Done in nginx's own way
+// (ngx_close_idle_connections), after what is being read at present.
+void send_goaway([[maybe_unused]] ngx_http_request_t* r) noexcept {
 #if (NGX_HTTP_V2)
   if (ngx_exiting && r->stream != nullptr && !r->stream->connection->goaway) {
     ngx_connection_t* c = r->stream->connection->connection;
@@ -144,16 +166,16 @@ ngx_int_t handle(ngx_http_request_t* r) {
   if (conf.database == nullptr || r != r->main) {
     return NGX_DECLINED;
   }
-  tell_to_go(r);
+  send_goaway(r);
   DatabaseWorker* database = find_serving(r, conf);
-  if (database == nullptr || (!database->serving() && has_content_handler(r))) {
+  if (database == nullptr || (!database->service().serving() && has_content_handler(r))) {
     return NGX_DECLINED;
   }
   const ngx_int_t rc = serve(r, *database, conf);
   if (rc == NGX_DONE) {
     return NGX_DONE;
   }
-  // As a content handler: what was sent ends the request, and no later phase runs.
+  // As after a content handler: the request is finished, and no later phase runs.
   ngx_http_finalize_request(r, rc);
   return NGX_DONE;
 }

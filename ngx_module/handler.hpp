@@ -1,5 +1,5 @@
-// The PRECONTENT phase handler: takes the requests that pgevents serves and declines the others, so that the content handler of the same location
-// (fastcgi_pass to the fallback) gets them.
+// The PRECONTENT phase handler: takes the requests that pgevents serves and declines the others, so that the content
+// handler of the same location (fastcgi_pass to the fallback) gets them.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

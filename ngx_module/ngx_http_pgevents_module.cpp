@@ -1,5 +1,8 @@
-// The module's face to nginx: directives, contexts, and what happens when a worker starts and leaves.
-#include "ngx_module/conf/access_conf.hpp"
+// What nginx sees of the module: directives, contexts, the start and exit of a worker.
+#include "ngx_module/nginx.hpp"
+
+#include <new>
+
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"
@@ -94,7 +97,7 @@ void each_database(ngx_cycle_t* cycle, Visit&& visit) {
   }
 }
 
-// False when a database cannot be served, now or ever. Throws when there is no memory.
+// False when this process can never serve a database. Throws when memory is refused.
 bool start_databases(ngx_cycle_t* cycle) {
   bool started = true;
   each_database(cycle, [&](DatabaseConf& conf) {
@@ -107,17 +110,18 @@ bool start_databases(ngx_cycle_t* cycle) {
   return started;
 }
 
-// To nginx every fault of a starting worker is for ever: it starts no other one in its place. Where memory is short for a moment
-// one shall be started, so this one ends in its own way; not at once, for it may be refused to the next one as well.
+// nginx does not restart a worker that exits with status 2, as it does when this module reports an error. Memory may be
+// short for a moment only: so the worker exits with another status, after a pause, because memory may be refused to the
+// next worker as well.
 [[noreturn]] void start_another_worker(ngx_cycle_t* cycle) {
   constexpr ngx_msec_t kPause = 1'000;
-  constexpr int kStatus = 1;  // nginx gives up on 2
-  ngx_log_error(NGX_LOG_CRIT, cycle->log, 0, "pgevents: no memory to start, another worker is to try again");
+  constexpr int kStatus = 1;
+  ngx_log_error(NGX_LOG_CRIT, cycle->log, 0, "pgevents: out of memory at the start, another worker will try again");
   ngx_msleep(kPause);
   _exit(kStatus);
 }
 
-// Cache manager and cache loader run this too: they serve nobody.
+// The cache manager and the cache loader run this too: they serve no requests.
 ngx_int_t worker_starts(ngx_cycle_t* cycle) {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) {
     return NGX_OK;

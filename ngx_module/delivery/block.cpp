@@ -1,4 +1,4 @@
-// Building blocks of frames; see block.hpp.
+// See block.hpp.
 #include "ngx_module/delivery/block.hpp"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// A block: the bytes of several frames, made once and shared by all subscribers that want the same ones.
+// A block: the bytes of several frames, made once and shared by all subscribers that get the same frames.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace pgevents::nginx {
 
 enum class Format : std::uint8_t { kStream, kStreamEnvelope, kArray };
 
-// Immutable once built. Also holds the framing of HTTP/1.1 chunked coding (RFC 9112, section 7.1) around the payload.
+// Immutable when built. Also holds the framing of HTTP/1.1 chunked coding (RFC 9112, section 7.1) around the payload.
 class Block {
  public:
   std::string_view payload() const noexcept { return view(kChunkHeader, bytes_.size() - kChunkHeader - 2); }
@@ -42,7 +42,7 @@ class BlockBuilder {
   bool empty() const noexcept { return events_ == 0; }
   std::size_t size() const noexcept { return block_->bytes_.size(); }
   unsigned events() const noexcept { return events_; }
-  // The finished block; an array without events is `[]`. The builder is used up.
+  // Returns the finished block; an array without events is `[]`. Called once, at the end.
   BlockRef finish();
 
  private:
@@ -51,7 +51,7 @@ class BlockBuilder {
   std::shared_ptr<Block> block_;
 };
 
-// A block of an event stream that holds `text` and nothing else.
+// A block of an event stream that holds only `text`.
 BlockRef text_block(std::string_view text);
 
 }  // namespace pgevents::nginx

@@ -1,154 +1,173 @@
-// Reading the ring for one subscriber, or once for many; see block_reader.hpp.
-#include "ngx_module/nginx.hpp"
+// See block_reader.hpp.
+#include "ngx_module/delivery/block_reader.hpp"
 
 #include <algorithm>
-
-#include "ngx_module/delivery/block_reader.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-// A block for a stream ends behind the event that takes it past this size, so that a slow reader pins little memory; the
-// answer of a long poll may be longer.
+// A block for a stream ends behind the event that takes it past this size, so that a slow reader pins little memory;
+// the answer of a long poll may be longer.
 constexpr std::size_t kStreamBlock = 64 * 1024;
 constexpr std::size_t kArrayBlock = 1024 * 1024;
 constexpr unsigned kArrayEvents = 1000;
 
-bool full(const BlockBuilder& builder, Format format) {
+bool is_full(const BlockBuilder& builder, Format format) {
   if (format == Format::kArray) {
     return builder.size() >= kArrayBlock || builder.events() >= kArrayEvents;
   }
   return builder.size() >= kStreamBlock;
 }
 
+bool passes(const Selection& selection, const RingEvent& event, std::int64_t now_ms) {
+  const bool expired = event.expires_ms != 0 && event.expires_ms <= now_ms;
+  return !expired && (selection.filter == nullptr || selection.filter->passes(event.type));
+}
+
 }  // namespace
+
+// Finds the first wanted event of each channel. False when the ring no longer covers the cursor.
+bool BlockReader::find_heads(const Selection& selection) {
+  head_count_ = 0;
+  for (const Membership& membership : selection.channels) {
+    std::uint64_t pos = 0;
+    switch (find(*membership.channel, selection, pos)) {
+      case Ring::Read::kLost:
+        return false;
+      case Ring::Read::kEnd:
+        break;
+      case Ring::Read::kOk:
+        if (head_count_ == heads_.size()) {
+          heads_.emplace_back();
+        }
+        heads_[head_count_].channel = membership.channel;
+        heads_[head_count_].pos = pos;
+        heads_[head_count_].loaded = false;
+        ++head_count_;
+    }
+  }
+  return true;
+}
 
 Ring::Read BlockReader::find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const {
   const std::uint64_t cursor = selection.cursor;
   if (cursor >= channel.last_id) {
     return Ring::Read::kEnd;
   }
-  if (channel.fresh.first_id != 0 && channel.fresh.low <= cursor && cursor < channel.fresh.first_id) {
-    pos = channel.fresh.first_pos;
+  if (channel.current.first_id != 0 && channel.current.low <= cursor && cursor < channel.current.first_id) {
+    pos = channel.current.first_pos;
     return Ring::Read::kOk;
   }
   if (selection.channels.size() == 1 && selection.position.id == cursor && cursor != 0) {
-    return ring_.next_in_channel(selection.position.pos, channel.name, pos);
+    return view_.ring.next_in_channel(selection.position.pos, channel.name, pos);
   }
-  return ring_.find_after(channel.name, cursor, pos);
+  return view_.ring.find_after(channel.name, cursor, pos);
 }
 
-NextBlock BlockReader::next(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms) {
-  std::size_t heads = 0;
-  for (const Membership& membership : selection.channels) {
-    std::uint64_t pos = 0;
-    switch (find(*membership.channel, selection, pos)) {
-      case Ring::Read::kLost: {
-        NextBlock result;
-        result.lost = true;
-        return result;
-      }
-      case Ring::Read::kEnd:
-        break;
-      case Ring::Read::kOk:
-        if (heads == heads_.size()) {
-          heads_.emplace_back();
-        }
-        heads_[heads].channel = membership.channel;
-        heads_[heads].pos = pos;
-        heads_[heads].loaded = false;
-        ++heads;
-    }
+NextBlock BlockReader::next(const Selection& selection, std::int64_t now_ms) {
+  NextBlock next;
+  if (!find_heads(selection)) {
+    next.lost = true;
+    return next;
   }
-  if (heads == 0) {
-    NextBlock result;
-    result.cursor = std::max(selection.cursor, seen_id);
-    result.complete = true;
-    return result;
+  if (head_count_ == 0) {
+    next.cursor = std::max(selection.cursor, view_.seen_id);
+    next.complete = true;
+    return next;
   }
   if (selection.channels.size() > 1 || selection.filter != nullptr) {
-    return build(selection, seen_id, now_ms, heads);
+    return build(selection, now_ms);
   }
-  Channel::CachedBlock& made = selection.channels.front().channel->made[static_cast<int>(selection.format)];
+  Channel::CachedBlock& cached = selection.channels.front().channel->cached[static_cast<int>(selection.format)];
   const std::uint64_t first_pos = heads_[0].pos;
-  if (made.block == nullptr || made.first_pos != first_pos || made.seen_id != seen_id) {
-    const NextBlock result = build(selection, seen_id, now_ms, heads);
-    if (result.block != nullptr) {
-      made = {first_pos, seen_id, result.cursor, result.complete, result.position, result.block};
+  if (cached.block == nullptr || cached.first_pos != first_pos || cached.seen_id != view_.seen_id) {
+    next = build(selection, now_ms);
+    if (next.block != nullptr) {
+      cached = {first_pos, view_.seen_id, next.cursor, next.complete, next.position, next.block};
     }
-    return result;
+    return next;
   }
-  return {made.block, made.cursor, made.position, made.complete, false};
+  return {cached.block, cached.cursor, cached.position, cached.complete, false};
 }
 
-NextBlock BlockReader::build(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms,
-                             std::size_t heads) {
-  NextBlock result;
-  result.cursor = selection.cursor;
-  result.lost = !collect(selection, seen_id, now_ms, heads, result);
-  if (result.complete) {
-    result.cursor = std::max(result.cursor, seen_id);
+NextBlock BlockReader::build(const Selection& selection, std::int64_t now_ms) {
+  NextBlock next;
+  next.cursor = selection.cursor;
+  next.lost = !collect(selection, now_ms, next);
+  if (next.complete) {
+    next.cursor = std::max(next.cursor, view_.seen_id);
   }
-  return result;
+  return next;
 }
 
-// Loads the entry at the head's position. False when it has been overwritten. What came into the ring after the worker last looked is
-// left for the next round: another channel of the same subscriber may hold an older one of those.
-bool BlockReader::load(Head& head, std::uint64_t seen_id) {
-  if (ring_.read(head.pos, head.event) != Ring::Read::kOk) {
+// Merges the channels' chains in the order of their ids. False when the ring has overwritten the first events.
+bool BlockReader::collect(const Selection& selection, std::int64_t now_ms, NextBlock& next) {
+  if (!load_heads()) {
     return false;
   }
-  head.loaded = head.event.id <= seen_id;
+  BlockBuilder builder(selection.format);
+  Head* head = nullptr;
+  while ((head = oldest_head()) != nullptr && !is_full(builder, selection.format)) {
+    const RingEvent& event = head->event;
+    if (event.id > next.cursor && passes(selection, event, now_ms)) {
+      builder.add(event);
+    }
+    next.cursor = std::max(next.cursor, event.id);
+    next.position = {event.id, event.pos};
+    if (!advance(*head)) {
+      break;
+    }
+  }
+  next.complete = head == nullptr;
+  if (!builder.empty()) {
+    next.block = builder.finish();
+  }
   return true;
 }
 
-// Merges the channels' chains in the order of their ids. False when the ring overtook us.
-bool BlockReader::collect(const Selection& selection, std::uint64_t seen_id, std::int64_t now_ms, std::size_t heads,
-                          NextBlock& result) {
-  BlockBuilder builder(selection.format);
-  for (std::size_t i = 0; i < heads; ++i) {
-    if (!load(heads_[i], seen_id)) {
+bool BlockReader::load_heads() {
+  for (std::size_t i = 0; i < head_count_; ++i) {
+    if (!load(heads_[i])) {
       return false;
     }
   }
-  for (;;) {
-    Head* first = nullptr;
-    for (std::size_t i = 0; i < heads; ++i) {
-      if (heads_[i].loaded && (first == nullptr || heads_[i].event.id < first->event.id)) {
-        first = &heads_[i];
-      }
-    }
-    if (first == nullptr) {
-      result.complete = true;
-      break;
-    }
-    if (full(builder, selection.format)) {
-      break;
-    }
-    const RingEvent& event = first->event;
-    const bool expired = event.expires_ms != 0 && event.expires_ms <= now_ms;
-    if (!expired && event.id > result.cursor && (selection.filter == nullptr || selection.filter->passes(event.type))) {
-      builder.add(event);
-    }
-    result.cursor = std::max(result.cursor, event.id);
-    result.position = {event.id, event.pos};
-    std::uint64_t next = 0;
-    const Ring::Read read = ring_.next_in_channel(event.pos, first->channel->name, next);
-    if (read == Ring::Read::kLost) {
-      break;  // what was read is sound; the next call finds the cursor below the floor, or goes on
-    }
-    first->loaded = false;
-    if (read == Ring::Read::kOk) {
-      first->pos = next;
-      if (!load(*first, seen_id)) {
-        break;
-      }
-    }
-  }
-  if (!builder.empty()) {
-    result.block = builder.finish();
-  }
   return true;
+}
+
+BlockReader::Head* BlockReader::oldest_head() {
+  Head* oldest = nullptr;
+  for (std::size_t i = 0; i < head_count_; ++i) {
+    if (heads_[i].loaded && (oldest == nullptr || heads_[i].event.id < oldest->event.id)) {
+      oldest = &heads_[i];
+    }
+  }
+  return oldest;
+}
+
+// Loads the entry at the head's position. False when it has been overwritten. An event that came into the ring after
+// the worker last looked is left for the next round: see RingView::seen_id.
+bool BlockReader::load(Head& head) {
+  if (view_.ring.read(head.pos, head.event) != Ring::Read::kOk) {
+    return false;
+  }
+  head.loaded = head.event.id <= view_.seen_id;
+  return true;
+}
+
+// Moves on to the channel's next event, if there is one. False when that has been overwritten: what was read is sound,
+// and the next call finds the cursor below the floor, or continues.
+bool BlockReader::advance(Head& head) {
+  std::uint64_t pos = 0;
+  const Ring::Read read = view_.ring.next_in_channel(head.event.pos, head.channel->name, pos);
+  if (read == Ring::Read::kLost) {
+    return false;
+  }
+  head.loaded = false;
+  if (read != Ring::Read::kOk) {
+    return true;
+  }
+  head.pos = pos;
+  return load(head);
 }
 
 }  // namespace pgevents::nginx

@@ -1,9 +1,10 @@
-// Pages of the log for subscribers behind the ring; see catchup.hpp.
-#include "ngx_module/delivery/subscriber.hpp"
-
+// See catchup.hpp.
 #include "ngx_module/delivery/catchup.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
 
 #include "postgres/array.hpp"
 #include "postgres/events.hpp"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int kMaxRows = 500;
 constexpr long kMaxBytes = 256 * 1024;
-// A stream holds its page until the client has read it; see BlockReader.
+// A stream keeps its page in memory until the client has read it; see kStreamBlock in block_reader.cpp.
 constexpr long kMaxStreamBytes = 64 * 1024;
 
 std::string array_literal(const std::vector<Membership>& channels) {
@@ -77,7 +78,7 @@ Catchup::~Catchup() {
   }
 }
 
-// The key under which a job may be joined or made.
+// The key of the job to join or to make.
 std::string Catchup::find_key(std::string key, bool strict) {
   if (!strict) {
     return key;
@@ -92,61 +93,64 @@ std::string Catchup::find_key(std::string key, bool strict) {
   }
 }
 
-Catchup::Asked Catchup::request(Subscriber* subscriber, const Cursor& cursor, How how) {
+Catchup::Asked Catchup::request(PageWaiter& waiter, const std::vector<Membership>& channels, const Cursor& cursor,
+                                How how) {
   std::optional<std::string> after;
   std::optional<std::string> since;
-  std::string channels = "{}";  // "now" is the same place for all channels
   if (cursor.kind == Cursor::Kind::kId) {
     after = std::to_string(cursor.id);
   } else if (cursor.kind == Cursor::Kind::kTime) {
     since = std::to_string(cursor.time_us);
   }
-  if (cursor.kind != Cursor::Kind::kNow) {
-    channels = array_literal(subscriber->channels());
-  }
-  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + channels, how.strict);
+  // "now" is the same position for all channels.
+  const std::string names = cursor.kind == Cursor::Kind::kNow ? "{}" : array_literal(channels);
+  std::string key = find_key(after.value_or("") + "/" + since.value_or("") + "/" + names, how.strict);
   const auto found = jobs_.find(key);
   if (found != jobs_.end()) {
-    found->second.waiting.push_back(subscriber);
-    subscriber->waits_for_page(std::move(key));
+    found->second.waiting.push_back(&waiter);
+    waiter.key_.swap(key);
     return Asked::kAsked;
   }
   if (how.patient && !has_place()) {
     return Asked::kNoPlace;
   }
   const long max_bytes = how.patient ? kMaxStreamBytes : kMaxBytes;
-  Statement fetch{sql::kFetch, {channels, after, since, std::to_string(kMaxRows), std::to_string(max_bytes)}};
-  const bool started = start(subscriber, std::move(key), std::move(fetch), how.patient);
-  return started ? Asked::kAsked : Asked::kRefused;
+  Statement fetch{sql::kFetch, {names, after, since, std::to_string(kMaxRows), std::to_string(max_bytes)}};
+  const bool started = start(waiter, std::move(key), std::move(fetch), how.patient);
+  return started ? Asked::kAsked : Asked::kRejected;
 }
 
-// The job is either there and on its way, or there is none: a job without a query would be waited for in vain.
-bool Catchup::start(Subscriber* subscriber, std::string key, Statement statement, bool takes_place) {
+// Leaves either a job whose query runs, or no job: a page without a query would never come.
+bool Catchup::start(PageWaiter& waiter, std::string key, Statement statement, bool takes_place) {
   auto query = std::make_shared<Query>();
   query->statement = std::move(statement);
   query->done = [this, key](const QueryResult& result) { answer(key, result); };
-  const auto job = jobs_.emplace(key, Job{query, {subscriber}, takes_place}).first;
+  const auto job = jobs_.emplace(key, Job{query, {&waiter}, takes_place}).first;
   taken_ += takes_place ? 1 : 0;
-  subscriber->waits_for_page(std::move(key));
+  waiter.key_.swap(key);
   const bool runs = guarded(log_, false, [&] { return pool_.run(query); });
   if (!runs) {
     jobs_.erase(job);
     taken_ -= takes_place ? 1 : 0;
-    subscriber->waits_for_page({});
+    std::string().swap(waiter.key_);
   }
   return runs;
 }
 
-void Catchup::leave(Subscriber* subscriber, const std::string& key) noexcept {
+void Catchup::leave(PageWaiter& waiter) noexcept {
+  if (waiter.key_.empty()) {
+    return;
+  }
+  const std::string key = std::exchange(waiter.key_, {});
   if (answering_ != nullptr) {
-    std::replace(answering_->begin(), answering_->end(), subscriber, static_cast<Subscriber*>(nullptr));
+    std::replace(answering_->begin(), answering_->end(), &waiter, static_cast<PageWaiter*>(nullptr));
   }
   const auto found = jobs_.find(key);
   if (found == jobs_.end()) {
     return;
   }
   auto& waiting = found->second.waiting;
-  waiting.erase(std::remove(waiting.begin(), waiting.end(), subscriber), waiting.end());
+  waiting.erase(std::remove(waiting.begin(), waiting.end(), &waiter), waiting.end());
   if (waiting.empty()) {
     found->second.query->cancel();
     taken_ -= found->second.takes_place ? 1 : 0;
@@ -154,19 +158,36 @@ void Catchup::leave(Subscriber* subscriber, const std::string& key) noexcept {
   }
 }
 
-// Nothing when there is none, or no memory for it.
+// Nothing if the query failed, or memory for the page is refused.
 std::optional<Page> Catchup::read_page(const QueryResult& result) const noexcept {
   std::optional<Page> page;
   if (result.rows != nullptr) {
     guarded(log_, [&] { page.emplace(result.rows); });
   } else if (!result.sqlstate.empty()) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was refused: %s %s", Printable(result.sqlstate).c_str(),
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was rejected: %s %s", Printable(result.sqlstate).c_str(),
                   Printable(result.message).c_str());
   }
   return page && page->valid() ? std::move(page) : std::nullopt;
 }
 
-// Subscribers may end, and so leave(), while others are served: their place in `waiting` becomes null.
+// Waiters may end, and so leave(), while others are served: their place in `waiting` becomes null.
+void Catchup::serve(std::vector<PageWaiter*>& waiting, std::optional<Page>& page) noexcept {
+  const auto outer = std::exchange(answering_, &waiting);
+  for (PageWaiter*& place : waiting) {
+    PageWaiter* const waiter = std::exchange(place, nullptr);
+    if (waiter == nullptr) {
+      continue;
+    }
+    std::string().swap(waiter->key_);  // frees its memory
+    if (page) {
+      waiter->page_arrived(*page);
+    } else {
+      waiter->page_failed();
+    }
+  }
+  answering_ = outer;
+}
+
 void Catchup::answer(const std::string& key, const QueryResult& result) noexcept {
   const auto node = jobs_.extract(key);
   if (node.empty()) {
@@ -174,18 +195,8 @@ void Catchup::answer(const std::string& key, const QueryResult& result) noexcept
   }
   const bool frees_place = node.mapped().takes_place;
   taken_ -= frees_place ? 1 : 0;
-  std::vector<Subscriber*> waiting = std::move(node.mapped().waiting);
-  const auto outer = std::exchange(answering_, &waiting);
   std::optional<Page> page = read_page(result);
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    Subscriber* subscriber = std::exchange(waiting[i], nullptr);
-    if (subscriber == nullptr) {
-      continue;
-    }
-    subscriber->waits_for_page({});
-    page ? subscriber->page_arrived(*page) : subscriber->page_failed();
-  }
-  answering_ = outer;
+  serve(node.mapped().waiting, page);
   if (frees_place) {
     places_ = page ? kPlaces : 1;
     answered_(page.has_value());

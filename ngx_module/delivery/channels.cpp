@@ -1,34 +1,54 @@
-// The worker's channels; see channels.hpp.
-#include "ngx_module/delivery/subscriber.hpp"
-
+// See channels.hpp.
 #include "ngx_module/delivery/channels.hpp"
+
+#include <utility>
 
 namespace pgevents::nginx {
 
-Channel& Channels::join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id) {
+void Channels::join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id) {
+  member.memberships.reserve(names.size());
+  for (const std::string& name : names) {
+    Channel& channel = find_or_add(name, seen_id);
+    channel.members.push_back(&member);
+    member.memberships.push_back({&channel, channel.members.size() - 1});
+  }
+}
+
+Channel& Channels::find_or_add(const std::string& name, std::uint64_t seen_id) {
   const std::uint64_t hash = ring_.hash(name);
   Channel* found = nullptr;
   with_hash(hash, [&](Channel& channel) { found = channel.name == name ? &channel : found; });
-  if (found == nullptr) {
-    Channel channel;
-    channel.name = name;
-    channel.hash = hash;
-    channel.last_id = seen_id;
-    found = &by_hash_.emplace(hash, std::move(channel))->second;
+  if (found != nullptr) {
+    return *found;
   }
-  found->members.push_back(subscriber);
-  return *found;
+  Channel channel;
+  channel.name = name;
+  channel.hash = hash;
+  channel.last_id = seen_id;
+  return by_hash_.emplace(hash, std::move(channel))->second;
 }
 
-// The last member takes the freed place. A round serves from the end to the beginning, so whoever is moved down either had its turn
-// or gets it again, which is harmless.
+void Channels::leave(ChannelMember& member) noexcept {
+  for (const Membership& membership : member.memberships) {
+    leave(membership);
+  }
+  member.memberships.clear();
+}
+
+// The last member takes the place that becomes free. A round serves from the end to the beginning, so the member that
+// moves down either had its turn or gets it a second time, which is harmless.
 void Channels::leave(const Membership& membership) noexcept {
   Channel& channel = *membership.channel;
-  Subscriber* last = channel.members.back();
+  ChannelMember* const last = channel.members.back();
   channel.members[membership.index] = last;
   channel.members.pop_back();
   if (membership.index < channel.members.size()) {
-    last->moved(channel, membership.index);
+    for (Membership& moved : last->memberships) {
+      if (moved.channel == &channel) {
+        moved.index = membership.index;
+        break;
+      }
+    }
   }
   drop_if_unused(channel);
 }

@@ -1,7 +1,9 @@
-// Who in this worker listens to which channel. A channel exists while it has subscribers; it holds no events, only where in the
-// ring those begin that its subscribers have not seen, and the blocks made of them in the current round.
+// Which subscribers of this worker are subscribed to which channel. A channel exists while it has subscribers. It holds
+// no events, only where in the ring the events begin that its subscribers have not got, and the blocks made of them in
+// the current round.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,9 +15,21 @@
 
 namespace pgevents::nginx {
 
-class Subscriber;
+struct Channel;
 
-// The last entry that a subscriber of one channel got. While it is behind, the next one is found from there, not from the newest.
+// A place among a channel's members.
+struct Membership {
+  Channel* channel;
+  std::size_t index;
+};
+
+// The channels that a subscriber has joined. Base of Subscriber, so that this file needs no definition of it.
+struct ChannelMember {
+  std::vector<Membership> memberships;
+};
+
+// The last entry of the ring that a subscriber of one channel got. While the subscriber is behind, the next entry is
+// found from there, not from the newest.
 struct RingPosition {
   std::uint64_t id = 0;
   std::uint64_t pos = 0;
@@ -25,13 +39,13 @@ struct Channel {
   // Where the events begin that a subscriber with low <= cursor < first_id wants.
   struct NewRange {
     std::uint64_t low = 0;
-    std::uint64_t first_id = 0;  // 0: unknown, look it up in the ring
+    std::uint64_t first_id = 0;  // 0: unknown, the ring must be searched
     std::uint64_t first_pos = 0;
   };
-  // A block made for one subscriber, for all others that stand at the same place.
+  // A block made for one subscriber, and its use for all others with the same position.
   struct CachedBlock {
     std::uint64_t first_pos = 0;
-    std::uint64_t seen_id = 0;  // what the worker had seen when the block was made
+    std::uint64_t seen_id = 0;  // RingView::seen_id when the block was made
     std::uint64_t cursor = 0;
     bool complete = false;
     RingPosition position;
@@ -40,32 +54,28 @@ struct Channel {
 
   std::string name;
   std::uint64_t hash = 0;
-  std::uint64_t last_id = 0;  // no event of this channel that the worker has seen is newer
-  NewRange fresh;             // of the round under way
-  NewRange next;              // noticed during the round
-  std::vector<Subscriber*> members;
+  std::uint64_t last_id = 0;  // the worker has seen no newer event of this channel
+  NewRange current;           // of the round under way
+  NewRange next;              // marked during the round
+  std::vector<ChannelMember*> members;
   std::size_t to_serve = 0;  // members below this index wait in the round under way
   bool queued = false;
-  Channel* next_queued = nullptr;  // in the database's queue, where to get in must need no memory
+  Channel* next_queued = nullptr;  // in TurnQueues, where queueing must take no memory
   bool started = false;            // the round has begun
-  CachedBlock made[3];             // by Format
-};
-
-// A subscriber's place in a channel's members.
-struct Membership {
-  Channel* channel;
-  std::size_t index;
+  CachedBlock cached[3];           // by Format
 };
 
 class Channels {
  public:
   explicit Channels(const Ring& ring) : ring_(ring) {}
 
-  // `seen_id`: everything up to it has been read from the ring.
-  Channel& join(const std::string& name, Subscriber* subscriber, std::uint64_t seen_id);
-  void leave(const Membership& membership) noexcept;
+  // Joins all of `names`. `seen_id`: see RingView. If memory is refused the member has joined some of them; leave()
+  // undoes that.
+  void join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id);
+  // Leaves all channels.
+  void leave(ChannelMember& member) noexcept;
 
-  // The channels of this hash, mostly one or none.
+  // Visits the channels with this hash, mostly one or none.
   template <typename Visit>
   void with_hash(std::uint64_t hash, Visit&& visit) {
     const auto [from, to] = by_hash_.equal_range(hash);
@@ -79,12 +89,14 @@ class Channels {
       visit(channel);
     }
   }
-  bool empty() const noexcept { return by_hash_.empty(); }
-  // Removes a channel without members, unless it still waits for its round.
+  // Removes a channel without members, unless it is queued for a round.
   void drop_if_unused(Channel& channel) noexcept;
 
  private:
-  const Ring& ring_;  // whose hash it is: keyed, so the names that clients choose are spread evenly
+  Channel& find_or_add(const std::string& name, std::uint64_t seen_id);
+  void leave(const Membership& membership) noexcept;
+
+  const Ring& ring_;  // its hash is keyed, so the names that clients choose are spread evenly
   std::unordered_multimap<std::uint64_t, Channel> by_hash_;
 };
 

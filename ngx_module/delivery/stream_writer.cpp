@@ -1,5 +1,6 @@
-// Sending blocks; see stream_writer.hpp. The first block goes through nginx's filters, because the header may still wait there. Afterwards plain
-// HTTP/1.x responses that no filter wants to see are written straight to the socket: one call, no copies.
+// Sends blocks; see stream_writer.hpp. The first block goes through nginx's filters, because the header may still wait
+// there. Later blocks of plain HTTP/1.x responses that no filter changes are written straight to the socket: one call,
+// no copies.
 #include "ngx_module/delivery/stream_writer.hpp"
 
 namespace pgevents::nginx {
@@ -11,7 +12,7 @@ StreamWriter::StreamWriter(ngx_http_request_t* r) noexcept
           static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module))->send_timeout) {
 }
 
-// Most of what is sent goes out whole, at once and past the filters: then nothing is held, and only the connection is touched.
+// Most blocks go out whole, at once and past the filters: then none is held, and only the connection is touched.
 StreamWriter::Sent StreamWriter::send(const BlockRef& block) {
   if (!direct_) {
     held_ = block;
@@ -85,7 +86,7 @@ StreamWriter::Sent StreamWriter::after_filter(ngx_int_t rc) {
     return Sent::kFailed;
   }
   if (r_->postponed != nullptr) {
-    return Sent::kBlocked;  // until the subrequest is done: nginx calls the write handler then
+    return Sent::kBlocked;  // until nginx has run the subrequest and calls the write handler
   }
   if (r_->buffered || c_->buffered) {
     return wait_writable();
@@ -94,9 +95,10 @@ StreamWriter::Sent StreamWriter::after_filter(ngx_int_t rc) {
   return all_sent();
 }
 
-// A filter has begun a subrequest. nginx runs it behind an event of the connection; this may be called from another one, and
-// must not run it itself, for its end calls the subscriber. An event of the connection would not do either: it goes to the
-// subrequest's handler first, and then runs the subrequest a second time.
+// Has nginx run the subrequest that a filter has begun, in an event of its own. nginx runs subrequests after an event
+// of the connection, but this may be called from another event; and it must not run the subrequest itself, because that
+// calls the subscriber when it ends. An event of the connection would go to the subrequest's handler first, and then
+// run the subrequest a second time.
 bool StreamWriter::post_subrequests() noexcept {
   if (subrequests_ == nullptr) {
     subrequests_ = static_cast<ngx_event_t*>(ngx_pcalloc(r_->pool, sizeof(ngx_event_t)));
@@ -125,7 +127,7 @@ void StreamWriter::leave_request() noexcept {
   r_ = nullptr;
 }
 
-// Once, when the header is out.
+// Once, after the header was sent.
 void StreamWriter::decide() noexcept {
   if (!std::exchange(decided_, true)) {
     direct_ = may_go_direct();
@@ -133,7 +135,7 @@ void StreamWriter::decide() noexcept {
   }
 }
 
-// nginx asks for buffers in memory wherever there is TLS, and some filters ask for it in the same way; those change the encoding.
+// Some filters, which change the encoding, ask for buffers in memory. With TLS nginx itself does.
 bool StreamWriter::filters_need_memory() const noexcept {
 #if (NGX_HTTP_SSL)
   if (c_->ssl != nullptr) {
@@ -143,7 +145,8 @@ bool StreamWriter::filters_need_memory() const noexcept {
   return r_->main_filter_need_in_memory;
 }
 
-// A response that HTTP/2, compression or any other body filter has a hand in keeps going through the filters; so does a rate limit.
+// Responses that HTTP/2, compression or another body filter changes, and those with a rate limit, stay on the filter
+// path.
 bool StreamWriter::may_go_direct() const noexcept {
   return r_->http_version <= NGX_HTTP_VERSION_11 && r_ == r_->main && r_->out == nullptr && r_->postponed == nullptr &&
          r_->headers_out.content_encoding == nullptr && !r_->filter_need_in_memory && !r_->filter_need_temporary &&

@@ -1,5 +1,5 @@
-// Where a subscriber's bytes leave: an event stream's response body. Holds at most one block in flight; while that is not gone the subscriber is
-// blocked and costs nothing but its cursor.
+// Writes an event stream's response body. Holds at most one block in flight; until that is sent the subscriber is
+// blocked, and costs only its cursor.
 #pragma once
 
 #include "ngx_module/delivery/block.hpp"
@@ -16,16 +16,16 @@ class StreamWriter {
   StreamWriter(const StreamWriter&) = delete;
   StreamWriter& operator=(const StreamWriter&) = delete;
 
-  // Sends a block behind the header. Only while not blocked().
+  // Sends a block, after the header was sent. Only while not blocked().
   Sent send(const BlockRef& block);
-  // Goes on after a write event.
+  // Continues after a write event.
   Sent resume();
   bool blocked() const noexcept { return held_ != nullptr; }
 
-  // Whether it needs the request no more.
+  // It writes to the socket itself, and no longer needs the request.
   bool direct() const noexcept { return direct_; }
   void leave_request() noexcept;
-  // Ends the body, as far as the client takes it. Only while direct() and not blocked().
+  // Sends the end of the body, if the client takes it at once. Only while direct() and not blocked().
   void end() noexcept;
 
  private:
@@ -43,14 +43,14 @@ class StreamWriter {
 
   ngx_connection_t* c_;
   BlockRef held_;          // keeps the bytes in flight alive
-  std::string_view rest_;  // direct: what is still to be sent of held_
+  std::string_view rest_;  // direct: the part of held_ that is not sent yet
   bool direct_ = false;    // straight to the socket, past nginx's body filters
   bool chunked_ = false;   // direct: in chunked coding
   bool decided_ = false;
-  ngx_http_request_t* r_;  // null once it may be gone
+  ngx_http_request_t* r_;  // null after leave_request()
   ngx_msec_t send_timeout_;
-  ngx_buf_t* buf_ = nullptr;            // through the filters: what they are given
-  ngx_event_t* subrequests_ = nullptr;  // posted: nginx is to run what a filter has begun; in the request's pool
+  ngx_buf_t* buf_ = nullptr;            // the buffer that the filters get
+  ngx_event_t* subrequests_ = nullptr;  // runs the subrequests of a filter; in the request's pool
 };
 
 }  // namespace pgevents::nginx

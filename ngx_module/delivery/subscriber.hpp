@@ -1,46 +1,40 @@
-// A waiting request: an event stream or a long poll, with its channels and its cursor. Ends with the request, or, where
-// `pgevents_release_request` lets an event stream go on without one, with the connection.
+// A waiting request: an event stream or a long poll, with its channels and its cursor. Made by the handler. Ends with
+// the request, or, where `pgevents_release_request` lets an event stream continue without its request, with the
+// connection.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/block_reader.hpp"
+#include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
+#include "ngx_module/delivery/ending.hpp"
+#include "ngx_module/delivery/registration.hpp"
+#include "ngx_module/delivery/release_queue.hpp"
 #include "ngx_module/delivery/stream_writer.hpp"
-#include "ngx_module/delivery/subscribers_by_user.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/delivery/subscriber_list.hpp"
+#include "ngx_module/delivery/subscriber_state.hpp"
+#include "ngx_module/delivery/turn_queues.hpp"
 
 namespace pgevents::nginx {
 
-class DatabaseWorker;
-class Page;
+struct SubscriberContext;
 
-// Places in DatabaseWorker's lists: of all subscribers, and of those that want another turn, now or when the log can be asked.
-// Plain, so that offsetof is defined for it.
-struct SubscriberLinks {
-  std::size_t all_index;
-  ngx_queue_t later_link;
-  bool later;
-};
-
-// Why a subscriber is ended before it has got what it came for.
-enum class Ending {
-  kLeaving,   // the worker leaves
-  kSentAway,  // it shall come back, and show who it is
-  kExpired,   // its permission is over
-  kRevoked,   // likewise, before its time
-};
-
-class Subscriber : public SubscriberLinks {
+class Subscriber final : public PageWaiter,
+                         public TurnLink,
+                         public ReleaseLink,
+                         public ChannelMember,
+                         public ListIndex {
  public:
   // Null when memory is refused.
-  static Subscriber* make(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+  static Subscriber* make(ngx_http_request_t* r, const SubscriberContext& context, const LocConf& conf,
                           const Subscription& wanted);
   ~Subscriber();
   Subscriber(const Subscriber&) = delete;
@@ -49,140 +43,153 @@ class Subscriber : public SubscriberLinks {
   // Called once by the handler, which then returns NGX_DONE: the request is answered now or later.
   void start(const Subscription& wanted) noexcept;
 
-  // Each of the following may end the request and with it this object; without memory it does: the client has its cursor.
+  // Each of the following may end the request and with it this object. If memory is refused it does: the client has its
+  // cursor.
 
   // Serves what is new, as far as the client takes it.
   void pull() noexcept;
-  // Has the processor fetch what pull() will look at, step by step: this object, what it points to, and what that does.
+  // Prefetch what pull() will look at, step by step: this object, what it points to, and what that points to.
   [[gnu::always_inline]] void fetch_ahead() const noexcept {
     for (std::size_t at = 0; at < kFetchedBytes; at += kCacheLine) {
       __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
     }
   }
   [[gnu::always_inline]] void fetch_connection_ahead() const noexcept {
-    __builtin_prefetch(channels_.data());
+    __builtin_prefetch(memberships.data());
     __builtin_prefetch(c_);
     __builtin_prefetch(reinterpret_cast<const char*>(c_) + kCacheLine);
   }
   [[gnu::always_inline]] void fetch_log_ahead() const noexcept { __builtin_prefetch(c_->log); }
-  // Answers or ends it now; it may come back with the cursor that it gets.
+  // Ends it now. The client gets a cursor to reconnect with.
   void end(Ending ending) noexcept;
-  // The log was found restored to an earlier state: whatever the cursor says, the client must be told.
-  void forget_position() noexcept;
-  // Once a second: a heartbeat when it is due. `now` in milliseconds.
+  // The log was restored to an earlier state: whatever the cursor is, the client must get a reset.
+  void void_cursor() noexcept { cursor_void_ = true; }
+  // Once a second: sends a heartbeat when it is due. `now` in milliseconds.
   void tick(ngx_msec_t now) noexcept;
   // The log can be asked again, as far as is known.
   void resume() noexcept;
+  // Continues without the request, if nothing else needs it.
+  void release_request() noexcept;
 
-  // For Catchup.
-  const std::vector<Membership>& channels() const noexcept { return channels_; }
-  void waits_for_page(std::string key) noexcept { page_key_.swap(key); }
-  void page_arrived(Page& page) noexcept;
-  void page_failed() noexcept;
-
-  // Null for who is nobody in particular and may stay.
-  const SubscriberIdentity* identity() const noexcept { return identity_.get(); }
-
-  // For Channels: the index of the membership changed.
-  void moved(const Channel& channel, std::size_t index) noexcept;
+  void page_arrived(Page& page) noexcept override;
+  void page_failed() noexcept override;
 
  private:
+  using State = SubscriberState;
   enum class Mode : std::uint8_t { kStream, kLongPoll, kPoll };
+  // What the client of a stream has got: nothing, the header, the opening with the cursor at which the stream begins in
+  // the log.
+  enum class Opening : std::uint8_t { kNone, kHeader, kAnnounced };
   // A cursor that no log reaches: the database answers it with a reset. JavaScript's greatest safe integer.
   static constexpr std::uint64_t kFarAhead = 9007199254740991;
   static constexpr std::size_t kCacheLine = 64;
-  static constexpr std::size_t kFetchedBytes = 320;  // as far as writer_
+  static constexpr std::size_t kFetchedBytes = 320;  // up to and including writer_
 
-  Subscriber(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, const Subscription& wanted);
+  Subscriber(ngx_http_request_t* r, const SubscriberContext& context, const LocConf& conf, const Subscription& wanted);
 
   static void on_read(ngx_http_request_t* r);
   static void on_write(ngx_http_request_t* r);
   static void on_detached_read(ngx_event_t* rev);
   static void on_detached_write(ngx_event_t* wev);
-  static void on_turn(ngx_event_t* event);
+  static void on_deadline(ngx_event_t* event);
 
+  // Runs `body`. If memory is refused the request ends, whatever is half done.
   template <typename Body>
-  void attempt(Body&& body) noexcept;
+  void attempt(Body&& body) noexcept {
+    if (!guarded(log(), body)) {
+      give_up();
+    }
+  }
+
+  // --- states (subscriber.cpp) ---
+  void enter(State next) noexcept;
+  // More may be sent to the client.
+  bool may_send() const noexcept { return state_ != State::kEnded && !writer_.blocked(); }
+  // More may be read for it from the ring or the log.
+  bool may_go_on() const noexcept { return state_ == State::kLive && may_send(); }
   void begin(const Subscription& wanted);
   void join(const Subscription& wanted);
-  void introduce(const Session& session);
-  void count_as_contact();
-  void take_wait_id(const Subscription& wanted);
-  void locate();
+  bool locate();
   void ask_log(const Cursor& cursor);
-  bool open_stream(std::uint64_t cursor);
+  void go_on();
+  bool ring_covers_cursor() const noexcept;
+  bool serve(const NextBlock& next);
+  void nothing_more();
+  void take(Page& page);
+  bool is_stale_page() const noexcept;
+  void locate_by(const Page& page) noexcept;
+
+  // --- streams (subscriber_stream.cpp) ---
+  bool send_header();
+  bool open_stream();
+  bool deliver(const BlockRef& block);
+  bool after_send(StreamWriter::Sent sent);
+  void write_on();
+  void advance() noexcept;
+  void heartbeat();
+
+  // --- without the request (subscriber_detached.cpp) ---
+  void own(ngx_pool_cleanup_t* cleanup) noexcept;
+
+  // --- held (subscriber_held.cpp) ---
   void hold();
-  void open_waiting();
+  void open_held();
   void fix_start();
   void go_on_if_allowed();
-  void own(ngx_pool_cleanup_t* cleanup) noexcept;
-  void release_request() noexcept;
-  void write_on();
-  void go_on();
-  void take(Page& page);
-  void heartbeat();
-  void nothing_more();
-  bool deliver(const BlockRef& block);
+
+  // --- the end (subscriber_end.cpp) ---
   void answer(const BlockRef& array, PollKind kind, bool more);
-  void refuse(const Error& error);
-  bool after_send(StreamWriter::Sent sent);
-  void advance() noexcept;
+  void reject(const Error& error);
   bool settle_cursor() noexcept;
   void end_now(Ending ending);
   void end_stream_for(Ending ending, bool settled);
   std::string last_words(Ending ending, bool settled) const;
   void end_stream();
+  void set_deadline() noexcept;
+  bool expired() const noexcept;
+  bool has_time_left() const noexcept;
+  void time_is_up();
   ngx_msec_t linger() const noexcept;
   void leave() noexcept;
   void finish(ngx_int_t rc) noexcept;
   void give_up() noexcept;
 
   ngx_log_t* log() const noexcept { return c_->log; }
-  bool holds() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
-  bool expired() const noexcept;
-  void set_deadline() noexcept;
-  void time_is_up();
+  bool is_long_poll() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
   unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
-  // Each delivery looks at these, and with thousands of subscribers finds none of them in the processor's cache: so they are together.
-  DatabaseWorker& database_;
+  // Each delivery looks at these, and with thousands of subscribers finds none of them in the processor's cache: so
+  // they lie together.
+  const SubscriberContext& context_;
   const LocConf& conf_;
-  std::vector<Membership> channels_;
   std::unique_ptr<TypeFilter> filter_;
-  std::unique_ptr<Cursor> located_by_;  // a cursor that is no id yet
-  std::string page_key_;                // of the catch-up query waited for; empty: none
+  std::unique_ptr<Cursor> start_;  // where it begins; null once cursor_ stands for it
   std::uint64_t cursor_ = 0;
   RingPosition position_;
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   ngx_msec_t sent_at_ = 0;
-  Mode mode_;
   PollKind poll_kind_ = PollKind::kWaited;
+  Mode mode_;
+  State state_ = State::kNew;
+  Opening opening_ = Opening::kNone;
   Format format_;
-  bool header_sent_ = false;
-  bool opened_ = false;       // stream: the client has been told where it begins, as the log has it
-  bool stalled_ = false;      // the log could not be asked; resume() goes on
-  bool forgotten_ = false;    // the log was found restored: the cursor is void
-  bool served_ = false;       // something was answered: the request waits, it is no new one
-  bool log_goes_on_ = false;  // behind the last page that was asked for
-  bool release_tried_ = false;
-  bool running_ = false;  // start() has returned: events drive the request from here on
-  bool ended_ = false;    // left everything; only nginx still holds the request
-  bool has_wait_slot_ = false;
+  bool cursor_void_ = false;      // the log was restored to an earlier state
+  bool served_ = false;           // it got something: the request waits, it is not a new one
+  bool log_goes_on_ = false;      // behind the last page
+  bool release_tried_ = false;    // release_request() was, or will be, called
+  std::uint8_t empty_pages_ = 0;  // of the log, in which the filter let nothing pass
   ngx_connection_t* c_;
   StreamWriter writer_;
 
-  ngx_http_request_t* r_;                // null: it goes on without
+  ngx_http_request_t* r_;                // null: released
   ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
-  std::unique_ptr<SubscriberIdentity> identity_;
-  Contacts::Contact* contact_ = nullptr;  // null: nobody in particular, or presence is off
-  std::uint64_t told_cursor_ = 0;         // the one that the client knows
-  std::uint64_t asked_epoch_ = 0;         // that in which the log was asked last
-  std::uint64_t asked_floor_ = 0;         // the ring's floor at that time
-  bool* gone_ = nullptr;                  // set by the destructor while start() runs
-  ngx_msec_t hold_until_ = 0;             // long poll: when it is answered, whatever there is
-  ngx_event_t turn_{};                    // as a timer: when it ends; posted: to give up the request
-  std::uint32_t wait_slot_ = 0;
-  int empty_pages_ = 0;  // of the log in which the filter left nothing
+  Registration registration_;
+  std::uint64_t told_cursor_ = 0;  // the cursor that the client knows
+  std::uint64_t asked_epoch_ = 0;  // the ring's epoch and floor when the log was asked
+  std::uint64_t asked_floor_ = 0;
+  bool* gone_ = nullptr;       // not null while start() runs; set to true by the destructor
+  ngx_msec_t hold_until_ = 0;  // long poll: when it is answered, even with nothing
+  ngx_event_t deadline_{};     // a timer: permission or time ends
 };
 
 }  // namespace pgevents::nginx

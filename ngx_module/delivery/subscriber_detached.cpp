@@ -1,5 +1,9 @@
-// An event stream that goes on without its request (`pgevents_release_request`); see subscriber.hpp and detached_connection.hpp.
+// An event stream that continues without its request (`pgevents_release_request`); see subscriber.hpp and
+// detached_connection.hpp.
 #include "ngx_module/delivery/subscriber.hpp"
+
+#include <utility>
+
 #include "ngx_module/http/detached_connection.hpp"
 
 namespace pgevents::nginx {
@@ -10,8 +14,8 @@ void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
   owner_ = cleanup;
 }
 
-// A stream that nobody but this module has a hand in, once its header is out. In a turn of its own, for nginx's handlers go on with the
-// request when they have called ours; and soon, so that what is freed serves the next one instead of being added to it.
+// Only a stream whose header is out, and whose request no other module uses; else nothing happens. Called by
+// ReleaseQueue.
 void Subscriber::release_request() noexcept {
   if (r_ == nullptr || !writer_.direct() || writer_.blocked() || !can_detach(r_, owner_)) {
     return;
@@ -27,9 +31,10 @@ void Subscriber::release_request() noexcept {
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;
   c_->write->handler = &Subscriber::on_detached_write;
+  ngx_log_debug0(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: request released");
 }
 
-// What the client sends is not read: nothing is expected any more. nginx calls this as well when a worker is to be done at last
+// What the client sends is not read: no further request is expected. nginx also calls this when a worker has to exit
 // (worker_shutdown_timeout).
 void Subscriber::on_detached_read(ngx_event_t* rev) {
   auto* c = static_cast<ngx_connection_t*>(rev->data);

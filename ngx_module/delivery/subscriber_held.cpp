@@ -1,73 +1,71 @@
-// A waiting request while the log cannot be asked, whatever the reason; see subscriber.hpp. A browser's EventSource ends
-// for good after an error, so a stream is open meanwhile, with a cursor that loses nothing.
+// A waiting request while the log cannot be asked, whatever the reason; see subscriber.hpp. A browser's EventSource
+// ends for good after an error, so a stream is opened meanwhile, with a cursor that loses nothing, and gets heartbeats.
 #include "ngx_module/delivery/subscriber.hpp"
 
-#include <utility>
+#include <cstdint>
+#include <string_view>
 
-#include "ngx_module/database_worker.hpp"
-#include "ngx_module/http/http_io.hpp"
+#include "ngx_module/delivery/subscriber_context.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-// Streams are told to come back after the usual time up to so many times as much.
+// A held stream announces a random `retry:` of up to this many times the usual time, so that clients do not reconnect
+// at once.
 constexpr unsigned kSpread = 5;
 
 }  // namespace
 
-// A stream that is to begin "now" begins when it came, whenever that can be looked up.
+// A stream that is to begin "now" begins at the time of its request, whenever that can be looked up.
 void Subscriber::fix_start() {
-  if (located_by_ != nullptr && r_ != nullptr) {
-    *located_by_ = fixed_start(*located_by_, static_cast<double>(r_->start_sec));
+  if (start_ != nullptr && r_ != nullptr) {
+    *start_ = fixed_start(*start_, static_cast<double>(r_->start_sec));
   }
 }
 
-// Goes on when the log can be asked. A stream is open meanwhile, and gets heartbeats.
+// resume() ends this state.
 void Subscriber::hold() {
-  stalled_ = true;
-  database_.pause(*this);
+  enter(State::kHeld);
+  context_.turns.pause(*this);
   if (mode_ == Mode::kStream) {
-    open_waiting();
+    open_held();
   }
 }
 
-void Subscriber::open_waiting() {
-  if (std::exchange(header_sent_, true)) {
+void Subscriber::open_held() {
+  if (opening_ != Opening::kNone) {
     return;
   }
   fix_start();
-  if (send_stream_header(r_) != NGX_OK) {
-    return finish(NGX_ERROR);
+  if (!send_header()) {
+    return;
   }
-  const Cursor start = located_by_ != nullptr ? *located_by_ : Cursor{Cursor::Kind::kId, cursor_, 0};
+  const Cursor start = start_ != nullptr ? *start_ : Cursor{Cursor::Kind::kId, cursor_, 0};
   const unsigned retry =
       spread_retry(static_cast<unsigned>(conf_.retry), kSpread, static_cast<std::uint32_t>(ngx_random()));
   deliver(text_block(stream_waiting(retry, start)));
 }
 
 void Subscriber::resume() noexcept {
-  stalled_ = false;
-  if (!guarded(log(), [this] { go_on_if_allowed(); })) {
-    give_up();
-  }
+  attempt([this] { go_on_if_allowed(); });
 }
 
-// Nobody could tell while it waited whether its token had been revoked.
+// While it was held, nothing could tell whether its token was revoked.
 void Subscriber::go_on_if_allowed() {
-  if (identity_ != nullptr) {
-    const auto refused = [this](std::string_view user, std::int64_t issued_us) {
-      return database_.refusal(user, issued_us, poll_interval());
+  if (const Session* session = registration_.session()) {
+    const auto revoked = [this](std::string_view user, std::int64_t issued_us) {
+      return context_.service.rejection(user, issued_us, poll_interval());
     };
-    const auto error = check_session(identity_->session, refused, now_seconds());
+    const auto error = check_session(*session, revoked, now_seconds());
     if (error && error->status < 500) {
       return end(expired() ? Ending::kExpired : Ending::kRevoked);
     }
   }
-  if (!database_.serving()) {
-    stalled_ = true;
-    return database_.pause(*this);
+  if (!context_.service.serving()) {
+    return context_.turns.pause(*this);
   }
-  count_as_contact();
+  registration_.count_as_contact(context_);
+  enter(State::kLive);
   go_on();
 }
 

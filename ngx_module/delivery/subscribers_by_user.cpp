@@ -1,12 +1,12 @@
-// The lists of users, and who is put out; see subscribers_by_user.hpp. The heads of the lists lie in the map's nodes, which stay where they are.
+// See subscribers_by_user.hpp. The heads of the lists lie in the map's nodes, which never move.
 #include "ngx_module/delivery/subscribers_by_user.hpp"
 
-#include "ngx_module/delivery/subscriber.hpp"
+#include <iterator>
 
 namespace pgevents::nginx {
 
 void SubscribersByUser::join(SubscriberIdentity& identity) {
-  ngx_queue_init(&identity.place.link);  // whoever is in no list may leave() all the same
+  ngx_queue_init(&identity.user_link);  // so that leave() accepts an identity that is in no list
   const std::string& name = identity.session.identity.user;
   if (name.empty()) {
     return;
@@ -15,24 +15,24 @@ void SubscribersByUser::join(SubscriberIdentity& identity) {
   if (is_new) {
     ngx_queue_init(&user->second);
   }
-  ngx_queue_insert_tail(&user->second, &identity.place.link);
+  ngx_queue_insert_tail(&user->second, &identity.user_link);
 }
 
-// While a list is visited it is not empty, for a marker is in it.
+// While visit() goes through a list, its marker keeps the list from being empty.
 void SubscribersByUser::leave(SubscriberIdentity& identity) noexcept {
-  ngx_queue_remove(&identity.place.link);
+  ngx_queue_remove(&identity.user_link);
   const auto user = lists_.find(identity.session.identity.user);
   if (user != lists_.end() && ngx_queue_empty(&user->second)) {
     lists_.erase(user);
   }
 }
 
-// The user's subscribers, whoever leaves meanwhile. Gives the next user.
+// Visits the user's subscribers, which may leave meanwhile. Returns the next user.
 template <typename Visit>
 SubscribersByUser::Lists::iterator SubscribersByUser::visit(Lists::iterator user, Visit&& visit) {
   each_link(user->second, marker_, [&visit](ngx_queue_t* link) {
-    const auto* place = static_cast<UserLink*>(ngx_queue_data(link, UserLink, link));
-    visit(*place->subscriber);
+    const auto* place = static_cast<UserLink*>(ngx_queue_data(link, UserLink, user_link));
+    visit(static_cast<const SubscriberIdentity&>(*place));
   });
   return ngx_queue_empty(&user->second) ? lists_.erase(user) : std::next(user);
 }
@@ -44,33 +44,32 @@ void SubscribersByUser::visit_all(Visit&& visit) {
   }
 }
 
-// Who came without a token has nothing that could be too old. (A revocation that is taken back concerns nobody.)
+// Users without a token have no token that could be too old: a revocation ends all their requests. A revocation that is
+// taken back (before_us is 0) concerns no request.
 void SubscribersByUser::obey(const Control& control) noexcept {
   const auto user = lists_.find(control.user);
   if (user == lists_.end()) {
     return;
   }
-  visit(user, [&control](Subscriber& subscriber) {
-    const SubscriberIdentity& identity = *subscriber.identity();
+  visit(user, [this, &control](const SubscriberIdentity& identity) {
     if (control.kind == Control::Kind::kDisconnect) {
-      subscriber.end(Ending::kSentAway);
+      end(identity, Ending::kSentAway);
     } else if (identity.session.by_token ? identity.since_us < control.before_us : control.before_us > 0) {
-      subscriber.end(Ending::kRevoked);
+      end(identity, Ending::kRevoked);
     }
   });
 }
 
 void SubscribersByUser::obey(const SharedRevocations& revocations) noexcept {
-  visit_all([&revocations](Subscriber& subscriber) {
-    const SubscriberIdentity& identity = *subscriber.identity();
+  visit_all([this, &revocations](const SubscriberIdentity& identity) {
     if (revocations.refuses(identity.session.identity.user, identity.since_us)) {
-      subscriber.end(Ending::kRevoked);
+      end(identity, Ending::kRevoked);
     }
   });
 }
 
 void SubscribersByUser::send_away() noexcept {
-  visit_all([](Subscriber& subscriber) { subscriber.end(Ending::kSentAway); });
+  visit_all([this](const SubscriberIdentity& identity) { end(identity, Ending::kSentAway); });
 }
 
 }  // namespace pgevents::nginx

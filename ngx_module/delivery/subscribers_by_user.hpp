@@ -1,13 +1,15 @@
-// Whose a worker's subscribers are, so that those of a user can be put out.
+// The subscribers of each user, so that a user's requests can be ended.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
 
+#include <cstdint>
 #include <map>
 #include <string>
 
 #include "core/request/access.hpp"
 #include "core/wire/control.hpp"
+#include "ngx_module/delivery/ending.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
 
 namespace pgevents::nginx {
@@ -16,28 +18,34 @@ class Subscriber;
 
 // A place in a user's list. Plain, so that offsetof is defined for it.
 struct UserLink {
-  ngx_queue_t link;
+  ngx_queue_t user_link;
   Subscriber* subscriber;
 };
 
-// What a subscriber has besides who is somebody, or may stay for a limited time only.
-struct SubscriberIdentity {
-  UserLink place;
+// Identity and expiry of a subscriber; anonymous subscribers without expiry have none.
+struct SubscriberIdentity : UserLink {
+  SubscriberIdentity(Subscriber& of, const Session& its_session, std::int64_t since)
+      : UserLink{{}, &of}, session(its_session), since_us(since) {}
+
   Session session;
-  std::int64_t since_us;  // when the token was issued (0: it does not say); without a token, when the subscriber came
+  std::int64_t since_us;  // when the token was issued (0: unknown); without a token, when the subscriber came
 };
 
 class SubscribersByUser {
  public:
-  // Nothing is done with guests who have no name.
+  // `end` ends a subscriber, and with it its identity.
+  using End = void (*)(Subscriber& subscriber, Ending ending) noexcept;
+  explicit SubscribersByUser(End end) noexcept : end_(end) {}
+
+  // An identity without a user is in no list; join() and leave() accept it.
   void join(SubscriberIdentity& identity);
   void leave(SubscriberIdentity& identity) noexcept;
 
-  // Ends those whom `control` means.
+  // Ends the subscribers that `control` concerns.
   void obey(const Control& control) noexcept;
-  // Ends all those whom the table refuses.
+  // Ends all subscribers whose tokens the table rejects.
   void obey(const SharedRevocations& revocations) noexcept;
-  // Ends all, to come back and be looked at again.
+  // Ends all users' subscribers: the clients reconnect, and their access is checked again.
   void send_away() noexcept;
 
  private:
@@ -47,7 +55,9 @@ class SubscribersByUser {
   Lists::iterator visit(Lists::iterator user, Visit&& visit);
   template <typename Visit>
   void visit_all(Visit&& visit);
+  void end(const SubscriberIdentity& identity, Ending ending) noexcept { end_(*identity.subscriber, ending); }
 
+  End end_;
   Lists lists_;           // none is empty
   ngx_queue_t marker_{};  // of visit()
 };

@@ -1,11 +1,15 @@
-// See call.hpp. Reports of presence go together with those of others, see reports.hpp.
+// See call.hpp. Presence reports of many users are written together, see reports.hpp.
 #include "ngx_module/http/call.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 
-#include "ngx_module/database_worker.hpp"
 #include "ngx_module/http/query_request.hpp"
-#include "postgres/statements.hpp"
+#include "ngx_module/presence/presence_states.hpp"
+#include "ngx_module/presence/reports.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -14,8 +18,8 @@ constexpr char kOutOfMemory[] = "XX000";
 
 class CallRequest final : public QueryRequest {
  public:
-  CallRequest(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Call&& call)
-      : QueryRequest(r, database, conf, std::min(conf.max_event_size, kMaxCallBytes)), call_(std::move(call)) {}
+  CallRequest(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Call&& call)
+      : QueryRequest(r, context, conf, std::min(conf.max_event_size, kMaxCallBytes)), call_(std::move(call)) {}
   ~CallRequest() {
     if (report_ != nullptr) {
       report_->cancel();
@@ -35,7 +39,7 @@ class CallRequest final : public QueryRequest {
 
   Call call_;
   std::shared_ptr<Report> report_;
-  std::shared_ptr<StateWaiter> state_;  // once asked for, the answer is complete with it
+  std::shared_ptr<StateWaiter> state_;  // null: not asked for; the answer is complete with it
   std::string head_;
   std::string tail_;
 };
@@ -43,7 +47,7 @@ class CallRequest final : public QueryRequest {
 void CallRequest::ask(const std::string& body) {
   std::string params;
   if (const auto error = call_params(call_, body, params)) {
-    return refuse(*error);
+    return reject(*error);
   }
   params = without_unknown_values(call_.endpoint, params);
   const std::string identity = call_identity(call_.session.identity, true);
@@ -57,13 +61,13 @@ void CallRequest::report(const std::string& identity, const std::string& params)
   report_ = std::make_shared<Report>();
   report_->request = "{\"identity\":" + identity + ",\"params\":" + params + '}';
   report_->done = [this](const Answer& answer) { this->answer(answer); };
-  if (!database().reports().add(report_)) {
+  if (!context().reports.add(report_)) {
     report_->cancel();
-    refuse(database_away(retry_after()));
+    reject(database_away(retry_after()));
   }
 }
 
-// The realm's whole presence is asked for once for all who want it.
+// One statement reads the realm's whole presence for all requests that want it at the same time.
 bool CallRequest::asks_on(const Answer& answer) {
   if (state_ != nullptr || !answer.text) {
     return false;
@@ -77,9 +81,9 @@ bool CallRequest::asks_on(const Answer& answer) {
   state_ = std::make_shared<StateWaiter>();
   state_->done = [this](const Answer& state) { state_arrived(state); };
   ask_by([this, wanted = std::string(parts->wanted)] {
-    if (!database().presence_states().add(wanted, state_)) {
+    if (!context().presence_states.add(wanted, state_)) {
       state_->cancel();
-      refuse(database_away(retry_after()));
+      reject(database_away(retry_after()));
     }
   });
   return true;
@@ -91,16 +95,20 @@ void CallRequest::state_arrived(const Answer& state) noexcept {
   if (state.text) {
     const bool has_room = guarded(log(), [&] { whole.append(head_).append(*state.text).append(tail_); });
     answer = {};
-    has_room ? void(answer.text = whole) : void(answer.sqlstate = kOutOfMemory);
+    if (has_room) {
+      answer.text = whole;
+    } else {
+      answer.sqlstate = kOutOfMemory;
+    }
   }
   this->answer(answer);
 }
 
 }  // namespace
 
-ngx_int_t start_call(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Call&& call) {
+ngx_int_t start_call(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Call&& call) {
   const bool has_body = call.has_body;
-  auto* request = make_in_pool<CallRequest>(r->pool, r, database, conf, std::move(call));
+  auto* request = make_in_pool<CallRequest>(r->pool, r, context, conf, std::move(call));
   return request == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : request->start(has_body);
 }
 

@@ -1,12 +1,13 @@
-// Ending a request before its connection; see detached_connection.hpp. Follows what nginx itself does between two requests of a connection
-// (ngx_http_set_keepalive).
+// Ends a request before its connection; see detached_connection.hpp. Follows what nginx itself does between two
+// requests of a connection (ngx_http_set_keepalive).
 #include "ngx_module/http/detached_connection.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-// Without edge-triggered events, and without being told that the client is gone, every byte that it sends would have to be read.
-bool tells_of_the_end() noexcept {
+// Without edge-triggered events, or without a report that the client has closed the connection, this module would have
+// to read every byte that the client sends.
+bool reports_closed_connections() noexcept {
   if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) == 0) {
     return false;
   }
@@ -31,7 +32,7 @@ void free_buffers(ngx_pool_t* pool, ngx_chain_t*& chain) noexcept {
 
 bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own) noexcept {
   const bool nothing_read_ahead = r->header_in->pos == r->header_in->last && !r->discard_body;
-  return tells_of_the_end() && nothing_read_ahead && r == r->main && r->count == 1 && r->blocked == 0 &&
+  return reports_closed_connections() && nothing_read_ahead && r == r->main && r->count == 1 && r->blocked == 0 &&
          r->posted_requests == nullptr && r->cleanup == nullptr && r->pool->cleanup == own && own->next == nullptr &&
          !r->connection->buffered && !r->connection->read->pending_eof && !r->connection->error;
 }

@@ -26,7 +26,7 @@ void each_header(ngx_http_request_t* r, Visit&& visit) {
   }
 }
 
-// The first one of that name.
+// The value of the first header of that name.
 std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
   std::string_view found;
   each_header(r, [&](const ngx_table_elt_t& header) {
@@ -37,7 +37,8 @@ std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
   return found;
 }
 
-// All Cookie headers as one. (What HTTP/2 and HTTP/3 split, nginx has joined already.) Without memory for it there is none.
+// All Cookie headers as one; empty when memory is refused. (nginx itself has already joined those that HTTP/2 and
+// HTTP/3 split.)
 std::string_view join_cookies(ngx_http_request_t* r) {
   constexpr std::string_view kBetween = "; ";
   std::string_view only;
@@ -101,9 +102,9 @@ ngx_int_t set_headers(ngx_http_request_t* r, const std::vector<Header>& headers)
   return NGX_OK;
 }
 
-// `headers`, and those that tell a browser whether a page of another origin may read the answer. What is live is
-// nothing that a client may have already: nginx must not put a 304 or 412 in its place, least of all when something was
-// done.
+// Sets `headers`, and those by which a browser decides whether a page of another origin may read the answer. A client
+// cannot have a copy of a live answer: so nginx must not replace it by a 304 or 412, least of all after the request has
+// changed something.
 ngx_int_t set_all_headers(ngx_http_request_t* r, const std::vector<Header>& headers) {
   const auto* conf = static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
   r->disable_not_modified = 1;
@@ -122,8 +123,8 @@ bool is_https(ngx_http_request_t* r) {
 #endif
 }
 
-// By nginx's own account, or by that of a proxy in front, whatever the value (RFC 8470, section 5.1). Any client may
-// say so: it only makes the server more careful.
+// Whether nginx, or a proxy in front by a header of any value (RFC 8470, section 5.1), reports early data. Any client
+// may send that header: it only makes the server more careful.
 bool is_early_data(ngx_http_request_t* r) {
 #if (NGX_HTTP_SSL)
   ngx_str_t early = ngx_null_string;
@@ -143,8 +144,8 @@ void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
   r->write_event_handler = on_write;
 }
 
-// With edge-triggered events, what is not read when it comes may be read never: the next request on the connection
-// would wait for it.
+// With edge-triggered events, bytes that are not read when they arrive may never be read: the next request on the
+// connection would wait for them.
 void watch_client(ngx_http_request_t* r) {
   if (r->discard_body) {
     ngx_connection_t* const c = r->connection;
@@ -177,7 +178,7 @@ Request read_request(ngx_http_request_t* r) {
   request.origin = find_header(r, "Origin");
   request.host = find_header(r, "Host");
   if (request.host.empty()) {
-    request.host = view(r->headers_in.server);  // HTTP/3 has it only there
+    request.host = view(r->headers_in.server);  // with HTTP/3 the host is only there
   }
   request.sec_fetch_site = find_header(r, "Sec-Fetch-Site");
   request.preflight_method = find_header(r, "Access-Control-Request-Method");
@@ -210,8 +211,8 @@ ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
   return ngx_http_output_filter(r, &out);
 }
 
-// A frame must not wait until the client has acknowledged the one before (Nagle's algorithm, RFC 1122, section 4.2.3.4).
-// HTTP/2 and HTTP/3 see to that for their connections themselves.
+// Switches Nagle's algorithm off (RFC 1122, section 4.2.3.4): a frame must not wait until the client has acknowledged
+// the previous one. nginx's HTTP/2 and HTTP/3 do that for their connections themselves.
 ngx_int_t send_stream_header(ngx_http_request_t* r) {
   const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
   if (r->http_version <= NGX_HTTP_VERSION_11 && clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {

@@ -1,6 +1,13 @@
-// Publishing through HTTP; see publish.hpp. (An Idempotency-Key makes the retry safe for a client that has not seen the answer.)
+// Publishing through HTTP; see publish.hpp. An Idempotency-Key makes a retry safe for a client that did not get the
+// answer.
 #include "ngx_module/http/publish.hpp"
 
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/wire/sql.hpp"
 #include "ngx_module/http/query_request.hpp"
 #include "postgres/statements.hpp"
 
@@ -9,8 +16,8 @@ namespace {
 
 class Publisher final : public QueryRequest {
  public:
-  Publisher(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, Publication&& publication)
-      : QueryRequest(r, database, conf, conf.max_event_size), publication_(std::move(publication)) {}
+  Publisher(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Publication&& publication)
+      : QueryRequest(r, context, conf, conf.max_event_size), publication_(std::move(publication)) {}
 
  private:
   const Session& session() const override { return publication_.session; }
@@ -23,7 +30,7 @@ class Publisher final : public QueryRequest {
 void Publisher::ask(const std::string& body) {
   std::string json;
   if (const auto error = publish_body(publication_, body, *conf().names, json)) {
-    return refuse(*error);
+    return reject(*error);
   }
   std::optional<std::string> key;
   if (!publication_.idempotency_key.empty()) {
@@ -35,9 +42,9 @@ void Publisher::ask(const std::string& body) {
 
 }  // namespace
 
-ngx_int_t start_publication(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+ngx_int_t start_publication(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf,
                             Publication&& publication) {
-  auto* publisher = make_in_pool<Publisher>(r->pool, r, database, conf, std::move(publication));
+  auto* publisher = make_in_pool<Publisher>(r->pool, r, context, conf, std::move(publication));
   return publisher == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : publisher->start(true);
 }
 

@@ -1,8 +1,8 @@
 // See query_request.hpp.
 #include "ngx_module/http/query_request.hpp"
 
-#include "ngx_module/database_worker.hpp"
 #include "ngx_module/http/http_io.hpp"
+#include "ngx_module/http/service_state.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -37,8 +37,8 @@ ngx_int_t QueryRequest::start(bool has_body) {
   return NGX_DONE;
 }
 
-// The answer may come at once, be it that the database is away: as nginx does while it reads a body, the request is held once more
-// until this function has returned.
+// The answer may come at once, for example because the database is away. So this function holds one more reference to
+// the request until it returns, as nginx does while it reads a body.
 void QueryRequest::ask_by(const std::function<void()>& body) noexcept {
   ngx_http_request_t* const r = r_;
   r->main->count++;
@@ -65,44 +65,50 @@ void QueryRequest::on_body(ngx_http_request_t* r) {
   self->ask_by([self] { self->body_read(); });
 }
 
-// The body may be in memory, in a temporary file, or both.
+// The body may be in memory, in a temporary file, or both. False when the request was rejected.
 bool QueryRequest::collect_body(std::string& body) {
   if (r_->request_body == nullptr) {
     return true;
   }
   for (ngx_chain_t* link = r_->request_body->bufs; link != nullptr; link = link->next) {
-    ngx_buf_t* b = link->buf;
-    const std::size_t have = body.size();
-    const auto size = static_cast<std::size_t>(ngx_buf_size(b));
-    if (have + size > max_body_) {
-      refuse(body_too_large(max_body_));
-      return false;
-    }
-    if (!b->in_file) {
-      body.append(reinterpret_cast<char*>(b->pos), size);
-      continue;
-    }
-    body.resize(have + size);
-    const ssize_t n = ngx_read_file(b->file, reinterpret_cast<u_char*>(&body[have]), size, b->file_pos);
-    if (n != static_cast<ssize_t>(size)) {
-      refuse(internal_error());
+    if (!append_buffer(link->buf, body)) {
       return false;
     }
   }
   return true;
 }
 
-// Reading the body may have taken the client a long time.
-std::optional<Error> QueryRequest::no_longer_good() const {
+bool QueryRequest::append_buffer(ngx_buf_t* b, std::string& body) {
+  const std::size_t have = body.size();
+  const auto size = static_cast<std::size_t>(ngx_buf_size(b));
+  if (have + size > max_body_) {
+    reject(body_too_large(max_body_));
+    return false;
+  }
+  if (!b->in_file) {
+    body.append(reinterpret_cast<char*>(b->pos), size);
+    return true;
+  }
+  body.resize(have + size);
+  const ssize_t n = ngx_read_file(b->file, reinterpret_cast<u_char*>(&body[have]), size, b->file_pos);
+  if (n != static_cast<ssize_t>(size)) {
+    reject(internal_error());
+    return false;
+  }
+  return true;
+}
+
+// The client may have taken a long time to send the body: the session may have expired or been revoked meanwhile.
+std::optional<Error> QueryRequest::session_error() const {
   const auto revoked = [this](std::string_view user, std::int64_t issued_us) {
-    return database_.refusal(user, issued_us, retry_after());
+    return context_.service.rejection(user, issued_us, retry_after());
   };
   return check_session(session(), revoked, now_seconds());
 }
 
 void QueryRequest::body_read() {
-  if (const auto error = no_longer_good()) {
-    return refuse(*error);
+  if (const auto error = session_error()) {
+    return reject(*error);
   }
   std::string body;
   if (collect_body(body)) {
@@ -115,9 +121,9 @@ void QueryRequest::run(Statement statement, Lane lane) {
   query_->statement = std::move(statement);
   query_->lane = lane;
   query_->done = [this](const QueryResult& result) { answer(answer_of(result)); };
-  if (!database_.pool().run(query_)) {
+  if (!context_.pool.run(query_)) {
     query_->cancel();
-    refuse(database_away(retry_after()));
+    reject(database_away(retry_after()));
   }
 }
 
@@ -130,13 +136,13 @@ Reply QueryRequest::reply_for(const Answer& answer) const {
   }
   const Error error = error_from_sql(answer.sqlstate, answer.message, answer.detail, retry_after());
   if (error.status >= 500) {
-    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database refused a request: %s %s",
+    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database rejected a request: %s %s",
                   Printable(answer.sqlstate).c_str(), Printable(answer.message).c_str());
   }
   return error_reply(error);
 }
 
-// Who gets no answer, for want of memory, is told so.
+// If memory for the answer is refused, the request fails with 500.
 void QueryRequest::answer(const Answer& answer) noexcept {
   ngx_http_request_t* const r = r_;
   ngx_connection_t* const c = r->connection;

@@ -2,8 +2,10 @@
 #include "ngx_module/http/request_access.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <string_view>
 
-#include "ngx_module/database_worker.hpp"
+#include "ngx_module/http/service_state.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -29,7 +31,7 @@ TokenRules token_rules(const AccessConf& conf) {
   return rules;
 }
 
-// Whether `name`, as it stands in a query, is `access_token` once it is decoded.
+// Whether `name`, a percent-encoded name in a query, decodes to `access_token`.
 bool names_token(const u_char* name, const u_char* end) noexcept {
   for (const char wanted : std::string_view("access_token")) {
     u_char c = name < end ? *name : '\0';
@@ -45,7 +47,7 @@ bool names_token(const u_char* name, const u_char* end) noexcept {
   return name == end;
 }
 
-// In text that holds a query, from its beginning or behind a `?`. A request line goes on behind the query with a space.
+// Masks in a text that holds a query, at its beginning or behind a `?`. In a request line a space ends the query.
 void mask_in(const ngx_str_t& text) noexcept {
   u_char* const end = text.data + text.len;
   for (u_char* at = text.data; at < end;) {
@@ -64,19 +66,20 @@ void mask_in(const ngx_str_t& text) noexcept {
 
 }  // namespace
 
-bool read_rules(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf, AccessRules& rules) {
+bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, AccessRules& rules) {
   const AccessConf& access = conf.access;
   rules.token = token_rules(access);
   rules.origins = access.origins;
-  rules.revoked = [&database, &conf](std::string_view user, std::int64_t issued_us) {
-    return database.refusal(user, issued_us, static_cast<unsigned>(conf.poll_interval));
+  rules.revoked = [&service, &conf](std::string_view user, std::int64_t issued_us) {
+    return service.rejection(user, issued_us, static_cast<unsigned>(conf.poll_interval));
   };
   return evaluate(r, access.user, rules.user) && evaluate(r, access.realm, rules.realm) &&
          evaluate(r, access.subscribe, rules.subscribe) && evaluate(r, access.publish, rules.publish) &&
          evaluate(r, access.anonymous, rules.anonymous);
 }
 
-// The query as the client sent it lies within the URI. A rewritten one may be part of the configuration, and must not be changed there.
+// The query as the client sent it lies within the URI. A rewritten query may be part of the configuration, which must
+// not change: it is copied first.
 void mask_token(ngx_http_request_t* r) noexcept {
   const ngx_str_t& uri = r->unparsed_uri;
   mask_in(uri);

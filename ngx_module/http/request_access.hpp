@@ -1,4 +1,4 @@
-// Access at the border to nginx: what the location says of one request, and keeping its token out of nginx's logs.
+// Access at the border to nginx: reads the location's rules for one request, and keeps its token out of nginx's logs.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -8,13 +8,13 @@
 
 namespace pgevents::nginx {
 
-class DatabaseWorker;
+class ServiceState;
 
 // The views in `rules` live as long as the request does. False when a variable could not be evaluated.
-bool read_rules(ngx_http_request_t* r, const DatabaseWorker& database, const LocConf& conf, AccessRules& rules);
+bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, AccessRules& rules);
 
-// Writes over the value of `access_token` wherever nginx keeps the query: $request, $request_uri, $args and the error log's lines show
-// what stands there then. To be called when nobody needs the token any more.
+// Overwrites the value of `access_token` wherever nginx keeps the query, so that $request, $request_uri, $args and the
+// error log's lines show the mask. Called when the token is no longer needed.
 void mask_token(ngx_http_request_t* r) noexcept;
 
 }  // namespace pgevents::nginx

@@ -1,0 +1,40 @@
+// The parts of a worker that its subscribers use. Owned by Delivery and by the database's worker; they outlive every
+// subscriber.
+#pragma once
+
+#include "ngx_module/nginx.hpp"
+
+#include <cstdint>
+
+#include "core/shared/shared_state.hpp"
+#include "ngx_module/delivery/block_reader.hpp"
+#include "ngx_module/delivery/catchup.hpp"
+#include "ngx_module/delivery/channels.hpp"
+#include "ngx_module/delivery/heartbeats.hpp"
+#include "ngx_module/delivery/release_queue.hpp"
+#include "ngx_module/delivery/ring_view.hpp"
+#include "ngx_module/delivery/subscriber_list.hpp"
+#include "ngx_module/delivery/subscribers_by_user.hpp"
+#include "ngx_module/delivery/turn_queues.hpp"
+#include "ngx_module/http/service_state.hpp"
+#include "ngx_module/presence/contacts.hpp"
+
+namespace pgevents::nginx {
+
+struct SubscriberContext {
+  const RingView& view;
+  BlockReader& reader;
+  Catchup& catchup;
+  Channels& channels;
+  TurnQueues& turns;
+  ReleaseQueue& releases;
+  SubscriberList& subscribers;
+  SubscribersByUser& users;
+  Heartbeats& heartbeats;
+  const ServiceState& service;
+  WaitIds& wait_ids;
+  Contacts* contacts;  // null when connections do not count as presence
+  std::uint64_t self;  // this process, in wait_ids
+};
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,17 @@
+// See service_state.hpp.
+#include "ngx_module/http/service_state.hpp"
+
+namespace pgevents::nginx {
+
+// A token that was revoked before the listener lost its connection stays rejected. serving() is read first: the table
+// then holds what the listener loaded before it served.
+std::optional<Error> ServiceState::rejection(std::string_view user, std::int64_t issued_us,
+                                             unsigned retry_after) const {
+  const bool knows = serving();
+  if (revocations_.loads() != 0 && revocations_.refuses(user, issued_us)) {
+    return token_revoked();
+  }
+  return knows ? std::nullopt : std::optional(database_away(retry_after));
+}
+
+}  // namespace pgevents::nginx
