@@ -26,7 +26,7 @@ const kResumes = 20_000; // ms
 const kNoMemory = [
   /(malloc|posix_memalign)\([0-9, ]+\) failed \(12: Cannot allocate memory\)/,
   /pgevents: out of memory/,
-  /pgevents: no memory to start/,
+  /pgevents: out of memory at the start/,
   /dlclose\(\) failed \(out of memory\)/, // a worker leaves
 ];
 
