@@ -1,82 +1,50 @@
-// The debug log shows what the listener, the pool's connections and presence do, step by step.
+// `error_log … debug` tells the story of a request, as docs/architecture.md shows it.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 
+import { newChannel } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
-import { request } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
-import { tempDir } from '../lib/scratch.mjs';
+import { run } from '../lib/processes.mjs';
 
-const log = path.join(tempDir('debug'), 'debug.log');
-let database;
-let server;
+const { stderr: version } = await run(process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx', ['-V']);
+const skip = !version.includes('--with-debug') && 'this nginx has no debug log';
+const database = await (await sharedCluster()).createDatabase();
 
-const lines = () => fs.readFileSync(log, 'utf8').split('\n')
-  .filter((line) => line.includes('[debug]') && line.includes('pgevents: '))
-  .map((line) => line.replace(/^.*pgevents: /, ''));
-const post = (where, body, type = 'application/json') => request({
-  port: server.port, path: `/rt/${where}`, method: 'POST', body, headers: { 'Content-Type': type },
-});
-
-// Waits until these lines are in the log, in this order, behind what was there before.
-async function assertLogged(from, wanted) {
-  const missing = () => {
-    let at = from;
-    return wanted.find((pattern) => {
-      const found = lines().findIndex((line, index) => index >= at && pattern.test(line));
-      at = found + 1;
-      return found < 0;
-    });
-  };
-  await waitFor(() => missing() === undefined, { what: () => `${missing()} in\n${lines().slice(from).join('\n')}` });
+// The module's lines of one connection, without numbers that differ from run to run.
+function linesOf(log, connection) {
+  const text = fs.readFileSync(log, 'utf8');
+  return text.split('\n').filter((line) => line.includes(`: *${connection} pgevents: `))
+    .map((line) => line.replace(/^.* pgevents: /, '').replace(/(cursor|floor|bytes)(:?) "?[0-9]+"?/g, '$1$2 N'));
 }
 
-before(async () => {
-  database = await (await sharedCluster()).createDatabase();
-  await database.query("INSERT INTO pgevents.users (user_id) VALUES ('10')");
-  server = await startModuleServer({
-    database, workers: 1, main: `error_log "${log}" debug;`, location: 'pgevents_user 10;', parameters: 'connections=2',
-  });
-});
-
-test('the listener logs how it takes the lease, connects, and reads up to the end of the log', () => assertLogged(0, [
-  /^listener of "main" takes the lease$/,
-  /^listener of "main" connects$/,
-  /^connection [0-9A-F]+ to PostgreSQL: opening$/,
-  /^connection [0-9A-F]+ to PostgreSQL: ready$/,
-  /^listener of "main" sends pgevents_listen$/,
-  /^listener of "main" asks where the log stands, ring at id 0$/,
-  /^listener of "main" sends pgevents_listener_start$/,
-  /^listener of "main" sends pgevents_revocations$/,
-  /^listener of "main" read a page of [0-9]+ rows, ring at id [0-9]+$/,
-]));
-
-test('an event is logged from its publication to the ring', async () => {
-  const from = lines().length;
-  const answer = await post('events/cheese', '{"type":"made","data":{}}');
-  const { id } = JSON.parse(answer.body);
-  await assertLogged(from, [/^query pgevents_publish \(publish\) started on connection [0-9A-F]+$/]);
-  await assertLogged(from, [/^query pgevents_publish \(publish\) answered: PGRES_TUPLES_OK, 1 rows$/]);
-  const read = new RegExp(`^listener of "main" read a page of 1 rows, ring at id ${id}$`);
-  await assertLogged(from, [/^listener of "main" was notified$/, read]);
-});
-
-test('reports of presence are logged by their number', async () => {
-  const from = lines().length;
-  const answer = await post('users/me/presence', '{"status":"active","ping_only":true}');
-  assert.equal(answer.status, 200);
-  await assertLogged(from, [
-    /^1 presence reports sent$/,
-    /^query pgevents_report_presence_many \(presence\) started/,
-    /^1 presence reports answered$/,
+test('the debug log tells the story of a stream', { skip }, async () => {
+  const server = await startModuleServer({ database, workers: 1, main: 'error_log debug.log debug;',
+    location: 'pgevents_release_request on;' });
+  const log = path.join(server.nginx.dir, 'debug.log');
+  const channel = newChannel();
+  const stream = await server.stream(channel).opened();
+  await database.publish(channel, 'made', {});
+  await stream.waitForEvents(1);
+  await stream.close();
+  await waitFor(() => fs.readFileSync(log, 'utf8').includes('subscriber: ended'));
+  const [, connection] = fs.readFileSync(log, 'utf8').match(/: \*([0-9]+) pgevents: stream of 1 channels/);
+  assert.deepEqual(linesOf(log, connection), [
+    `stream of 1 channels, the first is "${channel}", behind cursor ""`,
+    'log asked for a page behind cursor "", ring\'s floor N',
+    'subscriber: locating, was new',
+    'page arrived, events: 0, cursor: N, more: 0',
+    'subscriber: live, was locating',
+    'block sent, bytes: N, cursor: N',
+    'request released',
+    'block sent, bytes: N, cursor: N',
+    'request finished: 499',
+    'subscriber: ended, was live',
   ]);
-});
-
-test('a listener that leaves logs that it releases the lease', async () => {
-  const from = lines().length;
+  assert.match(fs.readFileSync(log, 'utf8'), /[0-9]: pgevents: ring read, from id [0-9]+ to [0-9]+\n/);
+  assert.match(fs.readFileSync(log, 'utf8'), /[0-9]: pgevents: slice, turns of channels: 1, more: 0\n/);
   await server.nginx.stop();
-  await assertLogged(from, [/^listener of "main" releases the lease$/, /^connection [0-9A-F]+ to PostgreSQL: closed$/]);
 });
