@@ -1,9 +1,9 @@
 /* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring.cpp) against find_after() and next_in_channel()
    (core/shared/ring_reader.cpp), as BlockReader::find() and BlockReader::collect() call them.
 
-   The writer notes what he will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it behind the
-   newest of its bucket, in both directions, and publishes the new head. Killed at any step he leaves links that lead to nothing;
-   the next one mends them, may be killed at that too, and may write another event at the same place, of another bucket.
+   The writer notes what it will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it behind the
+   newest of its bucket, in both directions, and publishes the new head. Killed at any step it leaves links that lead to nothing;
+   the next writer mends them, may be killed at that too, and may write another event at the same place, of another bucket.
 
    Checked: with kOk find_after() has found the oldest event of the channel behind the cursor, next_in_channel() the oldest behind
    the position, with kEnd there is none, compared with what was published when the call began; recover() leaves exactly the

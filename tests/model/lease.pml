@@ -2,28 +2,28 @@
    look(), pg_ready(), read_more(), caught_up(), set_connected(), stop()) and RingWriter (ngx_module/listener/ring_writer.cpp:
    take_position(), take_revocations(), page_statement(), take_event()).
 
-   Two workers; one is killed (his number may be taken at once, by his successor or a stranger) or leaves; anybody may stand
-   still at any step for longer than his lease lasts, and go on with what the database had already sent him. The database hands
+   Two workers; one is killed (its number may be taken at once, by its successor or a stranger) or leaves; each may stand
+   still at any step for longer than its lease lasts, and continue with what the database had already sent. The database hands
    out ids without gaps, and is restored once to an earlier state: all connections break, answers that were sent before still
    arrive. Every event is a revocation. look() runs between two answers whenever it likes; a question is asked and answered in
    one step, for what happens between commutes with one of both, but the answer may wait. tests/model/run.sh has the
    combinations that are searched.
 
    Checked: what is appended to the ring continues it; whenever the holder has caught up over a connection that lives, the ring
-   holds what the log holds, and nothing of a log that is no more; whoever an event in the ring puts out is in the table of
-   revocations; at rest a worker that lives holds the lease, he is connected and said so, and the ring is as far as the log;
+   holds what the log holds, and nothing of a log that is no more; a user whose revocation is an event in the ring is in the table of
+   revocations; at rest a worker that lives owns the lease, it is connected and has set that flag, and the ring is as far as the log;
    and there always is rest in the end (there is no cycle, but for a late worker that reads in vain before it looks).
-   What is NOT promised: that one worker at a time believes himself to be the holder. He may have lost the lease since he
-   looked, even to somebody who found it run out before it was renewed. So every change asks again under the lock (owned_by()).
+   What is NOT promised: that only one worker at a time takes itself for the owner. It may have lost the lease since it
+   looked, even to a worker that found it expired before it was renewed. So every change asks again under the lock (held_by()).
 
    Memory order: the lease's words are changed by compare-and-swap (sequentially consistent), the ring under the lock
-   (ring.pml). Whoever took the lease takes the lock before he looks how far the ring is: what is written later asks owned_by()
-   later, and finds that it lost. What was written before is part of what he found.
+   (ring.pml). A worker that took the lease takes the lock before it reads how far the ring is: what is written later asks held_by()
+   later, and finds that it lost. What was written before is part of what it found.
    Left out: pruning, generations of ids, rows that are refused.
 
    Faults: NO_HELD_POSITION, NO_HELD_REVOCATIONS, NO_HELD_EVENT, NO_HELD_CONNECTED, NO_CHECK_EVENT (neither the lease nor epoch
    and base), NO_POSITION_LOCK, NO_RENEW (a lease that was lost and taken again counts as kept), NO_POSITION_CHECK,
-   NO_HEAD_CHECK, NO_TTL. WITNESS: a late one has rows that he must drop. WITNESS_CYCLE: that a cycle would be found. */
+   NO_HEAD_CHECK, NO_TTL. WITNESS: a late worker has rows that it must drop. WITNESS_CYCLE: that a cycle would be found. */
 
 #ifndef LAST
 #define LAST 2 /* ids */
@@ -220,7 +220,7 @@ take:
        held = false; table = 0
      }
      READ_MORE
-  /* A notification, or the sweep. Who is the holder no more reads in vain until he looks, which he does every 250 ms. */
+  /* A notification, or the sweep. A worker that is no longer the owner reads in vain until it looks, which it does every 250 ms. */
   :: atomic { step == idle && log_head > ring_last && !BROKEN && holder == me -> skip }
      READ_MORE
   :: atomic { step == idle && log_head > ring_last && !BROKEN && holder != me -> skip }
@@ -286,7 +286,7 @@ progress_in_vain:
   atomic {
     killed[slot] = false;
     if
-    :: locked == me -> locked = 0 /* by the master, when he has seen the end */
+    :: locked == me -> locked = 0 /* by the master, when it has seen the end */
     :: else
     fi;
     if

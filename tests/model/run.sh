@@ -2,7 +2,7 @@
 # Checks the models: tests/model/run.sh STATE-DIR [MODEL…]
 # Each model (all without a name) must hold, searched to its end, and must be refuted with each fault that can be planted in it:
 # whatever macro it asks for and does not define itself. A counterexample stays in STATE-DIR/…/*.trail, beside the checker that
-# found it; `./pan -r -v` there, or `spin -t -p -g` with the same -D, tells it step by step.
+# found it; `./pan -r -v` there, or `spin -t -p -g` with the same -D, shows it step by step.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -126,7 +126,7 @@ all_models() {
 ((${#models[@]})) || mapfile -t models < <(all_models)
 for model in "${models[@]}"; do
   [[ -e $here/$model.pml ]] && continue
-  echo "There is no model '$model'. Models: $(all_models | xargs)" >&2
+  echo "model '$model' not found; models: $(all_models | xargs)" >&2
   exit 1
 done
 mkdir -p -- "$state"

@@ -2,7 +2,7 @@
 
    What a reader must see at one instant (tail, head, floor, …) is written into the next of kStates slots, and then its number,
    `generation`, is published. A reader copies the slot of the generation that it saw, and begins again when the writer may have
-   come to that slot meanwhile. The writer may be killed at any step; his successor publishes under the same number.
+   come to that slot meanwhile. The writer may be killed at any step; its successor publishes under the same number.
 
    Checked: what load() returns is one publication as a whole, the one of its generation, and never an older one than before.
 
@@ -11,7 +11,7 @@
    it unless a release fence is between. The other models take load() and publish() for one step each, which is shown here.
 
    Faults: NO_RELEASE_FENCE (in publish), NO_RELEASE_STORE (of the generation), NO_ACQUIRE_FENCE (in load), CHECK_ONE_LATER,
-   NO_RECHECK. WITNESS: that a load succeeds while a publication is going on is no dead letter. */
+   NO_RECHECK. WITNESS: a load can succeed while a publication is going on. */
 
 #define SLOTS 3 /* kStates; 8 in the code */
 #ifdef CHECK_ONE_LATER
@@ -24,7 +24,7 @@
 typedef Slot { byte word[2] };
 Slot slots[SLOTS];
 byte generation; /* as readers see it */
-byte stored;     /* as the writer stored it; it is in his buffer while it is ahead of `generation` */
+byte stored;     /* as the writer stored it; it is in the store buffer while it is ahead of `generation` */
 byte stamp;      /* ghost: each attempt to publish writes words of its own */
 byte truth[LAST + 1]; /* ghost: what was published under a number */
 byte kills = 2;

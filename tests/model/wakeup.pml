@@ -1,19 +1,19 @@
-/* Who is woken: from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and connect()
-   (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd(), on_wake(), look_at_ring() and slice() (ngx_module/database_worker.cpp);
-   Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/subscriber.cpp).
+/* The wake-ups from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and connect()
+   (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd() and on_wake() (ngx_module/database_worker.cpp);
+   RingFollower::look() and TurnScheduler::slice(), Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/).
 
-   The log gets events, and notifies who listens. The listener appends rows to the ring and then writes to the eventfd, which
-   nobody reads and every worker watches edge-triggered: each write leaves a mark (`ready`) with each, which its event loop takes
+   The log gets events, and notifies the listeners. The listener appends rows to the ring and then writes to the eventfd, which
+   no process reads and every worker watches edge-triggered: each write leaves a mark (`ready`) with each, which its event loop takes
    away BEFORE it calls the handler. One subscriber, with any cursor, comes to a worker at any time; if the ring does not cover
-   his cursor he asks the log, and the page arrives when it likes. A worker does one thing at a time and others go on meanwhile.
+   its cursor it asks the log, and the page arrives when it likes. A worker does one thing at a time and others go on meanwhile.
    The listener is killed once, at any step; another one connects. The second worker begins to watch at any time.
 
    Checked: when nothing more can happen, the ring is as far as the log, and the subscriber as far as the ring. That holds by the
    wake-ups alone: neither the sweep (listener, every 10 s) nor the look once a second (DatabaseWorker::each_second()) is in the model.
    Both are nets for what is not modelled, a write to the eventfd that fails or a notification that is lost.
 
-   Memory order: a worker who takes an edge from epoll_wait() has made two system calls' locks happen after the eventfd_write(),
-   which comes after the publication of the head in the listener's program: he sees that head.
+   Memory order: a worker that takes an edge from epoll_wait() has made two system calls' locks happen after the eventfd_write(),
+   which comes after the publication of the head in the listener's program: it sees that head.
    Left out: what is in the ring (ring.pml, chains.pml: here it is a pair of numbers), blocked clients (Subscriber::on_write()
    calls pull()), restored logs (lease.pml). One channel; the listener is a process of its own, though it lives in a worker.
 
@@ -170,7 +170,7 @@ end:
      :: cursor < floor -> asked = true
      :: cursor >= floor -> cursor = (seen[me] > cursor -> seen[me] : cursor)
      fi;
-     member = !asked /* else when the page is there, behind which he goes on */
+     member = !asked /* else when the page is there; it continues behind that */
 #else
      member = true;
      pull()
