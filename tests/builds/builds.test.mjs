@@ -64,7 +64,7 @@ async function assertExportsNothingElse({ module }) {
   assert.deepEqual(names.sort(), ['ngx_module_names', 'ngx_module_order', 'ngx_modules']);
 }
 
-// A compiler may leave calls out that do nothing else: see fetch_ahead() in ngx_module/delivery/turn_scheduler.cpp.
+// A compiler may omit calls that have no other effect: see fetch_ahead() in ngx_module/delivery/turn_scheduler.cpp.
 async function assertFetchesAhead({ module }) {
   const { stdout } = await run('objdump', ['-d', '--no-show-raw-insn', module]);
   assert.match(stdout, /\t(prefetch|prfm)/);

@@ -1,22 +1,24 @@
-/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring.cpp) against find_after() and next_in_channel()
-   (core/shared/ring_reader.cpp), as BlockReader::find() and BlockReader::collect() call them.
+/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring.cpp) against find_after() and
+   next_in_channel() (core/shared/ring_reader.cpp), as BlockReader::find() and BlockReader::collect() call them.
 
-   The writer notes what it will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it behind the
-   newest of its bucket, in both directions, and publishes the new head. Killed at any step it leaves links that lead to nothing;
-   the next writer mends them, may be killed at that too, and may write another event at the same place, of another bucket.
+   The writer notes what it will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it
+   behind the newest of its bucket, in both directions, and publishes the new head. Killed at any step it leaves links
+   that lead to nothing; the next writer mends them, may be killed at that too, and may write another event at the same
+   place, of another bucket.
 
-   Checked: with kOk find_after() has found the oldest event of the channel behind the cursor, next_in_channel() the oldest behind
-   the position, with kEnd there is none, compared with what was published when the call began; recover() leaves exactly the
-   published entries, each reachable from its bucket, and no link behind the head.
+   Checked: with kOk find_after() has found the oldest event of the channel behind the cursor, next_in_channel() the
+   oldest behind the position, with kEnd there is none, compared with what was published when the call began; recover()
+   leaves exactly the published entries, each reachable from its bucket, and no link behind the head.
 
-   Memory order is as in ring.pml: the words of an entry become visible in any order, the bucket after them, `next` after the
-   bucket (release), the head after all. recover()'s stores become visible in any order, the publication that counts them
-   (`mendings`) after them and, by the fence in evict(), before a byte is written again. find_after() ends with an acquire fence.
-   Left out: load() and publish() are one step each (state.pml); entries of one size; a bucket has one channel.
+   Memory order is as in ring.pml: the words of an entry become visible in any order, the bucket after them, `next`
+   after the bucket (release), the head after all. recover()'s stores become visible in any order, the publication that
+   counts them (`mendings`) after them and, by the fence in evict(), before a byte is written again. find_after() ends
+   with an acquire fence. Left out: load() and publish() are one step each (state.pml); entries of one size; a bucket
+   has one channel.
 
    Faults: NO_UNLINK, NO_EVICT_FENCE, NO_RELEASE_LINK, NO_NOTE (of what will be linked), HEAD_BEFORE_LINK in the writer;
-   NO_RECHECK, NO_ACQUIRE_FENCE, NO_MENDINGS_CHECK, NO_EPOCH_CHECK, NO_HEAD_CHECK in the reader. WITNESS_FOUND, WITNESS_NEXT,
-   WITNESS_NONE: each answer is given, also while the writer goes on. */
+   NO_RECHECK, NO_ACQUIRE_FENCE, NO_MENDINGS_CHECK, NO_EPOCH_CHECK, NO_HEAD_CHECK in the reader. WITNESS_FOUND,
+   WITNESS_NEXT, WITNESS_NONE: each answer is given, also while the writer goes on. */
 
 #define CAP 2 /* entries that the data has room for */
 #ifndef APPENDS

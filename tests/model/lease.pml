@@ -1,29 +1,31 @@
-/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp), Listener (ngx_module/listener/listener.cpp:
-   look(), pg_ready(), read_more(), caught_up(), set_connected(), stop()) and RingWriter (ngx_module/listener/ring_writer.cpp:
-   take_position(), take_revocations(), page_statement(), take_event()).
+/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp) and Listener
+   (ngx_module/listener/listener.cpp: look(), pg_ready(), take_position(), take_revocations(), read_more(),
+   take_event(), caught_up(), set_connected(), stop()).
 
-   Two workers; one is killed (its number may be taken at once, by its successor or a stranger) or leaves; each may stand
-   still at any step for longer than its lease lasts, and continue with what the database had already sent. The database hands
-   out ids without gaps, and is restored once to an earlier state: all connections break, answers that were sent before still
-   arrive. Every event is a revocation. look() runs between two answers whenever it likes; a question is asked and answered in
-   one step, for what happens between commutes with one of both, but the answer may wait. tests/model/run.sh has the
-   combinations that are searched.
+   Two workers; one is killed (its number may be taken at once, by its successor or a stranger) or leaves; each may
+   stand still at any step for longer than its lease lasts, and continue with what the database had already sent. The
+   database hands out ids without gaps, and is restored once to an earlier state: all connections break, answers that
+   were sent before still arrive. Every event is a revocation. look() runs between two answers whenever it likes; a
+   question is asked and answered in one step, for what happens between commutes with one of both, but the answer may
+   wait. tests/model/run.sh has the combinations that are searched.
 
-   Checked: what is appended to the ring continues it; whenever the holder has caught up over a connection that lives, the ring
-   holds what the log holds, and nothing of a log that is no more; a user whose revocation is an event in the ring is in the table of
-   revocations; at rest a worker that lives owns the lease, it is connected and has set that flag, and the ring is as far as the log;
-   and there always is rest in the end (there is no cycle, but for a late worker that reads in vain before it looks).
-   What is NOT promised: that only one worker at a time takes itself for the owner. It may have lost the lease since it
-   looked, even to a worker that found it expired before it was renewed. So every change asks again under the lock (held_by()).
+   Checked: what is appended to the ring continues it; whenever the owner has caught up over a connection that lives,
+   the ring holds what the log holds, and nothing of a log that no longer exists; a user whose revocation is an event in
+   the ring is in the table of revocations; at rest a worker that lives owns the lease, is connected and has set that
+   flag, and the ring is as far as the log; and there always is rest in the end (there is no cycle, but for a late
+   worker that reads in vain before it looks). What is NOT promised: that only one worker at a time takes itself for the
+   owner. It may have lost the lease since it looked, even to a worker that found it expired before it was renewed. So
+   every change asks again under the lock (held_by()).
 
    Memory order: the lease's words are changed by compare-and-swap (sequentially consistent), the ring under the lock
-   (ring.pml). A worker that took the lease takes the lock before it reads how far the ring is: what is written later asks held_by()
-   later, and finds that it lost. What was written before is part of what it found.
-   Left out: pruning, generations of ids, rows that are refused.
+   (ring.pml). A worker that took the lease takes the lock before it reads how far the ring is: what is written later
+   asks held_by() later, and finds that it lost. What was written before is part of what it found. Left out: pruning,
+   generations of ids, rows that are refused.
 
-   Faults: NO_HELD_POSITION, NO_HELD_REVOCATIONS, NO_HELD_EVENT, NO_HELD_CONNECTED, NO_CHECK_EVENT (neither the lease nor epoch
-   and base), NO_POSITION_LOCK, NO_RENEW (a lease that was lost and taken again counts as kept), NO_POSITION_CHECK,
-   NO_HEAD_CHECK, NO_TTL. WITNESS: a late worker has rows that it must drop. WITNESS_CYCLE: that a cycle would be found. */
+   Faults: NO_HELD_POSITION, NO_HELD_REVOCATIONS, NO_HELD_EVENT, NO_HELD_CONNECTED, NO_CHECK_EVENT (neither the lease
+   nor epoch and base), NO_POSITION_LOCK, NO_RENEW (a lease that was lost and taken again counts as kept),
+   NO_POSITION_CHECK, NO_HEAD_CHECK, NO_TTL. WITNESS: a late worker has rows that it must drop. WITNESS_CYCLE: that a
+   cycle would be found. */
 
 #ifndef LAST
 #define LAST 2 /* ids */
@@ -60,7 +62,7 @@ bool connected = true;
 
 #define WORDS 5
 byte words;            /* handed out */
-byte gone[WORDS];      /* 1: the process is no more; 2: a stranger has its number; 3: its successor has */
+byte gone[WORDS];      /* 1: the process no longer exists; 2: a stranger has its number; 3: its successor has */
 byte slot_of[WORDS];   /* the worker's place */
 bool killed[2];
 bool at_rest[2];

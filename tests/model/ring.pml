@@ -1,20 +1,23 @@
-/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset() (core/shared/ring.cpp) against Ring::read()
-   (core/shared/ring_reader.cpp) as RingFollower::look_at_ring() calls it. chains.pml has what is linked and mended.
+/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset() (core/shared/ring.cpp)
+   against Ring::read() (core/shared/ring_reader.cpp) as RingFollower::look_at_ring() calls it. chains.pml has what is
+   linked and mended.
 
-   The writer publishes the new tail, overwrites an entry word by word, publishes the new head, and may be killed at any step; its
-   successor may have another event for the same place (the log was restored). The caller's lock keeps writers apart, so one
-   process plays them all. The reader takes no lock: it loads the state, copies words, then looks at the tail once more.
+   The writer publishes the new tail, overwrites an entry word by word, publishes the new head, and may be killed at any
+   step; its successor may have another event for the same place (the log was restored). The caller's lock keeps writers
+   apart, so one process plays them all. The reader takes no lock: it loads the state, copies words, then looks at the
+   tail once more.
 
-   Checked: an accepted entry is the one that was published at its position, whole; no event is left out between two that were
-   accepted without a loss, and they are in order; "end" is never returned while there is a newer event.
+   Checked: an accepted entry is the one that was published at its position, whole; no event is left out between two
+   that were accepted without a loss, and they are in order; "end" is never returned while there is a newer event.
 
-   Memory order: stores between two fences become visible in any order; a release store after all before it, but what is behind it
-   may overtake it unless a release fence is between. The reader's loads between two fences are done in any order. So there are
-   two pairs: evict()'s release fence, between the tail's publication and the first byte, with the acquire fence of holds(): a reader
-   that saw a new byte sees the new tail. And the head's publication (release) with the load of the state (acquire). (With processors
-   whose stores reach all others at once, as x86, ARMv8 and RISC-V, a fence is what is modelled here.)
-   Left out: load() and publish() are one step each (see state.pml); all entries have one size, so there are neither skip entries
-   nor sizes that are garbage (unit tests and the fuzz target `ring` have those); the plain copy of texts is three words here.
+   Memory order: stores between two fences become visible in any order; a release store after all before it, but what is
+   behind it may overtake it unless a release fence is between. The reader's loads between two fences are done in any
+   order. So there are two pairs: evict()'s release fence, between the tail's publication and the first byte, with the
+   acquire fence of holds(): a reader that saw a new byte sees the new tail. And the head's publication (release) with
+   the load of the state (acquire). (With processors whose stores reach all others at once, as x86, ARMv8 and RISC-V, a
+   fence is what is modelled here.) Left out: load() and publish() are one step each (see state.pml); all entries have
+   one size, so there are neither skip entries nor sizes that are garbage (unit tests and the fuzz target `ring` have
+   those); the plain copy of texts is three words here.
 
    Faults: PUBLISH_LATE (the tail together with the head), NO_EVICT_FENCE, NO_RELEASE_HEAD, HEAD_FIRST, NO_RECHECK,
    NO_ACQUIRE_FENCE. WITNESS: entries that are overwritten soon after are accepted. */

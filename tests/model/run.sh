@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks the models: tests/model/run.sh STATE-DIR [MODEL…]
-# Each model (all without a name) must hold, searched to its end, and must be refuted with each fault that can be planted in it:
-# whatever macro it asks for and does not define itself. A counterexample stays in STATE-DIR/…/*.trail, beside the checker that
-# found it; `./pan -r -v` there, or `spin -t -p -g` with the same -D, shows it step by step.
+# Checks the models: tests/model/run.sh STATE-DIR [MODEL…] Each model (all without a name) must hold, searched to its
+# end, and must be refuted with each fault that can be planted in it: whatever macro it asks for and does not define
+# itself. A counterexample stays in STATE-DIR/…/*.trail, beside the checker that found it; `./pan -r -v` there, or `spin
+# -t -p -g` with the same -D, shows it step by step.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -71,8 +71,8 @@ must_hold() {
   fi
 }
 
-# must_be_refuted MODEL FAULT: in one of the scenarios, by an assertion of the model (or by a cycle), not by an accident of it.
-# With the processes the other way round, the way to it is shorter.
+# must_be_refuted MODEL FAULT: in one of the scenarios, by an assertion of the model (or by a cycle), not by an accident
+# of it. With the processes the other way round, the way to it is shorter.
 must_be_refuted() {
   local model=$1 fault=$2 dir=$state/$1.$2 wanted='assertion violated' what=safety scenario bounds
   [[ $fault != *_CYCLE ]] || wanted='non-progress cycle' what=cycles

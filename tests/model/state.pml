@@ -1,17 +1,20 @@
 /* The published state of the ring: Ring::publish() and Ring::load() (core/shared/ring_layout.cpp), with their fences.
 
-   What a reader must see at one instant (tail, head, floor, …) is written into the next of kStates slots, and then its number,
-   `generation`, is published. A reader copies the slot of the generation that it saw, and begins again when the writer may have
-   come to that slot meanwhile. The writer may be killed at any step; its successor publishes under the same number.
+   What a reader must see at one instant (tail, head, floor, …) is written into the next of kStates slots, and then its
+   number, `generation`, is published. A reader copies the slot of the generation that it saw, and begins again when the
+   writer may have come to that slot meanwhile. The writer may be killed at any step; its successor publishes under the
+   same number.
 
-   Checked: what load() returns is one publication as a whole, the one of its generation, and never an older one than before.
+   Checked: what load() returns is one publication as a whole, the one of its generation, and never an older one than
+   before.
 
-   Memory order: stores between two fences become visible in any order (a relaxed store waits in a store buffer), loads between
-   two fences are done in any order. A release store becomes visible after all stores before it, and stores behind it may overtake
-   it unless a release fence is between. The other models take load() and publish() for one step each, which is shown here.
+   Memory order: stores between two fences become visible in any order (a relaxed store waits in a store buffer), loads
+   between two fences are done in any order. A release store becomes visible after all stores before it, and stores
+   behind it may overtake it unless a release fence is between. The other models take load() and publish() for one step
+   each, which is shown here.
 
-   Faults: NO_RELEASE_FENCE (in publish), NO_RELEASE_STORE (of the generation), NO_ACQUIRE_FENCE (in load), CHECK_ONE_LATER,
-   NO_RECHECK. WITNESS: a load can succeed while a publication is going on. */
+   Faults: NO_RELEASE_FENCE (in publish), NO_RELEASE_STORE (of the generation), NO_ACQUIRE_FENCE (in load),
+   CHECK_ONE_LATER, NO_RECHECK. WITNESS: a load can succeed while a publication is going on. */
 
 #define SLOTS 3 /* kStates; 8 in the code */
 #ifdef CHECK_ONE_LATER

@@ -1,24 +1,28 @@
-/* The wake-ups from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and connect()
-   (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd() and on_wake() (ngx_module/database_worker.cpp);
-   RingFollower::look() and TurnScheduler::slice(), Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/).
+/* The wake-ups from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and
+   connect() (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd() and on_wake()
+   (ngx_module/database_worker.cpp); RingFollower::look() and TurnScheduler::slice(), Subscriber::start(), pull(),
+   ask_log() and page_arrived() (ngx_module/delivery/).
 
-   The log gets events, and notifies the listeners. The listener appends rows to the ring and then writes to the eventfd, which
-   no process reads and every worker watches edge-triggered: each write leaves a mark (`ready`) with each, which its event loop takes
-   away BEFORE it calls the handler. One subscriber, with any cursor, comes to a worker at any time; if the ring does not cover
-   its cursor it asks the log, and the page arrives when it likes. A worker does one thing at a time and others go on meanwhile.
-   The listener is killed once, at any step; another one connects. The second worker begins to watch at any time.
+   The log gets events, and notifies the listeners. The listener appends rows to the ring and then writes to the
+   eventfd, which no process reads and every worker watches edge-triggered: each write leaves a mark (`ready`) with
+   each, which its event loop takes away BEFORE it calls the handler. One subscriber, with any cursor, comes to a worker
+   at any time; if the ring does not cover its cursor it asks the log, and the page arrives when it likes. A worker does
+   one thing at a time and others go on meanwhile. The listener is killed once, at any step; another one connects. The
+   second worker begins to watch at any time.
 
-   Checked: when nothing more can happen, the ring is as far as the log, and the subscriber as far as the ring. That holds by the
-   wake-ups alone: neither the sweep (listener, every 10 s) nor the look once a second (DatabaseWorker::each_second()) is in the model.
-   Both are nets for what is not modelled, a write to the eventfd that fails or a notification that is lost.
+   Checked: when nothing more can happen, the ring is as far as the log, and the subscriber as far as the ring. That
+   holds by the wake-ups alone: neither the sweep (listener, every 10 s) nor the look once a second
+   (DatabaseWorker::each_second()) is in the model. Both are nets for what is not modelled, a write to the eventfd that
+   fails or a notification that is lost.
 
-   Memory order: a worker that takes an edge from epoll_wait() has made two system calls' locks happen after the eventfd_write(),
-   which comes after the publication of the head in the listener's program: it sees that head.
-   Left out: what is in the ring (ring.pml, chains.pml: here it is a pair of numbers), blocked clients (Subscriber::on_write()
-   calls pull()), restored logs (lease.pml). One channel; the listener is a process of its own, though it lives in a worker.
+   Memory order: a worker that takes an edge from epoll_wait() has made two system calls' locks happen after the
+   eventfd_write(), which comes after the publication of the head in the listener's program: it sees that head. Left
+   out: what is in the ring (ring.pml, chains.pml: here it is a pair of numbers), blocked clients
+   (Subscriber::on_write() calls pull()), restored logs (lease.pml). One channel; the listener is a process of its own,
+   though it lives in a worker.
 
-   Faults: WAKE_FIRST, NO_FIRST_WAKE (the new listener), EDGE_TAKEN_LATE, ONE_READS (the eventfd, and takes the mark from all),
-   NO_EDGE_AT_WATCH (what was written before), CATCH_UP_FIRST (then register), NO_PULL_AFTER_PAGE,
+   Faults: WAKE_FIRST, NO_FIRST_WAKE (the new listener), EDGE_TAKEN_LATE, ONE_READS (the eventfd, and takes the mark
+   from all), NO_EDGE_AT_WATCH (what was written before), CATCH_UP_FIRST (then register), NO_PULL_AFTER_PAGE,
    READ_BEFORE_LISTEN, NO_AGAIN (a notification during a read). WITNESS: a subscriber gets an event from the ring. */
 
 #ifndef LAST
