@@ -165,12 +165,15 @@ storm() {
 }
 
 presence_storm() {
-  local database
-  fresh_database database
-  sql -d "$database" -f "$work/storm.sql"
-  storm "$database" 80 false
-  (($(q "$database" "SELECT count(*) FROM said WHERE type = 'pgevents.disconnected'") > 10)) ||
-    fail "too few were disconnected to prove anything"
+  local database attempt disconnected=0
+  # How many users stay away for longer than the grace time depends on the machine.
+  for ((attempt = 0; attempt < 5 && disconnected <= 10; attempt++)); do
+    fresh_database database
+    sql -d "$database" -f "$work/storm.sql"
+    storm "$database" 80 false
+    disconnected=$(q "$database" "SELECT count(*) FROM said WHERE type = 'pgevents.disconnected'")
+  done
+  ((disconnected > 10)) || fail "too few were disconnected to prove anything: $disconnected"
   (($(q "$database" "SELECT count(*) FROM versions") > 300 && $(q "$database" "SELECT count(*) FROM pages") > 50)) ||
     fail "too little happened to prove anything"
   is "$(q "$database" "SELECT string_agg(what, ', ') FROM mistakes")" \
