@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/wire/sql_fault.hpp"
 #include "postgres/answer.hpp"
 #include "postgres/sqlstate.hpp"
 

@@ -134,7 +134,8 @@ void Handler::reply(CgiRequest& cgi, Reply answer, bool head_only) {
   send_reply(cgi, answer, head_only);
 }
 
-// The web server's variables of this request take precedence over the options, also if their value is empty (no channel, no user).
+// The web server's variables of this request take precedence over the options, also if their value is empty (no
+// channel, no user).
 RouteRules Handler::rules_for(CgiRequest& cgi) {
   RouteRules rules;
   rules.names = &names_;

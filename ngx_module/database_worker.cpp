@@ -13,19 +13,19 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       root_(*zone_root(conf.zone)),
       revocations_(root_),
       service_(root_, revocations_),
-      self_(holder_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
+      self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
       pool_(conf, cycle->log),
       listener_(
           conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
-      contacts_(
+      connection_tracker_(
           pool_, [this] { return service_.serving(); }, cycle->log),
       ticker_(
           pool_, [this] { return service_.serving(); }, [this] { return listener_.listening(); }, cycle->log),
-      delivery_(
-          {ring_, root_, revocations_, service_, pool_, wait_ids_, conf.presence != 0 ? &contacts_ : nullptr, self_},
-          cycle->log),
+      delivery_({ring_, root_, revocations_, service_, pool_, wait_ids_,
+                 conf.presence != 0 ? &connection_tracker_ : nullptr, self_},
+                cycle->log),
       request_context_{pool_, service_, reports_, presence_states_} {
   init_timer(second_, this, &DatabaseWorker::on_second, log_);
   init_timer(leave_, this, &DatabaseWorker::on_leave, log_);
@@ -119,7 +119,7 @@ void DatabaseWorker::each_second() {
   look();
   delivery_.retry(was_serving_);
   delivery_.tick();
-  contacts_.each_second();
+  connection_tracker_.each_second();
 }
 
 // nginx is in the middle of its list of connections. The HTTP/2 connections later in it must send GOAWAY first:
@@ -146,7 +146,7 @@ void DatabaseWorker::shut_down() noexcept {
   stop_timer(second_);
   ticker_.stop();
   delivery_.end_all();
-  guarded(log_, [this] { contacts_.shut_down(); });
+  guarded(log_, [this] { connection_tracker_.shut_down(); });
   pool_.shut_down();
   if (wake_->read->posted) {
     ngx_delete_posted_event(wake_->read);

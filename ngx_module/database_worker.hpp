@@ -12,7 +12,7 @@
 #include "ngx_module/http/service_state.hpp"
 #include "ngx_module/listener/listener.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/connection_tracker.hpp"
 #include "ngx_module/presence/presence_states.hpp"
 #include "ngx_module/presence/reports.hpp"
 #include "ngx_module/presence/ticker.hpp"
@@ -62,7 +62,7 @@ class DatabaseWorker {
   Listener listener_;
   Reports reports_;
   PresenceStates presence_states_;
-  Contacts contacts_;
+  ConnectionTracker connection_tracker_;
   Ticker ticker_;
   Delivery delivery_;
   const RequestContext request_context_;

@@ -49,7 +49,7 @@ ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
   return send_reply(r, reply);
 }
 
-const char* name_of(Flavor flavor) noexcept {
+[[maybe_unused]] const char* name_of(Flavor flavor) noexcept {
   switch (flavor) {
     case Flavor::kLongPoll:
       return "long poll";
@@ -110,14 +110,14 @@ std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& servi
     ngx_http_request_t* r;
     ~Mask() { mask_token(r); }
   } const mask{r};
-  Settings settings;
-  if (!read_rules(r, service, conf, settings.access)) {
+  RouteRules rules;
+  if (!read_rules(r, service, conf, rules.access)) {
     return std::nullopt;
   }
-  settings.base = base_of(r);
-  settings.names = conf.names;
-  settings.max_channels = conf.max_channels;
-  return route(read_request(r), settings, now_seconds());
+  rules.base = base_of(r);
+  rules.names = conf.names;
+  rules.max_channels = conf.max_channels;
+  return route(read_request(r), rules, now_seconds());
 }
 
 ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf) {

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"

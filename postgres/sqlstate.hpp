@@ -1,5 +1,5 @@
 // SQLSTATEs that module and fallback handle themselves (PostgreSQL manual, appendix "PostgreSQL Error Codes"). What
-// an SQLSTATE means to a client is decided by sql_fault(), core/wire/reply.hpp.
+// an SQLSTATE means to a client is decided by sql_fault(), core/wire/sql_fault.hpp.
 #pragma once
 
 #include <string_view>

@@ -214,7 +214,6 @@ cmd_lint() {
       problems+=("$check")
     fi
   done
-  cat "$run_dir/log/lint-lengths.log"
   ((${#problems[@]} == 0)) || say '' "failed: ${problems[*]}"
   print_total lint "$passed" "${#problems[@]}" 0
   ((${#problems[@]} == 0))

@@ -7,9 +7,9 @@
 #include <iterator>
 #include <utility>
 
-#include "core/jwt/jwt_claims.hpp"
 #include "core/jwt/jwt_json.hpp"
 #include "core/jwt/jwt_key.hpp"
+#include "core/jwt/read_claims.hpp"
 #include "core/jwt/token_cache.hpp"
 
 namespace pgevents {
@@ -136,7 +136,7 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
 
 // Uses every algorithm of a key once when the keys are read, in the process that forks the others. OpenSSL prepares an
 // algorithm at its first use; if memory is refused then, it reports the algorithm as missing for ever.
-void rehearse(jose_cfg_t* config, const JwtKey& key) {
+void use_once(jose_cfg_t* config, const JwtKey& key) {
   TokenCache::digest("");
   for (const JwtKey::Use& use : key.uses) {
     const Json header(json_pack("{s:s%}", "alg", use.alg.data(), use.alg.size()));
@@ -178,7 +178,7 @@ std::optional<std::string> JwtKeys::add(std::string_view text, std::string_view 
     return "there are more than " + std::to_string(kMaxKeys) + " keys";
   }
   for (const JwtKey& key : keys) {
-    rehearse(impl_->config.get(), key);
+    use_once(impl_->config.get(), key);
   }
   std::move(keys.begin(), keys.end(), std::back_inserter(impl_->keys));
   return std::nullopt;

@@ -76,7 +76,7 @@ std::string_view without_line_end(std::string_view text) {
 constexpr std::size_t kMaxSecretBytes = 1024;
 
 KeyVerdict Reader::take_secret(std::string_view secret, JwtKey key, std::string_view key_alg) {
-  if (is_public_key_in_disguise(secret)) {
+  if (is_disguised_public_key(secret)) {
     return wrong("it is a public key or certificate; give the key in PEM or as JWK");
   }
   if (secret.size() > kMaxSecretBytes) {
@@ -132,7 +132,7 @@ Json public_members(const json_t* jwk, std::string_view type) {
   return json_object_set(members.get(), "crv", json_object_get(jwk, "crv")) == 0 ? std::move(members) : nullptr;
 }
 
-std::optional<std::string> judge_public(jose_cfg_t* config, const json_t* jwk) {
+std::optional<std::string> check_public_key(jose_cfg_t* config, const json_t* jwk) {
   const PublicKey key(jose_openssl_jwk_to_EVP_PKEY(config, jwk));
   if (!key) {
     return "its public key cannot be read";
@@ -172,7 +172,7 @@ KeyVerdict Reader::take_public(const json_t* jwk, JwtKey key, std::string_view k
       if (!members) {
         return wrong("a member of its public key is missing or is not base64url");
       }
-      if (auto fault = judge_public(config, members.get())) {
+      if (auto fault = check_public_key(config, members.get())) {
         return wrong(*fault);
       }
     }

@@ -29,7 +29,7 @@ int no_password(char*, int, int, void*) noexcept {
   return -1;
 }
 
-std::optional<std::string> judge_pem(std::string_view text) {
+std::optional<std::string> check_pem(std::string_view text) {
   if (contains(text, "PRIVATE KEY-----")) {
     return "it holds a private key; give the public key only";
   }
@@ -79,7 +79,7 @@ std::string decode_loosely(std::string_view text) {
 }  // namespace
 
 std::variant<std::string, Json> read_pem(jose_cfg_t* config, std::string_view text) {
-  if (auto fault = judge_pem(text)) {
+  if (auto fault = check_pem(text)) {
     return *fault;
   }
   if (text.size() > std::numeric_limits<int>::max()) {
@@ -100,7 +100,7 @@ std::variant<std::string, Json> read_pem(jose_cfg_t* config, std::string_view te
   return jwk;
 }
 
-bool is_public_key_in_disguise(std::string_view secret) {
+bool is_disguised_public_key(std::string_view secret) {
   if (contains(secret, kBegin)) {
     return true;
   }

@@ -15,6 +15,6 @@ std::variant<std::string, Json> read_pem(jose_cfg_t* config, std::string_view te
 
 // Detects a public key in place of a secret: with it, every holder of the public key could forge tokens. True for keys
 // and certificates in PEM, DER and its base64 (PEM without its first and last line), and for OpenSSH's public keys.
-bool is_public_key_in_disguise(std::string_view secret);
+bool is_disguised_public_key(std::string_view secret);
 
 }  // namespace pgevents

@@ -32,7 +32,7 @@ void TokenCache::next_generation(double now) noexcept {
 }
 
 // If the clock was set back, the age of the entries is unknown. (The negated comparisons catch NaN as well.)
-void TokenCache::come_to(double now) noexcept {
+void TokenCache::advance_to(double now) noexcept {
   if (!(now >= last_now_)) {
     young_.clear();
     old_.clear();
@@ -45,7 +45,7 @@ void TokenCache::come_to(double now) noexcept {
 }
 
 std::shared_ptr<const Claims> TokenCache::find(const Digest& digest, double now) noexcept {
-  come_to(now);
+  advance_to(now);
   for (const Generation* generation : {&young_, &old_}) {
     const auto found = generation->find(digest);
     if (found != generation->end() && now - found->second.since < kMaxAge) {
@@ -56,7 +56,7 @@ std::shared_ptr<const Claims> TokenCache::find(const Digest& digest, double now)
 }
 
 void TokenCache::put(const Digest& digest, std::shared_ptr<const Claims> claims, double now) {
-  come_to(now);
+  advance_to(now);
   if (young_.size() >= kMaxEntries / 2) {
     next_generation(now);
   }

@@ -41,7 +41,7 @@ class TokenCache {
   };
   using Generation = std::unordered_map<Digest, Entry, FirstBytes>;
 
-  void come_to(double now) noexcept;
+  void advance_to(double now) noexcept;
   void next_generation(double now) noexcept;
 
   Generation young_;  // where new entries go, up to half of all

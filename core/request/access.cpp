@@ -260,11 +260,11 @@ std::optional<Error> check_origin(const Request& request, const Caller& caller, 
     return std::nullopt;
   }
   const std::string_view site = request.sec_fetch_site;
-  const bool said = !request.origin.empty() || !site.empty();
+  const bool from_browser = !request.origin.empty() || !site.empty();
   bool good = site == "same-origin" || site == "same-site" || site == "none";
   good = good || (rules.origins != nullptr && rules.origins->allows(request.origin));
   good = good || (site.empty() && same_site(request));
-  good = good || (!said && !caller.by_cookie);
+  good = good || (!from_browser && !caller.by_cookie);
   if (good) {
     return std::nullopt;
   }

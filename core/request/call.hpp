@@ -58,8 +58,8 @@ constexpr std::size_t call_body_limit(std::size_t max_event_size) noexcept {
   return max_event_size < kMaxCallBytes ? max_event_size : kMaxCallBytes;
 }
 
-// The identity for sql::call_statement(). `share_state`: the answer leaves out the realm's whole presence, which is the same
-// for all its users, so that the server can query it once for many; see answer_in_parts().
+// The identity for sql::call_statement(). `share_state`: the answer leaves out the realm's whole presence, which is the
+// same for all its users, so that the server can query it once for many; see answer_in_parts().
 std::string call_identity(const Identity& identity, bool share_state);
 
 // An answer without the realm's presence: `wanted` is the argument of sql::kPresenceState, whose answer belongs between

@@ -40,7 +40,7 @@ struct Revocations::Slot {
   }
   // For the writer, which alone changes slots.
   bool is_free() const noexcept { return version.load() % 2 == 1 || before_us.load() == 0; }
-  void move_in(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept;
+  void assign(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept;
   std::int64_t time_of(const std::uint64_t (&user)[2]) const noexcept;
 };
 
@@ -101,7 +101,7 @@ bool Revocations::attach(void* memory, std::size_t slots) noexcept {
 
 // --- slots ---
 
-void Revocations::Slot::move_in(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept {
+void Revocations::Slot::assign(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept {
   const std::uint64_t odd = version.load(std::memory_order_relaxed) | 1;
   version.store(odd, std::memory_order_release);  // a reader that sees it also sees the floor raised before
   std::atomic_thread_fence(std::memory_order_release);
@@ -185,7 +185,7 @@ void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
     return;
   }
   if (Slot* const slot = make_room(key, before_us)) {
-    slot->move_in(key.user, before_us);
+    slot->assign(key.user, before_us);
   }
 }
 

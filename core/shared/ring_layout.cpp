@@ -1,4 +1,4 @@
-// The ring's layout in its memory and its published state; ring_writer.cpp writes, ring_reader.cpp reads.
+// The ring's layout in its memory and its published state; ring_write.cpp writes, ring_read.cpp reads.
 #include <algorithm>
 #include <limits>
 
@@ -123,7 +123,7 @@ Ring::State Ring::load() const noexcept {
     state.last_id = get(words[3]);
     state.last_ts_us = static_cast<std::int64_t>(get(words[4]));
     state.epoch = get(words[5]);
-    state.mendings = get(words[6]);
+    state.repairs = get(words[6]);
     std::atomic_thread_fence(std::memory_order_acquire);
     // The words are rewritten for generation + kStates, after generation + kStates - 1 was published.
     if (get(header_->generation) - state.generation < kStates - 1) {
@@ -142,7 +142,7 @@ void Ring::publish(const State& state) noexcept {
   put(words[3], state.last_id);
   put(words[4], static_cast<std::uint64_t>(state.last_ts_us));
   put(words[5], state.epoch);
-  put(words[6], state.mendings);
+  put(words[6], state.repairs);
   header_->generation.store(generation, std::memory_order_release);
 }
 

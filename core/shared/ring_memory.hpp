@@ -1,4 +1,4 @@
-// The layout of the ring in shared memory. Internal to ring_layout.cpp, ring_writer.cpp and ring_reader.cpp.
+// The layout of the ring in shared memory. Internal to ring_layout.cpp, ring_write.cpp and ring_read.cpp.
 //
 // Header, buckets, data. Positions are absolute byte offsets that only grow, also over reset(); physical() maps them
 // into the data. An entry never wraps: a skip entry fills the end of the data. A bucket contains the position of the
@@ -73,7 +73,7 @@ struct Ring::State {
   std::uint64_t last_id = 0;
   std::int64_t last_ts_us = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t mendings = 0;  // counts recover(), after which bytes are rewritten that no tail has passed
+  std::uint64_t repairs = 0;  // counts recover(), after which bytes are rewritten that no tail has passed
 };
 
 struct Ring::Header {

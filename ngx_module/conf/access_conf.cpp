@@ -32,7 +32,7 @@ class KeyFile {
   KeyFile& operator=(const KeyFile&) = delete;
 
   bool is_open() const noexcept { return fd_ != NGX_INVALID_FILE; }
-  bool is_usual() const noexcept {
+  bool is_key_file() const noexcept {
     ngx_file_info_t info;
     return ngx_fd_info(fd_, &info) != NGX_FILE_ERROR && ngx_is_file(&info) &&
            ngx_file_size(&info) <= static_cast<off_t>(kMaxKeyFileBytes);
@@ -61,7 +61,7 @@ bool read_key_file(ngx_conf_t* cf, ngx_str_t& name, std::string& text) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, ngx_open_file_n " \"%V\" failed", &name);
     return false;
   }
-  if (!file.is_usual()) {
+  if (!file.is_key_file()) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, kNotKeyFile);
     return false;
   }

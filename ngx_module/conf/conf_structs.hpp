@@ -10,7 +10,7 @@
 
 namespace pgevents::nginx {
 
-class Database;
+class DatabaseWorker;
 
 // `pgevents_database`. The conninfo is kept in libpq's keyword form, with host names already resolved, so that
 // connecting never blocks a worker.
@@ -25,7 +25,7 @@ struct DatabaseConf {
   ngx_msec_t prune;     // 0: off
   ngx_flag_t presence;  // connections count as contact
   ngx_shm_zone_t* zone;
-  Database* worker;  // this process's object, null outside workers
+  DatabaseWorker* worker;  // this process's object, null outside workers
 };
 
 struct MainConf {

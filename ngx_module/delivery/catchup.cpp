@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kMaxRows = 500;
 constexpr long kMaxBytes = 256 * 1024;
-// A stream keeps its page in memory until the client has read it; see kStreamBlock in block_reader.cpp.
+// A stream keeps its page in memory until the client has read it; see kStreamBlock in block_maker.cpp.
 constexpr long kMaxStreamBytes = 64 * 1024;
 
 std::string array_literal(const std::vector<Membership>& channels) {

@@ -20,15 +20,16 @@ Delivery::Delivery(const Sources& sources, ngx_log_t* log)
     : view_{sources.ring},
       channels_(sources.ring),
       users_(end_subscriber),
-      reader_(view_),
+      block_maker_(view_),
       releases_(release_request, log),
       turns_([this] { scheduler_.slice(); }, log),
       catchup_(
           sources.pool, [this](bool page) { scheduler_.place_is_free(page); }, log),
       scheduler_(turns_, channels_, catchup_, log),
       follower_(view_, sources.root, sources.revocations, {channels_, turns_, users_, subscribers_}, log),
-      context_{view_,  reader_,     catchup_,        channels_,        turns_,           releases_,   subscribers_,
-               users_, heartbeats_, sources.service, sources.wait_ids, sources.contacts, sources.self} {}
+      context_{view_,        block_maker_, catchup_,    channels_,       turns_,           releases_,
+               subscribers_, users_,       heartbeats_, sources.service, sources.wait_ids, sources.connection_tracker,
+               sources.self} {}
 
 void Delivery::tick() noexcept {
   subscribers_.each([](Subscriber& subscriber) { subscriber.tick(ngx_current_msec); });

@@ -23,7 +23,7 @@ class Delivery {
     const ServiceState& service;
     QueryPool& pool;
     WaitIds& wait_ids;
-    Contacts* contacts;  // null when connections do not count as presence
+    ConnectionTracker* connection_tracker;  // null when connections do not count as presence
     std::uint64_t self;
   };
   Delivery(const Sources& sources, ngx_log_t* log);
@@ -47,7 +47,7 @@ class Delivery {
   SubscribersByUser users_;
   SubscriberList subscribers_;
   Heartbeats heartbeats_;
-  BlockReader reader_;
+  BlockMaker block_maker_;
   ReleaseQueue releases_;
   TurnQueues turns_;
   Catchup catchup_;

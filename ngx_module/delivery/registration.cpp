@@ -17,9 +17,9 @@ void Registration::introduce(const SubscriberContext& context, Subscriber& subsc
 }
 
 void Registration::count_as_contact(const SubscriberContext& context) {
-  if (context.contacts != nullptr && contact_ == nullptr && identity_ != nullptr &&
+  if (context.connection_tracker != nullptr && contact_ == nullptr && identity_ != nullptr &&
       !identity_->session.identity.user.empty()) {
-    contact_ = &context.contacts->join(identity_->session.identity);
+    contact_ = &context.connection_tracker->join(identity_->session.identity);
   }
 }
 
@@ -39,7 +39,7 @@ void Registration::leave(const SubscriberContext& context, ngx_msec_t linger) no
     context.users.leave(*identity_);
   }
   if (contact_ != nullptr) {
-    context.contacts->leave(*std::exchange(contact_, nullptr), linger);
+    context.connection_tracker->leave(*std::exchange(contact_, nullptr), linger);
   }
 }
 

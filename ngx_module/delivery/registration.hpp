@@ -10,7 +10,7 @@
 
 #include "core/request/access.hpp"
 #include "ngx_module/delivery/subscribers_by_user.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/connection_tracker.hpp"
 
 namespace pgevents::nginx {
 
@@ -35,7 +35,7 @@ class Registration {
   static constexpr std::uint32_t kNoSlot = UINT32_MAX;
 
   std::unique_ptr<SubscriberIdentity> identity_;
-  Contacts::Contact* contact_ = nullptr;
+  ConnectionTracker::TrackedUser* contact_ = nullptr;
   std::uint32_t wait_slot_ = kNoSlot;
 };
 

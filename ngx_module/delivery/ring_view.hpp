@@ -1,4 +1,4 @@
-// The ring as far as this worker has read it. RingFollower moves it on, BlockReader and subscribers look at it.
+// The ring as far as this worker has read it. RingFollower moves it on, BlockMaker and subscribers look at it.
 #pragma once
 
 #include <cstdint>

@@ -187,8 +187,8 @@ void Subscriber::go_on() {
     if (mode_ == Mode::kStream && !open_stream()) {
       return;
     }
-    const NextBlock next = context_.reader.next({memberships, filter_.get(), format_, cursor_, position_},
-                                                static_cast<std::int64_t>(ngx_current_msec));
+    const NextBlock next = context_.block_maker.next({memberships, filter_.get(), format_, cursor_, position_},
+                                                     static_cast<std::int64_t>(ngx_current_msec));
     if (next.lost) {
       return ask_log({Cursor::Kind::kId, cursor_, 0});
     }

@@ -12,7 +12,7 @@
 
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
-#include "ngx_module/delivery/block_reader.hpp"
+#include "ngx_module/delivery/block_maker.hpp"
 #include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
 #include "ngx_module/delivery/ending.hpp"

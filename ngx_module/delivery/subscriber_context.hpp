@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "core/shared/shared_state.hpp"
-#include "ngx_module/delivery/block_reader.hpp"
+#include "ngx_module/delivery/block_maker.hpp"
 #include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
 #include "ngx_module/delivery/heartbeats.hpp"
@@ -17,13 +17,13 @@
 #include "ngx_module/delivery/subscribers_by_user.hpp"
 #include "ngx_module/delivery/turn_queues.hpp"
 #include "ngx_module/http/service_state.hpp"
-#include "ngx_module/presence/contacts.hpp"
+#include "ngx_module/presence/connection_tracker.hpp"
 
 namespace pgevents::nginx {
 
 struct SubscriberContext {
   const RingView& view;
-  BlockReader& reader;
+  BlockMaker& block_maker;
   Catchup& catchup;
   Channels& channels;
   TurnQueues& turns;
@@ -33,8 +33,8 @@ struct SubscriberContext {
   Heartbeats& heartbeats;
   const ServiceState& service;
   WaitIds& wait_ids;
-  Contacts* contacts;  // null when connections do not count as presence
-  std::uint64_t self;  // this process, in wait_ids
+  ConnectionTracker* connection_tracker;  // null when connections do not count as presence
+  std::uint64_t self;                     // this process, in wait_ids
 };
 
 }  // namespace pgevents::nginx

@@ -62,7 +62,7 @@ void SubscribersByUser::obey(const Control& control) noexcept {
 
 void SubscribersByUser::obey(const SharedRevocations& revocations) noexcept {
   visit_all([this, &revocations](const SubscriberIdentity& identity) {
-    if (revocations.refuses(identity.session.identity.user, identity.since_us)) {
+    if (revocations.rejects(identity.session.identity.user, identity.since_us)) {
       end(identity, Ending::kRevoked);
     }
   });

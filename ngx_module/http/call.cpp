@@ -10,6 +10,7 @@
 #include "ngx_module/http/query_request.hpp"
 #include "ngx_module/presence/presence_states.hpp"
 #include "ngx_module/presence/reports.hpp"
+#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -19,7 +20,7 @@ constexpr char kOutOfMemory[] = "XX000";
 class CallRequest final : public QueryRequest {
  public:
   CallRequest(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Call&& call)
-      : QueryRequest(r, context, conf, std::min(conf.max_event_size, kMaxCallBytes)), call_(std::move(call)) {}
+      : QueryRequest(r, context, conf, call_body_limit(conf.max_event_size)), call_(std::move(call)) {}
   ~CallRequest() {
     if (report_ != nullptr) {
       report_->cancel();

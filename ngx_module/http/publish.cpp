@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "core/wire/sql.hpp"
 #include "ngx_module/http/query_request.hpp"
 #include "postgres/statements.hpp"
 

@@ -1,6 +1,7 @@
 // See query_request.hpp.
 #include "ngx_module/http/query_request.hpp"
 
+#include "core/wire/sql_fault.hpp"
 #include "ngx_module/http/http_io.hpp"
 #include "ngx_module/http/service_state.hpp"
 

@@ -8,7 +8,7 @@ namespace pgevents::nginx {
 std::optional<Error> ServiceState::rejection(std::string_view user, std::int64_t issued_us,
                                              unsigned retry_after) const {
   const bool knows = serving();
-  if (revocations_.loads() != 0 && revocations_.refuses(user, issued_us)) {
+  if (revocations_.loads() != 0 && revocations_.rejects(user, issued_us)) {
     return token_revoked();
   }
   return knows ? std::nullopt : std::optional(database_away(retry_after));

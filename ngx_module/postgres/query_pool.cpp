@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/wire/reply.hpp"
+#include "core/wire/sql_fault.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -304,9 +305,11 @@ void QueryPool::repeat(std::shared_ptr<Query> query) noexcept {
   dispatch();
 }
 
+// The query lives until its callback returns, even if that drops the last other reference.
 void QueryPool::finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept {
-  if (query != nullptr && query->done) {
-    const auto done = std::exchange(query->done, nullptr);
+  const std::shared_ptr<Query> kept = std::move(query);
+  if (kept != nullptr && kept->done) {
+    const auto done = std::exchange(kept->done, nullptr);
     guarded(log_, [&] { done(result); });
   }
 }

@@ -44,42 +44,42 @@ ConnectionTracker::TrackedUser& ConnectionTracker::join(const Identity& identity
   const auto [self, is_new] = all_.try_emplace({identity.realm, identity.user});
   TrackedUser& user = self->second;
   if (is_new) {
-    user.self = self;
+    user.self_ = self;
     try {
-      user.turn = schedule_.emplace(ngx_current_msec, &user);
+      user.turn_ = schedule_.emplace(ngx_current_msec, &user);
     } catch (...) {
       all_.erase(self);
       throw;
     }
   }
-  if (user.requests++ == 0 && !user.sent) {
-    schedule(user, user.reported ? user.report_at : ngx_current_msec);
+  if (user.requests_++ == 0 && !user.sent_) {
+    schedule(user, user.reported_ ? user.report_at_ : ngx_current_msec);
   }
   return user;
 }
 
 void ConnectionTracker::leave(TrackedUser& user, ngx_msec_t linger) noexcept {
-  if (--user.requests > 0) {
+  if (--user.requests_ > 0) {
     return;
   }
-  user.linger_until = ngx_current_msec + linger;
-  if (user.reported && !user.sent) {
-    schedule(user, user.linger_until);
+  user.linger_until_ = ngx_current_msec + linger;
+  if (user.reported_ && !user.sent_) {
+    schedule(user, user.linger_until_);
   }
 }
 
 void ConnectionTracker::schedule(TrackedUser& user, ngx_msec_t at) noexcept {
   unschedule(user);
-  user.spare.key() = at;
-  user.turn = schedule_.insert(std::move(user.spare));
+  user.spare_.key() = at;
+  user.turn_ = schedule_.insert(std::move(user.spare_));
   if (is_due(at)) {
     flush_soon();
   }
 }
 
 void ConnectionTracker::unschedule(TrackedUser& user) noexcept {
-  if (user.spare.empty()) {
-    user.spare = schedule_.extract(user.turn);
+  if (user.spare_.empty()) {
+    user.spare_ = schedule_.extract(user.turn_);
   }
 }
 
@@ -123,16 +123,16 @@ std::string ConnectionTracker::take_due() {
   sent_.reserve(kMaxBatch);
   while (anything_due() && sent_.size() < kMaxBatch) {
     TrackedUser& user = *schedule_.begin()->second;
-    const bool is_here = user.requests > 0 || !is_due(user.linger_until);
-    if (!is_here && !user.reported) {
+    const bool is_here = user.requests_ > 0 || !is_due(user.linger_until_);
+    if (!is_here && !user.reported_) {
       unschedule(user);
-      all_.erase(user.self);
+      all_.erase(user.self_);
       continue;
     }
-    append_contact(contacts, user.self->first.first, user.self->first.second, !is_here);
+    append_contact(contacts, user.self_->first.first, user.self_->first.second, !is_here);
     unschedule(user);
-    user.reported = is_here;
-    user.sent = true;
+    user.reported_ = is_here;
+    user.sent_ = true;
     sent_.push_back(&user);
   }
   return contacts.empty() ? "[]" : contacts + ']';
@@ -196,27 +196,27 @@ void ConnectionTracker::settle_all(bool written) noexcept {
 
 // Schedules what is next for a user of the batch, who may have come or left meanwhile.
 void ConnectionTracker::settle(TrackedUser& user, bool written) noexcept {
-  user.sent = false;
+  user.sent_ = false;
   if (!written) {
-    user.reported = true;  // possibly: whatever the database does not know for sure is reported again
+    user.reported_ = true;  // possibly: whatever the database does not know for sure is reported again
     return schedule(user, ngx_current_msec + kRetry);
   }
-  user.report_at = ngx_current_msec + report_ms_;
-  if (user.requests > 0) {
-    return schedule(user, user.reported ? user.report_at : ngx_current_msec);
+  user.report_at_ = ngx_current_msec + report_ms_;
+  if (user.requests_ > 0) {
+    return schedule(user, user.reported_ ? user.report_at_ : ngx_current_msec);
   }
-  if (user.reported) {
-    return schedule(user, user.linger_until);
+  if (user.reported_) {
+    return schedule(user, user.linger_until_);
   }
-  all_.erase(user.self);
+  all_.erase(user.self_);
 }
 
 // The lease had run out. All users who are connected are reported under a new presence session.
 void ConnectionTracker::forget_session() noexcept {
   session_.clear();
   for (auto& [key, user] : all_) {
-    user.reported = false;
-    if (user.requests > 0) {
+    user.reported_ = false;
+    if (user.requests_ > 0) {
       schedule(user, ngx_current_msec);
     }
   }

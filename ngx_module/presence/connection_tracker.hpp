@@ -77,16 +77,16 @@ class ConnectionTracker {
 class ConnectionTracker::TrackedUser {
   friend class ConnectionTracker;
 
-  All::iterator self;
-  unsigned requests = 0;        // that wait
-  bool reported = false;        // the database may have the user as connected through this worker
-  bool sent = false;            // in the batch under way
-  ngx_msec_t report_at = 0;     // if reported: when to report again
-  ngx_msec_t linger_until = 0;  // without requests: the user counts as connected until then
-  // When to report or forget the user. While the user is not in the schedule, `spare` keeps the node, so that
+  All::iterator self_;
+  unsigned requests_ = 0;        // that wait
+  bool reported_ = false;        // the database may have the user as connected through this worker
+  bool sent_ = false;            // in the batch under way
+  ngx_msec_t report_at_ = 0;     // if reported: when to report again
+  ngx_msec_t linger_until_ = 0;  // without requests: the user counts as connected until then
+  // When to report or forget the user. While the user is not in the schedule, `spare_` keeps the node, so that
   // scheduling needs no memory.
-  Schedule::iterator turn;
-  Schedule::node_type spare;
+  Schedule::iterator turn_;
+  Schedule::node_type spare_;
 };
 
 }  // namespace pgevents::nginx

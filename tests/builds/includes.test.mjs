@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { filesBelow, usualBuild } from './compile.mjs';
-import { firstInclude, missingIncludes } from './includes.mjs';
+import { firstInclude, missingIncludes } from './std_includes.mjs';
 
 const kFolders = ['core', 'fcgi_fallback', 'ngx_module', 'postgres', 'tests/bench', 'tests/faults', 'tests/fuzz', 'tests/unit'];
 const files = kFolders.flatMap(filesBelow).filter((name) => /\.[ch]pp$/.test(name));
@@ -18,7 +18,7 @@ describe('includes', () => {
   test('every name of the standard library is included by the file that uses it, or by a header of ours', () => {
     assert.ok(files.length > 100, `${files.length} files`);
     const words = (header) =>
-      header ? `needs #include <${header}>` : 'is not in the table of tests/builds/includes.mjs';
+      header ? `needs #include <${header}>` : 'is not in the table of tests/builds/std_includes.mjs';
     const missing = files.flatMap((file) =>
       missingIncludes(file).map(({ name, header }) => `${file}: std::${name} ${words(header)}`));
     assert.deepEqual(missing, []);
@@ -34,7 +34,7 @@ describe('includes', () => {
     const rest = headers.filter((name) => !shownBySource(name));
     assert.ok(headers.length > 50 && rest.length < 20, `${headers.length} headers, ${rest.length} to be compiled here`);
     const commands = fs.readFileSync((await usualBuild()).log, 'utf8').replace(/\\\n/g, ' ').split('\n');
-    const command = commands.find((line) => line.trim().endsWith('/delivery/block_reader.cpp'));
+    const command = commands.find((line) => line.trim().endsWith('/delivery/block_maker.cpp'));
     const folders = [`-I${kRoot}`, ...command.replace(/-I /g, '-I').match(/-I\S+/g)];
     const all = path.join(tempDir('includes'), 'header.cpp');
     for (const name of rest) {

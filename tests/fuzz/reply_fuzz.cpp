@@ -6,6 +6,7 @@
 #include "core/text/json_text.hpp"
 #include "core/text/utf8.hpp"
 #include "core/wire/event.hpp"
+#include "core/wire/sql_fault.hpp"
 #include "fuzzing.hpp"
 
 namespace pgevents::fuzzing {

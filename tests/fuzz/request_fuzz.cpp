@@ -20,8 +20,9 @@ bool tokens_count(const AccessRules& rules) {
 // --- identity ---
 
 void check_web_user(const Session& session, const AccessRules& rules) {
-  require_equal(session.identity.user, rules.user, "who has no token is whom the web server says");
-  require_equal(session.identity.realm, rules.realm.empty() ? "main" : rules.realm, "he has the web server's realm");
+  require_equal(session.identity.user, rules.user, "without a token the web server names the user");
+  require_equal(session.identity.realm, rules.realm.empty() ? "main" : rules.realm,
+                "without a token the realm is the web server's");
   require(session.issued_us == 0 && !session.expires_at, "and no token's times");
 }
 
@@ -72,7 +73,7 @@ void check_caller(const Caller& caller, const Scene& scene) {
     check_token_user(caller, rules, scene);
   } else {
     check_web_user(caller.session, rules);
-    require(caller.subscribe.empty() && caller.publish.empty(), "without a token there are no grants of one");
+    require(caller.subscribe.empty() && caller.publish.empty(), "without a token the caller has no grants of one");
   }
   require(!caller.by_cookie || (caller.session.by_token && !rules.token.cookie.empty() && !request.cookie.empty()),
           "a cookie counts where cookies do");
@@ -275,7 +276,7 @@ void check_refused_caller(const Error& wanted, const Route& route) {
   if (error == nullptr || error->status == 404 || error->status == 405 || error->status == 425) {
     return;
   }
-  require_equal(error->msg, wanted.msg, "he is told why");
+  require_equal(error->msg, wanted.msg, "the error has its message");
 }
 
 }  // namespace

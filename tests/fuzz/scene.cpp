@@ -133,7 +133,7 @@ std::string Scene::with_token(std::string_view text) const {
   return out;
 }
 
-// Not in other parameters: an error may repeat those.
+// Other parameters must not contain the token: an error may repeat them.
 void Scene::read_request_line(std::string_view line) {
   request_.method = keep(take(line, ' '));
   const std::string_view path = take(line, '?');

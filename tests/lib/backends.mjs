@@ -188,8 +188,8 @@ function writeOptions(limits, access) {
 //   subscribe, publish   the grants of the web server for every request
 //   limits               { maxChannels, channelPattern, maxEventSize, pollInterval (seconds) }
 //   access               { keys: [{ text, kid, alg }], cookie, query: true, audience, issuer, leeway (seconds),
-//                          requireExp: false, anonymous, user, realm, origins: [] }, all optional; `text` is the content
-//                          of the key file, `user` and `realm` are the web server's identity of every request
+//                          requireExp: false, anonymous, user, realm, origins: [] }, all optional; `text` is the
+//                          content of the key file, `user` and `realm` are the web server's identity of every request
 //   server               lines for the server block of nginx (module, fcgi), or a function of the Nginx that gives them
 //   away                 the database is not there yet, so startBackends() does not wait for it
 //   env                  variables that the web server adds for the CGI program

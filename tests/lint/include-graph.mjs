@@ -20,11 +20,11 @@ const kLayers = [
   ['ngx_module/postgres'],
   ['ngx_module/listener'],
   ['ngx_module/presence'],
-  ['ngx_module/delivery'],
   ['ngx_module/http'],
+  ['ngx_module/delivery'],
   ['ngx_module'],
 ];
-// Neither uses the other, whatever their rows.
+// Pairs of folders that must not use each other, whatever their rows.
 const kApart = [['fcgi_fallback', 'ngx_module']];
 const kRoots = ['core', 'postgres', 'ngx_module', 'fcgi_fallback'];
 

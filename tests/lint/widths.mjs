@@ -6,7 +6,7 @@ import fs from 'node:fs';
 const kMax = 120;
 const kMarks = {
   cpp: /^\s*(\/\/|\/?\*+ )/, hpp: /^\s*(\/\/|\/?\*+ )/, js: /^\s*(\/\/|\/?\*+ )/, mjs: /^\s*(\/\/|\/?\*+ )/,
-  sql: /^\s*(--|\/?\*+ )/, sh: /^\s*# /, run: /^\s*# /, config: /^\s*# /, make: /^\s*# /,
+  sql: /^\s*(--|\/?\*+ )/, sh: /^\s*# /, run: /^\s*# /, config: /^\s*# /, make: /^\s*# /, pml: /^\s*\/?\*+ /,
 };
 // A dump of the schema, or a page that the benchmark wrote.
 const isMade = (file, text) => file.includes('.golden.') || (file.startsWith('docs/benchmarks/') && /^Made by /m.test(text));

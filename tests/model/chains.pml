@@ -1,5 +1,5 @@
-/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring.cpp) against find_after() and
-   next_in_channel() (core/shared/ring_reader.cpp), as BlockReader::find() and BlockReader::collect() call them.
+/* The chains of the ring: store(), recover(), empty() and reset() (core/shared/ring_write.cpp) against find_after() and
+   next_in_channel() (core/shared/ring_read.cpp), as BlockMaker::find() and BlockMaker::collect() call them.
 
    The writer notes what it will link (`writing`, `pending_bucket`), publishes the new tail, writes the entry, links it
    behind the newest of its bucket, in both directions, and publishes the new head. Killed at any step it leaves links
@@ -12,12 +12,12 @@
 
    Memory order is as in ring.pml: the words of an entry become visible in any order, the bucket after them, `next`
    after the bucket (release), the head after all. recover()'s stores become visible in any order, the publication that
-   counts them (`mendings`) after them and, by the fence in evict(), before a byte is written again. find_after() ends
+   counts them (`repairs`) after them and, by the fence in evict(), before a byte is written again. find_after() ends
    with an acquire fence. Left out: load() and publish() are one step each (state.pml); entries of one size; a bucket
    has one channel.
 
    Faults: NO_UNLINK, NO_EVICT_FENCE, NO_RELEASE_LINK, NO_NOTE (of what will be linked), HEAD_BEFORE_LINK in the writer;
-   NO_RECHECK, NO_ACQUIRE_FENCE, NO_MENDINGS_CHECK, NO_EPOCH_CHECK, NO_HEAD_CHECK in the reader. WITNESS_FOUND,
+   NO_RECHECK, NO_ACQUIRE_FENCE, NO_REPAIRS_CHECK, NO_EPOCH_CHECK, NO_HEAD_CHECK in the reader. WITNESS_FOUND,
    WITNESS_NEXT, WITNESS_NONE: each answer is given, also while the writer goes on. */
 
 #define CAP 2 /* entries that the data has room for */
@@ -31,7 +31,7 @@
 #define POSITIONS (CAP + APPENDS + EMPTIED)
 
 typedef Entry { byte id; byte hash; byte prev; byte next };
-typedef Published { byte tail; byte head; byte floor; byte last; byte epoch; byte mendings };
+typedef Published { byte tail; byte head; byte floor; byte last; byte epoch; byte repairs };
 
 Entry data[CAP];
 #define entry(pos) data[(pos) % CAP]
@@ -84,7 +84,7 @@ killed:
      :: break
 #endif
      od;
-     shown.mendings++;
+     shown.repairs++;
      MAY_BE_KILLED;
      atomic {
        pos = shown.tail;
@@ -189,17 +189,17 @@ end:
 #else
 #define OTHER_EPOCH (then.epoch != later.epoch)
 #endif
-#ifdef NO_MENDINGS_CHECK
-#define MENDED false
+#ifdef NO_REPAIRS_CHECK
+#define REPAIRED false
 #else
-#define MENDED (then.mendings != later.mendings)
+#define REPAIRED (then.repairs != later.repairs)
 #endif
 
 #define LOAD(s) \
-  s.tail = shown.tail; s.head = shown.head; s.floor = shown.floor; s.epoch = shown.epoch; s.mendings = shown.mendings
-#define FORGET(s) s.tail = 0; s.head = 0; s.floor = 0; s.epoch = 0; s.mendings = 0
+  s.tail = shown.tail; s.head = shown.head; s.floor = shown.floor; s.epoch = shown.epoch; s.repairs = shown.repairs
+#define FORGET(s) s.tail = 0; s.head = 0; s.floor = 0; s.epoch = 0; s.repairs = 0
 
-/* `wanted`: where the channel's oldest event behind `after` is, from position `wanted` on, according to what was published. */
+/* `wanted`: the position, from `wanted` on, of the channel's oldest event behind `after`, as it was published. */
 #define EXPECT \
   do \
   :: wanted < then.head && !(true_hash[wanted] == channel && true_id[wanted] > after) -> wanted++ \
@@ -261,7 +261,7 @@ back:
   atomic { LOAD(later) }
 #endif
   if
-  :: RECHECK && (later.floor > after || OTHER_EPOCH || MENDED || (found != 0 && found < later.tail)) -> goto lost
+  :: RECHECK && (later.floor > after || OTHER_EPOCH || REPAIRED || (found != 0 && found < later.tail)) -> goto lost
   :: else -> assert(found == wanted)
   fi;
 #ifdef WITNESS_FOUND

@@ -1,6 +1,7 @@
-/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp) and Listener
-   (ngx_module/listener/listener.cpp: look(), pg_ready(), take_position(), take_revocations(), read_more(),
-   take_event(), caught_up(), set_connected(), stop()).
+/* The listener's role and how it passes on: Lease (core/shared/shared_state.cpp), Listener
+   (ngx_module/listener/listener.cpp: look(), pg_ready(), read_more(), caught_up(), set_connected(), stop()) and
+   RingWriter (ngx_module/listener/ring_writer.cpp: take_position(), take_revocations(), page_statement(),
+   take_event()).
 
    Two workers; one is killed (its number may be taken at once, by its successor or a stranger) or leaves; each may
    stand still at any step for longer than its lease lasts, and continue with what the database had already sent. The
@@ -15,11 +16,11 @@
    flag, and the ring is as far as the log; and there always is rest in the end (there is no cycle, but for a late
    worker that reads in vain before it looks). What is NOT promised: that only one worker at a time takes itself for the
    owner. It may have lost the lease since it looked, even to a worker that found it expired before it was renewed. So
-   every change asks again under the lock (held_by()).
+   every change asks again under the lock (owned_by()).
 
    Memory order: the lease's words are changed by compare-and-swap (sequentially consistent), the ring under the lock
    (ring.pml). A worker that took the lease takes the lock before it reads how far the ring is: what is written later
-   asks held_by() later, and finds that it lost. What was written before is part of what it found. Left out: pruning,
+   asks owned_by() later, and finds that it lost. What was written before is part of what it found. Left out: pruning,
    generations of ids, rows that are refused.
 
    Faults: NO_HELD_POSITION, NO_HELD_REVOCATIONS, NO_HELD_EVENT, NO_HELD_CONNECTED, NO_CHECK_EVENT (neither the lease
@@ -54,7 +55,7 @@ byte ring_floor, ring_last = 1, ring_new, ring_epoch = 1;
 bool ring_knows = true; /* the newest event's time: not after a reset */
 byte revoked = 2;       /* the table in shared memory: a bit for each event */
 
-byte holder;  /* the lease; 0: free */
+byte owner;  /* the lease; 0: free */
 bool until;   /* its time: that of every second renewal is equal */
 bool past;    /* and whether that is over */
 byte locked;  /* by this word */
@@ -74,7 +75,7 @@ byte kills = KILLS, leaves = LEAVES, delays = DELAYS;
 #else
 #define RAN_OUT past
 #endif
-#define MAY_TAKE (holder == 0 || RAN_OUT || IS_GONE(holder))
+#define MAY_TAKE (owner == 0 || RAN_OUT || IS_GONE(owner))
 
 #define SOUND_TABLE assert((revoked & upto(ring_last) & ~upto(ring_floor)) == (upto(ring_last) & ~upto(ring_floor)))
 
@@ -84,7 +85,7 @@ byte kills = KILLS, leaves = LEAVES, delays = DELAYS;
 #define HELD_CONNECTED held
 #endif
 #define SET_CONNECTED(value) \
-  atomic { LOCK; held = (role && holder == me) } \
+  atomic { LOCK; held = (role && owner == me) } \
   atomic { connected = (HELD_CONNECTED -> value : connected); held = false; UNLOCK }
 
 #define READ_MORE \
@@ -112,7 +113,7 @@ proctype Worker(byte slot) {
 
 born:
   atomic {
-    slot == 0 || holder != 0; /* the two are alike: let it be the first one who gets the lease first */
+    slot == 0 || owner != 0; /* the two are alike: let it be the first one who gets the lease first */
     me = words + 1; words++;
     slot_of[me] = slot;
     CLOSE; role = false; current = 0; seen = false; held = false; ok = false
@@ -121,7 +122,7 @@ born:
 end:
   do
   /* look(): renew(); with the role the connection is lost. */
-  :: atomic { role && (past || holder != me) -> current = holder; seen = until }
+  :: atomic { role && (past || owner != me) -> current = owner; seen = until }
 #ifdef NO_RENEW
      if
      :: current != me && MAY_TAKE -> goto take
@@ -134,7 +135,7 @@ end:
        :: else
        fi;
        if
-       :: current != me || holder != me -> role = false; CLOSE
+       :: current != me || owner != me -> role = false; CLOSE
        :: else
        fi;
        current = 0; seen = false
@@ -144,7 +145,7 @@ end:
 #ifdef NO_RENEW
 take:
 #endif
-     atomic { current = holder; seen = until; ok = MAY_TAKE }
+     atomic { current = owner; seen = until; ok = MAY_TAKE }
      atomic {
        if
        :: ok && until == seen -> past = false; until = !until
@@ -153,7 +154,7 @@ take:
      }
      atomic {
        if
-       :: ok && holder == current -> holder = me; role = true
+       :: ok && owner == current -> owner = me; role = true
        :: else -> role = false; CLOSE
        fi;
        current = 0; seen = false; ok = false
@@ -182,7 +183,7 @@ take:
      }
   /* take_position(); in the database: revocations() */
   :: step == start_known ->
-     atomic { LOCK; held = (holder == me) }
+     atomic { LOCK; held = (owner == me) }
      atomic {
        if
 #ifdef NO_HELD_POSITION
@@ -206,7 +207,7 @@ take:
      }
   /* take_revocations(); read_more(); in the database: log_after() */
   :: step == revoked_known ->
-     atomic { LOCK; held = (holder == me) }
+     atomic { LOCK; held = (owner == me) }
      atomic {
        if
 #ifdef NO_HELD_REVOCATIONS
@@ -222,17 +223,17 @@ take:
        held = false; table = 0
      }
      READ_MORE
-  /* A notification, or the sweep. A worker that is no longer the owner reads in vain until it looks, which it does every 250 ms. */
-  :: atomic { step == idle && log_head > ring_last && !BROKEN && holder == me -> skip }
+  /* A notification, or the sweep. A worker that is no longer the owner reads in vain until it looks, every 250 ms. */
+  :: atomic { step == idle && log_head > ring_last && !BROKEN && owner == me -> skip }
      READ_MORE
-  :: atomic { step == idle && log_head > ring_last && !BROKEN && holder != me -> skip }
+  :: atomic { step == idle && log_head > ring_last && !BROKEN && owner != me -> skip }
 #ifndef WITNESS_CYCLE
 progress_in_vain:
 #endif
      READ_MORE
   /* take_event() */
   :: step == has_rows && row <= last ->
-     atomic { LOCK; held = (holder == me) }
+     atomic { LOCK; held = (owner == me) }
 #ifdef WITNESS
      assert(held || row <= ring_last);
 #endif
@@ -268,7 +269,7 @@ progress_in_vain:
        step = idle; row = 0; last = 0; seen_new = 0; base = 0; epoch = 0;
        at_rest[slot] = true;
        if
-       :: holder == me && !BROKEN ->
+       :: owner == me && !BROKEN ->
           assert(ring_last <= log_head);
           assert(((ring_new ^ log_new) & upto(ring_last) & ~upto(ring_floor)) == 0)
        :: else
@@ -281,7 +282,7 @@ progress_in_vain:
 
   /* stop(): the worker leaves, another one comes. */
   :: atomic { role && slot == 0 && leaves > 0 && step != closed -> leaves--; role = false; CLOSE }
-     atomic { if :: holder == me -> holder = 0 :: else fi; gone[me] = 1 }
+     atomic { if :: owner == me -> owner = 0 :: else fi; gone[me] = 1 }
      goto born
   od
   } unless { killed[slot] };
@@ -313,10 +314,10 @@ proctype World() {
      }
   :: kills > 0 -> atomic { kills--; killed[0] = true } /* the two are alike */
   :: delays > 0 && !past -> atomic { delays--; past = true }
-  :: !past && holder != 0 && gone[holder] != 0 -> past = true
+  :: !past && owner != 0 && gone[owner] != 0 -> past = true
   :: timeout ->
-     assert(holder != 0 && gone[holder] == 0);
-     assert(at_rest[slot_of[holder]] && connected);
+     assert(owner != 0 && gone[owner] == 0);
+     assert(at_rest[slot_of[owner]] && connected);
      assert(ring_last == log_head);
      break
   od

@@ -1,6 +1,6 @@
-/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset() (core/shared/ring.cpp)
-   against Ring::read() (core/shared/ring_reader.cpp) as RingFollower::look_at_ring() calls it. chains.pml has what is
-   linked and mended.
+/* The ring read in sequence: Ring::append() with evict(), write_entry(), empty() and reset()
+   (core/shared/ring_write.cpp) against Ring::read() (core/shared/ring_read.cpp) as RingFollower::look_at_ring() calls
+   it. chains.pml has what is linked and mended.
 
    The writer publishes the new tail, overwrites an entry word by word, publishes the new head, and may be killed at any
    step; its successor may have another event for the same place (the log was restored). The caller's lock keeps writers

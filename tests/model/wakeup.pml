@@ -1,7 +1,7 @@
-/* The wake-ups from the commit to the subscriber. Listener::pg_notified(), read_more(), announce(), caught_up() and
-   connect() (ngx_module/listener/listener.cpp); DatabaseWorker::start(), watch_wake_fd() and on_wake()
-   (ngx_module/database_worker.cpp); RingFollower::look() and TurnScheduler::slice(), Subscriber::start(), pull(),
-   ask_log() and page_arrived() (ngx_module/delivery/).
+/* The wake-ups from the commit to the subscriber. Listener::pg_notified(), read_more(), caught_up() and connect()
+   (ngx_module/listener/listener.cpp); RingWriter::announce() (ngx_module/listener/ring_writer.cpp);
+   DatabaseWorker::start(), watch_wake_fd() and on_wake() (ngx_module/database_worker.cpp); RingFollower::look() and
+   TurnScheduler::slice(), Subscriber::start(), pull(), ask_log() and page_arrived() (ngx_module/delivery/).
 
    The log gets events, and notifies the listeners. The listener appends rows to the ring and then writes to the
    eventfd, which no process reads and every worker watches edge-triggered: each write leaves a mark (`ready`) with
@@ -122,7 +122,7 @@ inline look() {
 inline pull() {
   if
   :: member && !asked && cursor < floor -> asked = true /* ask_log() */
-  :: member && !asked && cursor >= floor -> atomic { /* BlockReader::next(), up to what the worker has seen */
+  :: member && !asked && cursor >= floor -> atomic { /* BlockMaker::next(), up to what the worker has seen */
        if
        :: cursor < floor -> asked = true
        :: else ->

@@ -164,8 +164,8 @@ test('accepts a pattern that is probably a mistake with a warning, unless it con
   for (const name of ['subscribe', 'publish', 'anonymous']) {
     const [passed, said] = await check(inLocation(`pgevents_${name} "a {usr}.*";`));
     assert.ok(passed, said);
-    const words = /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced; check pattern '\{usr\}\.\*' in .*nginx\.conf:[0-9]+/;
-    assert.match(said, words);
+    assert.match(said, /\[warn\] .*pgevents: only \{user\} and \{realm\} are replaced; check pattern '\{usr\}\.\*' in /);
+    assert.match(said, /\[warn\] .* in .*nginx\.conf:[0-9]+/);
   }
   assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1],
     /a '\*' is a wildcard at the end only; check pattern '\*\.a'/);

@@ -15,30 +15,30 @@ std::string refused(std::string_view channel) {
 
 START_TEST(patterns_are_names_or_prefixes_with_the_callers_user_and_realm) {
   const Identity anna{"anna", "north"};
-  const Identity nobody{"", "main"};
+  const Identity anonymous{"", "main"};
   const struct {
     const char* pattern;
     const Identity& who;
     const char* name;
     bool wanted;
   } rows[] = {
-      {"a", nobody, "a", true},
-      {"a", nobody, "ab", false},
-      {"a", nobody, "A", false},
-      {"ab", nobody, "a", false},
-      {"a", nobody, "", false},
-      {"a*", nobody, "a", true},
-      {"a*", nobody, "abc", true},
-      {"a*", nobody, "b", false},
-      {"*", nobody, "anything", true},
-      {"*a", nobody, "ba", false},
-      {"a*b", nobody, "axb", false},
-      {"a*b", nobody, "a*b", true},
-      {"**", nobody, "*x", true},
-      {"**", nobody, "x", false},
-      {".*", nobody, "x", false},
-      {"", nobody, "", false},
-      {"", nobody, "a", false},
+      {"a", anonymous, "a", true},
+      {"a", anonymous, "ab", false},
+      {"a", anonymous, "A", false},
+      {"ab", anonymous, "a", false},
+      {"a", anonymous, "", false},
+      {"a*", anonymous, "a", true},
+      {"a*", anonymous, "abc", true},
+      {"a*", anonymous, "b", false},
+      {"*", anonymous, "anything", true},
+      {"*a", anonymous, "ba", false},
+      {"a*b", anonymous, "axb", false},
+      {"a*b", anonymous, "a*b", true},
+      {"**", anonymous, "*x", true},
+      {"**", anonymous, "x", false},
+      {".*", anonymous, "x", false},
+      {"", anonymous, "", false},
+      {"", anonymous, "a", false},
       {"user:{user}", anna, "user:anna", true},
       {"user:{user}", anna, "user:annab", false},
       {"user:{user}", anna, "user:ann", false},
@@ -70,15 +70,15 @@ START_TEST(patterns_are_names_or_prefixes_with_the_callers_user_and_realm) {
 END_TEST
 
 START_TEST(a_pattern_with_user_matches_nothing_for_a_caller_without_a_user) {
-  const Identity nobody{"", "main"};
+  const Identity anonymous{"", "main"};
   const Identity nowhere{"anna", ""};
   for (const char* pattern : {"user:{user}", "user:{user}*", "{user}", "{user}*", "*{user}*", "{realm}{user}"}) {
     for (const char* name : {"user:", "user:x", "user:{user}", "", "*", "*x", "{user}", "main", "x"}) {
-      assert_that(!pattern_matches(pattern, nobody, name), std::string(pattern) + " / " + name);
+      assert_that(!pattern_matches(pattern, anonymous, name), std::string(pattern) + " / " + name);
     }
   }
   ck_assert(!pattern_matches("{realm}*", nowhere, "x"));
-  ck_assert(pattern_matches("{realm}*", nobody, "mainx"));
+  ck_assert(pattern_matches("{realm}*", anonymous, "mainx"));
 }
 END_TEST
 
@@ -310,10 +310,10 @@ START_TEST(a_request_that_no_token_would_help_gets_403) {
 END_TEST
 
 START_TEST(what_belongs_to_pgevents_is_never_granted) {
-  Case server, token, nobody;
+  Case server, token, anonymous;
   server.rules.user = "anna";
   token.bearer(user_token(R"("sub":"10","pgevents":{"subscribe":["*","pgevents.*"],"publish":["*"]})"));
-  for (Case* one : {&server, &token, &nobody}) {
+  for (Case* one : {&server, &token, &anonymous}) {
     one->rules.subscribe = "* pgevents.* pgevents.control";
     one->rules.publish = "* pgevents.x";
     one->rules.anonymous = "*";

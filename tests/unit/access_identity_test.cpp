@@ -163,10 +163,10 @@ START_TEST(a_realm_is_the_tokens_the_web_servers_or_main) {
     one.rules.realm = row.realm;
     assert_text(one.who(), row.wanted, row.claims);
   }
-  Case nobody;
-  assert_text(nobody.who(), "/main");
-  nobody.rules.realm = "north";
-  assert_text(nobody.who(), "/north");
+  Case anonymous;
+  assert_text(anonymous.who(), "/main");
+  anonymous.rules.realm = "north";
+  assert_text(anonymous.who(), "/north");
 }
 END_TEST
 
@@ -277,7 +277,7 @@ START_TEST(a_caller_whose_revocation_is_unknown_is_marked) {
   one.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
   one.bearer(user_token());
   const Caller caller = one.caller();
-  assert_that(caller.session.unchecked && caller.unchecked, "nobody knows");
+  assert_that(caller.session.unchecked && caller.unchecked, "the revocation is unknown");
   ck_assert_int_eq(caller.unchecked->status, 503);
   one.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(); };
   assert_text(one.who(), "10/main");
@@ -285,8 +285,8 @@ START_TEST(a_caller_whose_revocation_is_unknown_is_marked) {
 END_TEST
 
 START_TEST(a_slow_request_is_checked_again) {
-  const RevocationCheck nobody = [](std::string_view, std::int64_t) { return std::optional<Error>(); };
-  const RevocationCheck everybody = [](std::string_view, std::int64_t) {
+  const RevocationCheck none_revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(); };
+  const RevocationCheck all_revoked = [](std::string_view, std::int64_t) {
     return std::optional<Error>(token_revoked());
   };
   const auto complaint = [](const Session& session, const RevocationCheck& revoked, double now) {
@@ -297,18 +297,18 @@ START_TEST(a_slow_request_is_checked_again) {
   one.rules.token.leeway = 5;
   one.bearer(user_token());
   const Session session = one.caller().session;
-  assert_text(complaint(session, nobody, 1700000104.9), "");
+  assert_text(complaint(session, none_revoked, 1700000104.9), "");
   assert_text(complaint(session, {}, 1700000104.9), "");
   const char kOver[] = R"({"result":"error","code":"TOKEN_EXPIRED","msg":"The token has expired"})";
-  assert_text(complaint(session, nobody, 1700000105), kOver);
+  assert_text(complaint(session, none_revoked, 1700000105), kOver);
   const char kGone[] = R"({"result":"error","code":"TOKEN_REVOKED","msg":"The token was revoked"})";
-  assert_text(complaint(session, everybody, kNow), kGone);
+  assert_text(complaint(session, all_revoked, kNow), kGone);
   one.bearer(user_token(R"("x":1)"));
-  assert_text(complaint(one.caller().session, everybody, kNow), "");
-  assert_text(complaint(one.caller().session, everybody, 1700000105), kOver);
+  assert_text(complaint(one.caller().session, all_revoked, kNow), "");
+  assert_text(complaint(one.caller().session, all_revoked, 1700000105), kOver);
   one.request.authorization = {};
   one.rules.user = "10";
-  assert_text(complaint(one.caller().session, everybody, 1e12), "");
+  assert_text(complaint(one.caller().session, all_revoked, 1e12), "");
 }
 END_TEST
 

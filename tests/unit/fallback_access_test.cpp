@@ -291,19 +291,20 @@ START_TEST(bad_keys_and_origins_are_rejected_at_the_start_without_quoting_them) 
     std::string text;
     std::vector<std::string> arguments;
     std::string complaint;
-  } rows[] = {
-      {"geheim", {"--jwt-key", key}, "--jwt-key: " + key + ": "},
-      {rsa, {"--jwt-key", key}, "--jwt-key: " + key + ": "},
-      {kSecret, {"--jwt-key", key + " alg=RS256"}, "--jwt-key: " + key + ": "},
-      {kSecret, {"--jwt-key", key + " color=red"}, "--jwt-key: give a file"},
-      {kSecret, {"--jwt-key", key + " kid="}, "--jwt-key: give a file"},
-      {kSecret, {"--jwt-key", key + " kid=a kid=b"}, "--jwt-key: give a file"},
-      {kSecret, {"--jwt-key", key + ";" + fifo}, "--jwt-key: " + fifo + ": not a regular file"},
-      {kSecret, {"--jwt-key", scratch / "nothing"}, "No such file or directory"},
-      {std::string(1 << 21, 'x'), {"--jwt-key", key}, "--jwt-key: " + key + ": not a regular file of at most 1 MiB; name the file of the key"},
-      {kSecret, {"--jwt-key", "/tmp"}, "--jwt-key: /tmp: not a regular file"},
-      {kSecret, {"--allow-origin", "app.example"}, "--allow-origin: "},
-      {kSecret, {"--allow-origin", "~("}, "--allow-origin: "}};
+  } rows[] = {{"geheim", {"--jwt-key", key}, "--jwt-key: " + key + ": "},
+              {rsa, {"--jwt-key", key}, "--jwt-key: " + key + ": "},
+              {kSecret, {"--jwt-key", key + " alg=RS256"}, "--jwt-key: " + key + ": "},
+              {kSecret, {"--jwt-key", key + " color=red"}, "--jwt-key: give a file"},
+              {kSecret, {"--jwt-key", key + " kid="}, "--jwt-key: give a file"},
+              {kSecret, {"--jwt-key", key + " kid=a kid=b"}, "--jwt-key: give a file"},
+              {kSecret, {"--jwt-key", key + ";" + fifo}, "--jwt-key: " + fifo + ": not a regular file"},
+              {kSecret, {"--jwt-key", scratch / "nothing"}, "No such file or directory"},
+              {std::string(1 << 21, 'x'),
+               {"--jwt-key", key},
+               "--jwt-key: " + key + ": not a regular file of at most 1 MiB; name the file of the key"},
+              {kSecret, {"--jwt-key", "/tmp"}, "--jwt-key: /tmp: not a regular file"},
+              {kSecret, {"--allow-origin", "app.example"}, "--allow-origin: "},
+              {kSecret, {"--allow-origin", "~("}, "--allow-origin: "}};
   for (const auto& row : rows) {
     write_key(key, row.text);
     unlink((scratch / "log").c_str());

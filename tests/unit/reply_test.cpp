@@ -6,6 +6,7 @@
 
 #include "checks.hpp"
 #include "core/text/json_text.hpp"
+#include "core/wire/sql_fault.hpp"
 
 using namespace pgevents;
 using namespace pgevents::testing;

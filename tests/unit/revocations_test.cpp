@@ -108,7 +108,7 @@ START_TEST(a_removed_entry_leaves_room) {
       table->set(user(i - 15), 0);
     }
   }
-  ck_assert(!table->rejects("somebody else", 0));
+  ck_assert(!table->rejects("another user", 0));
   for (std::size_t i = 985; i < 1000; ++i) {
     ck_assert(table->rejects(user(i), 5));
   }
@@ -120,7 +120,7 @@ START_TEST(being_set_again_takes_no_room) {
   for (std::int64_t time = 1; time < 1000; ++time) {
     table->set(user(time % 16), time);
   }
-  ck_assert(!table->rejects("somebody else", 0));
+  ck_assert(!table->rejects("another user", 0));
   for (std::size_t i = 0; i < 16; ++i) {
     ck_assert(table->rejects(user(i), 900));
   }
@@ -132,12 +132,12 @@ START_TEST(without_room_the_oldest_goes_and_all_tokens_from_before_it_are_reject
   for (std::size_t i = 0; i < 16; ++i) {
     table->set(user(i), static_cast<std::int64_t>(1000 + i));
   }
-  ck_assert(!table->rejects("somebody else", 0));
+  ck_assert(!table->rejects("another user", 0));
   table->set("one more", 5000);
   ck_assert(table->rejects("one more", 4999));
   ck_assert(table->rejects(user(0), 999));  // the user who lost the slot
-  ck_assert(table->rejects("somebody else", 999));
-  ck_assert(!table->rejects("somebody else", 1000));
+  ck_assert(table->rejects("another user", 999));
+  ck_assert(!table->rejects("another user", 1000));
   for (std::size_t i = 1; i < 16; ++i) {
     ck_assert(table->rejects(user(i), static_cast<std::int64_t>(1000 + i - 1)));
     ck_assert(!table->rejects(user(i), static_cast<std::int64_t>(1000 + i)));
@@ -153,8 +153,8 @@ START_TEST(a_new_entry_that_is_the_oldest_is_dropped) {
   table->set("one more", 500);
   ck_assert(table->rejects("one more", 499));
   ck_assert(!table->rejects("one more", 500));
-  ck_assert(table->rejects("somebody else", 499));
-  ck_assert(!table->rejects("somebody else", 500));
+  ck_assert(table->rejects("another user", 499));
+  ck_assert(!table->rejects("another user", 500));
   for (std::size_t i = 0; i < 16; ++i) {
     ck_assert(table->rejects(user(i), 999));
   }
@@ -166,15 +166,15 @@ START_TEST(the_floor_does_not_sink) {
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 1000);
   }
-  ck_assert(table->rejects("somebody else", 999));
+  ck_assert(table->rejects("another user", 999));
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 0);
   }
   for (std::size_t i = 0; i < 17; ++i) {
     table->set(user(i), 10);
   }
-  ck_assert(table->rejects("somebody else", 999));
-  ck_assert(!table->rejects("somebody else", 1000));
+  ck_assert(table->rejects("another user", 999));
+  ck_assert(!table->rejects("another user", 1000));
 }
 END_TEST
 
@@ -200,7 +200,7 @@ START_TEST(the_modules_table_has_room_for_14000_users) {
   for (std::size_t i = 0; i < 14000; ++i) {
     table->set(user(i), kForEver);
   }
-  ck_assert(!table->rejects("somebody else", 0));
+  ck_assert(!table->rejects("another user", 0));
   for (std::size_t i = 0; i < 14000; ++i) {
     ck_assert(table->rejects(user(i), 5));
   }
@@ -263,7 +263,7 @@ START_TEST(a_slot_is_never_read_half) {
   for (const std::int64_t deadline = now_us() + 1000000; goes_on(deadline, enough);) {
     for (int i = 0; i < 1000; ++i) {
       ck_assert(!table->rejects("short", 1000));
-      ck_assert(!table->rejects("somebody else", 0));
+      ck_assert(!table->rejects("another user", 0));
       ++(table->rejects("long", 5000) ? refused : let_in);
     }
   }
@@ -318,7 +318,7 @@ START_TEST(killed_writers_leave_a_table_that_works) {
     }
     victim.kill_and_reap();
     expect_all_refused(table, shared);
-    ck_assert(!table->rejects("somebody else", kForEver));
+    ck_assert(!table->rejects("another user", kForEver));
     table->set("10", kForEver);
     ck_assert(table->rejects("10", kForEver - 1));
     table->set("10", 0);

@@ -296,7 +296,7 @@ bool depose(const Stage& stage, std::vector<Child>& writers, bool by_killing) {
       !by_killing && static_cast<std::uint32_t>(shared.lock.load()) == static_cast<std::uint32_t>(old.pid());
   const std::uint64_t last_id = stage.ring.snapshot().last_id;
   const bool taken = !blocked && wait_until([&] { return stage.ring.snapshot().last_id > last_id; });
-  ck_assert_msg(taken || blocked, "nobody took over");
+  ck_assert_msg(taken || blocked, "no other process took over");
   if (by_killing) {
     old = Child([&stage] { return write_with_lease(stage); });
   } else {

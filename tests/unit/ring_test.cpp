@@ -207,7 +207,7 @@ START_TEST(find_after_gives_the_oldest_event_behind_the_cursor) {
   ck_assert((channel_ids(test.ring, "a", 20) == std::vector<std::uint64_t>{30, 40, 50}));
   ck_assert((channel_ids(test.ring, "b", 30) == std::vector<std::uint64_t>{31, 41, 51}));
   ck_assert(channel_ids(test.ring, "a", 50).empty());
-  ck_assert(channel_ids(test.ring, "nobody", kFirstId).empty());
+  ck_assert(channel_ids(test.ring, "unused", kFirstId).empty());
 }
 END_TEST
 

@@ -29,9 +29,9 @@ struct NextBlock {
   bool lost = false;         // the ring no longer covers the cursor: the log must be asked
 };
 
-class BlockReader {
+class BlockMaker {
  public:
-  explicit BlockReader(const RingView& view) : view_(view) {}
+  explicit BlockMaker(const RingView& view) : view_(view) {}
   // Leaves out events that have expired. `now_ms`: on the clock of RingEvent::expires_ms.
   NextBlock next(const Selection& selection, std::int64_t now_ms);
 

@@ -191,7 +191,7 @@ Ring::Read Ring::find_after(std::string_view channel, std::uint64_t after, std::
   }
   std::atomic_thread_fence(std::memory_order_acquire);
   const State now = load();
-  if (now.floor > after || now.epoch != state.epoch || now.mendings != state.mendings) {
+  if (now.floor > after || now.epoch != state.epoch || now.repairs != state.repairs) {
     return Read::kLost;
   }
   if (found == 0) {

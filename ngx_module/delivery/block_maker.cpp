@@ -1,5 +1,5 @@
-// See block_reader.hpp.
-#include "ngx_module/delivery/block_reader.hpp"
+// See block_maker.hpp.
+#include "ngx_module/delivery/block_maker.hpp"
 
 #include <algorithm>
 
@@ -27,7 +27,7 @@ bool passes(const Selection& selection, const RingEvent& event, std::int64_t now
 }  // namespace
 
 // Finds the first wanted event of each channel. False when the ring no longer covers the cursor.
-bool BlockReader::find_heads(const Selection& selection) {
+bool BlockMaker::find_heads(const Selection& selection) {
   head_count_ = 0;
   for (const Membership& membership : selection.channels) {
     std::uint64_t pos = 0;
@@ -49,7 +49,7 @@ bool BlockReader::find_heads(const Selection& selection) {
   return true;
 }
 
-Ring::Read BlockReader::find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const {
+Ring::Read BlockMaker::find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const {
   const std::uint64_t cursor = selection.cursor;
   if (cursor >= channel.last_id) {
     return Ring::Read::kEnd;
@@ -64,7 +64,7 @@ Ring::Read BlockReader::find(const Channel& channel, const Selection& selection,
   return view_.ring.find_after(channel.name, cursor, pos);
 }
 
-NextBlock BlockReader::next(const Selection& selection, std::int64_t now_ms) {
+NextBlock BlockMaker::next(const Selection& selection, std::int64_t now_ms) {
   NextBlock next;
   if (!find_heads(selection)) {
     next.lost = true;
@@ -90,7 +90,7 @@ NextBlock BlockReader::next(const Selection& selection, std::int64_t now_ms) {
   return {cached.block, cached.cursor, cached.position, cached.complete, false};
 }
 
-NextBlock BlockReader::build(const Selection& selection, std::int64_t now_ms) {
+NextBlock BlockMaker::build(const Selection& selection, std::int64_t now_ms) {
   NextBlock next;
   next.cursor = selection.cursor;
   next.lost = !collect(selection, now_ms, next);
@@ -101,7 +101,7 @@ NextBlock BlockReader::build(const Selection& selection, std::int64_t now_ms) {
 }
 
 // Merges the channels' chains in the order of their ids. False when the ring has overwritten the first events.
-bool BlockReader::collect(const Selection& selection, std::int64_t now_ms, NextBlock& next) {
+bool BlockMaker::collect(const Selection& selection, std::int64_t now_ms, NextBlock& next) {
   if (!load_heads()) {
     return false;
   }
@@ -125,7 +125,7 @@ bool BlockReader::collect(const Selection& selection, std::int64_t now_ms, NextB
   return true;
 }
 
-bool BlockReader::load_heads() {
+bool BlockMaker::load_heads() {
   for (std::size_t i = 0; i < head_count_; ++i) {
     if (!load(heads_[i])) {
       return false;
@@ -134,7 +134,7 @@ bool BlockReader::load_heads() {
   return true;
 }
 
-BlockReader::Head* BlockReader::oldest_head() {
+BlockMaker::Head* BlockMaker::oldest_head() {
   Head* oldest = nullptr;
   for (std::size_t i = 0; i < head_count_; ++i) {
     if (heads_[i].loaded && (oldest == nullptr || heads_[i].event.id < oldest->event.id)) {
@@ -146,7 +146,7 @@ BlockReader::Head* BlockReader::oldest_head() {
 
 // Loads the entry at the head's position. False when it has been overwritten. An event that came into the ring after
 // the worker last looked is left for the next round: see RingView::seen_id.
-bool BlockReader::load(Head& head) {
+bool BlockMaker::load(Head& head) {
   if (view_.ring.read(head.pos, head.event) != Ring::Read::kOk) {
     return false;
   }
@@ -156,7 +156,7 @@ bool BlockReader::load(Head& head) {
 
 // Moves on to the channel's next event, if there is one. False when that has been overwritten: what was read is sound,
 // and the next call finds the cursor below the floor, or continues.
-bool BlockReader::advance(Head& head) {
+bool BlockMaker::advance(Head& head) {
   std::uint64_t pos = 0;
   const Ring::Read read = view_.ring.next_in_channel(head.event.pos, head.channel->name, pos);
   if (read == Ring::Read::kLost) {

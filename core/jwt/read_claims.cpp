@@ -1,5 +1,5 @@
 // Reads a verified token's claims: each claim that pgevents uses must have its type; all others are ignored.
-#include "core/jwt/jwt_claims.hpp"
+#include "core/jwt/read_claims.hpp"
 
 #include <algorithm>
 #include <cmath>

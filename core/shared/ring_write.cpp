@@ -159,14 +159,14 @@ void Ring::write_entry(std::uint64_t pos, const EventView& event, std::int64_t e
 }
 
 // A writer killed before it published leaves at most one bucket and one `next` that point to or behind the head. They
-// harm no reader, but the bytes there will be written again; `mendings` shows it to readers that followed them.
+// harm no reader, but the bytes there will be written again; `repairs` shows it to readers that followed them.
 void Ring::recover() noexcept {
   if (header_->writing.load(std::memory_order_acquire) == 0) {
     return;
   }
   State state = load();
   unlink_unpublished(state);
-  ++state.mendings;
+  ++state.repairs;
   publish(state);
   if (!sound(state)) {
     empty(state.last_id, state.last_ts_us, state.epoch);
