@@ -10,13 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "postgres/conninfo.hpp"
+
 namespace pgevents::nginx {
 namespace {
-
-struct FreeConninfo {
-  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
-};
-using Conninfo = std::unique_ptr<PQconninfoOption, FreeConninfo>;
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
@@ -113,11 +110,8 @@ bool to_arrays(ngx_conf_t* cf, const Pairs& pairs, const char**& keywords, const
 }  // namespace
 
 bool parse_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, const char**& keywords, const char**& values) {
-  char* message = nullptr;
-  const Conninfo options(PQconninfoParse(std::string(view(conninfo)).c_str(), &message));
+  const auto options = postgres::parse_conninfo(std::string(view(conninfo)));
   if (options == nullptr) {
-    // libpq's message may quote the string, password included: it stays out of the log.
-    PQfreemem(message);
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "pgevents: the connection string of the database is not valid; give keyword=value pairs or a "
                        "postgresql:// URI");

@@ -41,13 +41,10 @@ Page::Page(const PGresult* rows) {
     event.data = append_json(event.json, view);
     events_.push_back(std::move(event));
   }
+  opening_cursor_ = page->opening_cursor({Cursor::Kind::kNow, 0, 0});
   cursor_ = page->cursor();
   more_ = page->more();
   valid_ = true;
-}
-
-std::uint64_t Page::opening_cursor() const noexcept {
-  return events_.empty() ? cursor_ : events_.front().id - 1;
 }
 
 BlockRef Page::block(Format format, const TypeFilter* filter) {

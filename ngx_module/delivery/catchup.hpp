@@ -32,8 +32,8 @@ class Page {
   std::size_t events() const noexcept { return events_.size(); }
   std::uint64_t cursor() const noexcept { return cursor_; }
   bool more() const noexcept { return more_; }
-  // The cursor to announce before the page's events.
-  std::uint64_t opening_cursor() const noexcept;
+  // The cursor to announce before the page's events, if the request's own cursor is not an id.
+  std::uint64_t opening_cursor() const noexcept { return opening_cursor_; }
 
   // The events that pass the filter (null: all) as one block; null when none passes.
   BlockRef block(Format format, const TypeFilter* filter);
@@ -46,6 +46,7 @@ class Page {
     JsonSpan data;
   };
   std::vector<Event> events_;
+  std::uint64_t opening_cursor_ = 0;
   std::uint64_t cursor_ = 0;
   bool more_ = false;
   bool valid_ = false;
