@@ -25,8 +25,8 @@ Delivery::Delivery(const Sources& sources, ngx_log_t* log)
       turns_([this] { scheduler_.slice(); }, log),
       catchup_(
           sources.pool, [this](bool page) { scheduler_.place_is_free(page); }, log),
-      scheduler_(turns_, channels_, catchup_, log),
-      follower_(view_, sources.root, sources.revocations, {channels_, turns_, users_, subscribers_}, log),
+      scheduler_(turns_, channels_, catchup_),
+      follower_(view_, sources.root, sources.revocations, {channels_, turns_, users_, subscribers_}),
       context_{view_,        block_maker_, catchup_,    channels_,       turns_,           releases_,
                subscribers_, users_,       heartbeats_, sources.service, sources.wait_ids, sources.connection_tracker,
                sources.self} {}

@@ -27,9 +27,9 @@ class RingFollower {
     SubscriberList& subscribers;
   };
 
-  RingFollower(RingView& view, const SharedRoot& root, const SharedRevocations& revocations, Followers followers,
-               ngx_log_t* log) noexcept
-      : view_(view), root_(root), revocations_(revocations), followers_(followers), log_(log) {}
+  RingFollower(RingView& view, const SharedRoot& root, const SharedRevocations& revocations,
+               Followers followers) noexcept
+      : view_(view), root_(root), revocations_(revocations), followers_(followers) {}
 
   // Begins at the ring's newest event. The ring and the revocations must be attached.
   void start() noexcept;
@@ -48,7 +48,6 @@ class RingFollower {
   const SharedRoot& root_;
   const SharedRevocations& revocations_;
   const Followers followers_;
-  ngx_log_t* log_;
   std::uint64_t pos_ = 0;  // how far the ring has been read; view_.seen_id is the newest id up to there
   std::uint64_t epoch_ = 0;
   std::uint64_t control_hash_ = 0;  // of kControlChannel

@@ -45,7 +45,7 @@ void TurnScheduler::slice() noexcept {
   if (more) {
     queues_.schedule();
   }
-  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: slice, turns of channels: %d, more: %d",
+  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0, "pgevents: slice, turns of channels: %d, more: %d",
                  kSliceBudget - (budget < 0 ? 0 : budget), static_cast<int>(more));
 }
 

@@ -12,8 +12,8 @@ namespace pgevents::nginx {
 
 class TurnScheduler {
  public:
-  TurnScheduler(TurnQueues& queues, Channels& channels, const Catchup& catchup, ngx_log_t* log) noexcept
-      : queues_(queues), channels_(channels), catchup_(catchup), log_(log) {}
+  TurnScheduler(TurnQueues& queues, Channels& channels, const Catchup& catchup) noexcept
+      : queues_(queues), channels_(channels), catchup_(catchup) {}
 
   void slice() noexcept;
 
@@ -32,7 +32,6 @@ class TurnScheduler {
   TurnQueues& queues_;
   Channels& channels_;
   const Catchup& catchup_;
-  ngx_log_t* log_;
   bool resuming_ = false;  // the log can be asked, as far as is known
 };
 
