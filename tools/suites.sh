@@ -88,9 +88,9 @@ show_failures() {
 # `code:`.
 failures_in_tap() {
   awk '/^ *not ok / && !/# (SKIP|TODO)/ { print; lines = 0 }
-    /^ *error:/ { lines = 8 }
-    /^ *(code|stack|name|expected):/ { lines = 0 }
-    lines > 0 { print; lines-- }' "$1"
+    /^ *error:/ { lines = 8; inside = 1 }
+    /^ *(code|stack|name|expected):/ { lines = 0; inside = 0 }
+    lines > 0 || (inside && /[Ee]rror/) { print; lines-- }' "$1"
 }
 
 print_total() {
