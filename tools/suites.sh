@@ -90,7 +90,7 @@ failures_in_tap() {
   awk '/^ *not ok / && !/# (SKIP|TODO)/ { print; lines = 0 }
     /^ *error:/ { lines = 8; inside = 1 }
     /^ *(code|stack|name|expected):/ { lines = 0; inside = 0 }
-    lines > 0 || (inside && /[Ee]rror/) { print; lines-- }' "$1"
+    lines > 0 || (inside && /[Ee]rror: | Error /) { print; lines-- }' "$1"
 }
 
 print_total() {
