@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/text/hex.hpp"
 #include "core/text/utf8.hpp"
 
 namespace pgevents {
@@ -11,19 +12,6 @@ namespace {
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-int hex_value(char c) {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
 }
 
 // Each skip_* consumes one token at `pos_` and returns whether it was well-formed.

@@ -3,24 +3,12 @@
 
 #include <algorithm>
 
+#include "core/text/hex.hpp"
 #include "core/text/utf8.hpp"
 
 namespace pgevents {
 
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
 
 std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
   std::string out;
@@ -33,8 +21,8 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
     if (text.size() - i < 3) {
       return std::nullopt;
     }
-    const int high = hex_digit(text[i + 1]);
-    const int low = hex_digit(text[i + 2]);
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
     if (high < 0 || low < 0) {
       return std::nullopt;
     }

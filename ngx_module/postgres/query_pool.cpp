@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/wire/reply.hpp"
 #include "core/wire/sql_fault.hpp"
 
 namespace pgevents::nginx {

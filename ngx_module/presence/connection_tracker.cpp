@@ -194,7 +194,7 @@ void ConnectionTracker::settle_all(bool written) noexcept {
   sent_.clear();
 }
 
-// Schedules what is next for a user of the batch, who may have come or left meanwhile.
+// Schedules what is next for a user of the batch; requests may have come or ended meanwhile.
 void ConnectionTracker::settle(TrackedUser& user, bool written) noexcept {
   user.sent_ = false;
   if (!written) {

@@ -7,6 +7,7 @@ import { kNotAllowed, readableBy } from '../lib/access_table.mjs';
 import { assertError, forEach, startBackends } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
 import { rawExchange, parseAnswers } from '../lib/http.mjs';
+import { kCalls } from './calls.mjs';
 
 const kApp = 'https://app.example';
 const kMany = 3000;
@@ -25,15 +26,6 @@ const many = await start({ user: 'user-1', realm: 'many' });
 
 const kForm = { 'Content-Type': 'application/x-www-form-urlencoded' };
 const kJson = { 'Content-Type': 'application/json' };
-const kCalls = [
-  ['POST', '/register'],
-  ['POST', '/users/me/presence'],
-  ['GET', '/users/me/presence'],
-  ['GET', '/users/11/presence'],
-  ['GET', '/realm/presence'],
-  ['POST', '/typing'],
-  ['PATCH', '/settings'],
-];
 const kAllow = {
   '/register': 'POST, OPTIONS',
   '/users/me/presence': 'GET, HEAD, POST, OPTIONS',

@@ -8,6 +8,7 @@ import { sharedCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
 import { assertSuccess } from '../lib/realm.mjs';
 import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
+import { kCalls } from './calls.mjs';
 
 const database = await (await sharedCluster()).createDatabase();
 await database.query("INSERT INTO pgevents.users (realm, user_id) VALUES ('main', '10'), ('main', '11'), ('dairy', '12')");
@@ -16,16 +17,6 @@ const key = secretKey();
 const start = (access) => startBackends({ database, subscribe: '', publish: '', access });
 const noUser = await start({});
 const tokens = await start({ keys: [{ text: key.text }], query: true, cookie: 'pgevents_token' });
-
-const kCalls = [
-  ['POST', '/register'],
-  ['POST', '/users/me/presence'],
-  ['GET', '/users/me/presence'],
-  ['GET', '/users/11/presence'],
-  ['GET', '/realm/presence'],
-  ['POST', '/typing'],
-  ['PATCH', '/settings'],
-];
 
 const send = (backend, method, path, options = {}) => backend.send(path, { method, ...options });
 
