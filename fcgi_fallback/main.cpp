@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "core/version.hpp"
 #include "fcgi_fallback/listen_socket.hpp"
 #include "fcgi_fallback/processes.hpp"
 #include "fcgi_fallback/server.hpp"
@@ -55,7 +56,7 @@ int run_fastcgi(const ProgramOptions& options, AccessFiles& files, const NamePat
     return work(options, files, names, fd);
   }
   const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
-  log_line("version " PGEVENTS_VERSION ", " + std::to_string(count) + " processes, " +
+  log_line("version " + std::string(kVersion) + ", " + std::to_string(count) + " processes, " +
            (options.listen.empty() ? std::string("inherited socket") : "listening on " + options.listen));
   ProcessManager manager(
       count, [&] { return work(options, files, names, fd); }, [&] { renew(options, files); });
@@ -90,7 +91,7 @@ int run(int argc, char** argv) {
     return fail(*problem);
   }
   if (options.help || options.version) {
-    std::fputs(options.help ? usage().c_str() : "pgevents-fcgi " PGEVENTS_VERSION "\n", stdout);
+    std::fputs(options.help ? usage().c_str() : ("pgevents-fcgi " + std::string(kVersion) + "\n").c_str(), stdout);
     return 0;
   }
   warn(options);
