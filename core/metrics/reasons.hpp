@@ -1,0 +1,67 @@
+// Why a subscriber ended, why the module declined a request, and what kind of request it was: the words of
+// `$pgevents_end_reason`, `$pgevents_served` and `$pgevents_transport`, which are also the values of labels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pgevents {
+
+// Why an event stream, long poll or poll ended.
+enum class Ending : std::uint8_t {
+  kAnswered,       // a poll got its answer
+  kTimeout,        // a long poll was answered with nothing: its time was up
+  kWaitIdBusy,     // answered at once: another request waits with this wait id
+  kClientLeft,     // the client closed its connection, or it broke
+  kClientTooSlow,  // the client took nothing for `send_timeout`
+  kExpired,        // its permission has expired
+  kRevoked,        // its permission was revoked
+  kDisconnected,   // the application disconnected the user
+  kRecheck,        // control events may have been missed: the client reconnects, and its access is checked again
+  kLeaving,        // the worker leaves: reload, or end of nginx
+  kDatabaseAway,   // rejected: the log could not be asked
+  kError,          // memory was refused, or nginx could not send
+  kCount,
+};
+
+inline constexpr const char* kEndingWords[] = {
+    "answered", "timeout",      "wait_id_busy", "client_left", "client_too_slow", "expired",
+    "revoked",  "disconnected", "recheck",      "leaving",     "database_away",   "error",
+};
+
+// Why the module declined a request in a location with `pgevents`.
+enum class Declined : std::uint8_t {
+  kOff,              // `pgevents` is off, or empty
+  kUnknownDatabase,  // it names a database that does not exist
+  kDatabaseAway,     // no listener follows the log, and the location has a content handler to serve the request
+  kSubrequest,       // the module serves no subrequests
+  kCount,
+};
+
+inline constexpr const char* kDeclinedWords[] = {"off", "unknown_database", "database_away", "subrequest"};
+
+// What a request that the module serves asks for.
+enum class Transport : std::uint8_t { kStream, kLongPoll, kPoll, kPublish, kCall, kPreflight, kCount };
+
+inline constexpr const char* kTransportWords[] = {"stream", "longpoll", "poll", "publish", "call", "preflight"};
+
+constexpr const char* word_of(Ending ending) noexcept {
+  return kEndingWords[static_cast<std::size_t>(ending)];
+}
+
+constexpr const char* word_of(Declined reason) noexcept {
+  return kDeclinedWords[static_cast<std::size_t>(reason)];
+}
+
+constexpr const char* word_of(Transport transport) noexcept {
+  return kTransportWords[static_cast<std::size_t>(transport)];
+}
+
+template <typename Enum, std::size_t size>
+constexpr bool has_all_words(const char* const (&)[size], Enum) noexcept {
+  return size == static_cast<std::size_t>(Enum::kCount);
+}
+static_assert(has_all_words(kEndingWords, Ending()) && has_all_words(kDeclinedWords, Declined()) &&
+              has_all_words(kTransportWords, Transport()));
+
+}  // namespace pgevents
