@@ -1,0 +1,222 @@
+// The one table that defines every metric. Everything else follows from it: where a value lies in a process's slot
+// (slots.hpp), how a process counts (metrics.hpp), and how Prometheus and JSON show it (core/status/).
+// docs/operations.md describes the metrics; a test compares that page with this table.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+
+#include "core/metrics/labels.hpp"
+#include "core/metrics/reasons.hpp"
+
+namespace pgevents {
+
+// In this order: what each process counts, then what it measures, then what is one value for all processes.
+enum class Metric : std::uint8_t {
+  // counters of a process
+  kListenerConnects,
+  kListenerTakeovers,
+  kEventsRead,
+  kSweepFoundEvents,
+  kRingOverruns,
+  kDeliveries,
+  kSentBytes,
+  kRequests,
+  kDeclined,
+  kAuthFailures,
+  kTokenCacheHits,
+  kResets,
+  kStreamEnds,
+  kCatchupQueries,
+  kPoolRejected,
+  kPruneRemoved,
+  // histograms of a process
+  kDeliveryLag,
+  kQueryDuration,
+  // gauges of a process
+  kSubscribers,
+  kChannels,
+  kPoolConnections,
+  kPoolQueue,
+  // values of the instance
+  kWorkers,
+  kListenerConnected,
+  kListenerLastRead,
+  kLogHead,
+  kRingHead,
+  kRingOldest,
+  kRingBytes,
+  kRevocations,
+  kPruneLastSuccess,
+  kCount,
+};
+inline constexpr std::size_t kMetricCount = static_cast<std::size_t>(Metric::kCount);
+inline constexpr Metric kFirstGauge = Metric::kSubscribers;
+inline constexpr Metric kFirstOfInstance = Metric::kWorkers;
+
+enum class MetricType : std::uint8_t { kCounter, kGauge, kHistogram };
+
+// In which unit a value is kept; it is shown in the base unit (seconds, bytes).
+enum class MetricUnit : std::uint8_t { kNone, kMilliseconds, kMicroseconds };
+
+struct MetricLabel {
+  const char* name = nullptr;
+  const char* const* words = nullptr;
+  std::size_t count = 1;
+};
+
+template <std::size_t size>
+constexpr MetricLabel metric_label(const char* name, const char* const (&words)[size]) noexcept {
+  return {name, words, size};
+}
+
+struct MetricInfo {
+  const char* name;  // without the prefix `pgevents_`
+  MetricType type;
+  MetricUnit unit;
+  bool sparse;  // only label values that have counted are shown: most never do
+  const char* help;
+  MetricLabel labels[2] = {};
+};
+
+inline constexpr MetricInfo kMetrics[] = {
+    {"listener_connects_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "How often a listener has connected to the database and caught up with the log."},
+    {"listener_takeovers_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "How often a worker has taken the listener's lease over from another one."},
+    {"events_read_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Events that the listener has read from the log into the ring."},
+    {"sweep_found_events_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Events that only the sweep has found, because no notification arrived."},
+    {"ring_overruns_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "How often the ring has overwritten events that a worker had not read yet."},
+    {"deliveries_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Events sent to subscribers, each subscriber counted."},
+    {"sent_bytes_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Bytes of frames and poll answers sent to subscribers, before TLS, chunks and compression."},
+    {"requests_total",
+     MetricType::kCounter,
+     MetricUnit::kNone,
+     true,
+     "Requests that the module has answered, by what they ask for and the status of the response.",
+     {metric_label("endpoint", kRequestKindWords), metric_label("status", kStatusWords)}},
+    {"declined_total",
+     MetricType::kCounter,
+     MetricUnit::kNone,
+     false,
+     "Requests that the module has left to another handler, such as the fallback.",
+     {metric_label("reason", kDeclinedWords)}},
+    {"auth_failures_total",
+     MetricType::kCounter,
+     MetricUnit::kNone,
+     false,
+     "Requests that were rejected because of their token, user, rights or origin.",
+     {metric_label("reason", kAuthFaultWords)}},
+    {"token_cache_hits_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Tokens whose signature was known from an earlier request."},
+    {"resets_total",
+     MetricType::kCounter,
+     MetricUnit::kNone,
+     false,
+     "Events pgevents.reset sent to subscribers, because the log no longer had what follows their cursor.",
+     {metric_label("reason", kResetReasonWords)}},
+    {"stream_ends_total",
+     MetricType::kCounter,
+     MetricUnit::kNone,
+     false,
+     "Event streams that have ended.",
+     {metric_label("reason", kEndingWords)}},
+    {"catchup_queries_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Pages that were asked of the log for subscribers behind the ring."},
+    {"pool_rejected_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Statements that were rejected because too many were waiting for a connection."},
+    {"prune_removed_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Rows that this nginx has pruned from the log."},
+    {"delivery_lag_seconds",
+     MetricType::kHistogram,
+     MetricUnit::kMicroseconds,
+     false,
+     "Time from an event's commit until it was in the ring, and until it was written to a subscriber's connection.",
+     {metric_label("to", kLagToWords)}},
+    {"query_duration_seconds",
+     MetricType::kHistogram,
+     MetricUnit::kMicroseconds,
+     true,
+     "Time from sending a statement to the database until its result was complete.",
+     {metric_label("statement", kStatementWords)}},
+    {"subscribers",
+     MetricType::kGauge,
+     MetricUnit::kNone,
+     false,
+     "Subscribers that wait now; released: event streams without their request.",
+     {metric_label("transport", kSubscriberKindWords)}},
+    {"channels", MetricType::kGauge, MetricUnit::kNone, false, "Channels with subscribers, each worker counted."},
+    {"pool_connections",
+     MetricType::kGauge,
+     MetricUnit::kNone,
+     false,
+     "Connections of the workers' pools to the database.",
+     {metric_label("state", kPoolStateWords)}},
+    {"pool_queue", MetricType::kGauge, MetricUnit::kNone, false, "Statements that wait for a connection of the pool."},
+    {"workers", MetricType::kGauge, MetricUnit::kNone, false,
+     "Worker processes that use the database, leaving ones included."},
+    {"listener_connected", MetricType::kGauge, MetricUnit::kNone, false, "1 while a listener follows the log."},
+    {"listener_last_read_timestamp_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
+     "When the listener last read the log to its end; 0: never."},
+    {"log_head_id", MetricType::kGauge, MetricUnit::kNone, false,
+     "The newest event id in the log that the listener knows of."},
+    {"ring_head_id", MetricType::kGauge, MetricUnit::kNone, false, "The newest event id in the ring."},
+    {"ring_oldest_id", MetricType::kGauge, MetricUnit::kNone, false, "The ring holds every event from this id on."},
+    {"ring_bytes",
+     MetricType::kGauge,
+     MetricUnit::kNone,
+     false,
+     "Memory of the ring for events.",
+     {metric_label("state", kRoomWords)}},
+    {"revocations",
+     MetricType::kGauge,
+     MetricUnit::kNone,
+     false,
+     "Users whose tokens are rejected, and how many the table can hold.",
+     {metric_label("state", kRoomWords)}},
+    {"prune_last_success_timestamp_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
+     "When this nginx last pruned the log; 0: never."},
+};
+static_assert(std::size(kMetrics) == kMetricCount);
+
+// Upper bounds of the buckets of every histogram, in microseconds. One more bucket has all greater values.
+inline constexpr std::uint64_t kBucketBounds[] = {250,       500,       1'000,      2'500,     5'000,   10'000,
+                                                  25'000,    50'000,    100'000,    250'000,   500'000, 1'000'000,
+                                                  2'500'000, 5'000'000, 10'000'000, 60'000'000};
+inline constexpr std::size_t kBucketCount = std::size(kBucketBounds) + 1;
+
+constexpr const MetricInfo& info_of(Metric metric) noexcept {
+  return kMetrics[static_cast<std::size_t>(metric)];
+}
+
+// Words of one series (one combination of label values). A histogram has its buckets, then the sum.
+constexpr std::size_t words_of_series(const MetricInfo& info) noexcept {
+  return info.type == MetricType::kHistogram ? kBucketCount + 1 : 1;
+}
+
+// The first word of a metric. Its series follow each other, those of the last label next to each other.
+constexpr std::size_t first_word(Metric metric) noexcept {
+  std::size_t words = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(metric); ++i) {
+    words += words_of_series(kMetrics[i]) * kMetrics[i].labels[0].count * kMetrics[i].labels[1].count;
+  }
+  return words;
+}
+
+// The first word of a series; `at`: its label values, 0 where there is no label.
+constexpr std::size_t word_of(Metric metric, std::size_t at0 = 0, std::size_t at1 = 0) noexcept {
+  const MetricInfo& info = info_of(metric);
+  return first_word(metric) + (at0 * info.labels[1].count + at1) * words_of_series(info);
+}
+
+inline constexpr std::size_t kMetricWords = first_word(Metric::kCount);
+inline constexpr std::size_t kFirstGaugeWord = first_word(kFirstGauge);
+inline constexpr std::size_t kSlotWords = first_word(kFirstOfInstance);
+
+}  // namespace pgevents
