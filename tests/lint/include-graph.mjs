@@ -9,9 +9,9 @@ import fs from 'node:fs';
 // From the bottom to the top. A folder uses the rows above it in this table and itself, not its neighbours in a row.
 // The longest name that fits a file counts: `ngx_module` means the files that no other row names.
 const kLayers = [
-  ['core/version', 'core/text'],
+  ['core/text', 'core/metrics', 'core/version'],
   ['core/jwt', 'core/wire'],
-  ['core/shared'],
+  ['core/shared', 'core/status'],
   ['core/request'],
   ['postgres'],
   ['ngx_module/nginx', 'fcgi_fallback'],

@@ -1,0 +1,160 @@
+// See json.hpp.
+#include "core/status/json.hpp"
+
+#include <cstddef>
+
+#include "core/status/number.hpp"
+#include "core/wire/event.hpp"
+
+namespace pgevents {
+namespace {
+
+// Appends members or elements with commas between them.
+class Commas {
+ public:
+  explicit Commas(std::string& out) : out_(out) {}
+  std::string& next() {
+    out_.append(first_ ? "" : ",");
+    first_ = false;
+    return out_;
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  append_json_escaped(out, text);
+  out += '"';
+}
+
+std::string& append_name(std::string& out, std::string_view name) {
+  append_string(out, name);
+  return out += ':';
+}
+
+void append_histogram(std::string& out, const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
+  out.append("{\"count\":").append(std::to_string(values.observations(word))).append(",\"sum\":");
+  append_metric(out, values.at(word + kBucketCount), info.unit);
+  out += ",\"buckets\":{";
+  Commas commas(out);
+  for (std::size_t i = 0; i < kBucketCount; ++i) {
+    std::string bound = "+Inf";
+    if (i < kBucketCount - 1) {
+      bound.clear();
+      append_metric(bound, kBucketBounds[i], info.unit);
+    }
+    append_name(commas.next(), bound) += std::to_string(values.at(word + i));
+  }
+  out += "}}";
+}
+
+void append_value(std::string& out, const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
+  if (info.type == MetricType::kHistogram) {
+    append_histogram(out, info, values, word);
+  } else {
+    append_metric(out, values.at(word), info.unit);
+  }
+}
+
+bool is_shown(const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
+  const bool histogram = info.type == MetricType::kHistogram;
+  return !info.sparse || (histogram ? values.observations(word) : values.at(word)) != 0;
+}
+
+void append_by_label(std::string& out, Metric metric, const MetricsSnapshot& values) {
+  const MetricInfo& info = info_of(metric);
+  out += '{';
+  Commas commas(out);
+  for (std::size_t at = 0; at < info.labels[0].count; ++at) {
+    const std::size_t word = word_of(metric, at);
+    if (is_shown(info, values, word)) {
+      append_value(append_name(commas.next(), info.labels[0].words[at]), info, values, word);
+    }
+  }
+  out += '}';
+}
+
+void append_by_labels(std::string& out, Metric metric, const MetricsSnapshot& values) {
+  const MetricInfo& info = info_of(metric);
+  out += '[';
+  Commas commas(out);
+  for (std::size_t at0 = 0; at0 < info.labels[0].count; ++at0) {
+    for (std::size_t at1 = 0; at1 < info.labels[1].count; ++at1) {
+      const std::size_t word = word_of(metric, at0, at1);
+      if (!is_shown(info, values, word)) {
+        continue;
+      }
+      append_string(append_name(commas.next() += '{', info.labels[0].name), info.labels[0].words[at0]);
+      append_string(append_name(out += ',', info.labels[1].name), info.labels[1].words[at1]);
+      append_value(out += ",\"value\":", info, values, word);
+      out += '}';
+    }
+  }
+  out += ']';
+}
+
+// The metrics before `end`.
+void append_metrics(std::string& out, const MetricsSnapshot& values, Metric end) {
+  out += "\"metrics\":{";
+  Commas commas(out);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(end); ++i) {
+    const auto metric = static_cast<Metric>(i);
+    append_name(commas.next(), kMetrics[i].name);
+    if (kMetrics[i].labels[1].name != nullptr) {
+      append_by_labels(out, metric, values);
+    } else if (kMetrics[i].labels[0].name != nullptr) {
+      append_by_label(out, metric, values);
+    } else {
+      append_value(out, kMetrics[i], values, word_of(metric));
+    }
+  }
+  out += '}';
+}
+
+void append_workers(std::string& out, const DatabaseStatus& database) {
+  out += ",\"workers\":[";
+  Commas commas(out);
+  for (const WorkerStatus& worker : database.workers) {
+    commas.next().append("{\"pid\":").append(std::to_string(worker.pid));
+    out.append(",\"listens\":").append(worker.listens ? "true," : "false,");
+    append_metrics(out, worker.metrics, kFirstOfInstance);
+    out += '}';
+  }
+  out += ']';
+}
+
+void append_database(std::string& out, const DatabaseStatus& database) {
+  append_string(out += "{\"name\":", database.name);
+  out.append(",\"ready\":").append(database.not_ready.empty() ? "true" : "false");
+  append_string(out += ",\"why\":", database.not_ready);
+  append_metrics(out += ',', database.metrics, Metric::kCount);
+  append_workers(out, database);
+  if (database.channel) {
+    append_string(out += ",\"channel\":{\"name\":", database.channel->name);
+    out.append(",\"subscribers\":").append(std::to_string(database.channel->subscribers));
+    out.append(",\"silent_workers\":").append(std::to_string(database.channel->silent_workers)).append("}");
+  }
+  out += '}';
+}
+
+}  // namespace
+
+std::string status_json(const StatusView& view) {
+  std::string out;
+  append_string(out += "{\"version\":", view.version);
+  append_string(out += ",\"nginx\":", view.server_version);
+  append_string(out += ",\"schema\":", view.schema);
+  out.append(",\"pid\":").append(std::to_string(view.pid)).append(",\"time\":");
+  append_metric(out, static_cast<std::uint64_t>(view.now_ms), MetricUnit::kMilliseconds);
+  out += ",\"databases\":[";
+  Commas commas(out);
+  for (const DatabaseStatus& database : view.databases) {
+    append_database(commas.next(), database);
+  }
+  return out += "]}\n";
+}
+
+}  // namespace pgevents

@@ -1,0 +1,46 @@
+// What the status of an nginx instance shows, as plain data: gathered by the module, rendered by prometheus.hpp,
+// json.hpp and page.hpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/metrics/snapshot.hpp"
+
+namespace pgevents {
+
+// What one worker process has counted, and its gauges.
+struct WorkerStatus {
+  std::uint32_t pid = 0;
+  bool listens = false;  // it owns the listener's lease
+  MetricsSnapshot metrics;
+};
+
+// The answer to `?channel=NAME`.
+struct ChannelStatus {
+  std::string name;
+  std::uint64_t subscribers = 0;
+  unsigned silent_workers = 0;  // that have not answered: the number is too small by what they have
+};
+
+struct DatabaseStatus {
+  std::string_view name;
+  MetricsSnapshot metrics;            // of all workers that ever were, and of the instance
+  std::vector<WorkerStatus> workers;  // those that live
+  std::string not_ready;              // why `pgevents_ready` would answer 503; empty: it would answer 200
+  std::optional<ChannelStatus> channel;
+};
+
+struct StatusView {
+  std::string_view version;         // of pgevents
+  std::string_view server_version;  // of nginx
+  std::string_view schema;          // the version of the schema that this version of pgevents belongs to
+  std::uint32_t pid = 0;            // of the process that answers
+  std::int64_t now_ms = 0;          // since the Unix epoch
+  std::vector<DatabaseStatus> databases;
+};
+
+}  // namespace pgevents
