@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/metrics/reasons.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/delivery/subscriber.hpp"
@@ -79,20 +80,31 @@ ngx_int_t start_subscription(ngx_http_request_t* r, const SubscriberContext& con
   return NGX_DONE;
 }
 
-// Finds the database named by `pgevents`. Null: this location does not serve it.
-DatabaseWorker* find_serving(ngx_http_request_t* r, const LocConf& conf) {
-  ngx_str_t name = ngx_null_string;
-  if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || name.len == 0 || view(name) == "off") {
-    return nullptr;
+// The database that serves a request, or why the module declines it.
+using Choice = std::variant<DatabaseWorker*, Declined>;
+
+// `name`: the value of `pgevents`.
+Choice choose_database(ngx_http_request_t* r, const ngx_str_t& name) {
+  if (name.len == 0 || view(name) == "off") {
+    return Declined::kOff;
   }
   auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
   const DatabaseConf* database = find_database(main, name);
   if (database == nullptr) {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "pgevents: database \"%s\" not found",
                   Printable(view(name)).c_str());
-    return nullptr;
+    return Declined::kUnknownDatabase;
+  }
+  if (!database->worker->service().serving() && has_content_handler(r)) {
+    return Declined::kDatabaseAway;
   }
   return database->worker;
+}
+
+// Every request that the module declines goes through here.
+ngx_int_t decline(ngx_http_request_t* r, Declined reason) noexcept {
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0, "pgevents: declined: %s", word_of(reason));
+  return NGX_DECLINED;
 }
 
 // Logs what the client does not get to know about a bad token.
@@ -163,15 +175,22 @@ void send_goaway([[maybe_unused]] ngx_http_request_t* r) noexcept {
 
 ngx_int_t handle(ngx_http_request_t* r) {
   const auto& conf = *static_cast<LocConf*>(ngx_http_get_module_loc_conf(r, ngx_http_pgevents_module));
-  if (conf.database == nullptr || r != r->main) {
+  if (conf.database == nullptr) {
     return NGX_DECLINED;
+  }
+  if (r != r->main) {
+    return decline(r, Declined::kSubrequest);
   }
   send_goaway(r);
-  DatabaseWorker* database = find_serving(r, conf);
-  if (database == nullptr || (!database->service().serving() && has_content_handler(r))) {
-    return NGX_DECLINED;
+  ngx_str_t name = ngx_null_string;
+  if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  const ngx_int_t rc = serve(r, *database, conf);
+  const Choice choice = choose_database(r, name);
+  if (const auto* reason = std::get_if<Declined>(&choice)) {
+    return decline(r, *reason);
+  }
+  const ngx_int_t rc = serve(r, *std::get<DatabaseWorker*>(choice), conf);
   if (rc == NGX_DONE) {
     return NGX_DONE;
   }

@@ -14,14 +14,14 @@ BlockBuilder::BlockBuilder(Format format) : format_(format), block_(std::make_sh
 
 void BlockBuilder::add(std::uint64_t id, std::string_view type, std::string_view json, std::string_view inner) {
   if (format_ == Format::kArray) {
-    if (events_ != 0) {
+    if (!empty()) {
       block_->bytes_ += ',';
     }
     block_->bytes_ += json;
   } else {
     append_sse(block_->bytes_, type, format_ == Format::kStream ? inner : json, id);
   }
-  ++events_;
+  ++block_->events_;
 }
 
 void BlockBuilder::add(const RingEvent& event) {

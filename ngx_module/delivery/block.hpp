@@ -18,6 +18,7 @@ class Block {
  public:
   std::string_view payload() const noexcept { return view(kChunkHeader, bytes_.size() - kChunkHeader - 2); }
   std::string_view chunk() const noexcept { return view(chunk_start_, bytes_.size() - chunk_start_); }
+  unsigned events() const noexcept { return events_; }
 
  private:
   friend class BlockBuilder;
@@ -27,6 +28,7 @@ class Block {
   }
   std::string bytes_;
   std::size_t chunk_start_ = 0;
+  unsigned events_ = 0;
 };
 
 using BlockRef = std::shared_ptr<const Block>;
@@ -39,15 +41,14 @@ class BlockBuilder {
   void add(const RingEvent& event);
   void add_raw(std::string_view text) { block_->bytes_ += text; }
 
-  bool empty() const noexcept { return events_ == 0; }
+  bool empty() const noexcept { return events() == 0; }
   std::size_t size() const noexcept { return block_->bytes_.size(); }
-  unsigned events() const noexcept { return events_; }
+  unsigned events() const noexcept { return block_->events_; }
   // Returns the finished block; an array without events is `[]`. Called once, at the end.
   BlockRef finish();
 
  private:
   Format format_;
-  unsigned events_ = 0;
   std::shared_ptr<Block> block_;
 };
 

@@ -42,8 +42,14 @@ Subscriber* Subscriber::make(ngx_http_request_t* r, const SubscriberContext& con
   if (cleanup == nullptr) {
     return nullptr;
   }
+  ngx_http_cleanup_t* request_end = ngx_http_cleanup_add(r, 0);
+  if (request_end == nullptr) {
+    return nullptr;
+  }
   auto* subscriber = new Subscriber(r, context, conf, wanted);
   subscriber->own(cleanup);
+  request_end->data = subscriber;
+  request_end->handler = &Subscriber::on_request_end;
   return subscriber;
 }
 
@@ -74,7 +80,7 @@ Subscriber::~Subscriber() {
   if (gone_ != nullptr) {
     *gone_ = true;
   }
-  leave();
+  leave(broken());
 }
 
 // Every change of the state goes through here.
@@ -217,7 +223,7 @@ bool Subscriber::serve(const NextBlock& next) {
     return true;
   }
   if (mode_ != Mode::kStream) {
-    answer(next.block, poll_kind_, !next.complete || log_goes_on_);
+    answer(answered(), next.block, poll_kind_, !next.complete || log_goes_on_);
     return false;
   }
   return deliver(next.block);
@@ -232,9 +238,9 @@ void Subscriber::nothing_more() {
     return ask_log({Cursor::Kind::kId, cursor_, 0});  // the ring may lack events that were committed before the request
   }
   if (mode_ == Mode::kStream) {
-    end_stream();
+    end_stream(answered());
   } else {
-    answer(nullptr, poll_kind_, false);
+    answer(answered(), nullptr, poll_kind_, false);
   }
 }
 
@@ -264,7 +270,7 @@ void Subscriber::take(Page& page) {
       return;
     }
   } else if (block != nullptr || (page.more() && ++empty_pages_ >= kMaxEmptyPages)) {
-    return answer(block, poll_kind_, page.more());
+    return answer(answered(), block, poll_kind_, page.more());
   }
   if (!page.more() && cursor_ < asked_floor_) {
     enter(State::kHeld);  // the log is behind the ring: it was restored, and the listener has not noticed that yet
@@ -296,7 +302,7 @@ void Subscriber::page_failed() noexcept {
     if (mode_ == Mode::kStream || served_) {
       hold();
     } else {
-      reject(database_away(poll_interval()));
+      reject(Ending::kDatabaseAway, database_away(poll_interval()));
     }
   });
 }

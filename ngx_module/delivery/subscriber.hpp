@@ -10,12 +10,12 @@
 #include <memory>
 #include <string>
 
+#include "core/metrics/reasons.hpp"
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/block_maker.hpp"
 #include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
-#include "ngx_module/delivery/ending.hpp"
 #include "ngx_module/delivery/registration.hpp"
 #include "ngx_module/delivery/release_queue.hpp"
 #include "ngx_module/delivery/stream_writer.hpp"
@@ -92,6 +92,7 @@ class Subscriber final : public PageWaiter,
   static void on_detached_read(ngx_event_t* rev);
   static void on_detached_write(ngx_event_t* wev);
   static void on_deadline(ngx_event_t* event);
+  static void on_request_end(void* data);
 
   // Runs `body`. If memory is refused the request ends, whatever is half done.
   template <typename Body>
@@ -138,20 +139,22 @@ class Subscriber final : public PageWaiter,
   void go_on_if_allowed();
 
   // --- the end (subscriber_end.cpp) ---
-  void answer(const BlockRef& array, PollKind kind, bool more);
-  void reject(const Error& error);
+  Ending answered() const noexcept;
+  Ending broken() const noexcept;
+  void answer(Ending ending, const BlockRef& array, PollKind kind, bool more);
+  void reject(Ending ending, const Error& error);
   bool settle_cursor() noexcept;
   void end_now(Ending ending);
   void end_stream_for(Ending ending, bool settled);
   std::string last_words(Ending ending, bool settled) const;
-  void end_stream();
+  void end_stream(Ending ending);
   void set_deadline() noexcept;
   bool expired() const noexcept;
   bool has_time_left() const noexcept;
   void time_is_up();
   ngx_msec_t linger() const noexcept;
-  void leave() noexcept;
-  void finish(ngx_int_t rc) noexcept;
+  void leave(Ending ending) noexcept;
+  void finish(Ending ending, ngx_int_t rc) noexcept;
   void give_up() noexcept;
 
   ngx_log_t* log() const noexcept { return c_->log; }
@@ -168,10 +171,12 @@ class Subscriber final : public PageWaiter,
   RingPosition position_;
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   ngx_msec_t sent_at_ = 0;
+  std::uint64_t events_sent_ = 0;
   PollKind poll_kind_ = PollKind::kWaited;
   Mode mode_;
   State state_ = State::kNew;
   Opening opening_ = Opening::kNone;
+  Ending ending_ = Ending::kCount;  // kCount: it has not ended
   Format format_;
   bool cursor_void_ = false;      // the log was restored to an earlier state
   bool served_ = false;           // it got something: the request waits, it is not a new one

@@ -17,7 +17,7 @@ void Subscriber::own(ngx_pool_cleanup_t* cleanup) noexcept {
 // Only a stream whose header is out, and whose request no other module uses; else nothing happens. Called by
 // ReleaseQueue.
 void Subscriber::release_request() noexcept {
-  if (r_ == nullptr || !writer_.direct() || writer_.blocked() || !can_detach(r_, owner_)) {
+  if (r_ == nullptr || !writer_.direct() || writer_.blocked() || !can_detach(r_, owner_, &Subscriber::on_request_end)) {
     return;
   }
   ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(c_->pool, 0);
@@ -25,6 +25,7 @@ void Subscriber::release_request() noexcept {
     return;
   }
   owner_->handler = nullptr;
+  r_->cleanup->handler = nullptr;
   own(cleanup);
   writer_.leave_request();
   detach(std::exchange(r_, nullptr));
@@ -39,7 +40,8 @@ void Subscriber::release_request() noexcept {
 void Subscriber::on_detached_read(ngx_event_t* rev) {
   auto* c = static_cast<ngx_connection_t*>(rev->data);
   if (rev->pending_eof || rev->error || c->error || c->close) {
-    static_cast<Subscriber*>(c->data)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    auto* self = static_cast<Subscriber*>(c->data);
+    self->finish(self->broken(), NGX_HTTP_CLIENT_CLOSED_REQUEST);
   }
 }
 

@@ -36,12 +36,14 @@ ngx_msec_t Subscriber::linger() const noexcept {
   return kLinger + (waits ? 0 : static_cast<ngx_msec_t>(conf_.poll_interval) * 1000);
 }
 
-// Once. The request may outlive its answer (nginx discards a body, lingers, or waits for a slow client): no part of the
-// worker may refer to it any longer.
-void Subscriber::leave() noexcept {
+// Once; every end comes here, with its reason. The request may outlive its answer (nginx discards a body, lingers, or
+// waits for a slow client): no part of the worker may refer to it any longer.
+void Subscriber::leave(Ending ending) noexcept {
   if (state_ == State::kEnded) {
     return;
   }
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: subscriber ends: %s", word_of(ending));
+  ending_ = ending;
   enter(State::kEnded);
   stop_timer(deadline_);
   context_.releases.remove(*this);
@@ -53,11 +55,11 @@ void Subscriber::leave() noexcept {
 }
 
 // While start() runs nginx itself continues with the request afterwards.
-void Subscriber::finish(ngx_int_t rc) noexcept {
+void Subscriber::finish(Ending ending, ngx_int_t rc) noexcept {
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: request finished: %i", rc);
   ngx_connection_t* c = c_;
   const bool from_event = gone_ == nullptr;
-  leave();
+  leave(ending);
   if (r_ == nullptr) {
     return ngx_http_close_connection(c);
   }
@@ -67,28 +69,50 @@ void Subscriber::finish(ngx_int_t rc) noexcept {
   }
 }
 
-void Subscriber::give_up() noexcept {
-  finish(r_ == nullptr || r_->header_sent ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR);
+// nginx ends the request: the client has left, or the worker may stay no longer. Called before nginx logs the request.
+void Subscriber::on_request_end(void* data) {
+  auto* self = static_cast<Subscriber*>(data);
+  self->leave(self->broken());
 }
 
-void Subscriber::answer(const BlockRef& array, PollKind kind, bool more) {
+// Why a connection is over, or takes nothing more.
+Ending Subscriber::broken() const noexcept {
+  if (c_->close) {
+    return Ending::kLeaving;
+  }
+  if (c_->timedout) {
+    return Ending::kClientTooSlow;
+  }
+  return c_->error || c_->read->pending_eof || c_->read->error ? Ending::kClientLeft : Ending::kError;
+}
+
+void Subscriber::give_up() noexcept {
+  finish(Ending::kError, r_ == nullptr || r_->header_sent ? NGX_ERROR : NGX_HTTP_INTERNAL_SERVER_ERROR);
+}
+
+Ending Subscriber::answered() const noexcept {
+  return poll_kind_ == PollKind::kWaitIdBusy ? Ending::kWaitIdBusy : Ending::kAnswered;
+}
+
+void Subscriber::answer(Ending ending, const BlockRef& array, PollKind kind, bool more) {
+  events_sent_ += array == nullptr ? 0 : array->events();
   const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()),
                                  cursor_void_ ? kFarAhead : cursor_, kind, more ? 0 : poll_interval());
-  leave();  // before the client gets the answer: it may send the next request, with the same wait id, at once
-  finish(send_reply(r_, reply));
+  leave(ending);  // before the client gets the answer: it may send the next request, with the same wait id, at once
+  finish(ending, send_reply(r_, reply));
 }
 
-void Subscriber::reject(const Error& error) {
-  leave();
-  finish(send_reply(r_, error_reply(error)));
+void Subscriber::reject(Ending ending, const Error& error) {
+  leave(ending);
+  finish(ending, send_reply(r_, error_reply(error)));
 }
 
-void Subscriber::end_stream() {
+void Subscriber::end_stream(Ending ending) {
   if (r_ == nullptr) {
     writer_.end();
-    return finish(NGX_OK);
+    return finish(ending, NGX_OK);
   }
-  finish(ngx_http_send_special(r_, NGX_HTTP_LAST));
+  finish(ending, ngx_http_send_special(r_, NGX_HTTP_LAST));
 }
 
 // --- before its time ---
@@ -96,7 +120,6 @@ void Subscriber::end_stream() {
 // Without memory for the last words it ends without them.
 void Subscriber::end(Ending ending) noexcept {
   if (state_ != State::kEnded) {
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: subscriber ends: %s", name_of(ending));
     attempt([this, ending] { end_now(ending); });
   }
 }
@@ -107,9 +130,9 @@ void Subscriber::end_now(Ending ending) {
     return end_stream_for(ending, settled);
   }
   if (!settled) {
-    return reject(database_away(1));
+    return reject(ending, database_away(1));
   }
-  answer(nullptr, is_over(ending) ? PollKind::kExpired : PollKind::kClosing, false);
+  answer(ending, nullptr, is_over(ending) ? PollKind::kExpired : PollKind::kClosing, false);
 }
 
 // Makes cursor_ the one to reconnect with. False when it does not stand for the start yet: a time stays with the
@@ -126,7 +149,7 @@ bool Subscriber::settle_cursor() noexcept {
 // What the client does not take at once is cut off, and sent again when it reconnects: its cursor is before it.
 void Subscriber::end_stream_for(Ending ending, bool settled) {
   if (writer_.blocked()) {
-    return finish(NGX_ERROR);
+    return finish(ending, NGX_ERROR);
   }
   if (!settled) {
     fix_start();
@@ -136,9 +159,9 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
     return;
   }
   if (writer_.send(last) == StreamWriter::Sent::kAll) {
-    end_stream();
+    end_stream(ending);
   } else {
-    finish(NGX_ERROR);
+    finish(ending, NGX_ERROR);
   }
 }
 
@@ -202,9 +225,9 @@ void Subscriber::on_deadline(ngx_event_t* event) {
 // The log may not have answered yet where to begin.
 void Subscriber::time_is_up() {
   if (!settle_cursor()) {
-    return reject(database_away(poll_interval()));
+    return reject(Ending::kDatabaseAway, database_away(poll_interval()));
   }
-  answer(nullptr, PollKind::kWaited, false);
+  answer(Ending::kTimeout, nullptr, PollKind::kWaited, false);
 }
 
 }  // namespace pgevents::nginx

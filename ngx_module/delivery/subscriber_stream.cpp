@@ -26,7 +26,7 @@ bool Subscriber::send_header() {
   if (send_stream_header(r_) == NGX_OK) {
     return true;
   }
-  finish(NGX_ERROR);
+  finish(broken(), NGX_ERROR);
   return false;
 }
 
@@ -50,6 +50,7 @@ bool Subscriber::deliver(const BlockRef& block) {
   ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: block sent, bytes: %uz, cursor: %uL", block->payload().size(),
                  cursor_);
   sent_at_ = ngx_current_msec;
+  events_sent_ += block->events();
   served_ = true;
   return after_send(writer_.send(block));
 }
@@ -62,7 +63,7 @@ bool Subscriber::after_send(StreamWriter::Sent sent) {
     return true;
   }
   if (sent == StreamWriter::Sent::kFailed) {
-    finish(NGX_ERROR);
+    finish(broken(), NGX_ERROR);
     return false;
   }
   ngx_log_debug0(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: blocked, the client must read first");
@@ -109,7 +110,7 @@ void Subscriber::advance() noexcept {
 // A reset HTTP/2 stream may linger in nginx with frames still queued, so it is finished at once.
 void Subscriber::on_read(ngx_http_request_t* r) {
   if (r->stream != nullptr && r->connection->error) {
-    return subscriber_of(r)->finish(NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    return subscriber_of(r)->finish(Ending::kClientLeft, NGX_HTTP_CLIENT_CLOSED_REQUEST);
   }
   watch_client(r);
 }
@@ -121,7 +122,7 @@ void Subscriber::on_write(ngx_http_request_t* r) {
 void Subscriber::write_on() {
   if (c_->write->timedout) {
     c_->timedout = 1;
-    return finish(NGX_HTTP_REQUEST_TIME_OUT);
+    return finish(Ending::kClientTooSlow, NGX_HTTP_REQUEST_TIME_OUT);
   }
   if (state_ == State::kEnded || !writer_.blocked()) {
     return;

@@ -53,7 +53,7 @@ void SubscribersByUser::obey(const Control& control) noexcept {
   }
   visit(user, [this, &control](const SubscriberIdentity& identity) {
     if (control.kind == Control::Kind::kDisconnect) {
-      end(identity, Ending::kSentAway);
+      end(identity, Ending::kDisconnected);
     } else if (identity.session.by_token ? identity.since_us < control.before_us : control.before_us > 0) {
       end(identity, Ending::kRevoked);
     }
@@ -69,7 +69,7 @@ void SubscribersByUser::obey(const SharedRevocations& revocations) noexcept {
 }
 
 void SubscribersByUser::send_away() noexcept {
-  visit_all([this](const SubscriberIdentity& identity) { end(identity, Ending::kSentAway); });
+  visit_all([this](const SubscriberIdentity& identity) { end(identity, Ending::kRecheck); });
 }
 
 }  // namespace pgevents::nginx

@@ -7,9 +7,9 @@
 #include <map>
 #include <string>
 
+#include "core/metrics/reasons.hpp"
 #include "core/request/access.hpp"
 #include "core/wire/control.hpp"
-#include "ngx_module/delivery/ending.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
 
 namespace pgevents::nginx {

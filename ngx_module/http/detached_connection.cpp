@@ -30,11 +30,12 @@ void free_buffers(ngx_pool_t* pool, ngx_chain_t*& chain) noexcept {
 
 }  // namespace
 
-bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own) noexcept {
+bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own, ngx_http_cleanup_pt on_end) noexcept {
   const bool nothing_read_ahead = r->header_in->pos == r->header_in->last && !r->discard_body;
   return reports_closed_connections() && nothing_read_ahead && r == r->main && r->count == 1 && r->blocked == 0 &&
-         r->posted_requests == nullptr && r->cleanup == nullptr && r->pool->cleanup == own && own->next == nullptr &&
-         !r->connection->buffered && !r->connection->read->pending_eof && !r->connection->error;
+         r->posted_requests == nullptr && r->cleanup != nullptr && r->cleanup->handler == on_end &&
+         r->cleanup->next == nullptr && r->pool->cleanup == own && own->next == nullptr && !r->connection->buffered &&
+         !r->connection->read->pending_eof && !r->connection->error;
 }
 
 void detach(ngx_http_request_t* r) noexcept {

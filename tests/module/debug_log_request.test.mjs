@@ -42,6 +42,7 @@ test('the debug log tells the story of a stream', { skip }, async () => {
     'request released',
     'block sent, bytes: N, cursor: N',
     'request finished: 499',
+    'subscriber ends: client_left',
     'subscriber: ended, was live',
   ]);
   assert.match(fs.readFileSync(log, 'utf8'), /[0-9]: pgevents: ring read, from id [0-9]+ to [0-9]+\n/);
