@@ -54,9 +54,9 @@ void mask_in(const ngx_str_t& text) noexcept {
     u_char* const stop = std::find_if(at, end, [](u_char c) { return c == '&' || c == '?' || c == ' '; });
     u_char* const equals = std::find(at, stop, '=');
     if (equals != stop && names_token(at, equals)) {
-      u_char* const value_end = std::find_if(equals, end, [](u_char c) { return c == '&' || c == ' '; });
-      std::fill(equals + 1, value_end, 'x');
-      at = value_end;
+      for (at = equals + 1; at < end && *at != '&' && *at != ' '; ++at) {
+        *at = 'x';
+      }
     } else {
       at = stop;
     }
