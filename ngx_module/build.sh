@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the module as OUT_DIR/ngx_http_pgevents_module.so, against Debian's nginx-dev or an nginx source.
+# Builds the module as OUT_DIR/ngx_http_pgevents_module.so, against Debian's nginx-dev or an nginx source: a release, or
+# a checkout of its repository, which has configure in auto/.
 #   ngx_module/build.sh OUT_DIR [--nginx-source DIR] [--static] [--asan] [-- CONFIGURE_OPTION…]
 # With --nginx-source also links OUT_DIR/nginx, a server with the same options that can load the module; with --static
 # the server contains the module, and no .so is built. The words after -- are options of nginx's configure, instead of
@@ -69,7 +70,7 @@ fi
 configure_key() {
   cd -- "$root"
   echo "$tree $add $sanitize $cc_opt $ld_opt ${flags[*]}"
-  find "$tree" -type f -printf '%P %s %T@\n' | sort | sha256sum
+  find "$tree" \( -name .git -o -name .hg \) -prune -o -type f -printf '%P %s %T@\n' | sort | sha256sum
   sh -c "$cc --version" | head -n 1
   cat config config.make ngx_module/exports.map
   find core postgres ngx_module -name '*.[ch]pp' | sort
@@ -78,12 +79,14 @@ configure_key() {
 # configure writes into its working directory, so it gets a copy of the source. nginx's lists of files are separated by
 # spaces, so the module is added by a link whose path has none.
 configure() {
+  local script=./configure
   rm -rf -- "$work"
   mkdir -p -- "$work"
-  cp -r -- "$tree/." "$work/"
+  tar -C "$tree" --exclude-vcs -cf - . | tar -C "$work" --no-same-owner -xf -
   cd -- "$work"
   ln -s -- "$root" pgevents
-  ./configure --builddir=objs "${flags[@]}" "$add=pgevents" --with-cc="$cc" --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" \
+  [ -x configure ] || script=auto/configure
+  "$script" --builddir=objs "${flags[@]}" "$add=pgevents" --with-cc="$cc" --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" \
     >"$out/configure.log" 2>&1 || {
     echo "ngx_module/build.sh: configure failed; the end of $out/configure.log:" >&2
     tail -n 6 -- "$out/configure.log" >&2

@@ -13,7 +13,7 @@ import { startNginx } from '../lib/nginx.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { eventObject, pollBody, streamFrame } from '../lib/wire.mjs';
-import { compile, moduleSources, nginxSource, usualBuild } from './compile.mjs';
+import { compile, moduleSources, nginxCheckout, nginxSource, usualBuild } from './compile.mjs';
 
 const kDebianNginx = '/usr/sbin/nginx';
 
@@ -34,8 +34,8 @@ const kBuilds = {
   'dynamic, for the nginx of Debian, by gcc': usualBuild,
   'dynamic, for the nginx of Debian, by clang': () => compile({ name: 'debian-clang', compiler: 'clang',
     level: '-O0' }),
-  'dynamic, for an nginx from source, by gcc': async () =>
-    compile({ name: 'source dynamic', level: '-O0', source: await nginxSource(), root: spacedRoot() }),
+  'dynamic, for an nginx from a checkout, by gcc': async () =>
+    compile({ name: 'source dynamic', level: '-O0', source: await nginxCheckout(), root: spacedRoot() }),
   'static, in an nginx from source, by clang': async () =>
     compile({ name: 'source-static', compiler: 'clang', source: await nginxSource(), isStatic: true, options: kBare }),
 };

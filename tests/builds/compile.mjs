@@ -19,6 +19,19 @@ export async function nginxSource(suite) {
   return stdout.trim();
 }
 
+// The same source as a checkout of nginx's repository has it: configure is in auto/, beside the history.
+export async function nginxCheckout() {
+  const source = await nginxSource();
+  const checkout = path.join(kBuilds, 'checkout');
+  if (fs.existsSync(checkout)) return checkout;
+  fs.cpSync(source, `${checkout}.new`, { recursive: true });
+  fs.renameSync(path.join(`${checkout}.new`, 'configure'), path.join(`${checkout}.new`, 'auto', 'configure'));
+  fs.mkdirSync(path.join(`${checkout}.new`, '.git'));
+  fs.writeFileSync(path.join(`${checkout}.new`, '.git', 'HEAD'), 'ref: refs/heads/master\n');
+  fs.renameSync(`${checkout}.new`, checkout);
+  return checkout;
+}
+
 // Names of the files below a folder of the repository, as `core/text/url.cpp`.
 export function filesBelow(folder) {
   const names = fs.readdirSync(path.join(kRoot, folder), { recursive: true }).map((name) => path.join(folder, name));
