@@ -34,13 +34,13 @@ function sanitizerEnvironment(dir) {
 }
 
 export class Nginx {
-  constructor({ workers, loadModule, modules, main, events, binary, env }) {
+  constructor({ workers, master, loadModule, modules, main, events, binary, env }) {
     this.dir = tempDir('ngx');
     this.conf = path.join(this.dir, 'nginx.conf');
     this.errorLog = path.join(this.dir, 'error.log');
     this.pidFile = path.join(this.dir, 'nginx.pid');
     this.binary_ = binary ?? kBinary;
-    this.options_ = { workers, loadModule, modules, main, events };
+    this.options_ = { workers, master, loadModule, modules, main, events };
     this.free_ports_ = [];
     this.ports = [];
     this.env_ = { ...process.env, ...sanitizerEnvironment(this.dir), ...env };
@@ -71,12 +71,13 @@ export class Nginx {
   }
 
   text_(http) {
-    const { workers, loadModule, modules, main, events } = this.options_;
+    const { workers, master, loadModule, modules, main, events } = this.options_;
     const loaded = [...(loadModule && kModule ? [kModule] : []), ...modules];
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     return `${loaded.map((file) => `load_module ${file};\n`).join('')}
 ${process.getuid() === 0 ? 'user root;' : ''}
 worker_processes ${workers};
+${master ? '' : 'master_process off;'}
 worker_rlimit_nofile 20000;
 pid ${this.pidFile};
 error_log ${this.errorLog} info;
@@ -120,7 +121,7 @@ ${http}
   }
 
   async waitWorkers() {
-    const count = this.options_.workers;
+    const count = this.options_.master ? this.options_.workers : 0;
     return waitFor(() => this.workers().length >= count && this.workers(), { what: `${count} nginx workers` });
   }
 
@@ -217,11 +218,12 @@ ${http}
   }
 }
 
-// Starts nginx. It is stopped after the test file unless the test stops it itself.
+// Starts nginx. It is stopped after the test file unless the test stops it itself. master: false makes it one process.
 export async function startNginx({
-  http, workers = 2, loadModule = true, modules = [], main = '', events = '', binary, env = {}, allow = [],
+  http, workers = 2, master = true, loadModule = true, modules = [], main = '', events = '', binary, env = {},
+  allow = [],
 }) {
-  const nginx = new Nginx({ workers, loadModule, modules, main, events, binary, env });
+  const nginx = new Nginx({ workers, master, loadModule, modules, main, events, binary, env });
   await nginx.configure(http);
   await nginx.start();
   atEnd(() => nginx.stopIfRunning_(allow));
