@@ -1,0 +1,51 @@
+# What `cmake --install` installs: the fallback, its units, the schema with its command, man pages, documentation,
+# examples, and the nginx module, if PGEVENTS_MODULE names the file that ngx_module/build.sh has built. Included by
+# CMakeLists.txt.
+#   cmake --install build/release [--prefix DIR] [--component module|fallback|schema|doc]
+# DESTDIR is respected. pgevents-schema finds its files from its own place; the units name the prefix, so they are
+# written when it is known.
+include(GNUInstallDirs)
+
+set(PGEVENTS_MODULE "" CACHE FILEPATH "ngx_http_pgevents_module.so, to install it too")
+set(PGEVENTS_NGINX_MODULES_DIR "${CMAKE_INSTALL_LIBDIR}/nginx/modules" CACHE STRING "where nginx looks for modules")
+
+if(PGEVENTS_MODULE)
+  install(FILES ${PGEVENTS_MODULE} DESTINATION ${PGEVENTS_NGINX_MODULES_DIR} COMPONENT module)
+endif()
+
+set(PGEVENTS_FCGI "" CACHE FILEPATH "pgevents-fcgi, to install this file instead of the one built here")
+if(PGEVENTS_FCGI)
+  install(PROGRAMS ${PGEVENTS_FCGI} DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT fallback)
+else()
+  install(TARGETS pgevents-fcgi RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT fallback)
+endif()
+install(FILES packaging/pgevents-fcgi.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT fallback)
+install(FILES packaging/pgevents-fcgi.sysusers DESTINATION lib/sysusers.d RENAME pgevents-fcgi.conf COMPONENT fallback)
+set(write_units [[
+  set(place "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/systemd/system")
+  foreach(unit pgevents-fcgi.service pgevents-fcgi.socket)
+    file(READ "@PROJECT_SOURCE_DIR@/conf/systemd/${unit}" text)
+    string(REPLACE "/usr/local/bin/pgevents-fcgi" "${CMAKE_INSTALL_PREFIX}/@CMAKE_INSTALL_BINDIR@/pgevents-fcgi"
+      text "${text}")
+    message(STATUS "Installing: ${place}/${unit}")
+    file(WRITE "${place}/${unit}" "${text}")
+  endforeach()
+]])
+string(CONFIGURE "${write_units}" write_units @ONLY)
+install(CODE "${write_units}" COMPONENT fallback)
+
+set(schema_dir ${CMAKE_INSTALL_DATADIR}/pgevents/sql)
+install(DIRECTORY sql/ DESTINATION ${schema_dir} COMPONENT schema)
+install(PROGRAMS packaging/pgevents-schema DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT schema)
+install(FILES packaging/pgevents-schema.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT schema)
+
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT doc)
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
+install(DIRECTORY conf/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT doc)
+install(CODE "
+  execute_process(COMMAND sh \"${PROJECT_SOURCE_DIR}/packaging/split-examples.sh\" \"${PROJECT_SOURCE_DIR}/conf\"
+      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}/examples\"
+    RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR \"packaging/split-examples.sh failed\")
+  endif()" COMPONENT doc)

@@ -1,0 +1,177 @@
+// `cmake --install` installs everything below any prefix, and what it installs works from there: the command
+// pgevents-schema, the units, and the examples divided for an nginx.conf that exists already.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { before, describe, test } from 'node:test';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { kModule } from '../lib/conf_examples.mjs';
+import { run } from '../lib/processes.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
+import { selfSignedCertificate } from '../lib/tls.mjs';
+import { filesBelow } from './compile.mjs';
+
+const kNginx = '/usr/sbin/nginx';
+const kBuild = path.join(kRoot, 'build', 'release');
+const kExamples = fs.readdirSync(path.join(kRoot, 'conf')).filter((name) => name.endsWith('.conf'));
+
+// Installs below DESTDIR with the prefix, and gives the folder where the prefix is.
+async function install(prefix) {
+  const destination = tempDir('install');
+  await run('cmake', ['--install', kBuild, '--prefix', prefix], { env: { ...process.env, DESTDIR: destination } });
+  return path.join(destination, prefix);
+}
+
+let installed;
+before(async () => {
+  installed = await install('/opt/pgevents');
+});
+
+const at = (...names) => path.join(installed, ...names);
+const read = (...names) => fs.readFileSync(at(...names), 'utf8');
+
+describe('cmake --install', () => {
+  test('installs fallback, schema, pages and examples below the prefix', async () => {
+    const { stdout } = await run(at('bin', 'pgevents-fcgi'), ['--version']);
+    assert.match(stdout, /[0-9]+\.[0-9]+\.[0-9]+/);
+    for (const name of filesBelow('sql')) assert.ok(fs.existsSync(at('share/pgevents', name)), name);
+    for (const name of filesBelow('docs')) assert.ok(fs.existsSync(at('share/doc/pgevents', name)), name);
+    for (const name of kExamples) assert.ok(fs.existsSync(at('share/doc/pgevents/examples', name)), name);
+  });
+
+  test('names the prefix in the units', () => {
+    assert.match(read('lib/systemd/system/pgevents-fcgi.service'), /^ExecStart=\/opt\/pgevents\/bin\/pgevents-fcgi /m);
+    assert.match(read('lib/systemd/system/pgevents-fcgi.socket'), /^ListenStream=/m);
+    assert.match(read('lib/sysusers.d/pgevents-fcgi.conf'), /^u pgevents /);
+  });
+
+  test('installs the module that PGEVENTS_MODULE names', async () => {
+    const dir = tempDir('install');
+    await run('cmake', ['-S', kRoot, '-B', `${dir}/build`, '-DPGEVENTS_TESTS=OFF', `-DPGEVENTS_MODULE=${kModule}`,
+      '-DPGEVENTS_NGINX_MODULES_DIR=lib/nginx/modules']);
+    await run('cmake', ['--install', `${dir}/build`, '--prefix', `${dir}/usr`, '--component', 'module']);
+    const file = path.join(dir, 'usr/lib/nginx/modules/ngx_http_pgevents_module.so');
+    assert.deepEqual(fs.readFileSync(file), fs.readFileSync(kModule));
+    assert.deepEqual(fs.readdirSync(`${dir}/usr`), ['lib']);
+  });
+
+  test('installs a page of the manual with every option of the fallback', async () => {
+    const page = read('share/man/man1/pgevents-fcgi.1').replaceAll('\\-', '-');
+    const { stdout } = await run(at('bin', 'pgevents-fcgi'), ['--help']);
+    const options = stdout.match(/^ {2}--[a-z-]+|\[PGEVENTS_[A-Z_]+\]/gm).map((word) => word.trim());
+    assert.ok(options.length > 30, `${options}`);
+    for (const option of options) assert.ok(page.includes(option), option);
+  });
+});
+
+describe('pgevents-schema', () => {
+  let cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+
+  const latest = () => Number(/^\\set latest ([0-9]+)$/m.exec(read('share/pgevents/sql/install.sql'))[1]);
+
+  // Runs the installed command on a database: { status, stdout, stderr }.
+  function schema(database, ...args) {
+    const address = ['-d', database.name, '-h', cluster.dir, '-p', String(cluster.port), '-U', 'postgres'];
+    return run(at('bin', 'pgevents-schema'), [...args, ...address], { expect: null });
+  }
+
+  test('installs, checks, and reports the status', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    const missing = await schema(database, 'check');
+    assert.equal(missing.status, 3, missing.stderr);
+    assert.match(missing.stdout, /has no schema pgevents; run pgevents-schema install/);
+    const upgraded = await schema(database, 'upgrade');
+    assert.deepEqual([upgraded.status, upgraded.stderr.includes('pgevents-schema install')], [1, true]);
+
+    const first = await schema(database, 'install');
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, new RegExp(`schema version ${latest()} is installed`));
+    assert.equal((await schema(database, 'check')).status, 0);
+    const { stdout } = await schema(database, 'status');
+    assert.equal(JSON.parse(stdout).version, latest());
+
+    const second = await schema(database, 'install');
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /already; nothing was changed/);
+  });
+
+  test('upgrades an older schema, and does not touch a newer one', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    await database.psql(['-v', `to=${latest() - 1}`, '-f', at('share/pgevents/sql/install.sql')]);
+    const older = await schema(database, 'check');
+    assert.equal(older.status, 3);
+    assert.match(older.stdout, /is older than [0-9]+; run pgevents-schema upgrade/);
+    const upgraded = await schema(database, 'upgrade');
+    assert.equal(upgraded.status, 0, upgraded.stderr);
+    assert.equal((await schema(database, 'check')).status, 0);
+
+    await database.query(`INSERT INTO pgevents.migrations (version, name) VALUES (${latest() + 1}, 'next')`);
+    const newer = await schema(database, 'check');
+    assert.equal(newer.status, 4);
+    assert.match(newer.stdout, /is newer than/);
+    assert.notEqual((await schema(database, 'upgrade')).status, 0);
+  });
+
+  test('gives the schema to the role of --owner', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    await database.query('CREATE ROLE keeper');
+    const made = await schema(database, 'install', '--owner', 'keeper');
+    assert.equal(made.status, 0, made.stderr);
+    const [row] = await database.query(`SELECT nspowner::regrole::text AS owner FROM pg_namespace
+      WHERE nspname = 'pgevents'`);
+    assert.equal(row.owner, 'keeper');
+  });
+
+  test('rejects what it does not know, without a connection', async () => {
+    for (const args of [[], ['instal'], ['install', '--force'], ['install', 'check'], ['install', '-d']]) {
+      const { status, stderr } = await run(at('bin', 'pgevents-schema'), args, { expect: null });
+      assert.equal(status, 1, args.join(' '));
+      assert.match(stderr, /pgevents-schema/);
+    }
+  });
+});
+
+describe('the divided examples', () => {
+  let dir, certificate;
+  before(async () => {
+    dir = tempDir('divided');
+    certificate = await selfSignedCertificate();
+    fs.writeFileSync(path.join(dir, 'secret.key'), '0123456789abcdef0123456789abcdef', { mode: 0o600 });
+  });
+
+  // The part of an example, with the files that only a real site has.
+  function part(folder, name) {
+    const text = read('share/doc/pgevents/examples', folder, name);
+    return text.replaceAll(/\/etc\/ssl\/\S+\.pem/g, certificate.cert).replaceAll(/\/etc\/pgevents\/\S+\.key/g,
+      path.join(dir, 'secret.key'));
+  }
+
+  for (const name of kExamples) {
+    test(`${name}: nginx takes both parts`, async (t) => {
+      if (name.startsWith('http3') && !(await run(kNginx, ['-V'])).stderr.includes('http_v3')) {
+        return t.skip('this nginx has no HTTP/3');
+      }
+      const file = path.join(dir, name);
+      fs.writeFileSync(file, `load_module ${kModule};\npid ${dir}/nginx.pid;\nevents {}\nhttp {\n${part('conf.d', name)}
+        server { listen unix:${dir}/listen.sock;\n${part('snippets', name)}}\n}`);
+      const { stderr } = await run(kNginx, ['-t', '-e', `${dir}/error.log`, '-c', file]);
+      assert.match(stderr, /test is successful/);
+    });
+  }
+
+  test('have each directive of the example once', () => {
+    const own = new RegExp('^(load_module|user|worker_processes|pid|error_log|listen|server_name|http[23]|quic_[a-z]+|'
+      + 'ssl_(certificate|certificate_key|protocols|session_cache)) ');
+    const directives = (text) => text.split('\n').map((line) => line.trim())
+      .filter((line) => /^[a-z_0-9$"~].*;/.test(line) && !own.test(line)).sort();
+    for (const name of kExamples) {
+      const whole = fs.readFileSync(path.join(kRoot, 'conf', name), 'utf8').replace(/events \{[^}]*\}/, '');
+      const parts = ['conf.d', 'snippets'].map((folder) => read('share/doc/pgevents/examples', folder, name));
+      assert.deepEqual(directives(parts.join('\n')), directives(whole), name);
+    }
+  });
+});
