@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Runs a script in a fresh root of a release of Debian, with a copy of this repository in /src/pgevents.
-#   tests/builds/root.sh DIR SUITE SCRIPT
+#   tests/builds/root.sh DIR SUITE SCRIPT [FOLDER]
 # DIR/SUITE is the result of debootstrap, and is kept; each run works on a copy, DIR/SUITE.work, which stays for
-# inspection. The archive is apt's own. The mounts are in a separate namespace: they and all processes end with the
-# script, however it ends. Needs root and debootstrap.
+# inspection. The script finds a copy of FOLDER in /src/given. The archive is apt's own. The mounts are in a separate
+# namespace: they and all processes end with the script, however it ends. Needs root and debootstrap.
 set -euo pipefail
 
 repo=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
-usage='usage: tests/builds/root.sh DIR SUITE SCRIPT'
+usage='usage: tests/builds/root.sh DIR SUITE SCRIPT [FOLDER]'
 dir=$(realpath -ms -- "${1:?$usage}")
 suite=${2:?$usage}
 script=$(cat -- "${3:?$usage}")
+given=${4-}
 pristine=$dir/$suite
 work=$dir/$suite.work
 
@@ -61,6 +62,7 @@ rm -rf -- "$work"
 cp -a -- "$pristine" "$work"
 give_network
 give_source
+[[ -z $given ]] || cp -r -- "$given" "$work/src/given"
 printf '%s\n' "$script" >"$work/src/script"
 
 # shellcheck disable=SC2016 # $1 is for the shell in the namespace
