@@ -11,6 +11,7 @@ check() {
   status=1
 }
 check client/package.json "$(sed -n 's/^  "version": "\(.*\)",$/\1/p' client/package.json)"
+check client/package-lock.json "$(sed -n '3s/^  "version": "\(.*\)",$/\1/p' client/package-lock.json)"
 # After the version a Debian changelog may have a revision of the packaging.
 [[ ! -e debian/changelog ]] || check debian/changelog "$(sed -n '1s/^pgevents (\([^)+~-]*\).*/\1/p' debian/changelog)"
 exit "$status"
