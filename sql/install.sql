@@ -17,7 +17,7 @@
 --     http      parameters, answers and errors of http_*()       settings  the operator's settings and timings
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 8
+\set latest 9
 \if :{?to}
 \else
 \set to :latest
@@ -91,6 +91,12 @@ SELECT :installed < 8 AND :to >= 8 AS is_due \gset
 \if :is_due
 \ir migrations/0008_strict.sql
 INSERT INTO pgevents.migrations (version, name) VALUES (8, 'strict');
+\endif
+
+SELECT :installed < 9 AND :to >= 9 AS is_due \gset
+\if :is_due
+\ir migrations/0009_status.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (9, 'status');
 \endif
 
 -- An application may replace these functions, so an upgrade does not touch them.
@@ -217,6 +223,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/log/internal/prune_log.sql
 \ir functions/access/internal/prune_revocations.sql
 \ir functions/log/prune.sql
+\ir functions/log/schema_version.sql
 \ir functions/log/status.sql
 \ir comments.sql
 \ir roles.sql

@@ -49,4 +49,5 @@ GRANT EXECUTE ON FUNCTION pgevents.presence_contacts(bigint, jsonb) TO pgevents_
 GRANT EXECUTE ON FUNCTION pgevents.presence_poll(jsonb, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.presence_tick() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.prune(int) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.schema_version() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.status() TO pgevents_server;

@@ -1357,7 +1357,15 @@ BEGIN
     SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute'
      LIMIT max_rows FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
-  RETURN total + removed + pgevents.prune_revocations(max_rows);
+  total := total + removed + pgevents.prune_revocations(max_rows);
+  -- Not each time: an idle database stays idle.
+  IF total > 0 OR NOT EXISTS (SELECT FROM pgevents.prunes p WHERE p.pruned_at > now() - interval '1 hour') THEN
+    INSERT INTO pgevents.prunes AS p (pruned_at, removed, removed_total) VALUES (now(), total, total)
+      ON CONFLICT (only_row) DO UPDATE
+        SET pruned_at = excluded.pruned_at, removed = excluded.removed,
+            removed_total = p.removed_total + excluded.removed;
+  END IF;
+  RETURN total;
 END
 $$;
 CREATE FUNCTION pgevents.prune_log(max_rows integer) RETURNS bigint
@@ -1512,6 +1520,11 @@ BEGIN
     CASE WHEN before_us IS NULL THEN format('{"user":%s}', to_json(user_id))
          ELSE format('{"user":%s,"before_us":%s}', to_json(user_id), before_us) END::json);
 END
+$$;
+CREATE FUNCTION pgevents.schema_version() RETURNS TABLE(version integer, serves_from integer)
+    LANGUAGE sql IMMUTABLE ROWS 1
+    AS $$
+  SELECT 9, 7
 $$;
 CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
     LANGUAGE sql
@@ -1685,22 +1698,38 @@ CREATE FUNCTION pgevents.status() RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  events bigint := (SELECT count(*) FROM (SELECT FROM pgevents.log LIMIT 10000) l);
-  staged bigint := 0;
+  staged  bigint := 0;
+  answer  jsonb;
 BEGIN
-  IF events = 10000 THEN
-    events := greatest(events, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass));
-  END IF;
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s);
+    staged := (SELECT count(*) FROM pgevents.staging);
   END IF;
-  RETURN jsonb_build_object(
-    'version', (SELECT max(version) FROM pgevents.migrations),
+  -- prune() writes to staging as well; it has its own lock, "prune".
+  WITH locks AS (
+    SELECT l.pid, bool_or(l.relation = 'pgevents.staging'::regclass AND l.mode = 'RowExclusiveLock') AS publishes,
+           bool_or(l.classid = 1885824374 AND l.objid = 1 AND l.objsubid = 2 AND NOT l.granted) AS waits,
+           bool_or(l.classid = 1885824374 AND l.objid = 2 AND l.objsubid = 2 AND l.granted) AS prunes
+      FROM pg_locks l
+     WHERE l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+     GROUP BY l.pid)
+  SELECT jsonb_build_object(
+      'publishing', count(*) FILTER (WHERE k.publishes AND k.prunes IS NOT TRUE),
+      'waiting', count(*) FILTER (WHERE k.publishes AND k.waits)) INTO answer FROM locks k;
+  RETURN answer || jsonb_build_object(
+    'version', (SELECT max(m.version) FROM pgevents.migrations m),
+    'functions', (SELECT s.version FROM pgevents.schema_version() s),
     'head', pgevents.head(),
-    'oldest', coalesce((SELECT pruned_id FROM pgevents.history), 1) + 1,
-    'events', events,
+    'oldest', coalesce((SELECT h.pruned_id FROM pgevents.history h), 1) + 1,
+    'events', (SELECT count(*) FROM pgevents.log),
+    'generation', (SELECT jsonb_build_object('number', count(*) OVER (), 'first_id', g.first_id, 'begun_at', g.begun_at)
+                     FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1),
     'staged', staged,
-    'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));
+    'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
+                                'staging', pg_total_relation_size('pgevents.staging')),
+    'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
+                 FROM pgevents.prunes p),
+    'revocations', (SELECT count(*) FROM pgevents.revocations),
+    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity'));
 END
 $$;
 CREATE FUNCTION pgevents.stream_channel(stream_id text) RETURNS text
@@ -1882,7 +1911,8 @@ CREATE TABLE pgevents.log (
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_insert_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
 COMMENT ON TABLE pgevents.log IS 'All kept events, ids in commit order';
 CREATE VIEW pgevents.events AS
  SELECT log.id,
@@ -1967,6 +1997,14 @@ CREATE SEQUENCE pgevents.presence_update_seq
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+CREATE TABLE pgevents.prunes (
+    only_row boolean DEFAULT true NOT NULL,
+    pruned_at timestamp with time zone NOT NULL,
+    removed bigint NOT NULL,
+    removed_total bigint NOT NULL,
+    CONSTRAINT prunes_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE pgevents.prunes IS 'The last call of prune(), and how many rows all calls have removed (one row)';
 CREATE TABLE pgevents.revocations (
     user_id text NOT NULL COLLATE pg_catalog."C",
     before timestamp with time zone NOT NULL,
@@ -2042,6 +2080,8 @@ ALTER TABLE ONLY pgevents.presence
     ADD CONSTRAINT presence_pkey PRIMARY KEY (realm, user_id);
 ALTER TABLE ONLY pgevents.presence_realms
     ADD CONSTRAINT presence_realms_pkey PRIMARY KEY (realm);
+ALTER TABLE ONLY pgevents.prunes
+    ADD CONSTRAINT prunes_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY pgevents.revocations
     ADD CONSTRAINT revocations_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY pgevents.settings
@@ -2187,6 +2227,8 @@ REVOKE ALL ON FUNCTION pgevents.revocations() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.revocations() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) TO pgevents_admin;
+REVOKE ALL ON FUNCTION pgevents.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.schema_version() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.setting_names() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_check() FROM PUBLIC;

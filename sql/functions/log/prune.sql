@@ -2,8 +2,8 @@
 -- Parameters: max_rows: at most this many rows of each kind (staging: ten times as many).
 -- Returns:    number of rows removed; 0: nothing is left to do, another session is pruning, or this is a standby.
 -- Errors:     none.
--- Tables:     log, staging, idempotency_keys, revocations, typing_counts (delete), history (insert, update), settings
---             (read).
+-- Tables:     log, staging, idempotency_keys, revocations, typing_counts (delete), history, prunes (insert, update),
+--             settings (read).
 -- Takes row locks only, and waits for none. Staged rows are cheap to remove and each event makes two: hence ten times
 -- as many.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
@@ -40,6 +40,15 @@ BEGIN
     SELECT c.ctid FROM pgevents.typing_counts c WHERE c.since < now() - interval '1 minute'
      LIMIT max_rows FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
-  RETURN total + removed + pgevents.prune_revocations(max_rows);
+  total := total + removed + pgevents.prune_revocations(max_rows);
+
+  -- Not each time: an idle database stays idle.
+  IF total > 0 OR NOT EXISTS (SELECT FROM pgevents.prunes p WHERE p.pruned_at > now() - interval '1 hour') THEN
+    INSERT INTO pgevents.prunes AS p (pruned_at, removed, removed_total) VALUES (now(), total, total)
+      ON CONFLICT (only_row) DO UPDATE
+        SET pruned_at = excluded.pruned_at, removed = excluded.removed,
+            removed_total = p.removed_total + excluded.removed;
+  END IF;
+  RETURN total;
 END
 $$;

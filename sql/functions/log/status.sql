@@ -1,29 +1,59 @@
 -- pgevents.status(): what an operator wants to see.
 -- Parameters: none.
--- Returns:    {"version":…,"head":…,"oldest":…,"events":…,"staged":…,"revocations":…}: schema version, newest id,
---             oldest id that may still be in the log, number of events (an estimate beyond 10,000), rows that prune()
---             will remove from staging (at most 10,000), users whose tokens are rejected (at most 100,000).
+-- Returns:    a JSON object:
+--             version         schema version of the tables
+--             functions       schema version that the functions belong to
+--             head            newest id
+--             oldest          oldest id that may still be in the log
+--             events          number of events in the log
+--             generation      {number, first_id, begun_at} of the last generation; null: nothing was ever published
+--             publishing      open transactions that have published
+--             waiting         those of them that wait at COMMIT for the lock "append"
+--             staged          rows that prune() will remove from staging
+--             bytes           {log, staging}: their size, with indexes and TOAST
+--             pruned          {at, removed, removed_total}: the last call of prune() that removed something, or one within
+--                             the last hour, its rows, and the rows of all calls; null: it was never called
+--             revocations     users whose tokens are rejected
+--             bans            those of them whose tokens are rejected until revoke() lifts it
 -- Errors:     none.
--- Tables:     migrations, log, history, staging, revocations (read).
--- PL/pgSQL, because a query on an unlogged table cannot even be planned on a standby.
+-- Tables:     migrations, log, history, generations, staging, prunes, revocations (read).
+-- Counts every row of the log (0.1 s for a million events): for people and for checks every few minutes. PL/pgSQL,
+-- because a query on an unlogged table cannot even be planned on a standby, and because install.sql creates the
+-- functions also when it stops at a version without some of the tables.
 CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  events bigint := (SELECT count(*) FROM (SELECT FROM pgevents.log LIMIT 10000) l);
-  staged bigint := 0;
+  staged  bigint := 0;
+  answer  jsonb;
 BEGIN
-  IF events = 10000 THEN
-    events := greatest(events, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'pgevents.log'::regclass));
-  END IF;
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM (SELECT FROM pgevents.staging LIMIT 10000) s);
+    staged := (SELECT count(*) FROM pgevents.staging);
   END IF;
-  RETURN jsonb_build_object(
-    'version', (SELECT max(version) FROM pgevents.migrations),
+  -- prune() writes to staging as well; it has its own lock, "prune".
+  WITH locks AS (
+    SELECT l.pid, bool_or(l.relation = 'pgevents.staging'::regclass AND l.mode = 'RowExclusiveLock') AS publishes,
+           bool_or(l.classid = 1885824374 AND l.objid = 1 AND l.objsubid = 2 AND NOT l.granted) AS waits,
+           bool_or(l.classid = 1885824374 AND l.objid = 2 AND l.objsubid = 2 AND l.granted) AS prunes
+      FROM pg_locks l
+     WHERE l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+     GROUP BY l.pid)
+  SELECT jsonb_build_object(
+      'publishing', count(*) FILTER (WHERE k.publishes AND k.prunes IS NOT TRUE),
+      'waiting', count(*) FILTER (WHERE k.publishes AND k.waits)) INTO answer FROM locks k;
+  RETURN answer || jsonb_build_object(
+    'version', (SELECT max(m.version) FROM pgevents.migrations m),
+    'functions', (SELECT s.version FROM pgevents.schema_version() s),
     'head', pgevents.head(),
-    'oldest', coalesce((SELECT pruned_id FROM pgevents.history), 1) + 1,
-    'events', events,
+    'oldest', coalesce((SELECT h.pruned_id FROM pgevents.history h), 1) + 1,
+    'events', (SELECT count(*) FROM pgevents.log),
+    'generation', (SELECT jsonb_build_object('number', count(*) OVER (), 'first_id', g.first_id, 'begun_at', g.begun_at)
+                     FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1),
     'staged', staged,
-    'revocations', (SELECT count(*) FROM (SELECT FROM pgevents.revocations LIMIT 100000) r));
+    'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
+                                'staging', pg_total_relation_size('pgevents.staging')),
+    'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
+                 FROM pgevents.prunes p),
+    'revocations', (SELECT count(*) FROM pgevents.revocations),
+    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity'));
 END
 $$;

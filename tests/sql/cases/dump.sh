@@ -59,7 +59,7 @@ restore_as_script() { pg_restore -f - "${@:2}" "$dump_file" | psql -Xq -v ON_ERR
 # The preparation of docs/sql.md for a database where install.sql has run already.
 prepare() {
   install_schema "$1" >/dev/null
-  q "$1" "TRUNCATE pgevents.settings, pgevents.migrations"
+  q "$1" "TRUNCATE pgevents.settings, pgevents.migrations, pgevents.prunes"
 }
 
 # way NAME COMMAND… [+ COMMAND…]: restores into an empty database, @copy

@@ -157,12 +157,50 @@ SELECT pgevents.prune();
 SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::text, '1', 'without the setting nothing is pruned');
 
 -- test: status returns what an operator wants to see
-SELECT pg_temp.equal(pgevents.status()::text,
-  '{"head": 1, "events": 0, "oldest": 2, "staged": 0, "version": 8, "revocations": 0}', 'empty');
-SELECT pgevents.publish('c', 't', '1') FROM generate_series(2, 10);
+CREATE FUNCTION pg_temp.status(names text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT jsonb_object_agg(e.key, e.value)::text FROM jsonb_each(pgevents.status()) e WHERE e.key = ANY (names)
+$$;
+SELECT pg_temp.equal((SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(pgevents.status()) k),
+  'bans bytes events functions generation head oldest pruned publishing revocations staged version waiting', 'members');
+SELECT pg_temp.equal(pg_temp.status('{version,functions,head,oldest,events,staged,publishing,waiting,pruned}'),
+  '{"head": 1, "events": 0, "oldest": 2, "pruned": null, "staged": 0, "version": 9, "waiting": 0, "functions": 9, '
+  '"publishing": 0}', 'empty');
+SELECT pgevents.publish('c', 't', to_json(repeat('x', 10000))) FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
-SELECT pg_temp.equal(pgevents.status()::text,
-  '{"head": 10, "events": 9, "oldest": 2, "staged": 18, "version": 8, "revocations": 0}', 'nine events');
+SELECT pg_temp.equal(pg_temp.status('{head,oldest,events,staged,pruned}'),
+  '{"head": 10, "events": 9, "oldest": 2, "pruned": null, "staged": 18}', 'nine events');
+SELECT pg_temp.equal(pg_temp.status('{bytes}')::jsonb #>> '{bytes,log}', pg_total_relation_size('pgevents.log')::text, 'bytes');
+SELECT pg_temp.equal(pg_temp.status('{bytes}')::jsonb #>> '{bytes,staging}', pg_total_relation_size('pgevents.staging')::text,
+  'bytes');
+SELECT pg_temp.equal(pgevents.prune()::text, '19', 'rows removed');
+SELECT pg_temp.equal(pg_temp.status('{head,oldest,events,staged}'),
+  '{"head": 10, "events": 8, "oldest": 3, "staged": 0}', 'pruned');
+SELECT pg_temp.equal(pgevents.status() #>> '{pruned,removed}', '19', 'removed');
+SELECT pg_temp.ok((pgevents.status() #>> '{pruned,at}')::timestamptz BETWEEN now() - interval '1 minute' AND now(), 'time');
+
+-- test: status counts events beyond any estimate, revocations, and bans
+INSERT INTO pgevents.log (id, channel_id, ts, type, data)
+  SELECT nextval('pgevents.log_id_seq'), 'c', now(), 't', 'null' FROM generate_series(1, 20001);
+SELECT pg_temp.equal(pgevents.status() ->> 'events', '20001', 'events');
+SELECT pgevents.revoke('10'), pgevents.revoke('11', 'infinity'), pgevents.revoke('12', 'infinity');
+SELECT pg_temp.equal((pgevents.status() ->> 'revocations') || ' ' || (pgevents.status() ->> 'bans'), '3 2', 'users');
+SELECT pg_temp.equal(pgevents.status() #>> '{generation,number}', '1', 'generations');
+
+-- test: prune writes down that it ran when it removed something, and else once an hour
+SELECT pg_temp.equal(pgevents.prune()::text, '0', 'nothing to remove');
+SELECT pg_temp.equal((SELECT p.removed || ' ' || p.removed_total FROM pgevents.prunes p), '0 0', 'the first call');
+CREATE TEMP TABLE before AS SELECT p.ctid AS place, p.xmax::text AS locker FROM pgevents.prunes p;
 SELECT pgevents.prune();
-SELECT pg_temp.equal(pgevents.status()::text,
-  '{"head": 10, "events": 8, "oldest": 3, "staged": 0, "version": 8, "revocations": 0}', 'pruned');
+SELECT pg_temp.ok((SELECT p.ctid = b.place AND p.xmax::text = b.locker FROM pgevents.prunes p, before b), 'neither written nor locked');
+SELECT pgevents.publish('c', 't', '1');
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT p.removed || ' ' || p.removed_total FROM pgevents.prunes p), '2 2', 'staged rows');
+UPDATE pgevents.prunes SET pruned_at = now() - interval '61 minutes';
+SELECT pgevents.prune();
+SELECT pg_temp.equal((SELECT p.removed || ' ' || p.removed_total FROM pgevents.prunes p), '0 2', 'an hour later');
+SELECT pg_temp.ok((SELECT p.pruned_at > now() - interval '1 minute' FROM pgevents.prunes p), 'its time');
+
+-- test: the functions say which programs they serve
+SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '9 7', 'versions');
+SET ROLE pgevents_server;
+SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '9 7', 'for a front-end');

@@ -141,7 +141,7 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict 9status" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -162,6 +162,19 @@ fi
 
 strictness() { q "$1" "SELECT string_agg(value, ' ') FROM pgevents.settings
   WHERE name IN ('reserved_types', 'unknown_members')"; }
+
+# stays_lenient VERSION FRESH OLD: publishing that worked before version 8 still does, with warnings.
+stays_lenient() {
+  if (($1 >= 8)); then
+    is "$(strictness "$2") $(strictness "$3")" "error error error error" "a new installation and an upgraded one"
+    q "$3" "INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{\"type\":\"t\"}')"
+    return
+  fi
+  is "$(strictness "$2") $(strictness "$3")" "error error warning warning" "a new installation and an upgraded one"
+  q "$3" "INSERT INTO pgevents.events (channel_id, data)
+    VALUES ('c', '{\"type\":\"open\",\"pieces\":92}')" 2>"$work/warnings"
+  is "$(grep -c WARNING "$work/warnings")" 2 "warnings of an upgraded installation: $(cat "$work/warnings")"
+}
 
 upgraded() {
   local from=$1 latest fresh old rows events timings
@@ -197,11 +210,7 @@ upgraded() {
   is "$(q "$old" "$rows")" "$events" "rows after the upgrade"
   timings="SELECT string_agg(s::text, ' ' ORDER BY name) FROM pgevents.settings s WHERE name ~ '^(presence|typing)_'"
   is "$(q "$old" "$timings")" "$(q "$fresh" "$timings")" "timings"
-  is "$(strictness "$fresh") $(strictness "$old")" \
-    "error error warning warning" "a new installation and an upgraded one"
-  q "$old" "INSERT INTO pgevents.events (channel_id, data)
-    VALUES ('c', '{\"type\":\"open\",\"pieces\":92}')" 2>"$work/warnings"
-  is "$(grep -c WARNING "$work/warnings")" 2 "warnings of an upgraded installation: $(cat "$work/warnings")"
+  stays_lenient "$from" "$fresh" "$old"
   is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'k') ->> 'id'")" 12 "the next id"
   if ((from >= 2)); then
     is "$(q "$old" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\"}', 'earlier') ->> 'id'")" \
@@ -222,6 +231,23 @@ upgraded_from_the_version_before() {
 }
 it "upgraded from every earlier version, the schema is that of a fresh installation and the events stay" \
   upgraded_from_the_version_before
+
+# Autovacuum's settings for the log; a value that an administrator has set before the upgrade stays.
+autovacuum_set() {
+  local database
+  empty_database database
+  install_schema "$database" -v to=8
+  q "$database" "ALTER TABLE pgevents.log SET (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 95)"
+  install_schema "$database" >/dev/null
+  is "$(q "$database" "SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = 'pgevents.log'::regclass")" \
+    "autovacuum_vacuum_scale_factor=0.01 fillfactor=95 autovacuum_vacuum_insert_scale_factor=0.05 \
+autovacuum_analyze_scale_factor=0.05" "upgraded"
+  q "$database" "ALTER TABLE pgevents.log RESET (autovacuum_analyze_scale_factor)"
+  install_schema "$database" >/dev/null
+  is "$(q "$database" "SELECT 'autovacuum_analyze_scale_factor=0.05' = ANY (reloptions) FROM pg_class
+    WHERE oid = 'pgevents.log'::regclass")" f "set again by a later installation"
+}
+it "the schema sets autovacuum for the log once, and keeps what an administrator has set" autovacuum_set
 
 grants_stay() {
   local database
@@ -277,7 +303,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 8 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 9 "migrations"
 }
 it "three installations at once all succeed" at_once
 
@@ -305,6 +331,7 @@ files_complete() {
   is "$(sed -n 's/^\\set latest //p' "$repo/sql/install.sql")" "$((10#${name%%_*}))" "latest in install.sql"
   empty_database database
   install_schema "$database"
+  is "$(q "$database" "SELECT version FROM pgevents.schema_version()")" "$((10#${name%%_*}))" "version of the functions"
   for name in $(q "$database" "SELECT proname FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace"); do
     file=$(file_of "$name")
     [[ -f $file ]] || fail "no file for $name()"

@@ -161,3 +161,28 @@ prune_race() {
   is "$(output long)" $'1\n1' "what the long transaction sees, before and after"
 }
 it "pruning beside publishers, a long transaction and slow readers causes no error and no silent gap" prune_race
+
+# The first one holds the lock under which ids are given, the second one waits for it, the third one only reads.
+status_counts() {
+  local database
+  fresh_database database
+  counts() { q "$database" "SELECT (s ->> 'publishing') || ' ' || (s ->> 'waiting') || ' ' || (s ->> 'events')
+    FROM pgevents.status() s"; }
+  session one "$database"
+  session two "$database"
+  session three "$database"
+  run_in one "BEGIN; SELECT pgevents.publish('c', 't', '1');"
+  run_in two "BEGIN; SELECT pgevents.publish('c', 't', '2');"
+  run_in three "BEGIN; SELECT count(*) FROM pgevents.log;"
+  is "$(counts)" "2 0 0" "two open transactions"
+  run_in one "SET CONSTRAINTS ALL IMMEDIATE;"
+  send two "COMMIT;"
+  is_waiting "$database"
+  is "$(counts)" "2 1 0" "one of them waits"
+  run_in one "COMMIT;"
+  await two
+  is "$(counts)" "0 0 2" "both committed"
+  run_in one "BEGIN; SELECT pgevents.prune();"
+  is "$(counts)" "0 0 2" "pruning does not publish"
+}
+it "status counts the open transactions that have published, and those that wait at COMMIT" status_counts
