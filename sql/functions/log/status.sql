@@ -11,7 +11,7 @@
 --             waiting         those of them that wait at COMMIT for the lock "append"
 --             staged          rows that prune() will remove from staging
 --             bytes           {log, staging}: their size, with indexes and TOAST
---             pruned          {at, removed, removed_total}: the last call of prune() that removed something, or one within
+--             pruned          {at, removed, removed_total}: the last call of prune() that removed something, or one in
 --                             the last hour, its rows, and the rows of all calls; null: it was never called
 --             revocations     users whose tokens are rejected
 --             bans            those of them whose tokens are rejected until revoke() lifts it
