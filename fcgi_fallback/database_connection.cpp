@@ -21,6 +21,7 @@ using postgres::ResultPtr;
 using postgres::Statement;
 using postgres::succeeded;
 
+constexpr std::chrono::seconds kSchemaIsRecent{5};  // a younger session need not ask for the schema's version again
 constexpr std::chrono::seconds kConnectPause{1};  // after a failure requests are answered at once, without trying again
 constexpr std::chrono::seconds kAnswerTimeout{12};  // longer than the server's own statement_timeout
 constexpr int kMaxIdleReads = 10;
@@ -35,7 +36,7 @@ PGconn* connect_with(const char* conninfo) {
   const char* const keywords[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
                                   "keepalives_count", "tcp_user_timeout", "fallback_application_name",
                                   "dbname",           "client_encoding",  nullptr};
-  const char* const values[] = {"5", "10", "5", "3", "15000", "pgevents-fcgi", conninfo, "UTF8", nullptr};
+  const char* const values[] = {"5", "10", "5", "3", "15000", "pgevents", conninfo, "UTF8", nullptr};
   return PQconnectdbParams(keywords, values, 1);
 }
 
@@ -65,19 +66,42 @@ bool DatabaseConnection::connect(Outcome& outcome) {
     return false;
   }
   disconnect();
+  session_.begin();
   connection_ = connect_with(conninfo_.c_str());
-  if (set_up()) {
+  if (set_up() && begin_session()) {
+    report_back();
     return true;
   }
   next_try_ = std::chrono::steady_clock::now() + kConnectPause;
-  // Whatever throws from here on, a session without its settings is not kept.
+  report_away(outcome);
+  return false;
+}
+
+// Whatever throws here, a session that cannot be used is not kept.
+void DatabaseConnection::report_away(Outcome& outcome) {
   const std::unique_ptr<PGconn, decltype(&PQfinish)> failed(std::exchange(connection_, nullptr), &PQfinish);
-  std::string text = "no connection to the database: ";
-  text += failed != nullptr ? PQerrorMessage(failed.get()) : "out of memory";
+  std::string text;
+  if (session_.next() == postgres::SessionStart::Next::kFail && !is_lost(failed.get())) {
+    text = "the database cannot be used: " + session_.problem();
+  } else {
+    text = "no connection to the database: ";
+    text += failed != nullptr ? PQerrorMessage(failed.get()) : "out of memory";
+    text += "; check that PostgreSQL runs and accepts this connection";
+  }
   if (away_log_.pass(text)) {
     outcome.log = text;
+    if (!away_since_) {
+      away_since_ = std::chrono::steady_clock::now();
+    }
   }
-  return false;
+}
+
+void DatabaseConnection::report_back() {
+  began_ = std::chrono::steady_clock::now();
+  if (const auto since = std::exchange(away_since_, std::nullopt)) {
+    log_line("the database is back after " +
+             std::to_string(std::chrono::duration_cast<std::chrono::seconds>(began_ - *since).count()) + " s");
+  }
 }
 
 bool DatabaseConnection::set_up() {
@@ -87,6 +111,20 @@ bool DatabaseConnection::set_up() {
   postgres::log_notices(connection_, *this);
   return PQsetnonblocking(connection_, 1) == 0 && PQsendQuery(connection_, kSessionSettings) == 1 &&
          succeeded(wait_for_result().get());
+}
+
+// A database whose schema does not fit is not used at all.
+bool DatabaseConnection::begin_session() {
+  using Next = postgres::SessionStart::Next;
+  while (session_.next() == Next::kAsk) {
+    const Statement question = session_.statement();
+    const ResultPtr answer = postgres::send(connection_, question) ? wait_for_result() : nullptr;
+    if (is_lost()) {
+      return false;
+    }
+    session_.take(answer.get(), PQdb(connection_));
+  }
+  return session_.next() == Next::kUse;
 }
 
 bool DatabaseConnection::is_connected() {
@@ -163,7 +201,11 @@ bool DatabaseConnection::wait_for_socket(bool to_write, std::chrono::steady_cloc
 
 // A statement whose answer libpq could not read for want of memory is still under way: no other one can be sent.
 bool DatabaseConnection::is_lost() const {
-  return is_silent_ || PQstatus(connection_) != CONNECTION_OK || PQtransactionStatus(connection_) == PQTRANS_ACTIVE;
+  return is_lost(connection_);
+}
+
+bool DatabaseConnection::is_lost(const PGconn* connection) const {
+  return is_silent_ || PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) == PQTRANS_ACTIVE;
 }
 
 // Whether another session may succeed where this one failed. A statement that was rejected has not been executed.
@@ -255,9 +297,15 @@ Outcome DatabaseConnection::run_if_connected(const Statement& statement) {
   return outcome;
 }
 
+// A statement that names what does not exist: the next session asks for the schema's version.
+bool DatabaseConnection::suspects_schema(const PGresult* result) const {
+  return postgres::schema_may_have_changed(postgres::error_of(result).sqlstate) &&
+         std::chrono::steady_clock::now() - began_ > kSchemaIsRecent;
+}
+
 // Closes a connection that is of no further use; the next request opens another one.
 void DatabaseConnection::settle_failure(Outcome& outcome) {
-  const bool useless = needs_another_session(outcome.rows.get(), true);
+  const bool useless = needs_another_session(outcome.rows.get(), true) || suspects_schema(outcome.rows.get());
   explain(outcome.rows.get(), outcome);
   outcome.rows.reset();
   if (useless) {

@@ -14,6 +14,7 @@
 #include "fcgi_fallback/log.hpp"
 #include "postgres/notices.hpp"
 #include "postgres/result.hpp"
+#include "postgres/session_start.hpp"
 #include "postgres/statement.hpp"
 
 namespace pgevents::fallback {
@@ -53,24 +54,32 @@ class DatabaseConnection final : private postgres::NoticeLog {
 
   bool connect(Outcome& outcome);
   bool set_up();
+  bool begin_session();
+  void report_away(Outcome& outcome);
+  void report_back();
   bool kept_connection_lives();
   void disconnect() noexcept;
   postgres::ResultPtr wait_for_result();
   bool wait_for_socket(bool to_write, std::chrono::steady_clock::time_point deadline);
   bool is_lost() const;
+  bool is_lost(const PGconn* connection) const;
   postgres::ResultPtr execute(const postgres::Statement& statement);
   bool needs_another_session(const PGresult* result, bool repeatable) const;
   bool may_repeat_here(const PGresult* result, bool& repeated);
   void settle_failure(Outcome& outcome);
+  bool suspects_schema(const PGresult* result) const;
   void explain(const PGresult* result, Outcome& outcome);
 
   std::string conninfo_;
   bool prepare_;
   unsigned retry_after_;
   PGconn* connection_ = nullptr;
-  bool is_silent_ = false;  // an answer did not come in time: whatever arrives now is of no use
+  postgres::SessionStart session_{"fallback"};
+  std::chrono::steady_clock::time_point began_;  // the session
+  bool is_silent_ = false;                       // an answer did not come in time: whatever arrives now is of no use
   std::set<std::string> prepared_;
   std::chrono::steady_clock::time_point next_try_{};
+  std::optional<std::chrono::steady_clock::time_point> away_since_;  // set when the log has the first line about it
   LogLimit away_log_{std::chrono::seconds(10)};
   LogLimit error_log_{std::chrono::seconds(1)};
 };

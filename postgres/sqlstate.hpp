@@ -8,6 +8,14 @@ namespace pgevents::postgres {
 
 inline constexpr std::string_view kInternalError = "XX000";
 inline constexpr std::string_view kLockNotAvailable = "55P03";
+inline constexpr std::string_view kInvalidSchemaName = "3F000";
+inline constexpr std::string_view kUndefinedFunction = "42883";
+
+// The statement named a schema, function, table or column that does not exist: the schema may have been replaced since
+// the session began.
+constexpr bool schema_may_have_changed(std::string_view sqlstate) noexcept {
+  return sqlstate == kInvalidSchemaName || sqlstate == kUndefinedFunction || sqlstate == "42P01" || sqlstate == "42703";
+}
 
 // The statement named a prepared statement that the session does not have (26000), or has already (42P05). A pooler is
 // in between that gives each transaction another session, or the answer to preparing it got lost for want of memory.
@@ -23,10 +31,10 @@ constexpr bool is_raised_for_client(std::string_view sqlstate) noexcept {
 // What an operator can do about an error of the installation, for the end of a log line, as `; run …`; empty if nothing
 // is known.
 constexpr const char* advice(std::string_view sqlstate) noexcept {
-  if (sqlstate == "3F000") {  // invalid_schema_name
+  if (sqlstate == kInvalidSchemaName) {
     return "; run sql/install.sql in this database";
   }
-  if (sqlstate == "42883" || sqlstate == "42P01" || sqlstate == "42703") {  // undefined function, table, column
+  if (schema_may_have_changed(sqlstate)) {
     return "; run sql/install.sql in this database, whose schema is older than this program";
   }
   if (sqlstate == "42501") {  // insufficient_privilege

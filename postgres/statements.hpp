@@ -89,6 +89,23 @@ inline constexpr SqlText kPresenceTick{
 // $1 int max_rows: the number of rows that went
 inline constexpr SqlText kPrune{"pgevents_prune", "SELECT pgevents.prune($1)"};
 
+// The first statement of a session. $1 text: the session's role, which becomes the last word of its application_name
+// (at most 63 bytes), in place of a role that a pooler has kept there. One row of VersionColumn.
+inline constexpr SqlText kSchemaVersion{
+    "pgevents_schema_version",
+    "SELECT version, serves_from FROM pgevents.schema_version(), set_config('application_name', ltrim(left("
+    "regexp_replace(current_setting('application_name'), '( (listener|pool|fallback))+$', ''), 62 - length($1::text)) "
+    "|| ' ' || $1), false)"};
+
+// The same for schema versions before 9.
+inline constexpr SqlText kOldSchemaVersion{
+    "pgevents_old_schema_version",
+    "SELECT pgevents.status() ->> 'version', 0 FROM set_config('application_name', ltrim(left("
+    "regexp_replace(current_setting('application_name'), '( (listener|pool|fallback))+$', ''), 62 - length($1::text)) "
+    "|| ' ' || $1), false)"};
+
+enum class VersionColumn { kVersion, kServesFrom, kCount };
+
 inline constexpr SqlText kListen{"pgevents_listen", "LISTEN pgevents"};
 
 // int: the process id of the session that executes it. Another one than PQbackendPID(): a pooler is in between.

@@ -8,6 +8,7 @@
 
 #include "postgres/array.hpp"
 #include "postgres/events.hpp"
+#include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
@@ -156,13 +157,14 @@ void Catchup::leave(PageWaiter& waiter) noexcept {
 }
 
 // Nothing if the query failed, or memory for the page is refused.
-std::optional<Page> Catchup::read_page(const QueryResult& result) const noexcept {
+std::optional<Page> Catchup::read_page(const QueryResult& result) noexcept {
   std::optional<Page> page;
   if (result.rows != nullptr) {
     guarded(log_, [&] { page.emplace(result.rows); });
-  } else if (!result.sqlstate.empty()) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: catch-up was rejected: %s %s", Printable(result.sqlstate).c_str(),
-                  Printable(result.message).c_str());
+  } else if (!result.sqlstate.empty() && rejected_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: database \"%V\" rejected the reading of its log: %s %s%s%s",
+                  &pool_.database(), Printable(result.sqlstate).c_str(), Printable(result.message).c_str(),
+                  postgres::advice(result.sqlstate), rejected_log_.note());
   }
   return page && page->valid() ? std::move(page) : std::nullopt;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/request/type_filter.hpp"
+#include "core/text/repeat_limit.hpp"
 #include "core/wire/cursor.hpp"
 #include "ngx_module/delivery/block.hpp"
 #include "ngx_module/delivery/channels.hpp"
@@ -100,7 +101,7 @@ class Catchup {
   std::string find_key(std::string key, bool strict);
   bool start(PageWaiter& waiter, std::string key, Statement statement, bool takes_place);
   void answer(const std::string& key, const QueryResult& result) noexcept;
-  std::optional<Page> read_page(const QueryResult& result) const noexcept;
+  std::optional<Page> read_page(const QueryResult& result) noexcept;
   void serve(std::vector<PageWaiter*>& waiting, std::optional<Page>& page) noexcept;
 
   // Enough to keep the pool busy, and few enough to leave its queue to other requests. While queries fail, one waiter
@@ -110,6 +111,7 @@ class Catchup {
   QueryPool& pool_;
   std::function<void(bool page)> answered_;
   ngx_log_t* log_;
+  RepeatLimit rejected_log_{60'000};
   std::size_t places_ = kPlaces;
   std::size_t taken_ = 0;
   // Ordered: clients choose the keys, and could make the keys of a hash without a secret collide.

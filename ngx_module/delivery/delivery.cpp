@@ -26,7 +26,8 @@ Delivery::Delivery(const Sources& sources, ngx_log_t* log)
       catchup_(
           sources.pool, [this](bool page) { scheduler_.place_is_free(page); }, log),
       scheduler_(turns_, channels_, catchup_),
-      follower_(view_, sources.root, sources.revocations, {channels_, turns_, users_, subscribers_}),
+      follower_(view_, sources.root, sources.revocations, {channels_, turns_, users_, subscribers_},
+                sources.pool.database(), log),
       context_{view_,        block_maker_, catchup_,    channels_,       turns_,           releases_,
                subscribers_, users_,       heartbeats_, sources.service, sources.wait_ids, sources.connection_tracker,
                sources.self} {}

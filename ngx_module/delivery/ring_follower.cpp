@@ -66,6 +66,13 @@ void RingFollower::overtaken() noexcept {
     return new_epoch(now);
   }
   jump_to(now);
+  if (overtaken_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
+    ngx_log_error(
+        NGX_LOG_ERR, log_, 0,
+        "pgevents: the ring of \"%V\" has overtaken process %P, whose clients get the events from the database "
+        "instead; raise ring= of pgevents_database, or look for what kept the process busy%s",
+        &database_, ngx_pid, overtaken_log_.note());
+  }
   missed_control();
   followers_.turns.mark_all(followers_.channels, view_.seen_id);
 }

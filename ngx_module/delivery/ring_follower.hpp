@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/shared/ring.hpp"
+#include "core/text/repeat_limit.hpp"
 #include "ngx_module/delivery/channels.hpp"
 #include "ngx_module/delivery/ring_view.hpp"
 #include "ngx_module/delivery/subscriber_list.hpp"
@@ -27,9 +28,10 @@ class RingFollower {
     SubscriberList& subscribers;
   };
 
-  RingFollower(RingView& view, const SharedRoot& root, const SharedRevocations& revocations,
-               Followers followers) noexcept
-      : view_(view), root_(root), revocations_(revocations), followers_(followers) {}
+  // `database`: its name, for log lines.
+  RingFollower(RingView& view, const SharedRoot& root, const SharedRevocations& revocations, Followers followers,
+               const ngx_str_t& database, ngx_log_t* log) noexcept
+      : view_(view), root_(root), revocations_(revocations), followers_(followers), database_(database), log_(log) {}
 
   // Begins at the ring's newest event. The ring and the revocations must be attached.
   void start() noexcept;
@@ -48,6 +50,9 @@ class RingFollower {
   const SharedRoot& root_;
   const SharedRevocations& revocations_;
   const Followers followers_;
+  const ngx_str_t& database_;
+  ngx_log_t* log_;
+  RepeatLimit overtaken_log_{60'000};
   std::uint64_t pos_ = 0;  // how far the ring has been read; view_.seen_id is the newest id up to there
   std::uint64_t epoch_ = 0;
   std::uint64_t control_hash_ = 0;  // of kControlChannel

@@ -4,6 +4,7 @@
 #include "core/wire/sql_fault.hpp"
 #include "ngx_module/http/http_io.hpp"
 #include "ngx_module/http/service_state.hpp"
+#include "postgres/sqlstate.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -137,8 +138,9 @@ Reply QueryRequest::reply_for(const Answer& answer) const {
   }
   const Error error = error_from_sql(answer.sqlstate, answer.message, answer.detail, retry_after());
   if (error.status >= 500) {
-    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: the database rejected a request: %s %s",
-                  Printable(answer.sqlstate).c_str(), Printable(answer.message).c_str());
+    ngx_log_error(NGX_LOG_ERR, r_->connection->log, 0, "pgevents: database \"%V\" rejected a request: %s %s%s",
+                  &context_.pool.database(), Printable(answer.sqlstate).c_str(), Printable(answer.message).c_str(),
+                  postgres::advice(answer.sqlstate));
   }
   return error_reply(error);
 }

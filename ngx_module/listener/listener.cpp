@@ -17,7 +17,6 @@ constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kFirstBackoff = 100;
 constexpr ngx_msec_t kMaxBackoff = 2'000;
 constexpr ngx_msec_t kProofTimeout = 3'000;
-constexpr ngx_msec_t kWarnAgain = 60'000;
 constexpr char kNoProof[] =
     "no notification arrives, because a pooler shares the session with other clients (transaction pooling); let the "
     "listener connect to PostgreSQL itself, or through session pooling";
@@ -33,6 +32,7 @@ Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, Share
       wake_(std::move(wake)),
       log_(log),
       connection_(*this, log),
+      service_log_(conf, root, log),
       writer_(conf, root, ring, revocations, self, wake_, log),
       probe_(pool),
       pruner_(conf, pool, log) {
@@ -77,18 +77,19 @@ void Listener::look() {
 bool Listener::keep_lease() {
   const auto now = static_cast<std::int64_t>(ngx_current_msec);
   if (owner_ && !root_.lease.renew(self_, now, kLeaseTtl)) {
-    ngx_log_error(NGX_LOG_WARN, log_, 0, "pgevents: lost the listener's lease of \"%V\" to another worker",
-                  &conf_.name);
+    service_log_.lost_lease();
     lose_lease();
   }
+  const std::uint64_t owner = root_.lease.owner.load();
+  const std::int64_t until = root_.lease.until_ms.load();
   if (!owner_ && root_.lease.try_acquire(self_, now, kLeaseTtl)) {
+    service_log_.took_lease(owner, until, now);
     take_lease();
   }
   return owner_;
 }
 
 void Listener::take_lease() {
-  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" takes the lease", &conf_.name);
   owner_ = true;
   backoff_ = 0;
   retry_at_ = ngx_current_msec;
@@ -104,13 +105,15 @@ void Listener::lose_lease() noexcept {
 }
 
 // Only the owner of the lease may change this flag: a worker that lost the lease unnoticed must not overwrite what the
-// new listener reports. (The new one changes it under the same lock.)
-void Listener::set_connected(bool connected) noexcept {
+// new listener reports. (The new one changes it under the same lock.) False if this worker does not own it.
+bool Listener::set_connected(bool connected) noexcept {
   const ZoneLock lock(conf_.zone);
-  if (owner_ && root_.lease.owned_by(self_)) {
-    root_.connected.store(connected ? 1 : 0);
-    wake_();
+  if (!owner_ || !root_.lease.owned_by(self_)) {
+    return false;
   }
+  root_.connected.store(connected ? 1 : 0);
+  wake_();
+  return true;
 }
 
 // --- the connection ---
@@ -120,6 +123,8 @@ void Listener::connect() noexcept {
   backoff_ = backoff_ == 0 ? kFirstBackoff : std::min(2 * backoff_, kMaxBackoff);
   retry_at_ = ngx_current_msec + backoff_;
   step_ = Step::kConnect;
+  reason_ = AwayReason::kCannotConnect;
+  session_.begin();
   writer_.begin();
   connection_.open(conf_.keywords, conf_.values, kStatementTimeout);
 }
@@ -130,16 +135,33 @@ void Listener::send(Step step, const Statement& statement) noexcept {
   connection_.send(statement);
 }
 
+// Before LISTEN: a database whose schema does not fit is not served at all.
+void Listener::begin_session() {
+  reason_ = AwayReason::kLostConnection;
+  switch (session_.next()) {
+    case postgres::SessionStart::Next::kAsk:
+      return send(Step::kSession, session_.statement());
+    case postgres::SessionStart::Next::kFail:
+      return fail(AwayReason::kUnusable, session_.problem().c_str());
+    case postgres::SessionStart::Next::kUse:
+      again_ = false;
+      return send(Step::kListen, {sql::kListen, {}});
+  }
+}
+
+void Listener::fail(AwayReason reason, const char* why) noexcept {
+  reason_ = reason;
+  connection_.fail(why);
+}
+
 void Listener::pg_ready() {
   if (failed_) {
-    failed_ = false;
-    connection_.close();
-    return set_connected(false);
+    return rejection_.empty() ? connection_.fail("out of memory") : fail(AwayReason::kRejected, rejection_.c_str());
   }
   switch (step_) {
     case Step::kConnect:
-      again_ = false;
-      return send(Step::kListen, {sql::kListen, {}});
+    case Step::kSession:
+      return begin_session();
     case Step::kListen:
       return send(Step::kBackend, {sql::kBackend, {}});
     case Step::kBackend:
@@ -165,6 +187,9 @@ void Listener::pg_ready() {
 }
 
 void Listener::pg_result(const PGresult* result) {
+  if (step_ == Step::kSession) {
+    return session_.take(result, connection_.database());
+  }
   switch (PQresultStatus(result)) {
     case PGRES_SINGLE_TUPLE:
       failed_ = !writer_.take_event(result) || failed_;  // a new connection reads it again
@@ -192,8 +217,7 @@ void Listener::take_rows(const PGresult* rows) {
 void Listener::rejected(const PGresult* result) noexcept {
   failed_ = true;
   const postgres::SqlError error = postgres::error_of(result);
-  ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: database \"%V\" rejected a statement of the listener: %s%s",
-                &conf_.name, Printable(error.message).c_str(), postgres::advice(error.sqlstate));
+  guarded(log_, [&] { rejection_.assign(Printable(error.message).c_str()).append(postgres::advice(error.sqlstate)); });
 }
 
 void Listener::wait_for_proof() {
@@ -222,11 +246,10 @@ void Listener::pg_failed(const char* why) noexcept {
   swept_from_.reset();
   unannounced_found_ = false;
   stop_timer(sweep_);
-  if (root_.connected.load() != 0 || backoff_ == kFirstBackoff) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: the listener of \"%V\" has no connection to the database: %s",
-                  &conf_.name, why);
+  if (set_connected(false)) {
+    service_log_.away(reason_, why);
   }
-  set_connected(false);
+  rejection_.clear();
 }
 
 // --- pages ---
@@ -255,10 +278,8 @@ void Listener::caught_up() {
     unannounced_found_ = true;
   }
   writer_.announce();
-  if (root_.connected.load() == 0) {
-    set_connected(true);
-    ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: listening to \"%V\" behind id %uL", &conf_.name,
-                  ring_.snapshot().last_id);
+  if (root_.connected.load() == 0 && set_connected(true)) {
+    service_log_.back(ring_.snapshot().last_id);
   }
   ngx_add_timer(&sweep_, conf_.sweep);
 }
@@ -275,7 +296,7 @@ void Listener::on_sweep(ngx_event_t* event) {
 
 void Listener::sweep() {
   if (step_ == Step::kProof) {
-    return connection_.fail(kNoProof);
+    return fail(AwayReason::kUnusable, kNoProof);
   }
   if (step_ != Step::kIdle || !connection_.idle()) {
     return;
@@ -289,14 +310,13 @@ void Listener::sweep() {
 
 // One sweep after the one that found the events: their NOTIFY may have been on its way then.
 void Listener::warn_of_missing_notifications() {
-  if (ngx_current_msec - warned_at_ < kWarnAgain) {
-    return;
+  if (missing_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
+    ngx_log_error(
+        NGX_LOG_ERR, log_, 0,
+        "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; enable the trigger "
+        "log_notify, and let no pooler share the listener's session%s",
+        &conf_.name, missing_log_.note());
   }
-  warned_at_ = ngx_current_msec;
-  ngx_log_error(NGX_LOG_WARN, log_, 0,
-                "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; enable the trigger "
-                "log_notify, and let no pooler share the listener's session",
-                &conf_.name);
 }
 
 }  // namespace pgevents::nginx

@@ -8,15 +8,19 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
+#include "core/text/repeat_limit.hpp"
 #include "ngx_module/listener/pruner.hpp"
 #include "ngx_module/listener/ring_writer.hpp"
+#include "ngx_module/listener/service_log.hpp"
 #include "ngx_module/listener/session_probe.hpp"
 #include "ngx_module/postgres/pg_connection.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
 #include "ngx_module/zone/zone.hpp"
+#include "postgres/session_start.hpp"
 
 namespace pgevents::nginx {
 
@@ -39,6 +43,7 @@ class Listener final : private PgConnection::Owner {
   // What the connection does. They follow each other in this order; the three about the probe only behind a pooler.
   enum class Step {
     kConnect,
+    kSession,
     kListen,
     kBackend,
     kProbeListen,
@@ -64,6 +69,7 @@ class Listener final : private PgConnection::Owner {
   void lose_lease() noexcept;
   void connect() noexcept;
   void send(Step step, const Statement& statement) noexcept;
+  void begin_session();
   void wait_for_proof();
   void read_more();
   void page_read();
@@ -72,7 +78,8 @@ class Listener final : private PgConnection::Owner {
   void rejected(const PGresult* result) noexcept;
   void sweep();
   void warn_of_missing_notifications();
-  void set_connected(bool connected) noexcept;
+  void fail(AwayReason reason, const char* why) noexcept;
+  bool set_connected(bool connected) noexcept;
 
   const DatabaseConf& conf_;
   SharedRoot& root_;
@@ -81,18 +88,22 @@ class Listener final : private PgConnection::Owner {
   const std::function<void()> wake_;
   ngx_log_t* log_;
   PgConnection connection_;
+  postgres::SessionStart session_{"listener"};
+  ServiceLog service_log_;
   RingWriter writer_;
   SessionProbe probe_;
   Pruner pruner_;
   ngx_event_t tick_{};
   ngx_event_t sweep_{};
   Step step_ = Step::kIdle;
-  bool owner_ = false;                       // of the lease, as far as this worker knows
-  bool again_ = false;                       // a NOTIFY came while a page was read
-  bool failed_ = false;                      // the statement under way cannot be used
-  std::optional<std::uint64_t> swept_from_;  // the ring's newest id when a read began without a NOTIFY
-  bool unannounced_found_ = false;           // the last sweep found events, and no NOTIFY came since
-  ngx_msec_t warned_at_ = 0;                 // of missing notifications
+  bool owner_ = false;     // of the lease, as far as this worker knows
+  bool again_ = false;     // a NOTIFY came while a page was read
+  bool failed_ = false;    // the statement under way cannot be used; `rejection_`: why, empty for want
+  std::string rejection_;  // of memory
+  AwayReason reason_ = AwayReason::kLostConnection;  // for pg_failed()
+  std::optional<std::uint64_t> swept_from_;          // the ring's newest id when a read began without a NOTIFY
+  bool unannounced_found_ = false;                   // the last sweep found events, and no NOTIFY came since
+  RepeatLimit missing_log_{60'000};                  // of notifications
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
@@ -44,8 +45,8 @@ void Pruner::prune() {
 
 void Pruner::pruned(const QueryResult& result) {
   if (result.rows == nullptr) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s", &conf_.name,
-                  Printable(result.message).c_str());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s", &conf_.name,
+                  Printable(result.message).c_str(), postgres::advice(result.sqlstate));
     return;
   }
   const Answer rows = answer_of(result);

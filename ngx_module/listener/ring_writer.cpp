@@ -54,9 +54,14 @@ void RingWriter::take_position(const PGresult* result) {
   }
   if (!continuous) {
     root_.forced_epoch.store(before.epoch + 1);  // before reset(): a worker may look at any moment
-    ngx_log_error(NGX_LOG_WARN, log_, 0,
-                  "pgevents: the log of \"%V\" is in an earlier state than before (cursor %uL); was the database "
-                  "restored?",
+    ngx_log_error(NGX_LOG_ERR, log_, 0,
+                  "pgevents: the log of \"%V\" does not continue event %uL: the database was restored, or a standby "
+                  "without the last events took over; clients get a reset and reload their state",
+                  &conf_.name, before.last_id);
+  } else if (before.last_id != 0) {
+    ngx_log_error(NGX_LOG_NOTICE, log_, 0,
+                  "pgevents: the ring of \"%V\" begins anew behind event %uL: the log was pruned beyond that, or has "
+                  "begun a new generation",
                   &conf_.name, before.last_id);
   }
   ring_.reset(position.number<std::uint64_t>(PositionColumn::kStartAfter));

@@ -52,6 +52,7 @@ class PgConnection final : private postgres::NoticeLog {
   // Process id of the session, as the server reported it when the connection was made. A pooler in between reports
   // another one.
   int server_pid() const noexcept { return PQbackendPID(pg_); }
+  const char* database() const noexcept { return PQdb(pg_); }  // its name on the server
   bool idle() const noexcept { return state_ == State::kIdle; }
 
  private:

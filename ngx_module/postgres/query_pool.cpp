@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "core/wire/sql_fault.hpp"
+#include "postgres/session_start.hpp"
+#include "postgres/sqlstate.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -12,6 +14,7 @@ namespace {
 constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
 constexpr ngx_msec_t kConnectPause = 1'000;
+constexpr ngx_msec_t kSchemaIsRecent = 5'000;  // a session that is younger need not ask for the schema's version again
 
 std::size_t bytes_of(const Query& query) noexcept {
   std::size_t bytes = 0;
@@ -64,10 +67,12 @@ class QueryPool::Member final : private PgConnection::Owner {
     query_ = nullptr;
     again_ = SqlFault::kRequest;
     opening_ = false;
+    suspects_schema_ = false;
   }
 
   void open() {
     opening_ = true;
+    session_.begin();
     connection_.open(pool_.conf_.keywords, pool_.conf_.values, kStatementTimeout);
   }
 
@@ -82,7 +87,9 @@ class QueryPool::Member final : private PgConnection::Owner {
 
  private:
   void pg_ready() override {
-    opening_ = false;
+    if (opening_ && !begin_session()) {
+      return;
+    }
     switch (std::exchange(again_, SqlFault::kRequest)) {
       case SqlFault::kConflict:
         return start(std::exchange(query_, nullptr));
@@ -97,12 +104,37 @@ class QueryPool::Member final : private PgConnection::Owner {
     if (pool_.shutting_down_ && !pool_.any_waiting()) {
       return connection_.close();
     }
-    ngx_add_timer(&idle_timer_, kIdleTimeout);
+    if (std::exchange(suspects_schema_, false) && ngx_current_msec - began_at_ > kSchemaIsRecent) {
+      connection_.close();  // the next session asks for the schema's version
+    } else {
+      ngx_add_timer(&idle_timer_, kIdleTimeout);
+    }
     pool_.dispatch();
   }
 
+  // True when the session may execute statements.
+  bool begin_session() {
+    switch (session_.next()) {
+      case postgres::SessionStart::Next::kAsk:
+        connection_.send(session_.statement());
+        return false;
+      case postgres::SessionStart::Next::kFail:
+        connection_.fail(session_.problem().c_str());
+        return false;
+      case postgres::SessionStart::Next::kUse:
+        break;
+    }
+    opening_ = false;
+    began_at_ = ngx_current_msec;
+    return true;
+  }
+
   void pg_result(const PGresult* rows) override {
+    if (opening_) {
+      return session_.take(rows, connection_.database());
+    }
     const QueryResult result = postgres::result_of(rows);
+    suspects_schema_ = suspects_schema_ || postgres::schema_may_have_changed(result.sqlstate);
     ngx_log_debug4(NGX_LOG_DEBUG_HTTP, pool_.log_, 0, "pgevents: query %s (%s) answered: %s, %d rows",
                    query_->statement.sql.name, name_of(query_->lane), PQresStatus(PQresultStatus(rows)),
                    PQntuples(rows));
@@ -126,13 +158,13 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     const bool was_opening = std::exchange(opening_, false);
     again_ = SqlFault::kRequest;
+    suspects_schema_ = false;
     const auto query = std::exchange(query_, nullptr);
     if (query != nullptr) {
       pool_.close_idle();
     }
     if (was_opening || query != nullptr) {
-      ngx_log_error(NGX_LOG_ERR, pool_.log_, 0, "pgevents: %s to database \"%V\": %s",
-                    was_opening ? "cannot connect" : "lost the connection", &pool_.conf_.name, why);
+      pool_.log_failure(was_opening, why);
     }
     pool_.finish(query, postgres::not_reached(why));
     if (was_opening) {
@@ -158,7 +190,10 @@ class QueryPool::Member final : private PgConnection::Owner {
   std::shared_ptr<Query> query_;
   ngx_event_t idle_timer_{};
   SqlFault again_ = SqlFault::kRequest;  // why the statement is repeated; kRequest: it is not
-  bool opening_ = false;
+  bool opening_ = false;                 // connecting, or asking for the schema's version
+  postgres::SessionStart session_{"pool"};
+  ngx_msec_t began_at_ = 0;
+  bool suspects_schema_ = false;  // a statement named what does not exist
 };
 
 QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), log_(log) {
@@ -337,6 +372,21 @@ void QueryPool::dispatch() noexcept {
 
 bool QueryPool::may_connect() const noexcept {
   return static_cast<ngx_msec_int_t>(ngx_current_msec - pause_until_) >= 0;
+}
+
+// The listener reports the same trouble: this shows that requests fail, or that only this worker is affected.
+void QueryPool::log_failure(bool was_opening, const char* why) noexcept {
+  RepeatLimit& limit = was_opening ? connect_log_ : lost_log_;
+  if (!limit.pass(static_cast<std::int64_t>(ngx_current_msec))) {
+    return;
+  }
+  if (was_opening) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot connect to database \"%V\" for a request: %s%s", &conf_.name,
+                  why, limit.note());
+  } else {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: lost the connection to database \"%V\" during a request: %s%s",
+                  &conf_.name, why, limit.note());
+  }
 }
 
 // Queries that are added meanwhile stay.

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 
+#include "core/text/repeat_limit.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "postgres/answer.hpp"
 #include "postgres/statement.hpp"
@@ -75,6 +76,8 @@ class QueryPool {
   bool run(std::shared_ptr<Query> query);
   void post(std::shared_ptr<Query> query);
 
+  // The name of the database in the configuration, for log lines.
+  const ngx_str_t& database() const noexcept { return conf_.name; }
   // The database answers again: the next statement may open a connection without a pause.
   void may_connect_again() noexcept { pause_until_ = ngx_current_msec; }
   // The worker shuts down: connections close as they become idle.
@@ -111,6 +114,7 @@ class QueryPool {
   bool may_connect() const noexcept;
   void close_idle() noexcept;
   void fail_queue(const char* why) noexcept;
+  void log_failure(bool was_opening, const char* why) noexcept;
 
   const DatabaseConf& conf_;
   ngx_log_t* log_;
@@ -121,6 +125,8 @@ class QueryPool {
       false;                  // publishing and catch-up take turns, so that neither waits for the other's whole queue
   unsigned passed_over_ = 0;  // how many of these went before the waiting statement about presence
   std::vector<std::unique_ptr<Member>> members_;
+  RepeatLimit connect_log_{60'000};
+  RepeatLimit lost_log_{60'000};
   ngx_msec_t pause_until_ = 0;  // for a second after a failure no connection is opened
   bool shutting_down_ = false;
 };

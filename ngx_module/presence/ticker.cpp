@@ -62,10 +62,12 @@ void Ticker::ticked(const QueryResult& result) {
   const Answer answer = answer_of(result);
   if (answer.text) {
     wait = postgres::number_in(*answer.text, wait);
-  } else if (!answer.sqlstate.empty() && answer.sqlstate != postgres::kLockNotAvailable) {
+  } else if (!answer.sqlstate.empty() && answer.sqlstate != postgres::kLockNotAvailable &&
+             failed_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
     // Not logged if a lock is held for long: the next tick does the work.
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pgevents.presence_tick() failed: %s",
-                  Printable(answer.message).c_str());
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: pgevents.presence_tick() failed in database \"%V\": %s%s%s",
+                  &pool_.database(), Printable(answer.message).c_str(), postgres::advice(answer.sqlstate),
+                  failed_log_.note());
   }
   ngx_add_timer(&timer_, wait);
 }

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "core/text/repeat_limit.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 
 namespace pgevents::nginx {
@@ -31,6 +32,7 @@ class Ticker {
   std::function<bool()> serving_;
   std::function<bool()> listening_;
   ngx_log_t* log_;
+  RepeatLimit failed_log_{60'000};
   ngx_event_t timer_{};
   QueryHandle query_;
   bool served_ = false;  // the database has been reached before

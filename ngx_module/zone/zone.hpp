@@ -20,6 +20,7 @@ struct SharedRoot {
   int wake_fd;                              // eventfd, inherited by every worker of every generation
   std::atomic<std::uint32_t> starts;        // numbers the processes, for owner words
   std::atomic<std::uint32_t> connected;     // 1 while a listener follows the log
+  std::atomic<std::int64_t> away_since;     // when the listener lost the database (monotonic ms); 0: it follows the log
   std::atomic<std::uint64_t> forced_epoch;  // ring epoch in which the log proved to be restored to an earlier state
   std::atomic<std::uint64_t> last_control;  // id of the newest event on kControlChannel; smaller again after a restore
   std::atomic<std::uint64_t> revocation_loads;  // how often the revocations were read from the database
