@@ -88,7 +88,7 @@ const post = (data) => request({
 });
 
 const waitForLocks = (count) => waitFor(async () => (await database.value(`SELECT count(*) FROM pg_stat_activity
-  WHERE application_name = 'pgevents' AND wait_event_type = 'Lock'`)) >= count, { what: `${count} waiting statements` });
+  WHERE application_name IN ('pgevents listener', 'pgevents pool') AND wait_event_type = 'Lock'`)) >= count, { what: `${count} waiting statements` });
 
 test('a reload during queries of the log ends streams and polls at once', async () => {
   await whileLogIsSlow(async () => {

@@ -71,7 +71,7 @@ test('with transaction pooling the module logs why it does not serve', async () 
   const nginx = await startModule(await startBouncer('transaction'));
   await waitFor(() => /no notification arrives.*transaction pooling/.test(nginx.logText()),
     { what: 'the reason in the log' });
-  assert.match(nginx.logText(), /\[error\].*the listener of "main".*no notification arrives/);
+  assert.match(nginx.logText(), /\[error\].*database "main" is not served: no notification arrives/);
   assert.equal((await poll(nginx.port, 0, '&flavor=poll')).status, 503);
 });
 
@@ -115,5 +115,5 @@ test('the log reports events that come without a notification', async () => {
     AS $$ BEGIN RETURN NULL; END $$`);
   const id = await other.publish('news', 'made', 1);
   assert.deepEqual((await poll(nginx.port, cursor)).json().map((event) => event.id), [id]);
-  await waitFor(() => /\[warn\].*came without a notification/.test(nginx.logText()), { what: 'the warning' });
+  await waitFor(() => /\[error\].*came without a notification/.test(nginx.logText()), { what: 'the warning' });
 });

@@ -69,8 +69,8 @@ test('a client that leaves before its report is answered does not affect the oth
 test('reports succeed again after the connections to the database were terminated', async () => {
   const { database, server } = await start({ workers: 1 });
   assert.equal((await report(server, 1)).status, 200);
-  await database.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
-    ['pgevents']);
+  await database.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY ($1)',
+    [['pgevents listener', 'pgevents pool']]);
   await waitFor(async () => (await report(server, 1)).status === 200, { what: 'a successful report' });
 });
 

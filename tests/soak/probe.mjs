@@ -10,8 +10,8 @@ const sum = (pids, of) => pids.reduce((total, pid) => total + of(pid), 0);
 const megabytes = (field) => (pid) => memoryOf(pid, field) / 1024;
 
 const kDatabase = `
-  SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgevents') AS module,
-         (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgevents-fcgi') AS fallback,
+  SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('pgevents listener', 'pgevents pool')) AS module,
+         (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgevents fallback') AS fallback,
          pg_total_relation_size('pgevents.log') / 1048576.0::float8 AS log,
          pg_total_relation_size('pgevents.staging') / 1048576.0::float8 AS staging,
          pg_database_size(current_database()) / 1048576.0::float8 AS whole`;

@@ -143,7 +143,7 @@ class Soak {
     if (this.hours_() * 3600 < this.plan.strike / 2) return;
     const which = ++this.strikes % 3 === 0 ? '' : `AND query LIKE '%log_after%'`;
     await this.all.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name = 'pgevents' ${which}`);
+      WHERE datname = current_database() AND application_name IN ('pgevents listener', 'pgevents pool') ${which}`);
   }
 
   // Waits until all staying subscribers have every committed event. Then all clients leave, and the servers must have

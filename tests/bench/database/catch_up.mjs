@@ -39,7 +39,7 @@ async function publishMissed(database, { channels, missed }, cursors) {
 async function queries(database) {
   const connected = `
     SELECT count(*)::int FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'pgevents'`;
+     WHERE datname = current_database() AND application_name IN ('pgevents listener', 'pgevents pool')`;
   await waitFor(async () => (await database.value(connected)) === 0, { what: 'the end of nginx\'s connections' });
   const [row] = await database.query(`SELECT calls, total_time FROM pg_stat_user_functions WHERE funcname = 'fetch'`);
   return row ?? { calls: 0, total_time: 0 };
