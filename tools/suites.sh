@@ -259,6 +259,23 @@ sanitizer_options() {
   export UBSAN_OPTIONS=print_stacktrace=1
 }
 
+# ./run upgrade: builds the programs of the release before (tests/upgrade) and upgrades from them, and back, under load.
+cmd_upgrade() {
+  local before=$run_dir/release-before
+  need_packages test
+  need_npm
+  build_release
+  mkdir -p -- "$before"
+  tar -xJf tests/upgrade/release-before.tar.xz -C "$before"
+  step "fallback of the release before" before-fallback cmake_before "$before"
+  step "module of the release before" before-module bash "$before/ngx_module/build.sh" "$before/out"
+  PGEVENTS_RELEASE_BEFORE=$before node --test --test-reporter=spec tests/faults/upgrade.test.mjs
+}
+
+cmake_before() {
+  cmake -S "$1" -B "$1/out" -DPGEVENTS_TESTS=OFF && cmake --build "$1/out" -j "$(nproc)" --target pgevents-fcgi
+}
+
 cmd_bench() {
   need_packages bench
   need_npm

@@ -85,24 +85,26 @@ export class Service {
 // A memory limit means nothing under AddressSanitizer, which keeps freed memory.
 export const memoryIsMeaningful = (pid) => !fs.readFileSync(`/proc/${pid}/maps`, 'latin1').includes('libasan');
 
-// cluster: a running one, or options for a new one; behind: is the fallback behind the module, in the same location?
+// cluster: a running one, or options for a new one; install: see createDatabase(); release: { module, fallback }, the
+// programs of another release; behind: is the fallback behind the module, in the same location?
 // location: further directives of the module's location; http: a function of the connection string that gives further
 // directives of the module; args: further options of the fallback; env: further environments of both.
 export async function startService({
   cluster = {}, workers = 4, ring = '8m', parameters = '', location = kQuick, server = '', http = () => '', main = '',
   events = '', fallback = true, args = [], processes, behind = true, tcp = false, allow = [], listenFlags = '',
-  env = {} } = {}) {
+  env = {}, install = true, release = {} } = {}) {
   const running = cluster.createDatabase ? cluster : await startCluster({ tcp, ...cluster });
-  const database = await running.createDatabase();
+  const database = await running.createDatabase({ install });
   const conninfo = database.conninfo({ tcp });
   const program = fallback
     ? await startFallback({ conninfo, processes, args: ['--poll-interval', '1', ...args],
-      env: env.fallback }) : undefined;
+      env: env.fallback, program: release.fallback }) : undefined;
   const service = new Service({
     database, fallback: program, ring, parameters, location, server, http, tcp, behind: behind && fallback, listenFlags,
   });
   service.cluster = running;
-  service.nginx = await startNginx({ workers, main, events, allow, env: env.nginx,
+  const modules = release.module ? { loadModule: false, modules: [release.module] } : {};
+  service.nginx = await startNginx({ workers, main, events, allow, env: env.nginx, ...modules,
     http: (nginx) => service.http(nginx) });
   if (listenFlags) await service.nginx.waitListening();
   else await service.waitAnsweredBy('module');

@@ -148,7 +148,7 @@ export class Cluster {
     return `host=${host} port=${port} dbname=${database} user=${user}`;
   }
 
-  // Creates a database with pgevents installed (install: false leaves it empty).
+  // Creates a database with pgevents installed (install: false leaves it empty; a path: another install.sql).
   async createDatabase({ name, install = true } = {}) {
     const database = this.database(name ?? `db${this.databases_.length + 1}`);
     await database.create({ install });

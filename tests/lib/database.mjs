@@ -39,11 +39,17 @@ export class Database {
     await maintenance.end();
   }
 
+  // install: true, false, or the path of another release's install.sql.
   async create({ install }) {
     await this.maintain_(`CREATE DATABASE ${this.name}`);
     if (!install) return;
-    await this.psql(['-f', path.join(kRoot, 'sql', 'install.sql')]);
+    await this.install(install === true ? undefined : install);
     await this.query(kLoginRoles);
+  }
+
+  // Installs the schema, or upgrades it.
+  async install(file = path.join(kRoot, 'sql', 'install.sql')) {
+    await this.psql(['-f', file]);
   }
 
   // Also ends the connections that others have to it.

@@ -42,7 +42,8 @@ function assertCleanOutput(text, what) {
 }
 
 export class Fallback {
-  constructor({ conninfo, processes, args, env }) {
+  constructor({ conninfo, processes, args, env, program }) {
+    this.program = program ?? kFallbackProgram;
     this.dir = tempDir('fcgi');
     this.socket = path.join(this.dir, 'fcgi.sock');
     this.log = path.join(this.dir, 'fallback.log');
@@ -57,7 +58,7 @@ export class Fallback {
 
   async start() {
     const log = fs.openSync(this.log, 'a');
-    this.child_ = spawn(kFallbackProgram, this.args_, { env: this.env_, stdio: ['ignore', log, log] });
+    this.child_ = spawn(this.program, this.args_, { env: this.env_, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     let failure;
     this.child_.once('error', (error) => (failure = error));
@@ -105,9 +106,10 @@ export class Fallback {
   }
 }
 
-// conninfo: libpq's connection string; args, env: further options of the program. It ends with the test file.
-export async function startFallback({ conninfo, processes = 2, args = [], env = {} }) {
-  const fallback = new Fallback({ conninfo, processes, args, env });
+// conninfo: libpq's connection string; args, env: further options of the program; program: another one than the tested
+// one. It ends with the test file.
+export async function startFallback({ conninfo, processes = 2, args = [], env = {}, program }) {
+  const fallback = new Fallback({ conninfo, processes, args, env, program });
   await fallback.start();
   atEnd(() => fallback.stopIfRunning_());
   return fallback;
