@@ -1,7 +1,6 @@
 // A schema that is missing, older or newer than the program can use: module and fallback do not serve, and say so once
 // with the command. They serve as soon as it is repaired.
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { before, describe, test } from 'node:test';
 
 import { sharedCluster } from '../lib/cluster.mjs';
@@ -9,25 +8,24 @@ import { waitFor } from '../lib/conditions.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
 import { startNginx } from '../lib/nginx.mjs';
-import { kRoot } from '../lib/scratch.mjs';
 
-const version = (version, serves_from) => `
+const versions = (own, serves_from) => `
   CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int, serves_from int)
-  LANGUAGE sql IMMUTABLE AS 'SELECT ${version}, ${serves_from}'`;
+  LANGUAGE sql IMMUTABLE AS 'SELECT ${own}, ${serves_from}'`;
 // A schema before version 9.
-const old = (version) => `DROP FUNCTION pgevents.schema_version();
-  CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"version":${version}}'::jsonb $$;`;
+const old = (number) => `DROP FUNCTION pgevents.schema_version();
+  CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"version":${number}}'::jsonb $$;`;
 
 // [statement that spoils a good schema, what the log says]; without text it is used
 const kSchemas = {
   good: ['SELECT 1'],
   previous: [old(7)],
-  next: [version(10, 9)],
+  next: [versions(10, 9)],
   missing: ['DROP SCHEMA pgevents CASCADE', 'does not exist, or is not that of pgevents; run sql/install.sql there'],
   foreign: ['DROP SCHEMA pgevents CASCADE; CREATE SCHEMA pgevents; GRANT USAGE ON SCHEMA pgevents TO PUBLIC',
     'does not exist, or is not that of pgevents; run sql/install.sql there'],
   older: [old(6), 'has version 6, this program needs version 7 or later; run sql/install.sql of this release there'],
-  newer: [version(12, 10),
+  newer: [versions(12, 10),
     'has version 12 and serves programs of version 10 or later, this one is of version 9; install the release to which'],
   closed: ['REVOKE USAGE ON SCHEMA pgevents FROM pgevents_server',
     'permission denied for schema pgevents; GRANT pgevents_server TO the role that connects'],
@@ -35,7 +33,6 @@ const kSchemas = {
 const kUsed = Object.keys(kSchemas).filter((name) => kSchemas[name].length === 1);
 const kUnused = Object.keys(kSchemas).filter((name) => kSchemas[name].length === 2);
 
-const install = path.join(kRoot, 'sql', 'install.sql');
 const databases = {};
 const fallbacks = {};
 let nginx;
@@ -113,8 +110,8 @@ describe('neither serves, and each says why,', () => {
 
 test('they serve when the schema is repaired, and say so', async () => {
   for (const name of ['missing', 'older', 'closed']) {
-    if (name === 'older') await databases[name].query('DROP SCHEMA pgevents CASCADE');
-    await databases[name].psql(['-f', install]);
+    if (name === 'closed') await databases[name].query('GRANT USAGE ON SCHEMA pgevents TO pgevents_server');
+    else await databases[name].install();
     await waitFor(async () => (await ask('module', name)).status === 200, { what: `${name} served by the module` });
     await waitFor(async () => (await ask('fallback', name)).status === 200, { what: `${name} served by the fallback` });
     assert.match(nginx.logText(), new RegExp(`\\[error\\].*pgevents: database "${name}" is served again after [0-9.]+ s`));
@@ -122,11 +119,11 @@ test('they serve when the schema is repaired, and say so', async () => {
   }
 });
 
-// `good` has a sweep of a minute, so that its listener does not notice first. A session that is younger than five seconds
-// does not ask again.
+// `good` has a sweep of a minute, so that its listener does not notice first. A session that is younger than five
+// seconds does not ask again.
 test('a schema that is replaced while they run is noticed by the connections that are open', async () => {
   const { good } = databases;
-  await good.query(`${version(12, 10)}; DROP FUNCTION pgevents.fetch, pgevents.log_after`);
+  await good.query(`${versions(12, 10)}; DROP FUNCTION pgevents.fetch, pgevents.log_after`);
   const newer = 'has version 12 and serves programs of version 10 or later';
   const until = (front_end, pattern, log) => waitFor(async () => {
     assert.ok((await ask(front_end, 'good')).status >= 500);

@@ -1,5 +1,5 @@
-// In pg_stat_activity an administrator can tell the sessions of pgevents from each other, and from those of other
-// servers: the operator's own application_name is the beginning of their names.
+// Sessions as an administrator sees them: their names in pg_stat_activity tell them from each other and from those of
+// other servers, and timeouts that are set for their role do not disturb them.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
@@ -7,6 +7,7 @@ import { sharedCluster } from '../lib/cluster.mjs';
 import { kServerUser } from '../lib/database.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
+import { startModuleServer } from '../lib/module_server.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 
 const kLong = 'n'.repeat(63);
@@ -55,4 +56,22 @@ test('sessions have the names of their roles, behind the name that the operator 
     }
   }
   assert.equal((await sessions()).length, 3 * Object.keys(kNames).length, 'no session has another name');
+});
+
+test('timeouts of the role that are longer than the sweep do not end the listener', async () => {
+  const settings = ['idle_in_transaction_session_timeout', 'statement_timeout', 'lock_timeout'];
+  if (await database.value("SELECT current_setting('server_version_num')::int") >= 140000) settings.push('idle_session_timeout');
+  for (const name of settings) await database.query(`ALTER ROLE ${kServerUser} SET ${name} = '700ms'`);
+  const server = await startModuleServer({ database, workers: 1, parameters: 'sweep=100ms' });
+  const started = Date.now();
+  const begun = await database.value(`SELECT max(backend_start) FROM pg_stat_activity WHERE application_name ~ 'listener$'`);
+  const stream = server.stream('news', { cursor: await database.head() });
+  for (let n = 0; Date.now() - started < 2_500; n++) {
+    await database.publish('news', 'made', n);
+    await stream.waitForEvents(n + 1);
+  }
+  await stream.close();
+  const now = await database.value(`SELECT max(backend_start) FROM pg_stat_activity WHERE application_name ~ 'listener$'`);
+  assert.deepEqual(now, begun, 'the same session');
+  assert.doesNotMatch(server.nginx.logText(), /is not served/);
 });
