@@ -100,8 +100,8 @@ int run(int argc, char** argv) {
   if (!names) {
     return fail("--channel-pattern: " + error);
   }
-  if (!postgres::conninfo_is_valid(options.database)) {
-    return fail("--database: not a valid connection string; see \"Connection Strings\" in the manual of libpq");
+  if (const auto fault = postgres::database_fault(options.database)) {
+    return fail("--database: not a valid connection string: " + *fault);
   }
   AccessFiles files;
   if (const auto failure = read_access_files(options, files)) {

@@ -1,10 +1,9 @@
-// What goes to the database: array literals, connection strings, statements, and classes of SQLSTATEs.
+// What goes to the database: array literals, statements, and classes of SQLSTATEs.
 #include <set>
 #include <string>
 
 #include "checks.hpp"
 #include "postgres/array.hpp"
-#include "postgres/conninfo.hpp"
 #include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
 
@@ -18,16 +17,6 @@ START_TEST(elements_become_an_array_literal) {
   assert_text(postgres::array_literal({"a"}), R"({"a"})");
   assert_text(postgres::array_literal({"a", "b,c", "{}", "NULL", ""}), R"({"a","b,c","{}","NULL",""})");
   assert_text(postgres::array_literal({"a\"b\\c"}), R"({"a\"b\\c"})");
-}
-END_TEST
-
-START_TEST(connection_strings_are_checked_before_use) {
-  for (const char* good : {"", "app", "host=h dbname=d password='x y'", "postgresql://u:p@h:5432/d", "service=s"}) {
-    assert_that(postgres::conninfo_is_valid(good), good);
-  }
-  for (const char* bad : {"host=h nonsense", "nosuchword=1", "password='open", "postgresql://h:port/d?x=%zz"}) {
-    assert_that(!postgres::conninfo_is_valid(bad), bad);
-  }
 }
 END_TEST
 
@@ -89,7 +78,6 @@ END_TEST
 int main() {
   return run("postgres_statements", {
                                         elements_become_an_array_literal,
-                                        connection_strings_are_checked_before_use,
                                         each_endpoint_has_its_statement,
                                         prepared_statements_have_names_of_their_own,
                                         a_lost_prepared_statement_is_recognized,

@@ -1,0 +1,59 @@
+// The hosts of a connection string and their addresses. libpq blocks while it looks a host name up, so a front-end with
+// an event loop looks names up elsewhere and gives libpq the addresses (keyword `hostaddr`).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgevents::postgres {
+
+// The entries of a comma-separated list; none if the text is empty.
+std::vector<std::string> split_list(std::string_view text);
+
+// Whether `text` is an IPv4 or IPv6 address in digits, as `hostaddr` takes it.
+bool is_numeric_address(const std::string& text) noexcept;
+
+// One entry of the lists `host`, `hostaddr` and `port`. What is empty is libpq's default.
+struct Host {
+  std::string name;
+  std::string address;  // as the operator gave it
+  std::string port;
+  // Whether it has to be looked up: it has no address, and is neither a socket's path (/… or @…) nor an address itself.
+  bool is_name = false;
+};
+
+// The hosts of a connection string, whose three lists fit together (conninfo_fault()).
+std::vector<Host> read_hosts(std::string_view host, std::string_view hostaddr, std::string_view port);
+
+// The addresses of one name. Without any, `error` says why.
+struct NameAddresses {
+  std::string name;
+  std::vector<std::string> addresses;  // in the order in which they should be tried
+  std::string error;
+  bool temporary = false;  // no name server answered; the name may exist
+};
+using Addresses = std::vector<NameAddresses>;
+
+// The names of `hosts`, each once.
+std::vector<std::string> names_of(const std::vector<Host>& hosts);
+
+// Looks a name up as the machine is configured (getaddrinfo()): all addresses of both families. Blocks, perhaps for
+// half a minute. May be called by any thread.
+NameAddresses resolve(const std::string& name);
+
+// Values of libpq's keywords `host`, `hostaddr` and `port`: lists with an entry for each address. One that is empty is
+// not to be given.
+struct HostValues {
+  std::string host;
+  std::string hostaddr;
+  std::string port;
+};
+
+// Nothing if no host can be tried. Names without an address are left out. Entries whose address is in `last` are tried
+// after all others, in the order of `last`.
+std::optional<HostValues> host_values(const std::vector<Host>& hosts, const Addresses& addresses,
+                                      const std::vector<std::string>& last);
+
+}  // namespace pgevents::postgres
