@@ -14,9 +14,10 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       revocations_(root_),
       service_(root_, revocations_),
       self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
-      pool_(conf, cycle->log),
+      servers_(conf, cycle->log),
+      pool_(conf, servers_, cycle->log),
       listener_(
-          conf, root_, ring_, revocations_, pool_, self_, [this] { wake_all(); }, cycle->log),
+          conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, cycle->log),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
       connection_tracker_(
@@ -159,6 +160,7 @@ void DatabaseWorker::shut_down() noexcept {
 void DatabaseWorker::exit() noexcept {
   listener_.stop();
   pool_.close();
+  servers_.close();
 }
 
 }  // namespace pgevents::nginx

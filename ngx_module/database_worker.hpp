@@ -12,6 +12,7 @@
 #include "ngx_module/http/service_state.hpp"
 #include "ngx_module/listener/listener.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
+#include "ngx_module/postgres/server_addresses.hpp"
 #include "ngx_module/presence/connection_tracker.hpp"
 #include "ngx_module/presence/presence_states.hpp"
 #include "ngx_module/presence/reports.hpp"
@@ -58,6 +59,7 @@ class DatabaseWorker {
   SharedRevocations revocations_;
   ServiceState service_;
   const std::uint64_t self_;  // this process, in shared memory
+  ServerAddresses servers_;   // before the connections, which wait there
   QueryPool pool_;
   Listener listener_;
   Reports reports_;

@@ -5,6 +5,7 @@
 
 #include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conf.hpp"
+#include "ngx_module/conf/database_conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"
 
@@ -29,8 +30,8 @@ constexpr ngx_uint_t kEverywhereAndIf = kEverywhere | NGX_HTTP_LIF_CONF;
 ngx_command_t commands[] = {
     {ngx_string("pgevents_database"), NGX_HTTP_MAIN_CONF | NGX_CONF_2MORE, pgevents::nginx::set_database,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
-    {ngx_string("pgevents"), kEverywhereAndIf | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
-     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, database), nullptr},
+    {ngx_string("pgevents"), kEverywhereAndIf | NGX_CONF_TAKE1, pgevents::nginx::set_use, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, database), nullptr},
     {ngx_string("pgevents_user"), kEverywhere | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, access.user), nullptr},
     {ngx_string("pgevents_realm"), kEverywhere | NGX_CONF_TAKE1, ngx_http_set_complex_value_slot,
@@ -148,7 +149,7 @@ ngx_http_module_t context = {
     nullptr,                            // preconfiguration
     add_handler,                        // postconfiguration
     pgevents::nginx::create_main_conf,  // create main configuration
-    nullptr,                            // init main configuration
+    pgevents::nginx::init_main_conf,    // init main configuration
     nullptr,                            // create server configuration
     nullptr,                            // merge server configuration
     pgevents::nginx::create_loc_conf,   // create location configuration

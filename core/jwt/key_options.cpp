@@ -14,4 +14,12 @@ bool KeyOptions::take(std::string_view text) noexcept {
   return true;
 }
 
+bool holds_secret(std::string_view text) noexcept {
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  if (start != std::string_view::npos && text[start] == '{') {
+    return text.find("\"oct\"") != std::string_view::npos;
+  }
+  return text.find("-----BEGIN ") == std::string_view::npos;
+}
+
 }  // namespace pgevents

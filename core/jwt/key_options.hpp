@@ -23,4 +23,7 @@ struct KeyOptions {
   bool take(std::string_view text) noexcept;
 };
 
+// Whether a file that JwtKeys::add() accepts has a secret in it, not only public keys.
+bool holds_secret(std::string_view text) noexcept;
+
 }  // namespace pgevents

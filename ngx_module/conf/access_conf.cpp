@@ -6,6 +6,7 @@
 #include "core/jwt/key_options.hpp"
 #include "core/request/grant_pattern.hpp"
 #include "core/text/header_value.hpp"
+#include "ngx_module/conf/file_access.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -72,6 +73,17 @@ bool read_key_file(ngx_conf_t* cf, ngx_str_t& name, std::string& text) {
   return true;
 }
 
+// A secret signs tokens as well as it verifies them, and so does a key that others can replace.
+void warn_of_access(ngx_conf_t* cf, const ngx_str_t& name, std::string_view text) {
+  const OthersAccess others = others_access(std::string(view(name)));
+  if (others.write) {
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "pgevents: others can change key \"%V\"; chmod o-w it", &name);
+  }
+  if (others.read && holds_secret(text)) {
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "pgevents: others can read the secret in \"%V\"; chmod 640 it", &name);
+  }
+}
+
 char* add_key(ngx_conf_t* cf, AccessConf& access, const KeyOptions& options) {
   ngx_str_t name = argument(cf, 1);
   std::string text;
@@ -88,6 +100,7 @@ char* add_key(ngx_conf_t* cf, AccessConf& access, const KeyOptions& options) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: key \"%V\": %s", &name, Printable(*fault).c_str());
     return conf_error();
   }
+  warn_of_access(cf, name, text);
   return NGX_CONF_OK;
 }
 

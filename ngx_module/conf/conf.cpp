@@ -1,91 +1,19 @@
-// Configuration: creation, merging and the directive `pgevents_database`; see conf.hpp.
+// Configuration: creation, merging and checks; see conf.hpp. The directive `pgevents_database` is in database_conf.cpp.
 #include "ngx_module/conf/conf.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "core/shared/ring.hpp"
 #include "ngx_module/conf/access_conf.hpp"
-#include "ngx_module/conf/conninfo.hpp"
-#include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
 constexpr ngx_int_t kDayMs = 86'400'000;
-constexpr ngx_uint_t kMaxConnections = 1'000;
-constexpr ngx_uint_t kMaxPreload = 10'000'000;
 
 char* conf_error() {
   return static_cast<char*>(NGX_CONF_ERROR);
-}
-
-bool starts_with(const ngx_str_t& text, std::string_view prefix, ngx_str_t& rest) {
-  if (view(text).substr(0, prefix.size()) != prefix) {
-    return false;
-  }
-  rest = {text.len - prefix.size(), text.data + prefix.size()};
-  return true;
-}
-
-bool parse_count(ngx_str_t& text, ngx_uint_t least, ngx_uint_t most, ngx_uint_t& result) {
-  const ngx_int_t n = ngx_atoi(text.data, text.len);
-  if (n == NGX_ERROR || static_cast<ngx_uint_t>(n) < least || static_cast<ngx_uint_t>(n) > most) {
-    return false;
-  }
-  result = static_cast<ngx_uint_t>(n);
-  return true;
-}
-
-bool parse_time(ngx_str_t& text, ngx_msec_t& result) {
-  const ngx_int_t ms = ngx_parse_time(&text, 0);
-  if (ms == NGX_ERROR || ms < 100 || ms > kDayMs) {
-    return false;
-  }
-  result = static_cast<ngx_msec_t>(ms);
-  return true;
-}
-
-bool parse_ring(ngx_str_t& text, std::size_t& result) {
-  const ssize_t size = ngx_parse_size(&text);
-  if (size == NGX_ERROR || static_cast<std::size_t>(size) < Ring::kMinDataBytes) {
-    return false;
-  }
-  result = static_cast<std::size_t>(size);
-  return true;
-}
-
-bool parse_parameter(const ngx_str_t& text, DatabaseConf& database) {
-  ngx_str_t rest;
-  if (starts_with(text, "connections=", rest)) {
-    return parse_count(rest, 1, kMaxConnections, database.connections);
-  }
-  if (starts_with(text, "ring=", rest)) {
-    return parse_ring(rest, database.ring_size);
-  }
-  if (starts_with(text, "preload=", rest)) {
-    return parse_count(rest, 0, kMaxPreload, database.preload);
-  }
-  if (starts_with(text, "sweep=", rest)) {
-    return parse_time(rest, database.sweep);
-  }
-  if (starts_with(text, "prune=", rest)) {
-    database.prune = 0;
-    return view(rest) == "off" || parse_time(rest, database.prune);
-  }
-  if (starts_with(text, "presence=", rest)) {
-    database.presence = view(rest) == "on";
-    return database.presence != 0 || view(rest) == "off";
-  }
-  return false;
-}
-
-// Whether a parameter before `args[i]` has the same name.
-bool is_duplicate(const ngx_str_t* args, ngx_uint_t i) {
-  const auto name_of = [](const ngx_str_t& text) { return view(text).substr(0, view(text).find('=')); };
-  return std::any_of(args + 3, args + i, [&](const ngx_str_t& other) { return name_of(other) == name_of(args[i]); });
 }
 
 template <typename Value>
@@ -114,7 +42,8 @@ Bounds jwt_leeway_bounds = {check_bounds<ngx_msec_t>, 0, kDayMs, "0 to 1d"};
 
 void* create_main_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<MainConf*>(ngx_pcalloc(cf->pool, sizeof(MainConf)));
-  if (conf == nullptr || ngx_array_init(&conf->databases, cf->pool, 2, sizeof(void*)) != NGX_OK) {
+  if (conf == nullptr || ngx_array_init(&conf->databases, cf->pool, 2, sizeof(void*)) != NGX_OK ||
+      ngx_array_init(&conf->uses, cf->pool, 4, sizeof(DatabaseUse)) != NGX_OK) {
     return nullptr;
   }
   return conf;
@@ -193,59 +122,36 @@ DatabaseConf* find_database(MainConf* main, const ngx_str_t& name) {
   return nullptr;
 }
 
-namespace {
-
-// Sets the defaults, then the parameters that follow name and connection string.
-bool read_parameters(ngx_conf_t* cf, DatabaseConf& database) {
-  database.connections = 2;
-  database.ring_size = 32 * 1024 * 1024;
-  database.preload = 10'000;
-  database.sweep = 10'000;
-  database.prune = 60'000;
-  database.presence = 1;
-  auto* args = static_cast<ngx_str_t*>(cf->args->elts);
-  for (ngx_uint_t i = 3; i < cf->args->nelts; ++i) {
-    if (is_duplicate(args, i)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: duplicate parameter \"%V\"; give it once", &args[i]);
-      return false;
-    }
-    if (!parse_parameter(args[i], database)) {
-      ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                         "pgevents: invalid parameter \"%V\"; docs/directives.md lists the parameters and their values",
-                         &args[i]);
-      return false;
-    }
+// A name with variables is only known when a request comes.
+char* set_use(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  char* const result = ngx_http_set_complex_value_slot(cf, cmd, conf);
+  const auto* args = static_cast<ngx_str_t*>(cf->args->elts);
+  if (result != NGX_CONF_OK || static_cast<LocConf*>(conf)->database->lengths != nullptr) {
+    return result;
   }
-  return true;
+  auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_pgevents_module));
+  auto* use = static_cast<DatabaseUse*>(ngx_array_push(&main->uses));
+  if (use == nullptr) {
+    return conf_error();
+  }
+  *use = {args[1], cf->conf_file->file.name, cf->conf_file->line};
+  return NGX_CONF_OK;
 }
 
-}  // namespace
-
-char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
+char* init_main_conf(ngx_conf_t* cf, void* conf) {
   auto* main = static_cast<MainConf*>(conf);
-  auto* args = static_cast<ngx_str_t*>(cf->args->elts);
-  if (view(args[1]) == "off" || find_database(main, args[1]) != nullptr) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: database name \"%V\" is %s; choose another name", &args[1],
-                       view(args[1]) == "off" ? "reserved" : "already used");
-    return conf_error();
-  }
-  auto* database = static_cast<DatabaseConf*>(ngx_pcalloc(cf->pool, sizeof(DatabaseConf)));
-  auto** slot = static_cast<DatabaseConf**>(ngx_array_push(&main->databases));
-  if (database == nullptr || slot == nullptr) {
-    return conf_error();
-  }
-  *slot = database;
-  database->name = args[1];
-  if (!read_parameters(cf, *database)) {
-    return conf_error();
-  }
-  return guarded(cf->log, conf_error(), [&] {
-    if (!parse_conninfo(cf, args[2], database->keywords, database->values)) {
-      return conf_error();
+  const auto* uses = static_cast<DatabaseUse*>(main->uses.elts);
+  char* result = NGX_CONF_OK;
+  for (ngx_uint_t i = 0; i < main->uses.nelts; ++i) {
+    const DatabaseUse& use = uses[i];
+    if (use.name.len != 0 && view(use.name) != "off" && find_database(main, use.name) == nullptr) {
+      ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                    "pgevents: unknown database \"%s\" in %V:%ui; define it by pgevents_database, or correct the name",
+                    Printable(view(use.name)).c_str(), &use.file, use.line);
+      result = conf_error();
     }
-    database->zone = add_zone(cf, database->name, database->keywords, database->values, database->ring_size);
-    return database->zone == nullptr ? conf_error() : static_cast<char*>(NGX_CONF_OK);
-  });
+  }
+  return result;
 }
 
 }  // namespace pgevents::nginx

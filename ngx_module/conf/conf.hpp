@@ -1,4 +1,4 @@
-// Creates and merges the configuration of conf_structs.hpp, and reads the directive `pgevents_database`.
+// Creates, merges and checks the configuration of conf_structs.hpp.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -28,9 +28,11 @@ void* create_main_conf(ngx_conf_t* cf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
 
-// Directive `pgevents_database name conninfo [connections=N] [ring=SIZE] [preload=N] [sweep=TIME] [prune=TIME|off]
-// [presence=on|off]`.
-char* set_database(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
+// When the whole block `http` has been read: each constant name of a database must be known.
+char* init_main_conf(ngx_conf_t* cf, void* conf);
+
+// Directive `pgevents name`.
+char* set_use(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 
 DatabaseConf* find_database(MainConf* main, const ngx_str_t& name);
 

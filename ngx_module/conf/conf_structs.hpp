@@ -4,20 +4,34 @@
 
 #include "ngx_module/nginx.hpp"
 
+#include <vector>
+
 #include "core/jwt/jwt.hpp"
 #include "core/request/origin.hpp"
 #include "core/text/name_pattern.hpp"
+#include "postgres/hosts.hpp"
 
 namespace pgevents::nginx {
 
 class DatabaseWorker;
 
-// `pgevents_database`. The conninfo is kept in libpq's keyword form, with host names already resolved, so that
-// connecting never blocks a worker.
+// The hosts of a connection string, as found when the configuration was read.
+struct HostsConf {
+  std::vector<postgres::Host> list;
+  postgres::Addresses found;  // an entry for each name
+  ngx_msec_t found_at = 0;    // by nginx's monotonic clock
+};
+
+// What to do at the start if a host is not found.
+enum class Unresolved { kError, kWarn };
+
+// `pgevents_database`. The conninfo is kept in libpq's keyword form.
 struct DatabaseConf {
   ngx_str_t name;
   const char** keywords;
   const char** values;
+  HostsConf* hosts;
+  Unresolved unresolved;
   ngx_uint_t connections;
   size_t ring_size;
   ngx_uint_t preload;
@@ -28,8 +42,16 @@ struct DatabaseConf {
   DatabaseWorker* worker;  // this process's object, null outside workers
 };
 
+// A `pgevents NAME;` without variables, and its place.
+struct DatabaseUse {
+  ngx_str_t name;
+  ngx_str_t file;
+  ngx_uint_t line;
+};
+
 struct MainConf {
   ngx_array_t databases;  // of DatabaseConf*
+  ngx_array_t uses;       // of DatabaseUse
 };
 
 // The directives of identities, grants, tokens and origins. Keys and origins are made when their directives are read;

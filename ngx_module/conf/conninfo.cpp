@@ -2,15 +2,16 @@
 #include "ngx_module/conf/conninfo.hpp"
 
 #include <libpq-fe.h>
-#include <netdb.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "ngx_module/conf/password_files.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/hosts.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -25,65 +26,51 @@ constexpr std::pair<const char*, const char*> kDefaults[] = {
     {"tcp_user_timeout", "20000"},
 };
 
-std::string* find(Pairs& pairs, std::string_view keyword) {
-  for (auto& [key, value] : pairs) {
-    if (key == keyword) {
-      return &value;
+Pairs pairs_of(const PQconninfoOption* options) {
+  Pairs pairs;
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) {
+      pairs.emplace_back(option->keyword, option->val);
     }
   }
-  return nullptr;
-}
-
-// The first numeric address of a host name; empty if it does not resolve.
-std::string resolve(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) {
-    return {};
+  for (const auto& [keyword, value] : kDefaults) {
+    if (std::none_of(pairs.begin(), pairs.end(),
+                     [name = std::string_view(keyword)](const auto& pair) { return pair.first == name; })) {
+      pairs.emplace_back(keyword, value);
+    }
   }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, &freeaddrinfo);
-  char text[NI_MAXHOST];
-  if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) != 0) {
-    return {};
-  }
-  return text;
+  return pairs;
 }
 
-bool is_socket_path(std::string_view host) {
-  return host.empty() || host.front() == '/' || host.front() == '@';
-}
-
-// Fills `hostaddr` for the comma-separated names in `host`, so that libpq needs no resolver later.
-bool resolve_hosts(ngx_conf_t* cf, Pairs& pairs) {
-  const std::string* host = find(pairs, "host");
-  if (host == nullptr || find(pairs, "hostaddr") != nullptr) {
+// A name that does not exist is most likely a mistake; one that cannot be looked up now may be found later, and the
+// sites beside must start.
+bool resolve_host(ngx_conf_t* cf, const DatabaseConf& database, const std::string& name) {
+  const postgres::NameAddresses& found = database.hosts->found.emplace_back(postgres::resolve(name));
+  if (found.error.empty()) {
     return true;
   }
-  std::string addresses;
-  bool any = false;
-  for (std::size_t from = 0; from <= host->size();) {
-    const std::size_t comma = std::min(host->find(',', from), host->size());
-    const std::string name = host->substr(from, comma - from);
-    from = comma + 1;
-    std::string address;
-    if (!is_socket_path(name)) {
-      address = resolve(name);
-      if (address.empty()) {
-        ngx_conf_log_error(
-            NGX_LOG_EMERG, cf, 0,
-            "pgevents: host \"%s\" of the database not found; correct it, or give its address as hostaddr",
-            Printable(name).c_str());
-        return false;
-      }
-      any = true;
-    }
-    addresses += (comma == host->size()) ? address : address + ",";
+  const bool is_fatal = database.unresolved == Unresolved::kError && !found.temporary;
+  ngx_conf_log_error(
+      is_fatal ? NGX_LOG_EMERG : NGX_LOG_WARN, cf, 0, "pgevents: host \"%s\" of database \"%V\" not found: %s; %s",
+      Printable(name).c_str(), &database.name, Printable(found.error).c_str(),
+      is_fatal ? "correct it, or start without it by unresolved=warn" : "each connection looks it up again");
+  return !is_fatal;
+}
+
+bool resolve_hosts(ngx_conf_t* cf, const PQconninfoOption* options, DatabaseConf& database) {
+  database.hosts = make_in_pool<HostsConf>(cf->pool);
+  if (database.hosts == nullptr) {
+    return false;
   }
-  if (any) {
-    pairs.emplace_back("hostaddr", addresses);
-  }
-  return true;
+  database.hosts->list =
+      postgres::read_hosts(postgres::option_value(options, "host"), postgres::option_value(options, "hostaddr"),
+                           postgres::option_value(options, "port"));
+  const auto names = postgres::names_of(database.hosts->list);
+  const bool good = std::all_of(names.begin(), names.end(),
+                                [&](const std::string& name) { return resolve_host(cf, database, name); });
+  ngx_time_update();  // a lookup may have taken long
+  database.hosts->found_at = ngx_current_msec;
+  return good;
 }
 
 const char* pool_text(ngx_conf_t* cf, const std::string& text) {
@@ -109,29 +96,20 @@ bool to_arrays(ngx_conf_t* cf, const Pairs& pairs, const char**& keywords, const
 
 }  // namespace
 
-bool parse_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, const char**& keywords, const char**& values) {
-  const auto options = postgres::parse_conninfo(std::string(view(conninfo)));
+bool read_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, DatabaseConf& database) {
+  const std::string text(view(conninfo));
+  if (const auto fault = postgres::conninfo_fault(text)) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: the connection string of database \"%V\" is not valid: %s",
+                       &database.name, Printable(*fault).c_str());
+    return false;
+  }
+  const auto options = postgres::parse_conninfo(text);
   if (options == nullptr) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "pgevents: the connection string of the database is not valid; give keyword=value pairs or a "
-                       "postgresql:// URI");
     return false;
   }
-  Pairs pairs;
-  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) {
-      pairs.emplace_back(option->keyword, option->val);
-    }
-  }
-  if (!resolve_hosts(cf, pairs)) {
-    return false;
-  }
-  for (const auto& [keyword, value] : kDefaults) {
-    if (find(pairs, keyword) == nullptr) {
-      pairs.emplace_back(keyword, value);
-    }
-  }
-  return to_arrays(cf, pairs, keywords, values);
+  warn_of_open_files(cf, database.name, options.get());
+  return resolve_hosts(cf, options.get(), database) &&
+         to_arrays(cf, pairs_of(options.get()), database.keywords, database.values);
 }
 
 }  // namespace pgevents::nginx

@@ -1,13 +1,15 @@
-// Turns a libpq connection string into keyword and value arrays that PQconnectStartParams takes without blocking.
+// Turns a libpq connection string into keyword and value arrays for PQconnectStartParams(), and finds its hosts.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
 
+#include "ngx_module/conf/conf_structs.hpp"
+
 namespace pgevents::nginx {
 
-// Parses `conninfo` (both forms of the PostgreSQL manual, "Connection Strings"), resolves host names to `hostaddr` now,
-// and adds what an event loop needs (gssencmode=disable, keepalives). Arrays and strings live in cf->pool. On failure
-// logs to `cf` and returns false. Passwords never reach the log.
-bool parse_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, const char**& keywords, const char**& values);
+// Reads `conninfo` (both forms of the PostgreSQL manual, "Connection Strings") into `database`: keywords, values and
+// hosts. Adds what an event loop needs (gssencmode=disable, keepalives), and looks the hosts up once, to report a wrong
+// name now. Everything lives in cf->pool. On failure logs to `cf` and returns false. Values never reach the log.
+bool read_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, DatabaseConf& database);
 
 }  // namespace pgevents::nginx

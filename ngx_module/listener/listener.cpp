@@ -24,8 +24,10 @@ constexpr char kNoProof[] =
 }  // namespace
 
 Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations,
-                   QueryPool& pool, std::uint64_t self, std::function<void()> wake, ngx_log_t* log)
+                   QueryPool& pool, ServerAddresses& servers, std::uint64_t self, std::function<void()> wake,
+                   ngx_log_t* log)
     : conf_(conf),
+      servers_(servers),
       root_(root),
       ring_(ring),
       self_(self),
@@ -126,7 +128,7 @@ void Listener::connect() noexcept {
   reason_ = AwayReason::kCannotConnect;
   session_.begin();
   writer_.begin();
-  connection_.open(conf_.keywords, conf_.values, kStatementTimeout);
+  connection_.open(servers_, kStatementTimeout);
 }
 
 void Listener::send(Step step, const Statement& statement) noexcept {

@@ -28,7 +28,7 @@ class Listener final : private PgConnection::Owner {
  public:
   // `wake` makes all workers of the instance, this one included, look at the ring.
   Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, QueryPool& pool,
-           std::uint64_t self, std::function<void()> wake, ngx_log_t* log);
+           ServerAddresses& servers, std::uint64_t self, std::function<void()> wake, ngx_log_t* log);
   ~Listener();
 
   void start();
@@ -82,6 +82,7 @@ class Listener final : private PgConnection::Owner {
   bool set_connected(bool connected) noexcept;
 
   const DatabaseConf& conf_;
+  ServerAddresses& servers_;
   SharedRoot& root_;
   Ring& ring_;
   const std::uint64_t self_;

@@ -19,15 +19,31 @@ constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections
 
 }  // namespace
 
-void PgConnection::open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept {
+void PgConnection::open(ServerAddresses& servers, ngx_msec_t timeout) noexcept {
   close();
   ++generation_;
+  servers_ = &servers;
   timeout_ = timeout;
-  state_ = State::kConnecting;
+  state_ = State::kLookingUp;
   init_timer(timer_, this, &PgConnection::on_timeout, log_);
   timer_.cancelable = 0;  // a worker that shuts down waits for the answer: a request may depend on it
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: opening", this);
-  pg_ = PQconnectStartParams(keywords, values, 0);
+  const auto found = servers.find(*this);
+  if (found != ServerAddresses::Found::kLater) {
+    addresses_found(found == ServerAddresses::Found::kNow);
+  }
+}
+
+void PgConnection::addresses_found(bool any) noexcept {
+  if (!any) {
+    return fail(Printable(servers_->why()).c_str());
+  }
+  attempt([this] { connect(); });
+}
+
+void PgConnection::connect() {
+  state_ = State::kConnecting;
+  pg_ = servers_->connect();
   if (pg_ == nullptr) {
     return fail("out of memory");
   }
@@ -35,7 +51,7 @@ void PgConnection::open(const char* const* keywords, const char* const* values, 
   if (PQstatus(pg_) == CONNECTION_BAD) {
     return fail_by_libpq();
   }
-  arm_timer();
+  ngx_add_timer(&timer_, servers_->connect_timeout());
   // The manual: before the first PQconnectPoll() behave as if it had returned PGRES_POLLING_WRITING.
   if (!attach()) {
     return fail(kNoSlot);
@@ -65,10 +81,12 @@ void PgConnection::sent(bool accepted) {
 }
 
 void PgConnection::close() noexcept {
-  if (pg_ == nullptr) {
+  if (state_ == State::kClosed) {
     return;
   }
   ++generation_;
+  state_ = State::kClosed;
+  servers_->forget(*this);
   stop_timer(timer_);
   detach();
   if (connection_ != nullptr) {
@@ -79,12 +97,10 @@ void PgConnection::close() noexcept {
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: closed", this);
   PQfinish(pg_);
   pg_ = nullptr;
-  state_ = State::kClosed;
 }
 
 void PgConnection::fail(const char* why) noexcept {
   close();
-  state_ = State::kClosed;
   owner_.pg_failed(why);
 }
 
@@ -141,6 +157,7 @@ void PgConnection::take_settings() {
     if (result == nullptr) {
       state_ = State::kIdle;
       stop_timer(timer_);
+      servers_->connected(pg_);
       ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: ready", this);
       return owner_.pg_ready();
     }
@@ -274,6 +291,9 @@ void PgConnection::on_write(ngx_event_t* event) {
 
 void PgConnection::on_timeout(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(event->data);
+  if (self->state_ == State::kConnecting) {
+    self->servers_->timed_out(self->pg_);
+  }
   self->fail(self->state_ <= State::kSettingUp ? "timed out while connecting" : "timed out waiting for an answer");
 }
 

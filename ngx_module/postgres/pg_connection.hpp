@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "ngx_module/postgres/server_addresses.hpp"
 #include "postgres/notices.hpp"
 #include "postgres/statement.hpp"
 
@@ -17,7 +18,7 @@ namespace pgevents::nginx {
 
 using postgres::Statement;
 
-class PgConnection final : private postgres::NoticeLog {
+class PgConnection final : private postgres::NoticeLog, private ServerAddresses::Waiter {
  public:
   // Receives what happens on the connection. Every call may close() the connection or send() the next statement. What a
   // call throws, for want of memory, ends the connection: how much of its work was done is unknown.
@@ -36,9 +37,9 @@ class PgConnection final : private postgres::NoticeLog {
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // Starts connecting. The owner gets pg_ready() or pg_failed(), later or at once. `timeout` also limits each
-  // statement.
-  void open(const char* const* keywords, const char* const* values, ngx_msec_t timeout) noexcept;
+  // Starts connecting to `servers`, which outlives the connection. The owner gets pg_ready() or pg_failed(), later or
+  // at once. `timeout` limits each statement.
+  void open(ServerAddresses& servers, ngx_msec_t timeout) noexcept;
   // Each sends one statement on an idle connection; pg_result() and then pg_ready() follow, or pg_failed().
   void send(const Statement& statement) noexcept;
   void prepare(const postgres::SqlText& sql) noexcept;
@@ -48,7 +49,7 @@ class PgConnection final : private postgres::NoticeLog {
   // Closes the connection and calls pg_failed().
   void fail(const char* why) noexcept;
 
-  bool closed() const noexcept { return pg_ == nullptr; }
+  bool closed() const noexcept { return state_ == State::kClosed; }
   // Process id of the session, as the server reported it when the connection was made. A pooler in between reports
   // another one.
   int server_pid() const noexcept { return PQbackendPID(pg_); }
@@ -56,9 +57,10 @@ class PgConnection final : private postgres::NoticeLog {
   bool idle() const noexcept { return state_ == State::kIdle; }
 
  private:
-  enum class State { kClosed, kConnecting, kSettingUp, kIdle, kBusy };
+  enum class State { kClosed, kLookingUp, kConnecting, kSettingUp, kIdle, kBusy };
 
   void notice(const char* line) noexcept override;
+  void addresses_found(bool any) noexcept override;
 
   static void on_read(ngx_event_t* event);
   static void on_write(ngx_event_t* event);
@@ -66,6 +68,7 @@ class PgConnection final : private postgres::NoticeLog {
 
   template <typename Body>
   void attempt(Body&& body) noexcept;
+  void connect();
   void sent(bool accepted);
   void continue_connecting();
   void set_up();
@@ -83,6 +86,7 @@ class PgConnection final : private postgres::NoticeLog {
 
   Owner& owner_;
   ngx_log_t* log_;
+  ServerAddresses* servers_ = nullptr;  // of the last open()
   PGconn* pg_ = nullptr;
   ngx_connection_t* connection_ = nullptr;
   ngx_event_t timer_{};

@@ -73,7 +73,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   void open() {
     opening_ = true;
     session_.begin();
-    connection_.open(pool_.conf_.keywords, pool_.conf_.values, kStatementTimeout);
+    connection_.open(pool_.servers_, kStatementTimeout);
   }
 
   void start(std::shared_ptr<Query> query) {
@@ -196,7 +196,8 @@ class QueryPool::Member final : private PgConnection::Owner {
   bool suspects_schema_ = false;  // a statement named what does not exist
 };
 
-QueryPool::QueryPool(const DatabaseConf& conf, ngx_log_t* log) : conf_(conf), log_(log) {
+QueryPool::QueryPool(const DatabaseConf& conf, ServerAddresses& servers, ngx_log_t* log)
+    : conf_(conf), servers_(servers), log_(log) {
   for (ngx_uint_t i = 0; i < conf.connections; ++i) {
     members_.push_back(std::make_unique<Member>(*this));
   }

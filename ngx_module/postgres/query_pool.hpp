@@ -62,7 +62,7 @@ class QueryHandle {
 
 class QueryPool {
  public:
-  QueryPool(const DatabaseConf& conf, ngx_log_t* log);
+  QueryPool(const DatabaseConf& conf, ServerAddresses& servers, ngx_log_t* log);
   ~QueryPool();
 
   // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
@@ -117,6 +117,7 @@ class QueryPool {
   void log_failure(bool was_opening, const char* why) noexcept;
 
   const DatabaseConf& conf_;
+  ServerAddresses& servers_;
   ngx_log_t* log_;
   Queue publish_{{}, 0, kMaxEventBytes};
   Queue catchup_{{}, 0, kMaxEventBytes};

@@ -34,13 +34,13 @@ function sanitizerEnvironment(dir) {
 }
 
 export class Nginx {
-  constructor({ workers, master, loadModule, modules, main, events, binary, env }) {
+  constructor({ workers, master, loadModule, modules, main, events, binary, env, user = 'root' }) {
     this.dir = tempDir('ngx');
     this.conf = path.join(this.dir, 'nginx.conf');
     this.errorLog = path.join(this.dir, 'error.log');
     this.pidFile = path.join(this.dir, 'nginx.pid');
     this.binary_ = binary ?? kBinary;
-    this.options_ = { workers, master, loadModule, modules, main, events };
+    this.options_ = { workers, master, loadModule, modules, main, events, user };
     this.free_ports_ = [];
     this.ports = [];
     this.env_ = { ...process.env, ...sanitizerEnvironment(this.dir), ...env };
@@ -71,11 +71,11 @@ export class Nginx {
   }
 
   text_(http) {
-    const { workers, master, loadModule, modules, main, events } = this.options_;
+    const { workers, master, loadModule, modules, main, events, user } = this.options_;
     const loaded = [...(loadModule && kModule ? [kModule] : []), ...modules];
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     return `${loaded.map((file) => `load_module ${file};\n`).join('')}
-${process.getuid() === 0 ? 'user root;' : ''}
+${process.getuid() === 0 ? `user ${user};` : ''}
 worker_processes ${workers};
 ${master ? '' : 'master_process off;'}
 worker_rlimit_nofile 20000;

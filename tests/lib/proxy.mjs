@@ -5,8 +5,9 @@ import { sleep } from './conditions.mjs';
 import { atEnd } from './lifetime.mjs';
 
 export class Proxy {
-  constructor(port) {
-    this.target_ = port;
+  constructor(port, { host = '127.0.0.1', at = {} } = {}) {
+    this.target_ = { host, port };
+    this.at_ = { host: '127.0.0.1', port: 0, ...at };
     this.pairs_ = new Set();
     this.delay_ = 0;
     this.refusing_ = false;
@@ -19,13 +20,13 @@ export class Proxy {
   }
 
   async listen() {
-    await new Promise((resolve) => this.server_.listen(0, '127.0.0.1', resolve));
+    await new Promise((resolve) => this.server_.listen(this.at_, resolve));
   }
 
   join_(inner) {
     this.tried++;
     if (this.refusing_) return inner.resetAndDestroy();
-    const pair = { sockets: [inner, net.connect(this.target_, '127.0.0.1')], frozen: false };
+    const pair = { sockets: [inner, net.connect(this.target_)], frozen: false };
     this.pairs_.add(pair);
     const [, outer] = pair.sockets;
     this.pass_(pair, inner, outer);
@@ -77,9 +78,9 @@ export class Proxy {
   }
 }
 
-// Starts a proxy to `port`, which ends with the test file.
-export async function startProxy(port) {
-  const proxy = new Proxy(port);
+// Starts a proxy to `port` of `host`, which ends with the test file. at: its own { host, port }, by default a free port.
+export async function startProxy(port, options) {
+  const proxy = new Proxy(port, options);
   await proxy.listen();
   atEnd(() => proxy.close());
   return proxy;
