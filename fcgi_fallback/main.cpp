@@ -11,7 +11,7 @@
 #include "fcgi_fallback/listen_socket.hpp"
 #include "fcgi_fallback/processes.hpp"
 #include "fcgi_fallback/server.hpp"
-#include "postgres/conninfo.hpp"
+#include "postgres/conninfo_fault.hpp"
 
 namespace pgevents::fallback {
 

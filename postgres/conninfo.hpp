@@ -4,7 +4,6 @@
 #include <libpq-fe.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,14 +17,6 @@ using ConninfoOptions = std::unique_ptr<PQconninfoOption, ConninfoDeleter>;
 
 // Null if libpq cannot read `conninfo`. libpq's own message is dropped: it may quote a password.
 ConninfoOptions parse_conninfo(const std::string& conninfo) noexcept;
-
-// What libpq would reject in `conninfo`, now or when it connects, with the keyword, and never a value. Nothing if it is
-// valid. Connects to no server.
-std::optional<std::string> conninfo_fault(const std::string& conninfo);
-
-// As above for a value of `dbname` (PQconnectdbParams with expand_dbname): a connection string, a URI, or a database's
-// name.
-std::optional<std::string> database_fault(const std::string& text);
 
 // The value of `keyword`; empty if it is not given.
 std::string_view option_value(const PQconninfoOption* options, std::string_view keyword) noexcept;

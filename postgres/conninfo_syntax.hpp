@@ -1,5 +1,5 @@
 // Why libpq cannot read a connection string, for the operator. libpq's own message quotes the text, which may be a
-// password. For conninfo.cpp.
+// password. For conninfo_fault.cpp.
 #pragma once
 
 #include <string>

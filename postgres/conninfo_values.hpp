@@ -1,4 +1,4 @@
-// Values of a connection string that libpq would reject only when it connects. For conninfo.cpp.
+// Values of a connection string that libpq would reject only when it connects. For conninfo_fault.cpp.
 #pragma once
 
 #include <libpq-fe.h>

@@ -24,7 +24,7 @@ struct Host {
   bool is_name = false;
 };
 
-// The hosts of a connection string, whose three lists fit together (conninfo_fault()).
+// The hosts of a connection string, whose three lists fit together (conninfo_fault.hpp).
 std::vector<Host> read_hosts(std::string_view host, std::string_view hostaddr, std::string_view port);
 
 // The addresses of one name. Without any, `error` says why.

@@ -11,6 +11,7 @@
 
 #include "ngx_module/conf/password_files.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/conninfo_fault.hpp"
 #include "postgres/hosts.hpp"
 
 namespace pgevents::nginx {

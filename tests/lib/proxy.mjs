@@ -78,7 +78,7 @@ export class Proxy {
   }
 }
 
-// Starts a proxy to `port` of `host`, which ends with the test file. at: its own { host, port }, by default a free port.
+// Starts a proxy to `port` of `host`, which ends with the test file. at: its own { host, port }, or any free port.
 export async function startProxy(port, options) {
   const proxy = new Proxy(port, options);
   await proxy.listen();

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "postgres/conninfo.hpp"
+#include "postgres/conninfo_fault.hpp"
 #include "postgres/hosts.hpp"
 
 using namespace pgevents;
