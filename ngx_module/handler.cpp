@@ -14,6 +14,7 @@
 #include "ngx_module/http/http_io.hpp"
 #include "ngx_module/http/publish.hpp"
 #include "ngx_module/http/request_access.hpp"
+#include "ngx_module/http/request_record.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -101,8 +102,11 @@ Choice choose_database(ngx_http_request_t* r, const ngx_str_t& name) {
   return database->worker;
 }
 
-// Every request that the module declines goes through here.
+// Every request that the module declines goes through here. A subrequest leaves the record to its main request.
 ngx_int_t decline(ngx_http_request_t* r, Declined reason) noexcept {
+  if (RequestRecord* const record = r == r->main ? find_record(r) : nullptr) {
+    record->served = RequestRecord::Served::kDeclined;
+  }
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0, "pgevents: declined: %s", word_of(reason));
   return NGX_DECLINED;
 }
@@ -116,28 +120,85 @@ void log_rejection(ngx_http_request_t* r, const Error& error) {
 }
 
 // Nothing when a variable could not be evaluated. The token is masked in any case, because no log line may show it, not
-// even that of an exception.
-std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf) {
+// even that of an exception. So a request that was rejected before its token was looked at is identified here, for the
+// variables.
+std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf,
+                                RequestRecord& record) {
   struct Mask {
     ngx_http_request_t* r;
     ~Mask() { mask_token(r); }
   } const mask{r};
   RouteRules rules;
-  if (!read_rules(r, service, conf, rules.access)) {
+  if (!read_rules(r, service, conf, record, rules.access)) {
     return std::nullopt;
   }
   rules.base = base_of(r);
   rules.names = conf.names;
   rules.max_channels = conf.max_channels;
-  return route(read_request(r), rules, now_seconds());
+  const Request request = read_request(r);
+  std::optional<Identity> who;
+  Route found = route(request, rules, now_seconds(), &who);
+  if (!who && rules.access.token.query) {
+    const auto caller = identify(request, rules.access, now_seconds());
+    const auto* known = std::get_if<Caller>(&caller);
+    who = known == nullptr ? Identity{} : known->session.identity;
+  }
+  if (who) {
+    keep_identity(r, record, *who);
+  }
+  return found;
 }
 
-ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf) {
-  std::optional<Route> found = find_route(r, database.service(), conf);
+RequestKind kind_of(Endpoint endpoint) noexcept {
+  switch (endpoint) {
+    case Endpoint::kRegister:
+      return RequestKind::kRegister;
+    case Endpoint::kReportPresence:
+      return RequestKind::kReportPresence;
+    case Endpoint::kUserPresence:
+      return RequestKind::kUserPresence;
+    case Endpoint::kRealmPresence:
+      return RequestKind::kRealmPresence;
+    case Endpoint::kTyping:
+      return RequestKind::kTyping;
+    case Endpoint::kSettings:
+      break;
+  }
+  return RequestKind::kSettings;
+}
+
+RequestKind kind_of(const Subscription& subscription) noexcept {
+  switch (subscription.flavor) {
+    case Flavor::kEventSource:
+      return RequestKind::kStream;
+    case Flavor::kLongPoll:
+      return RequestKind::kLongPoll;
+    case Flavor::kPoll:
+      break;
+  }
+  return RequestKind::kPoll;
+}
+
+RequestKind kind_of(const Route& route) noexcept {
+  if (const auto* subscription = std::get_if<Subscription>(&route)) {
+    return kind_of(*subscription);
+  }
+  if (const auto* call = std::get_if<Call>(&route)) {
+    return kind_of(call->endpoint);
+  }
+  if (std::holds_alternative<Publication>(route)) {
+    return RequestKind::kPublish;
+  }
+  return std::holds_alternative<PreflightAnswer>(route) ? RequestKind::kPreflight : RequestKind::kUnknown;
+}
+
+ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, RequestRecord& record) {
+  std::optional<Route> found = find_route(r, database.service(), conf, record);
   if (!found) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   Route& wanted = *found;
+  record.kind = kind_of(wanted);
   if (auto* error = std::get_if<Error>(&wanted)) {
     log_rejection(r, *error);
     return reply_now(r, error_reply(*error));
@@ -146,12 +207,14 @@ ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& 
     return reply_now(r, options_reply(options->methods, options->headers));
   }
   if (auto* publication = std::get_if<Publication>(&wanted)) {
+    keep_channels(r, record, {publication->channel});
     return start_publication(r, database.request_context(), conf, std::move(*publication));
   }
   if (auto* call = std::get_if<Call>(&wanted)) {
     return start_call(r, database.request_context(), conf, std::move(*call));
   }
   const auto& subscription = std::get<Subscription>(wanted);
+  keep_channels(r, record, subscription.channels);
   const ServiceState& service = database.service();
   // A browser's EventSource ends for good after an error: so a stream waits instead.
   if (!service.serving() && !service.leaving() && subscription.flavor != Flavor::kEventSource) {
@@ -182,6 +245,12 @@ ngx_int_t handle(ngx_http_request_t* r) {
     return decline(r, Declined::kSubrequest);
   }
   send_goaway(r);
+  RequestRecord* const record = make_record(r);
+  if (record == nullptr) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  record->conf = &conf;
+  record->served = RequestRecord::Served::kModule;
   ngx_str_t name = ngx_null_string;
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -190,7 +259,7 @@ ngx_int_t handle(ngx_http_request_t* r) {
   if (const auto* reason = std::get_if<Declined>(&choice)) {
     return decline(r, *reason);
   }
-  const ngx_int_t rc = serve(r, *std::get<DatabaseWorker*>(choice), conf);
+  const ngx_int_t rc = serve(r, *std::get<DatabaseWorker*>(choice), conf, *record);
   if (rc == NGX_DONE) {
     return NGX_DONE;
   }

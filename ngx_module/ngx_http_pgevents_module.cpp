@@ -8,6 +8,7 @@
 #include "ngx_module/conf/database_conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"
+#include "ngx_module/variables.hpp"
 
 using pgevents::nginx::DatabaseConf;
 using pgevents::nginx::DatabaseWorker;
@@ -146,7 +147,7 @@ void worker_leaves(ngx_cycle_t* cycle) {
 }
 
 ngx_http_module_t context = {
-    nullptr,                            // preconfiguration
+    pgevents::nginx::add_variables,     // preconfiguration
     add_handler,                        // postconfiguration
     pgevents::nginx::create_main_conf,  // create main configuration
     pgevents::nginx::init_main_conf,    // init main configuration

@@ -1,5 +1,4 @@
-// Why a subscriber ended, why the module declined a request, and what kind of request it was: the words of
-// `$pgevents_end_reason`, `$pgevents_served` and `$pgevents_transport`, which are also the values of labels.
+// Why a subscriber ended, and why the module declined a request: values of labels, and of `$pgevents_end_reason`.
 #pragma once
 
 #include <cstddef>
@@ -40,11 +39,6 @@ enum class Declined : std::uint8_t {
 
 inline constexpr const char* kDeclinedWords[] = {"off", "unknown_database", "database_away", "subrequest"};
 
-// What a request that the module serves asks for.
-enum class Transport : std::uint8_t { kStream, kLongPoll, kPoll, kPublish, kCall, kPreflight, kCount };
-
-inline constexpr const char* kTransportWords[] = {"stream", "longpoll", "poll", "publish", "call", "preflight"};
-
 constexpr const char* word_of(Ending ending) noexcept {
   return kEndingWords[static_cast<std::size_t>(ending)];
 }
@@ -53,15 +47,10 @@ constexpr const char* word_of(Declined reason) noexcept {
   return kDeclinedWords[static_cast<std::size_t>(reason)];
 }
 
-constexpr const char* word_of(Transport transport) noexcept {
-  return kTransportWords[static_cast<std::size_t>(transport)];
-}
-
 template <typename Enum, std::size_t size>
 constexpr bool has_all_words(const char* const (&)[size], Enum) noexcept {
   return size == static_cast<std::size_t>(Enum::kCount);
 }
-static_assert(has_all_words(kEndingWords, Ending()) && has_all_words(kDeclinedWords, Declined()) &&
-              has_all_words(kTransportWords, Transport()));
+static_assert(has_all_words(kEndingWords, Ending()) && has_all_words(kDeclinedWords, Declined()));
 
 }  // namespace pgevents

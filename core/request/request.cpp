@@ -261,7 +261,7 @@ Route unless_unchecked(const Caller& caller, Route wanted) {
 
 }  // namespace
 
-Route route(const Request& request, const RouteRules& rules, double now) {
+Route route(const Request& request, const RouteRules& rules, double now, std::optional<Identity>* identified) {
   auto segments = split_path({request.path, request.target, request.mount});
   if (!segments) {
     return make_error(400, "An encoded slash in a path with '.', '..' or '//'");
@@ -280,7 +280,11 @@ Route route(const Request& request, const RouteRules& rules, double now) {
     return too_early();
   }
   const auto caller = identify(request, rules.access, now);
-  if (const auto* error = std::get_if<Error>(&caller)) {
+  const auto* error = std::get_if<Error>(&caller);
+  if (identified != nullptr) {
+    *identified = error != nullptr ? Identity{} : std::get<Caller>(caller).session.identity;
+  }
+  if (error != nullptr) {
     return *error;
   }
   const auto& known = std::get<Caller>(caller);

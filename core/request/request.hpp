@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,7 +35,8 @@ struct PreflightAnswer {
 using Route = std::variant<Error, Subscription, Publication, Call, PreflightAnswer>;
 
 // Decides what `request` asks for, and whether it may (an error names the first channel that is not granted). `now` is
-// in seconds since the Unix epoch. Only an event stream may come with `session.unchecked`.
-Route route(const Request& request, const RouteRules& rules, double now);
+// in seconds since the Unix epoch. Only an event stream may come with `session.unchecked`. `identified`, if not null,
+// is set once the identity was looked for, also if the request is rejected then; it is empty if the token is not valid.
+Route route(const Request& request, const RouteRules& rules, double now, std::optional<Identity>* identified = nullptr);
 
 }  // namespace pgevents

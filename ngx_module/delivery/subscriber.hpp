@@ -153,6 +153,8 @@ class Subscriber final : public PageWaiter,
   bool has_time_left() const noexcept;
   void time_is_up();
   ngx_msec_t linger() const noexcept;
+  Cursor cursor() const noexcept;
+  void record(bool released) noexcept;
   void leave(Ending ending) noexcept;
   void finish(Ending ending, ngx_int_t rc) noexcept;
   void give_up() noexcept;

@@ -28,6 +28,7 @@ void Subscriber::release_request() noexcept {
   r_->cleanup->handler = nullptr;
   own(cleanup);
   writer_.leave_request();
+  record(true);
   detach(std::exchange(r_, nullptr));
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;

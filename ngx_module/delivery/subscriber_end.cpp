@@ -9,6 +9,7 @@
 
 #include "ngx_module/delivery/subscriber_context.hpp"
 #include "ngx_module/http/http_io.hpp"
+#include "ngx_module/http/request_record.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -36,6 +37,26 @@ ngx_msec_t Subscriber::linger() const noexcept {
   return kLinger + (waits ? 0 : static_cast<ngx_msec_t>(conf_.poll_interval) * 1000);
 }
 
+// The one to reconnect with, as far as it is known.
+Cursor Subscriber::cursor() const noexcept {
+  if (cursor_void_) {
+    return {Cursor::Kind::kId, kFarAhead, 0};
+  }
+  return start_ != nullptr ? *start_ : Cursor{Cursor::Kind::kId, cursor_, 0};
+}
+
+// For the variables, while there is a request.
+void Subscriber::record(bool released) noexcept {
+  RequestRecord* const record = r_ == nullptr ? nullptr : find_record(r_);
+  if (record != nullptr) {
+    record->subscribed = true;
+    record->cursor = cursor();
+    record->events_sent = events_sent_;
+    record->ending = ending_;
+    record->released = released;
+  }
+}
+
 // Once; every end comes here, with its reason. The request may outlive its answer (nginx discards a body, lingers, or
 // waits for a slow client): no part of the worker may refer to it any longer.
 void Subscriber::leave(Ending ending) noexcept {
@@ -44,6 +65,7 @@ void Subscriber::leave(Ending ending) noexcept {
   }
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: subscriber ends: %s", word_of(ending));
   ending_ = ending;
+  record(false);
   enter(State::kEnded);
   stop_timer(deadline_);
   context_.releases.remove(*this);
@@ -95,7 +117,8 @@ Ending Subscriber::answered() const noexcept {
 }
 
 void Subscriber::answer(Ending ending, const BlockRef& array, PollKind kind, bool more) {
-  events_sent_ += array == nullptr ? 0 : array->events();
+  const bool has_body = array != nullptr && r_->method != NGX_HTTP_HEAD;
+  events_sent_ += has_body ? array->events() : 0;
   const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()),
                                  cursor_void_ ? kFarAhead : cursor_, kind, more ? 0 : poll_interval());
   leave(ending);  // before the client gets the answer: it may send the next request, with the same wait id, at once

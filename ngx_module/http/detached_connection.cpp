@@ -2,6 +2,8 @@
 // requests of a connection (ngx_http_set_keepalive).
 #include "ngx_module/http/detached_connection.hpp"
 
+#include "ngx_module/http/request_record.hpp"
+
 namespace pgevents::nginx {
 namespace {
 
@@ -28,13 +30,21 @@ void free_buffers(ngx_pool_t* pool, ngx_chain_t*& chain) noexcept {
   }
 }
 
+bool has_no_other_cleanup(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own) noexcept {
+  const ngx_pool_cleanup_t* cleanup = r->pool->cleanup;
+  while (cleanup != nullptr && (cleanup == own || is_record(*cleanup))) {
+    cleanup = cleanup->next;
+  }
+  return cleanup == nullptr;
+}
+
 }  // namespace
 
 bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own, ngx_http_cleanup_pt on_end) noexcept {
   const bool nothing_read_ahead = r->header_in->pos == r->header_in->last && !r->discard_body;
   return reports_closed_connections() && nothing_read_ahead && r == r->main && r->count == 1 && r->blocked == 0 &&
          r->posted_requests == nullptr && r->cleanup != nullptr && r->cleanup->handler == on_end &&
-         r->cleanup->next == nullptr && r->pool->cleanup == own && own->next == nullptr && !r->connection->buffered &&
+         r->cleanup->next == nullptr && has_no_other_cleanup(r, own) && !r->connection->buffered &&
          !r->connection->read->pending_eof && !r->connection->error;
 }
 

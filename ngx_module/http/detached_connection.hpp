@@ -6,9 +6,10 @@
 
 namespace pgevents::nginx {
 
-// Whether nginx can end the request now unnoticed by the client and by other modules: `own` is the only cleanup that
-// may be registered with the request's pool (limit_conn counts by a cleanup, for instance), and one with `on_end` the
-// only one with the request. The response must be one that goes straight to the socket; see StreamWriter.
+// Whether nginx can end the request now unnoticed by the client and by other modules: `own` and the request's
+// record are the only cleanups that may be registered with the request's pool (limit_conn counts by a cleanup, for
+// instance), and one with `on_end` the only one with the request. The response must be one that goes straight to the
+// socket; see StreamWriter.
 bool can_detach(const ngx_http_request_t* r, const ngx_pool_cleanup_t* own, ngx_http_cleanup_pt on_end) noexcept;
 
 // Has nginx log the request and free it. The caller then sets the connection's data and handlers, and in the end closes

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "ngx_module/http/request_record.hpp"
 #include "ngx_module/http/service_state.hpp"
 
 namespace pgevents::nginx {
@@ -66,16 +67,26 @@ void mask_in(const ngx_str_t& text) noexcept {
 
 }  // namespace
 
-bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, AccessRules& rules) {
+// A value may contain `$pgevents_user` itself, of which nothing is known until then.
+bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules) {
+  struct Identifying {
+    RequestRecord& record;
+    ~Identifying() { record.identifying = false; }
+  } const identifying{record};
+  record.identifying = true;
+  rules.token = token_rules(conf.access);
+  return evaluate(r, conf.access.user, rules.user) && evaluate(r, conf.access.realm, rules.realm);
+}
+
+bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, RequestRecord& record,
+                AccessRules& rules) {
   const AccessConf& access = conf.access;
-  rules.token = token_rules(access);
   rules.origins = access.origins;
   rules.revoked = [&service, &conf](std::string_view user, std::int64_t issued_us) {
     return service.rejection(user, issued_us, static_cast<unsigned>(conf.poll_interval));
   };
-  return evaluate(r, access.user, rules.user) && evaluate(r, access.realm, rules.realm) &&
-         evaluate(r, access.subscribe, rules.subscribe) && evaluate(r, access.publish, rules.publish) &&
-         evaluate(r, access.anonymous, rules.anonymous);
+  return read_identity_rules(r, conf, record, rules) && evaluate(r, access.subscribe, rules.subscribe) &&
+         evaluate(r, access.publish, rules.publish) && evaluate(r, access.anonymous, rules.anonymous);
 }
 
 // The query as the client sent it lies within the URI. A rewritten query may be part of the configuration, which must

@@ -9,9 +9,16 @@
 namespace pgevents::nginx {
 
 class ServiceState;
+struct RequestRecord;
 
-// The views in `rules` live as long as the request does. False when a variable could not be evaluated.
-bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, AccessRules& rules);
+// The two functions set what the location's directives say. The views in `rules` live as long as the request does.
+// False when a variable could not be evaluated.
+
+// Whom a request is from: all that identify() looks at but `revoked`.
+bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules);
+// All rules.
+bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, RequestRecord& record,
+                AccessRules& rules);
 
 // Overwrites the value of `access_token` wherever nginx keeps the query, so that $request, $request_uri, $args and the
 // error log's lines show the mask. Called when the token is no longer needed.

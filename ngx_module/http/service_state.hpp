@@ -29,6 +29,9 @@ class ServiceState {
   bool leaving() const noexcept { return leaving_; }
   void leave() noexcept { leaving_ = true; }
 
+  // Whether a user's tokens of that time are known to be revoked.
+  bool revoked(std::string_view user, std::int64_t issued_us) const noexcept;
+
   // The answer to a user with a token of that time if the token was revoked, or if that is not known now; see
   // RevocationCheck.
   std::optional<Error> rejection(std::string_view user, std::int64_t issued_us, unsigned retry_after) const;
