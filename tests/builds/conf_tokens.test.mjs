@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
 
-import { waitFor } from '../lib/conditions.mjs';
+import { range, waitFor } from '../lib/conditions.mjs';
 import { environmentOf } from '../lib/conf_examples.mjs';
+import { EventStream } from '../lib/event_stream.mjs';
 import { startFallback } from '../lib/fallback.mjs';
 import { tempDir } from '../lib/scratch.mjs';
 import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
@@ -191,5 +192,42 @@ describe('conf/query-token.conf', () => {
     assert.deepEqual([await ask(), await ask()], [502, 503]);
     await waitFor(() => / 502 [^]* 503 /.test(logs(nginx)[0]), { what: 'the access log' });
     for (const text of logs(nginx)) assert.ok(!text.includes(token), text);
+  });
+});
+
+describe('conf/user-limits.conf', () => {
+  const key = secretKey();
+  const places = (dir) => ({
+    '/etc/pgevents/jwt.key': writeFile(dir, 'jwt.key', key.text),
+    '/var/log/nginx/events.log': path.join(dir, 'events.log'),
+  });
+  const token = (sub, claims = {}) => signToken({ sub, exp: inSeconds(3600), ...claims }, { key });
+  const kLimit = 10;
+
+  test('limits the streams of each user, whatever the address, and reports them in the log', async () => {
+    const nginx = await start('user-limits.conf', { places });
+    const ten = new Client(nginx).with(bearer(token('10')));
+    const open = (headers) => new EventStream({ port: nginx.port, path: '/rt/events/news', tls: true, headers });
+    const streams = await Promise.all(range(1, kLimit).map(() => open(ten.headers).opened()));
+
+    const poll = await ten.send({ path: '/rt/events/news?flavor=poll' });
+    assert.deepEqual([poll.status, poll.headers['retry-after'], poll.json()],
+      [429, '10', { result: 'error', code: 'TOO_MANY_REQUESTS', msg: 'Too many connections' }]);
+    const refused = open(ten.headers);
+    assert.deepEqual([(await refused.ended()).how, refused.status, refused.retry], ['end', 200, 60_000]);
+    assert.match(refused.connection.headers['content-type'], /^text\/event-stream/);
+    assert.deepEqual(refused.events, []);
+
+    for (const other of [bearer(token('11')), bearer(token('10', { realm: 'dairy' })), {}]) {
+      streams.push(await open(other).opened());
+    }
+    await streams[0].close();
+    const isPermitted = async () => (await ten.send({ path: '/rt/events/news?flavor=poll' })).status === 200;
+    await waitFor(isPermitted, { what: 'a permitted request' });
+    await Promise.all(streams.map((stream) => stream.close()));
+
+    const log = () => fs.readFileSync(path.join(nginx.dir, 'events.log'), 'utf8');
+    await waitFor(() => / 200 module stream main\/11 news [0-9]+ 0 client_left$/m.test(log()), { what: () => log() });
+    assert.match(log(), / 429 - - main\/10 - - - -$/m);
   });
 });
