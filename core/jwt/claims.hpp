@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/metrics/labels.hpp"
+
 namespace pgevents {
 
 // Later times of a token, and earlier ones than minus this, count as this: in microseconds it still fits 64 bits.
@@ -27,6 +29,7 @@ struct Claims {
 struct TokenFault {
   std::string msg = "Invalid token";
   std::string log;
+  AuthFault fault = AuthFault::kMalformed;
 };
 
 }  // namespace pgevents

@@ -25,9 +25,10 @@ JoseConfig quiet_config() {
   return config;
 }
 
-TokenFault fault(std::string log) {
+TokenFault fault(std::string log, AuthFault kind = AuthFault::kMalformed) {
   TokenFault fault;
   fault.log = std::move(log);
+  fault.fault = kind;
   return fault;
 }
 
@@ -126,12 +127,12 @@ std::optional<TokenFault> check_signature(jose_cfg_t* config, const std::vector<
     }
   }
   if (!kid_known) {
-    return fault("no key has its \"kid\"");
+    return fault("no key has its \"kid\"", AuthFault::kUnknownKey);
   }
   if (!alg_known) {
-    return fault("no key allows its \"alg\"");
+    return fault("no key allows its \"alg\"", AuthFault::kAlgorithm);
   }
-  return fault("its signature is wrong");
+  return fault("its signature is wrong", AuthFault::kSignature);
 }
 
 // Uses every algorithm of a key once when the keys are read, in the process that forks the others. OpenSSL prepares an
@@ -161,6 +162,7 @@ struct JwtKeys::Impl {
   JoseConfig config = quiet_config();
   std::vector<JwtKey> keys;
   TokenCache cache;
+  std::uint64_t cache_hits = 0;
 };
 
 JwtKeys::JwtKeys() : impl_(std::make_unique<Impl>()) {}
@@ -188,13 +190,18 @@ bool JwtKeys::empty() const noexcept {
   return impl_->keys.empty();
 }
 
+std::uint64_t JwtKeys::cache_hits() const noexcept {
+  return impl_->cache_hits;
+}
+
 JwtKeys::Result JwtKeys::verify(std::string_view text, double now) {
   if (text.size() > kMaxTokenBytes) {
-    return TokenFault{"The token is too long", "it is longer than 8192 bytes"};
+    return TokenFault{"The token is too long", "it is longer than 8192 bytes", AuthFault::kMalformed};
   }
   const auto digest = TokenCache::digest(text);
   if (digest) {
     if (auto claims = impl_->cache.find(*digest, now)) {
+      ++impl_->cache_hits;
       return claims;
     }
   }

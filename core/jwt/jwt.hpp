@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ class JwtKeys {
   // seconds since the Unix epoch. A token with a `kid` is tried with the keys of that kid, others with all.
   using Result = std::variant<std::shared_ptr<const Claims>, TokenFault>;
   Result verify(std::string_view token, double now);
+  // How often the claims came from the cache.
+  std::uint64_t cache_hits() const noexcept;
 
  private:
   struct Impl;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace pgevents {
 
@@ -112,5 +113,16 @@ inline constexpr const char* kStatementWords[] = {
     "user_presence", "realm_presence", "presence_state", "presence_contacts", "presence_tick",   "typing",
     "settings",      "prune",          "other",
 };
+
+// `name`: under which the statement is prepared, `pgevents_fetch` for instance.
+constexpr StatementLabel statement_label(std::string_view name) noexcept {
+  constexpr std::string_view kPrefix = "pgevents_";
+  std::uint8_t at = 0;
+  while (at < static_cast<std::uint8_t>(StatementLabel::kOther) &&
+         (name.substr(0, kPrefix.size()) != kPrefix || name.substr(kPrefix.size()) != kStatementWords[at])) {
+    ++at;
+  }
+  return static_cast<StatementLabel>(at);
+}
 
 }  // namespace pgevents

@@ -14,15 +14,22 @@ namespace pgevents {
 namespace {
 
 // The error for a token that is not valid (RFC 6750, section 3.1).
-Error bad_token(std::string msg, std::string code = {}, std::string log = {}) {
+Error bad_token(AuthFault fault, std::string msg, std::string code = {}, std::string log = {}) {
   Error error = make_error(401, std::move(msg), std::move(code));
   error.challenge = "Bearer error=\"invalid_token\"";
   error.log = std::move(log);
+  error.fault = fault;
+  return error;
+}
+
+Error rejection(AuthFault fault, int status, std::string msg) {
+  Error error = make_error(status, std::move(msg));
+  error.fault = fault;
   return error;
 }
 
 Error token_expired() {
-  return bad_token("The token has expired", "TOKEN_EXPIRED");
+  return bad_token(AuthFault::kExpired, "The token has expired", "TOKEN_EXPIRED");
 }
 
 // --- finding the token ---
@@ -78,14 +85,14 @@ std::optional<Error> find_token(const Request& request, const TokenRules& rules,
 
 std::optional<Error> check_time(const Claims& claims, const TokenRules& rules, double now) {
   if (!claims.expires_at && rules.require_exp) {
-    return bad_token("The token has no expiry");
+    return bad_token(AuthFault::kNoExpiry, "The token has no expiry");
   }
   if (claims.expires_at && now >= *claims.expires_at + rules.leeway) {
     return token_expired();
   }
   for (const auto& start : {claims.not_before, claims.issued_at}) {
     if (start && *start > now + rules.leeway) {
-      return bad_token("The token is not valid yet");
+      return bad_token(AuthFault::kNotYetValid, "The token is not valid yet");
     }
   }
   return std::nullopt;
@@ -96,10 +103,10 @@ std::optional<Error> check_service(const Claims& claims, const TokenRules& rules
   const bool for_us =
       rules.audience.empty() || std::find(audience.begin(), audience.end(), rules.audience) != audience.end();
   if (!for_us) {
-    return bad_token("The token is for another service", {}, "aud is not the configured one");
+    return bad_token(AuthFault::kAudience, "The token is for another service", {}, "aud is not the configured one");
   }
   if (!rules.issuer.empty() && claims.issuer != rules.issuer) {
-    return bad_token("The token is for another service", {}, "iss is not the configured one");
+    return bad_token(AuthFault::kIssuer, "The token is for another service", {}, "iss is not the configured one");
   }
   return std::nullopt;
 }
@@ -124,7 +131,7 @@ Session session_of(const Claims& claims, const AccessRules& rules) {
 std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules& rules, double now) {
   auto verified = rules.token.keys->verify(token.text, now);
   if (const auto* fault = std::get_if<TokenFault>(&verified)) {
-    return bad_token(fault->msg, {}, fault->log);
+    return bad_token(fault->fault, fault->msg, {}, fault->log);
   }
   const Claims& claims = *std::get<std::shared_ptr<const Claims>>(verified);
   if (auto error = check_time(claims, rules.token, now)) {
@@ -134,7 +141,7 @@ std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules&
     return *error;
   }
   if (!rules.realm.empty() && !claims.realm.empty() && claims.realm != rules.realm) {
-    return bad_token("The token is for another realm");
+    return bad_token(AuthFault::kRealm, "The token is for another realm");
   }
   Caller caller;
   caller.session = session_of(claims, rules);
@@ -158,7 +165,7 @@ std::optional<Error> check_server(const AccessRules& rules) {
     if (name.empty() || name_is_sane(name)) {
       continue;
     }
-    Error error = make_error(401, "Invalid user");
+    Error error = rejection(AuthFault::kUser, 401, "Invalid user");
     error.log = "the web server's user or realm is too long, not UTF-8 or holds control characters";
     return error;
   }
@@ -248,9 +255,10 @@ std::optional<Error> check_grant(const Caller& caller, const AccessRules& rules,
   const bool tokens = rules.token.keys != nullptr && !rules.token.keys->empty();
   const bool known = caller.session.by_token || !caller.session.identity.user.empty();
   if (!tokens || known || reserved(channel)) {
-    return make_error(403, "Not authorized for channel '" + std::string(channel) + "'");
+    return rejection(AuthFault::kForbidden, 403, "Not authorized for channel '" + std::string(channel) + "'");
   }
-  Error error = make_error(401, "Authentication required for channel '" + std::string(channel) + "'");
+  Error error =
+      rejection(AuthFault::kMissing, 401, "Authentication required for channel '" + std::string(channel) + "'");
   error.challenge = "Bearer";
   return error;
 }
@@ -268,7 +276,7 @@ std::optional<Error> check_origin(const Request& request, const Caller& caller, 
   if (good) {
     return std::nullopt;
   }
-  return make_error(403, "Not authorized from this origin");
+  return rejection(AuthFault::kOrigin, 403, "Not authorized from this origin");
 }
 
 std::optional<Error> check_session(const Session& session, const RevocationCheck& revoked, double now) {
@@ -285,7 +293,7 @@ std::optional<Error> check_session(const Session& session, const RevocationCheck
 }
 
 Error token_revoked() {
-  return bad_token("The token was revoked", "TOKEN_REVOKED");
+  return bad_token(AuthFault::kRevoked, "The token was revoked", "TOKEN_REVOKED");
 }
 
 }  // namespace pgevents

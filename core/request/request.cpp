@@ -170,6 +170,7 @@ std::optional<Error> check_name(const Caller& caller, const AccessRules& rules) 
     return std::nullopt;
   }
   Error error = make_error(401, "Authentication required");
+  error.fault = AuthFault::kMissing;
   if (rules.token.keys != nullptr && !rules.token.keys->empty()) {
     error.challenge = "Bearer";
   }

@@ -6,17 +6,20 @@
 #include <string>
 #include <string_view>
 
+#include "core/metrics/labels.hpp"
+
 namespace pgevents {
 
 struct Error {
   int status = 400;
   std::string msg;
-  std::string code;          // empty: the status's usual code, e.g. BAD_REQUEST
-  std::string extra;         // further members of the body, JSON without braces, e.g. `"var_name":"op"`
-  unsigned retry_after = 0;  // seconds, for 429 and 503
-  std::string challenge;     // WWW-Authenticate, for 401 (RFC 6750, section 3)
-  std::string allow;         // methods, for 405
-  std::string log;           // for the operator's log, where it needs more than `msg`
+  std::string code;                    // empty: the status's usual code, e.g. BAD_REQUEST
+  std::string extra;                   // further members of the body, JSON without braces, e.g. `"var_name":"op"`
+  unsigned retry_after = 0;            // seconds, for 429 and 503
+  std::string challenge;               // WWW-Authenticate, for 401 (RFC 6750, section 3)
+  std::string allow;                   // methods, for 405
+  std::string log;                     // for the operator's log, where it needs more than `msg`
+  AuthFault fault = AuthFault::kNone;  // for the metric auth_failures_total
 };
 
 // Every Error is made here. `code` may be empty: the status's usual one. What else an error carries is set afterwards.
