@@ -38,7 +38,7 @@ struct Revocations::Slot {
   bool is_of(const std::uint64_t (&user)[2]) const noexcept {
     return digest[0].load(std::memory_order_relaxed) == user[0] && digest[1].load(std::memory_order_relaxed) == user[1];
   }
-  // For the writer, which alone changes slots.
+  // Exact for the writer, which alone changes slots.
   bool is_free() const noexcept { return version.load() % 2 == 1 || before_us.load() == 0; }
   void assign(const std::uint64_t (&user)[2], std::int64_t time_us) noexcept;
   std::int64_t time_of(const std::uint64_t (&user)[2]) const noexcept;
@@ -190,6 +190,12 @@ void Revocations::set(std::string_view user, std::int64_t before_us) noexcept {
 }
 
 // --- readers ---
+
+std::size_t Revocations::used() const noexcept {
+  const Slot* const first = slots_;
+  const Slot* const last = first + blocks_ * kSlotsPerBlock;
+  return static_cast<std::size_t>(std::count_if(first, last, [](const Slot& s) { return !s.is_free(); }));
+}
 
 // The floor is read last: it then covers every user who lost their slot before it was read.
 bool Revocations::rejects(std::string_view user, std::int64_t issued_us) const noexcept {

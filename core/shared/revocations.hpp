@@ -26,6 +26,9 @@ class Revocations {
   // call for a user counts; 0 removes the entry. Writer only. The next writer overwrites what a killed one left.
   void set(std::string_view user, std::int64_t before_us) noexcept;
 
+  // How many users the table holds now.
+  std::size_t used() const noexcept;
+
   // issued_us 0: the time of issue is unknown, so the token counts as old.
   bool rejects(std::string_view user, std::int64_t issued_us) const noexcept;
 

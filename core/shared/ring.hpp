@@ -52,6 +52,9 @@ class Ring {
   bool attach(void* memory, std::size_t size) noexcept;
 
   Snapshot snapshot() const noexcept;
+  // Bytes of events that the ring holds, and how many it can hold.
+  std::uint64_t bytes_used() const noexcept;
+  std::uint64_t bytes_size() const noexcept { return data_size_; }
 
   // --- writer, under the caller's lock ---
   // Empties the ring and sets floor = last_id = id; a new epoch begins.

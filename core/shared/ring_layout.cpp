@@ -160,6 +160,11 @@ Ring::Snapshot Ring::snapshot() const noexcept {
   return {state.floor, state.last_id, state.head, state.epoch};
 }
 
+std::uint64_t Ring::bytes_used() const noexcept {
+  const State state = load();
+  return state.head - state.tail;
+}
+
 std::int64_t Ring::last_ts_us() const noexcept {
   return load().last_ts_us;
 }

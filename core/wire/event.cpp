@@ -132,6 +132,23 @@ JsonSpan append_json(std::string& out, const EventView& event) {
   return span;
 }
 
+std::int64_t time_in_json(std::string_view json) noexcept {
+  constexpr std::string_view kBefore = "\",\"ts\":";  // in the channel's name each quote has a backslash before it
+  const std::size_t before = json.find(kBefore);
+  if (before == std::string_view::npos) {
+    return 0;
+  }
+  std::int64_t ts_us = 0;
+  for (const char c : json.substr(before + kBefore.size())) {
+    if (c >= '0' && c <= '9') {
+      ts_us = ts_us * 10 + (c - '0');
+    } else if (c != '.') {
+      break;
+    }
+  }
+  return ts_us;
+}
+
 void append_sse(std::string& out, std::string_view type, std::string_view one_line, std::uint64_t id) {
   // Both texts are one line already (the database checks types, append_json flattens data). append_one_line() is a
   // second guard: it costs next to nothing, and no later mistake can inject a line.

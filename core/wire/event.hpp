@@ -28,6 +28,9 @@ struct JsonSpan {
 // only as white space between tokens, become spaces, so that the object is one line.
 JsonSpan append_json(std::string& out, const EventView& event);
 
+// The commit time in an object of append_json(), microseconds since the Unix epoch; 0 if it has none.
+std::int64_t time_in_json(std::string_view json) noexcept;
+
 // Appends the event-stream frame (HTML standard, server-sent events: `event`, `data`, `id`, blank line). `one_line`
 // follows `data: ` and must not contain CR or LF.
 void append_sse(std::string& out, std::string_view type, std::string_view one_line, std::uint64_t id);

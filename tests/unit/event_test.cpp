@@ -167,6 +167,18 @@ START_TEST(every_byte_in_a_name_gives_valid_json) {
 }
 END_TEST
 
+START_TEST(the_time_is_found_in_an_object_whatever_its_names_and_data_are) {
+  for (const std::int64_t ts_us : {std::int64_t{0}, std::int64_t{1}, std::int64_t{1656958539620123}}) {
+    for (const char* const name : {"c", "\",\"ts\":5,\"", "a\\", "a\\\"", "ts"}) {
+      ck_assert_int_eq(time_in_json(json({7, name, ts_us, name, R"({"ts":9})"})), ts_us);
+    }
+  }
+  for (const char* const text : {"", "{}", "{\"id\":1}"}) {
+    ck_assert_int_eq(time_in_json(text), 0);
+  }
+}
+END_TEST
+
 START_TEST(a_frame_is_event_data_id_and_a_blank_line) {
   assert_text(frame("cheese_created", R"({"pieces":92})", 434),
               "event: cheese_created\ndata: {\"pieces\":92}\nid: 434\n\n");
@@ -214,6 +226,7 @@ int main() {
                           json_escapes_what_must_be_escaped_and_nothing_else,
                           invalid_utf8_becomes_replacement_characters,
                           every_byte_in_a_name_gives_valid_json,
+                          the_time_is_found_in_an_object_whatever_its_names_and_data_are,
                           a_frame_is_event_data_id_and_a_blank_line,
                           no_type_and_no_data_can_add_a_line_to_a_frame,
                           data_of_a_megabyte_comes_through,

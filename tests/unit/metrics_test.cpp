@@ -56,6 +56,15 @@ START_TEST(every_metric_has_a_name_of_its_own_and_a_help) {
 }
 END_TEST
 
+START_TEST(a_statement_has_the_label_of_its_name) {
+  ck_assert(statement_label("pgevents_log_after") == StatementLabel::kLogAfter);
+  ck_assert(statement_label("pgevents_report_presence_many") == StatementLabel::kReportPresenceMany);
+  for (const char* const name : {"", "fetch", "pgevents_", "pgevents_listen", "pgevents_fetch2", "pgevents_other"}) {
+    ck_assert(statement_label(name) == StatementLabel::kOther);
+  }
+}
+END_TEST
+
 START_TEST(every_label_has_as_many_words_as_its_enum) {
   ck_assert_uint_eq(std::size(kRequestKindWords), static_cast<std::size_t>(RequestKind::kCount));
   ck_assert_uint_eq(std::size(kStatusWords), static_cast<std::size_t>(StatusLabel::kCount));
@@ -278,14 +287,15 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run("metrics", {every_metric_has_a_name_of_its_own_and_a_help, every_label_has_as_many_words_as_its_enum,
-                         a_status_has_the_label_of_its_number, no_two_series_share_a_word,
-                         counters_and_histograms_come_before_gauges_and_these_before_the_instance,
-                         what_a_process_counts_is_in_the_sum, a_gauge_rises_and_falls,
-                         a_histogram_counts_a_value_in_the_first_bucket_that_holds_it,
-                         slots_are_found_again_in_the_same_memory_only, each_process_gets_a_slot_until_none_is_free,
-                         a_released_slot_keeps_its_counters_and_loses_its_gauges,
-                         a_killed_owner_has_no_gauges_and_its_slot_is_taken_when_no_other_is_free,
-                         a_process_takes_the_slot_of_a_former_one_with_its_pid,
-                         processes_that_start_at_once_get_different_slots_and_lose_no_count});
+  return run(
+      "metrics",
+      {every_metric_has_a_name_of_its_own_and_a_help, a_statement_has_the_label_of_its_name,
+       every_label_has_as_many_words_as_its_enum, a_status_has_the_label_of_its_number, no_two_series_share_a_word,
+       counters_and_histograms_come_before_gauges_and_these_before_the_instance, what_a_process_counts_is_in_the_sum,
+       a_gauge_rises_and_falls, a_histogram_counts_a_value_in_the_first_bucket_that_holds_it,
+       slots_are_found_again_in_the_same_memory_only, each_process_gets_a_slot_until_none_is_free,
+       a_released_slot_keeps_its_counters_and_loses_its_gauges,
+       a_killed_owner_has_no_gauges_and_its_slot_is_taken_when_no_other_is_free,
+       a_process_takes_the_slot_of_a_former_one_with_its_pid,
+       processes_that_start_at_once_get_different_slots_and_lose_no_count});
 }

@@ -51,6 +51,18 @@ START_TEST(tokens_issued_before_are_rejected) {
 }
 END_TEST
 
+START_TEST(the_table_says_how_many_users_it_holds) {
+  Table table;
+  ck_assert_uint_eq(table->used(), 0);
+  for (std::size_t i = 0; i < 20; ++i) {
+    table->set(user(i % 10), 1000);
+  }
+  ck_assert_uint_eq(table->used(), 10);
+  table->set(user(3), 0);
+  ck_assert_uint_eq(table->used(), 9);
+}
+END_TEST
+
 START_TEST(a_token_that_does_not_say_when_is_old) {
   Table table;
   table->set("10", 1);
@@ -351,6 +363,7 @@ int main() {
   return run("revocations", {
                                 an_empty_table_rejects_no_token,
                                 tokens_issued_before_are_rejected,
+                                the_table_says_how_many_users_it_holds,
                                 a_token_that_does_not_say_when_is_old,
                                 others_are_not_rejected,
                                 the_last_call_for_a_user_counts,

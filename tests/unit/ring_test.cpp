@@ -122,6 +122,21 @@ START_TEST(memory_of_the_requested_size_is_used) {
 }
 END_TEST
 
+START_TEST(the_bytes_of_its_events_are_known) {
+  TestRing test;
+  ck_assert_uint_eq(test.ring.bytes_used(), 0);
+  append_next(test.ring, 10);
+  const std::uint64_t some = test.ring.bytes_used();
+  ck_assert_uint_gt(some, 10 * 64);
+  append_next(test.ring, 2'000);
+  ck_assert_uint_gt(test.ring.bytes_used(), some);
+  ck_assert_uint_gt(test.ring.bytes_used(), test.ring.bytes_size() / 2);
+  ck_assert_uint_le(test.ring.bytes_used(), test.ring.bytes_size());
+  test.ring.reset(test.ring.snapshot().last_id);
+  ck_assert_uint_eq(test.ring.bytes_used(), 0);
+}
+END_TEST
+
 START_TEST(an_event_of_a_quarter_of_the_ring_fits) {
   TestRing test;
   append_next(test.ring, 500);
@@ -354,6 +369,7 @@ int main() {
                          the_ring_stays_sound_while_it_wraps_many_times,
                          the_floor_is_the_id_of_the_newest_event_that_was_overwritten,
                          memory_of_the_requested_size_is_used,
+                         the_bytes_of_its_events_are_known,
                          an_event_of_a_quarter_of_the_ring_fits,
                          an_event_too_large_empties_the_ring_and_keeps_the_epoch,
                          a_name_too_long_for_an_entry_counts_as_too_large,
