@@ -11,13 +11,15 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
     : conf_(conf),
       log_(cycle->log),
       root_(*zone_root(conf.zone)),
+      self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
+      slot_(root_, self_, conf.name, cycle->log),
       revocations_(root_),
       service_(root_, revocations_),
-      self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
       servers_(conf, cycle->log),
-      pool_(conf, servers_, cycle->log),
+      pool_(conf, servers_, slot_.metrics(), cycle->log),
       listener_(
-          conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, cycle->log),
+          conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, slot_.metrics(),
+          cycle->log),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
       connection_tracker_(
@@ -25,9 +27,12 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       ticker_(
           pool_, [this] { return service_.serving(); }, [this] { return listener_.listening(); }, cycle->log),
       delivery_({ring_, root_, revocations_, service_, pool_, wait_ids_,
-                 conf.presence != 0 ? &connection_tracker_ : nullptr, self_},
+                 conf.presence != 0 ? &connection_tracker_ : nullptr, self_, slot_.metrics()},
                 cycle->log),
-      request_context_{pool_, service_, reports_, presence_states_} {
+      census_(
+          root_, slot_, self_, [this](std::uint64_t hash) { return delivery_.subscribers_of(hash); },
+          [this] { wake_all(); }, cycle->log),
+      request_context_{pool_, service_, reports_, presence_states_, slot_.metrics()} {
   init_timer(second_, this, &DatabaseWorker::on_second, log_);
   init_timer(leave_, this, &DatabaseWorker::on_leave, log_);
   leave_.cancelable = 0;
@@ -50,6 +55,7 @@ bool DatabaseWorker::start() {
     return false;
   }
   delivery_.start();
+  census_.start();
   if (!watch_wake_fd()) {
     return false;
   }
@@ -100,6 +106,7 @@ void DatabaseWorker::on_wake(ngx_event_t* event) {
 void DatabaseWorker::look() {
   const bool serves = service_.serving();
   delivery_.look();
+  census_.look();
   if (serves && !was_serving_) {
     pool_.may_connect_again();
     delivery_.retry(true);
@@ -147,6 +154,7 @@ void DatabaseWorker::shut_down() noexcept {
   stop_timer(second_);
   ticker_.stop();
   delivery_.end_all();
+  census_.shut_down();
   guarded(log_, [this] { connection_tracker_.shut_down(); });
   pool_.shut_down();
   if (wake_->read->posted) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "ngx_module/conf/conf.hpp"
+#include "ngx_module/delivery/channel_census.hpp"
 #include "ngx_module/delivery/delivery.hpp"
 #include "ngx_module/http/request_context.hpp"
 #include "ngx_module/http/service_state.hpp"
@@ -17,6 +18,7 @@
 #include "ngx_module/presence/presence_states.hpp"
 #include "ngx_module/presence/reports.hpp"
 #include "ngx_module/presence/ticker.hpp"
+#include "ngx_module/zone/metrics_slot.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
 #include "ngx_module/zone/zone.hpp"
 
@@ -37,6 +39,16 @@ class DatabaseWorker {
   const ServiceState& service() const noexcept { return service_; }
   const SubscriberContext& subscriber_context() const noexcept { return delivery_.context(); }
   const RequestContext& request_context() const noexcept { return request_context_; }
+  // What this process counts.
+  Metrics& metrics() noexcept { return slot_.metrics(); }
+  ChannelCensus& census() noexcept { return census_; }
+
+  // For the status: the shared memory as this process sees it.
+  const DatabaseConf& conf() const noexcept { return conf_; }
+  const SharedRoot& root() const noexcept { return root_; }
+  const Ring& ring() const noexcept { return ring_; }
+  const MetricsSlots& slots() const noexcept { return slot_.all(); }
+  std::size_t revoked_users() const noexcept { return revocations_.used(); }
 
  private:
   static void on_wake(ngx_event_t* event);
@@ -54,12 +66,13 @@ class DatabaseWorker {
   const DatabaseConf& conf_;
   ngx_log_t* log_;
   SharedRoot& root_;
+  const std::uint64_t self_;  // this process, in shared memory
+  MetricsSlot slot_;
   Ring ring_;
   WaitIds wait_ids_;
   SharedRevocations revocations_;
   ServiceState service_;
-  const std::uint64_t self_;  // this process, in shared memory
-  ServerAddresses servers_;   // before the connections, which wait there
+  ServerAddresses servers_;  // before the connections, which wait there
   QueryPool pool_;
   Listener listener_;
   Reports reports_;
@@ -67,6 +80,7 @@ class DatabaseWorker {
   ConnectionTracker connection_tracker_;
   Ticker ticker_;
   Delivery delivery_;
+  ChannelCensus census_;
   const RequestContext request_context_;
   ngx_connection_t* wake_ = nullptr;
   ngx_event_t second_{};

@@ -102,21 +102,42 @@ Choice choose_database(ngx_http_request_t* r, const ngx_str_t& name) {
   return database->worker;
 }
 
+// Requests without a database count for the first one.
+void count_declined(ngx_http_request_t* r, const ngx_str_t& name, Declined reason) noexcept {
+  auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
+  const DatabaseConf* database = find_database(main, name);
+  if (database == nullptr && main->databases.nelts > 0) {
+    database = *static_cast<DatabaseConf**>(main->databases.elts);
+  }
+  if (database != nullptr) {
+    database->worker->metrics().add(Metric::kDeclined, reason);
+  }
+}
+
 // Every request that the module declines goes through here. A subrequest leaves the record to its main request.
-ngx_int_t decline(ngx_http_request_t* r, Declined reason) noexcept {
+ngx_int_t decline(ngx_http_request_t* r, const ngx_str_t& name, Declined reason) noexcept {
+  count_declined(r, name, reason);
   if (RequestRecord* const record = r == r->main ? find_record(r) : nullptr) {
     record->served = RequestRecord::Served::kDeclined;
+    record->metrics = nullptr;
   }
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0, "pgevents: declined: %s", word_of(reason));
   return NGX_DECLINED;
 }
 
-// Logs what the client does not get to know about a bad token.
-void log_rejection(ngx_http_request_t* r, const Error& error) {
+// Counts and logs what the client does not get to know about a bad token.
+void note_rejection(ngx_http_request_t* r, const Error& error, Metrics& metrics) {
+  if (error.fault != AuthFault::kNone) {
+    metrics.add(Metric::kAuthFailures, error.fault);
+  }
   if (!error.log.empty()) {
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", Printable(error.msg).c_str(),
                   Printable(error.log).c_str());
   }
+}
+
+std::uint64_t cache_hits(const LocConf& conf) noexcept {
+  return conf.access.keys == nullptr ? 0 : conf.access.keys->cache_hits();
 }
 
 // Nothing when a variable could not be evaluated. The token is masked in any case, because no log line may show it, not
@@ -193,14 +214,16 @@ RequestKind kind_of(const Route& route) noexcept {
 }
 
 ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, RequestRecord& record) {
+  const std::uint64_t hits = cache_hits(conf);
   std::optional<Route> found = find_route(r, database.service(), conf, record);
+  database.metrics().add_many(cache_hits(conf) - hits, Metric::kTokenCacheHits);
   if (!found) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   Route& wanted = *found;
   record.kind = kind_of(wanted);
   if (auto* error = std::get_if<Error>(&wanted)) {
-    log_rejection(r, *error);
+    note_rejection(r, *error, database.metrics());
     return reply_now(r, error_reply(*error));
   }
   if (auto* options = std::get_if<PreflightAnswer>(&wanted)) {
@@ -241,8 +264,9 @@ ngx_int_t handle(ngx_http_request_t* r) {
   if (conf.database == nullptr) {
     return NGX_DECLINED;
   }
+  ngx_str_t name = ngx_null_string;
   if (r != r->main) {
-    return decline(r, Declined::kSubrequest);
+    return decline(r, name, Declined::kSubrequest);
   }
   send_goaway(r);
   RequestRecord* const record = make_record(r);
@@ -251,15 +275,16 @@ ngx_int_t handle(ngx_http_request_t* r) {
   }
   record->conf = &conf;
   record->served = RequestRecord::Served::kModule;
-  ngx_str_t name = ngx_null_string;
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const Choice choice = choose_database(r, name);
   if (const auto* reason = std::get_if<Declined>(&choice)) {
-    return decline(r, *reason);
+    return decline(r, name, *reason);
   }
-  const ngx_int_t rc = serve(r, *std::get<DatabaseWorker*>(choice), conf, *record);
+  DatabaseWorker& database = *std::get<DatabaseWorker*>(choice);
+  record->metrics = &database.metrics();
+  const ngx_int_t rc = serve(r, database, conf, *record);
   if (rc == NGX_DONE) {
     return NGX_DONE;
   }

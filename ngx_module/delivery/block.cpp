@@ -22,6 +22,7 @@ void BlockBuilder::add(std::uint64_t id, std::string_view type, std::string_view
     append_sse(block_->bytes_, type, format_ == Format::kStream ? inner : json, id);
   }
   ++block_->events_;
+  block_->newest_us_ = time_in_json(json);
 }
 
 void BlockBuilder::add(const RingEvent& event) {

@@ -19,6 +19,8 @@ class Block {
   std::string_view payload() const noexcept { return view(kChunkHeader, bytes_.size() - kChunkHeader - 2); }
   std::string_view chunk() const noexcept { return view(chunk_start_, bytes_.size() - chunk_start_); }
   unsigned events() const noexcept { return events_; }
+  // When its newest event was committed, microseconds since the Unix epoch; 0: it has none.
+  std::int64_t newest_us() const noexcept { return newest_us_; }
 
  private:
   friend class BlockBuilder;
@@ -29,6 +31,7 @@ class Block {
   std::string bytes_;
   std::size_t chunk_start_ = 0;
   unsigned events_ = 0;
+  std::int64_t newest_us_ = 0;
 };
 
 using BlockRef = std::shared_ptr<const Block>;

@@ -19,6 +19,14 @@ constexpr long kMaxBytes = 256 * 1024;
 // A stream keeps its page in memory until the client has read it; see kStreamBlock in block_maker.cpp.
 constexpr long kMaxStreamBytes = 64 * 1024;
 
+std::optional<ResetReason> reset_reason(const EventView& event) noexcept {
+  if (event.type != "pgevents.reset") {
+    return std::nullopt;
+  }
+  constexpr std::string_view kAhead = "{\"reason\":\"ahead\"";
+  return event.data.substr(0, kAhead.size()) == kAhead ? ResetReason::kAhead : ResetReason::kPruned;
+}
+
 std::string array_literal(const std::vector<Membership>& channels) {
   postgres::ArrayLiteral literal;
   for (const Membership& membership : channels) {
@@ -36,6 +44,7 @@ Page::Page(const PGresult* rows) {
   }
   for (const auto row : page->events()) {
     const EventView view = postgres::event_in(row);
+    reset_ = reset_ ? reset_ : reset_reason(view);
     Event event;
     event.id = view.id;
     event.type = view.type;
@@ -131,6 +140,8 @@ bool Catchup::start(PageWaiter& waiter, std::string key, Statement statement, bo
     jobs_.erase(job);
     taken_ -= takes_place ? 1 : 0;
     std::string().swap(waiter.key_);
+  } else {
+    metrics_.add(Metric::kCatchupQueries);
   }
   return runs;
 }

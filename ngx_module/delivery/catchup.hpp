@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/metrics/metrics.hpp"
 #include "core/request/type_filter.hpp"
 #include "core/text/repeat_limit.hpp"
 #include "core/wire/cursor.hpp"
@@ -36,6 +37,9 @@ class Page {
   // The cursor to announce before the page's events, if the request's own cursor is not an id.
   std::uint64_t opening_cursor() const noexcept { return opening_cursor_; }
 
+  // Why it begins with an event pgevents.reset; nothing: it does not.
+  std::optional<ResetReason> reset() const noexcept { return reset_; }
+
   // The events that pass the filter (null: all) as one block; null when none passes.
   BlockRef block(Format format, const TypeFilter* filter);
 
@@ -51,6 +55,7 @@ class Page {
   std::uint64_t cursor_ = 0;
   bool more_ = false;
   bool valid_ = false;
+  std::optional<ResetReason> reset_;
   BlockRef made_[3];  // without filter, by Format
 };
 
@@ -74,8 +79,8 @@ class Catchup {
  public:
   // `answered` is called when a place is free, after all subscribers that waited for its query were served. `page`: the
   // query returned one.
-  Catchup(QueryPool& pool, std::function<void(bool page)> answered, ngx_log_t* log)
-      : pool_(pool), answered_(std::move(answered)), log_(log) {}
+  Catchup(QueryPool& pool, std::function<void(bool page)> answered, Metrics& metrics, ngx_log_t* log)
+      : pool_(pool), answered_(std::move(answered)), metrics_(metrics), log_(log) {}
   ~Catchup();
 
   // Asks for the page of `channels` behind `cursor`. Only after kAsked the waiter's page_arrived() or page_failed() is
@@ -110,6 +115,7 @@ class Catchup {
 
   QueryPool& pool_;
   std::function<void(bool page)> answered_;
+  Metrics& metrics_;
   ngx_log_t* log_;
   RepeatLimit rejected_log_{60'000};
   std::size_t places_ = kPlaces;

@@ -25,7 +25,9 @@ Channel& Channels::find_or_add(const std::string& name, std::uint64_t seen_id) {
   channel.name = name;
   channel.hash = hash;
   channel.last_id = seen_id;
-  return by_hash_.emplace(hash, std::move(channel))->second;
+  Channel& added = by_hash_.emplace(hash, std::move(channel))->second;
+  metrics_.add(Metric::kChannels);
+  return added;
 }
 
 void Channels::leave(ChannelMember& member) noexcept {
@@ -61,6 +63,7 @@ void Channels::drop_if_unused(Channel& channel) noexcept {
   for (auto it = from; it != to; ++it) {
     if (&it->second == &channel) {
       by_hash_.erase(it);
+      metrics_.subtract(Metric::kChannels);
       return;
     }
   }

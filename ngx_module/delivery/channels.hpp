@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/metrics/metrics.hpp"
 #include "core/shared/ring.hpp"
 #include "ngx_module/delivery/block.hpp"
 
@@ -67,7 +68,7 @@ struct Channel {
 
 class Channels {
  public:
-  explicit Channels(const Ring& ring) : ring_(ring) {}
+  Channels(const Ring& ring, Metrics& metrics) : ring_(ring), metrics_(metrics) {}
 
   // Joins all of `names`. `seen_id`: see RingView. If memory is refused the member has joined some of them; leave()
   // undoes that.
@@ -97,6 +98,7 @@ class Channels {
   void leave(const Membership& membership) noexcept;
 
   const Ring& ring_;  // its hash is keyed, so the names that clients choose are spread evenly
+  Metrics& metrics_;
   std::unordered_multimap<std::uint64_t, Channel> by_hash_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "ngx_module/delivery/ring_follower.hpp"
 #include "ngx_module/delivery/subscriber_context.hpp"
+#include "ngx_module/delivery/turn_clock.hpp"
 #include "ngx_module/delivery/turn_scheduler.hpp"
 
 namespace pgevents::nginx {
@@ -25,6 +26,7 @@ class Delivery {
     WaitIds& wait_ids;
     ConnectionTracker* connection_tracker;  // null when connections do not count as presence
     std::uint64_t self;
+    Metrics& metrics;
   };
   Delivery(const Sources& sources, ngx_log_t* log);
 
@@ -40,9 +42,12 @@ class Delivery {
   void tick() noexcept;
   // Answers every waiting long poll and ends every stream: the worker leaves.
   void end_all() noexcept;
+  // How many subscribers the channel with this hash (Ring::hash()) has in this worker.
+  std::size_t subscribers_of(std::uint64_t hash) noexcept;
 
  private:
   RingView view_;
+  TurnClock clock_;
   Channels channels_;
   SubscribersByUser users_;
   SubscriberList subscribers_;

@@ -65,6 +65,7 @@ void RingFollower::overtaken() noexcept {
   if (now.epoch != epoch_) {
     return new_epoch(now);
   }
+  followers_.metrics.add(Metric::kRingOverruns);
   jump_to(now);
   if (overtaken_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
     ngx_log_error(

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "core/metrics/metrics.hpp"
 #include "core/shared/ring.hpp"
 #include "core/text/repeat_limit.hpp"
 #include "ngx_module/delivery/channels.hpp"
@@ -26,6 +27,7 @@ class RingFollower {
     TurnQueues& turns;
     SubscribersByUser& users;
     SubscriberList& subscribers;
+    Metrics& metrics;
   };
 
   // `database`: its name, for log lines.

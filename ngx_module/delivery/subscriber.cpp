@@ -59,6 +59,7 @@ Subscriber::Subscriber(ngx_http_request_t* r, const SubscriberContext& context, 
       ReleaseLink{},
       context_(context),
       conf_(conf),
+      since_us_(static_cast<std::int64_t>(now_seconds() * 1e6)),
       mode_(Mode::kLongPoll),
       format_(format_of(wanted)),
       c_(r->connection),
@@ -74,6 +75,9 @@ Subscriber::Subscriber(ngx_http_request_t* r, const SubscriberContext& context, 
   }
   init_timer(deadline_, this, &Subscriber::on_deadline, log());
   context_.subscribers.add(*this);
+  if (mode_ != Mode::kPoll) {
+    context_.metrics.add(Metric::kSubscribers, kind());
+  }
 }
 
 Subscriber::~Subscriber() {
@@ -259,6 +263,9 @@ void Subscriber::take(Page& page) {
     return go_on();
   }
   locate_by(page);
+  if (const auto reason = page.reset()) {
+    context_.metrics.add(Metric::kResets, *reason);
+  }
   enter(State::kLive);
   if (mode_ == Mode::kStream && !open_stream()) {
     return;  // the page is asked for again when the client takes more

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "core/metrics/labels.hpp"
 #include "core/metrics/reasons.hpp"
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
@@ -124,6 +125,7 @@ class Subscriber final : public PageWaiter,
   bool send_header();
   bool open_stream();
   bool deliver(const BlockRef& block);
+  void count(const Block& block) noexcept;
   bool after_send(StreamWriter::Sent sent);
   void write_on();
   void advance() noexcept;
@@ -161,6 +163,12 @@ class Subscriber final : public PageWaiter,
 
   ngx_log_t* log() const noexcept { return c_->log; }
   bool is_long_poll() const noexcept { return mode_ == Mode::kLongPoll && poll_kind_ == PollKind::kWaited; }
+  // As the metrics show it; polls do not wait, and are not shown.
+  SubscriberKind kind() const noexcept {
+    return mode_ != Mode::kStream ? SubscriberKind::kLongPoll
+           : r_ == nullptr        ? SubscriberKind::kReleased
+                                  : SubscriberKind::kStream;
+  }
   unsigned poll_interval() const noexcept { return static_cast<unsigned>(conf_.poll_interval); }
 
   // Each delivery looks at these, and with thousands of subscribers finds none of them in the processor's cache: so
@@ -173,6 +181,7 @@ class Subscriber final : public PageWaiter,
   RingPosition position_;
   std::uint64_t checked_epoch_ = 0;  // the ring epoch in which the log confirmed the cursor
   ngx_msec_t sent_at_ = 0;
+  const std::int64_t since_us_;  // when it came, since the Unix epoch
   std::uint64_t events_sent_ = 0;
   PollKind poll_kind_ = PollKind::kWaited;
   Mode mode_;

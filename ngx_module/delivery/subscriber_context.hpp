@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "core/metrics/metrics.hpp"
 #include "core/shared/shared_state.hpp"
 #include "ngx_module/delivery/block_maker.hpp"
 #include "ngx_module/delivery/catchup.hpp"
@@ -15,6 +16,7 @@
 #include "ngx_module/delivery/ring_view.hpp"
 #include "ngx_module/delivery/subscriber_list.hpp"
 #include "ngx_module/delivery/subscribers_by_user.hpp"
+#include "ngx_module/delivery/turn_clock.hpp"
 #include "ngx_module/delivery/turn_queues.hpp"
 #include "ngx_module/http/service_state.hpp"
 #include "ngx_module/presence/connection_tracker.hpp"
@@ -35,6 +37,8 @@ struct SubscriberContext {
   WaitIds& wait_ids;
   ConnectionTracker* connection_tracker;  // null when connections do not count as presence
   std::uint64_t self;                     // this process, in wait_ids
+  Metrics& metrics;
+  const TurnClock& clock;
 };
 
 }  // namespace pgevents::nginx

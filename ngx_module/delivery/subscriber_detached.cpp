@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "ngx_module/delivery/subscriber_context.hpp"
 #include "ngx_module/http/detached_connection.hpp"
 
 namespace pgevents::nginx {
@@ -29,6 +30,8 @@ void Subscriber::release_request() noexcept {
   own(cleanup);
   writer_.leave_request();
   record(true);
+  context_.metrics.subtract(Metric::kSubscribers, SubscriberKind::kStream);
+  context_.metrics.add(Metric::kSubscribers, SubscriberKind::kReleased);
   detach(std::exchange(r_, nullptr));
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;

@@ -66,6 +66,12 @@ void Subscriber::leave(Ending ending) noexcept {
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: subscriber ends: %s", word_of(ending));
   ending_ = ending;
   record(false);
+  if (mode_ != Mode::kPoll) {
+    context_.metrics.subtract(Metric::kSubscribers, kind());
+  }
+  if (mode_ == Mode::kStream) {
+    context_.metrics.add(Metric::kStreamEnds, ending);
+  }
   enter(State::kEnded);
   stop_timer(deadline_);
   context_.releases.remove(*this);
@@ -118,7 +124,10 @@ Ending Subscriber::answered() const noexcept {
 
 void Subscriber::answer(Ending ending, const BlockRef& array, PollKind kind, bool more) {
   const bool has_body = array != nullptr && r_->method != NGX_HTTP_HEAD;
-  events_sent_ += has_body ? array->events() : 0;
+  if (has_body) {
+    events_sent_ += array->events();
+    count(*array);
+  }
   const Reply reply = poll_reply(array == nullptr ? "[]" : std::string(array->payload()),
                                  cursor_void_ ? kFarAhead : cursor_, kind, more ? 0 : poll_interval());
   leave(ending);  // before the client gets the answer: it may send the next request, with the same wait id, at once
@@ -181,6 +190,7 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
   if (!send_header()) {
     return;
   }
+  count(*last);
   if (writer_.send(last) == StreamWriter::Sent::kAll) {
     end_stream(ending);
   } else {

@@ -51,8 +51,18 @@ bool Subscriber::deliver(const BlockRef& block) {
                  cursor_);
   sent_at_ = ngx_current_msec;
   events_sent_ += block->events();
+  count(*block);
   served_ = true;
   return after_send(writer_.send(block));
+}
+
+// The lag is that of the block's newest event. One from before the subscriber came says nothing about its way.
+void Subscriber::count(const Block& block) noexcept {
+  context_.metrics.add_many(block.events(), Metric::kDeliveries);
+  context_.metrics.add_many(block.payload().size(), Metric::kSentBytes);
+  if (block.newest_us() > since_us_) {
+    context_.metrics.observe(context_.clock.now_us() - block.newest_us(), Metric::kDeliveryLag, LagTo::kSocket);
+  }
 }
 
 bool Subscriber::after_send(StreamWriter::Sent sent) {

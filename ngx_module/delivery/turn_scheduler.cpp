@@ -15,6 +15,9 @@ constexpr int kSliceBudget = 256;
 constexpr int kLateBudget = 16;
 constexpr int kResumeBudget = 64;
 
+// The clock is read once for so many turns.
+constexpr int kTurnsPerReading = 32;
+
 Subscriber& subscriber_of(ChannelMember& member) {
   return static_cast<Subscriber&>(member);
 }
@@ -38,9 +41,11 @@ Subscriber& subscriber_of(TurnLink& link) {
 
 void TurnScheduler::slice() noexcept {
   int budget = kSliceBudget;
+  clock_.read();
   const bool all = serve_channels(budget);
   serve_late(kLateBudget);
   resume_waiting(kResumeBudget);
+  clock_.end_slice();
   const bool more = !all || queues_.has_late() || may_resume();
   if (more) {
     queues_.schedule();
@@ -67,6 +72,9 @@ bool TurnScheduler::serve_channel(Channel& channel, int& budget) noexcept {
   while (channel.to_serve > 0) {
     if (budget-- <= 0) {
       return false;
+    }
+    if (budget % kTurnsPerReading == 0) {
+      clock_.read();
     }
     const std::size_t at = --channel.to_serve;
     if (at < channel.members.size()) {

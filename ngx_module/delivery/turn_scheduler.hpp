@@ -6,14 +6,15 @@
 
 #include "ngx_module/delivery/catchup.hpp"
 #include "ngx_module/delivery/channels.hpp"
+#include "ngx_module/delivery/turn_clock.hpp"
 #include "ngx_module/delivery/turn_queues.hpp"
 
 namespace pgevents::nginx {
 
 class TurnScheduler {
  public:
-  TurnScheduler(TurnQueues& queues, Channels& channels, const Catchup& catchup) noexcept
-      : queues_(queues), channels_(channels), catchup_(catchup) {}
+  TurnScheduler(TurnQueues& queues, Channels& channels, const Catchup& catchup, TurnClock& clock) noexcept
+      : queues_(queues), channels_(channels), catchup_(catchup), clock_(clock) {}
 
   void slice() noexcept;
 
@@ -32,6 +33,7 @@ class TurnScheduler {
   TurnQueues& queues_;
   Channels& channels_;
   const Catchup& catchup_;
+  TurnClock& clock_;
   bool resuming_ = false;  // the log can be asked, as far as is known
 };
 

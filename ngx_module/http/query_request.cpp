@@ -163,6 +163,13 @@ void QueryRequest::answer(const Answer& answer) noexcept {
   }
 }
 
+void QueryRequest::reject(const Error& error) {
+  if (error.fault != AuthFault::kNone) {
+    context_.metrics.add(Metric::kAuthFailures, error.fault);
+  }
+  finish(error_reply(error));
+}
+
 void QueryRequest::finish(const Reply& reply) {
   ngx_http_finalize_request(r_, send_reply(r_, reply));
 }

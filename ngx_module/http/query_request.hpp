@@ -47,7 +47,7 @@ class QueryRequest {
   void answer(const Answer& answer) noexcept;
   // Runs code that may answer at once: the request outlives `body`, this object may end before the call returns.
   void ask_by(const std::function<void()>& body) noexcept;
-  void reject(const Error& error) { finish(error_reply(error)); }
+  void reject(const Error& error);
 
   ngx_log_t* log() const { return r_->connection->log; }
   const RequestContext& context() const { return context_; }

@@ -2,6 +2,8 @@
 // every request.
 #pragma once
 
+#include "core/metrics/metrics.hpp"
+
 namespace pgevents::nginx {
 
 class PresenceStates;
@@ -14,6 +16,7 @@ struct RequestContext {
   const ServiceState& service;
   Reports& reports;
   PresenceStates& presence_states;
+  Metrics& metrics;
 };
 
 }  // namespace pgevents::nginx

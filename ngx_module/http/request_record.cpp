@@ -12,6 +12,11 @@ namespace {
 void on_pool_end(void*) {}
 static_assert(std::is_trivially_destructible_v<RequestRecord>);
 
+// As nginx's $status.
+int status_of(const ngx_http_request_t* r) noexcept {
+  return static_cast<int>(r->err_status != 0 ? r->err_status : r->headers_out.status);
+}
+
 ngx_str_t kept(ngx_pool_t* pool, std::string_view text) {
   const ngx_str_t result = copy(pool, text);
   if (result.data == nullptr) {
@@ -71,6 +76,14 @@ void keep_channels(ngx_http_request_t* r, RequestRecord& record, const std::vect
     }
   }
   record.channels = kept(r->pool, text);
+}
+
+ngx_int_t count_request(ngx_http_request_t* r) noexcept {
+  const RequestRecord* record = r == r->main ? find_record(r) : nullptr;
+  if (record != nullptr && record->metrics != nullptr) {
+    record->metrics->add(Metric::kRequests, record->kind, status_label(status_of(r)));
+  }
+  return NGX_OK;
 }
 
 }  // namespace pgevents::nginx

@@ -1,5 +1,7 @@
-// What the module remembers of a request until nginx has logged it: for the variables. A module's context does not
-// survive an internal redirect; this does, because it belongs to the request's pool.
+// What the module remembers of a request until nginx has logged it: for the variables, and to count it. It is counted
+// when nginx logs it, and only then: so each request counts once, whoever gives the answer and whenever, and whether or
+// not the client waits for it. A module's context does not survive an internal redirect; this does, because it belongs
+// to the request's pool.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "core/metrics/labels.hpp"
+#include "core/metrics/metrics.hpp"
 #include "core/metrics/reasons.hpp"
 #include "core/request/session.hpp"
 #include "core/wire/cursor.hpp"
@@ -28,6 +31,7 @@ struct RequestRecord {
   bool subscribed = false;         // cursor and events_sent are set
   bool identified = false;         // user and realm are set: as whom the module served it
   bool identifying = false;        // `pgevents_user` and `pgevents_realm` are being evaluated
+  Metrics* metrics = nullptr;      // where it counts; null: the module does not answer it
   const LocConf* conf = nullptr;   // of the last location with `pgevents` that was seen
   ngx_str_t user{};
   ngx_str_t realm{};
@@ -48,5 +52,8 @@ bool is_record(const ngx_pool_cleanup_t& cleanup) noexcept;
 void keep_identity(ngx_http_request_t* r, RequestRecord& record, const Identity& identity);
 // Joins the names by commas; a comma or percent sign within a name is written `%2C` or `%25`.
 void keep_channels(ngx_http_request_t* r, RequestRecord& record, const std::vector<std::string>& names);
+
+// The handler of the log phase.
+ngx_int_t count_request(ngx_http_request_t* r) noexcept;
 
 }  // namespace pgevents::nginx

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/metrics/clock.hpp"
 #include "postgres/result.hpp"
 #include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
@@ -25,19 +26,20 @@ constexpr char kNoProof[] =
 
 Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations,
                    QueryPool& pool, ServerAddresses& servers, std::uint64_t self, std::function<void()> wake,
-                   ngx_log_t* log)
+                   Metrics& metrics, ngx_log_t* log)
     : conf_(conf),
       servers_(servers),
       root_(root),
       ring_(ring),
       self_(self),
       wake_(std::move(wake)),
+      metrics_(metrics),
       log_(log),
       connection_(*this, log),
       service_log_(conf, root, log),
-      writer_(conf, root, ring, revocations, self, wake_, log),
+      writer_(conf, root, ring, revocations, self, wake_, metrics, log),
       probe_(pool),
-      pruner_(conf, pool, log) {
+      pruner_(conf, root, pool, metrics, log) {
   init_timer(tick_, this, &Listener::on_tick, log);
   init_timer(sweep_, this, &Listener::on_sweep, log);
 }
@@ -96,6 +98,10 @@ void Listener::take_lease() {
   backoff_ = 0;
   retry_at_ = ngx_current_msec;
   pruner_.start();
+  const std::uint64_t before = root_.last_listener.exchange(self_);
+  if (before != 0 && before != self_) {
+    metrics_.add(Metric::kListenerTakeovers);
+  }
 }
 
 void Listener::lose_lease() noexcept {
@@ -128,12 +134,15 @@ void Listener::connect() noexcept {
   reason_ = AwayReason::kCannotConnect;
   session_.begin();
   writer_.begin();
+  is_new_ = true;
   connection_.open(servers_, kStatementTimeout);
 }
 
 void Listener::send(Step step, const Statement& statement) noexcept {
   ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" sends %s", &conf_.name, statement.sql.name);
   step_ = step;
+  asked_ = statement.sql;
+  asked_us_ = monotonic_us();
   connection_.send(statement);
 }
 
@@ -156,7 +165,15 @@ void Listener::fail(AwayReason reason, const char* why) noexcept {
   connection_.fail(why);
 }
 
+// Connecting and preparing are no statements.
+void Listener::observe_answer() noexcept {
+  if (const std::int64_t asked_us = std::exchange(asked_us_, 0); asked_us != 0) {
+    metrics_.observe(monotonic_us() - asked_us, Metric::kQueryDuration, statement_label(asked_.name));
+  }
+}
+
 void Listener::pg_ready() {
+  observe_answer();
   if (failed_) {
     return rejection_.empty() ? connection_.fail("out of memory") : fail(AwayReason::kRejected, rejection_.c_str());
   }
@@ -244,6 +261,7 @@ void Listener::pg_notified(std::string_view channel) {
 
 void Listener::pg_failed(const char* why) noexcept {
   step_ = Step::kIdle;
+  asked_us_ = 0;
   failed_ = false;
   swept_from_.reset();
   unannounced_found_ = false;
@@ -260,6 +278,8 @@ void Listener::read_more() {
   again_ = false;
   const Statement statement = writer_.page_statement();
   step_ = Step::kRead;
+  asked_ = statement.sql;
+  asked_us_ = monotonic_us();
   connection_.send_prepared_by_row(statement);
 }
 
@@ -278,6 +298,11 @@ void Listener::caught_up() {
   backoff_ = 0;
   if (const auto from = std::exchange(swept_from_, std::nullopt); from && ring_.snapshot().last_id > *from) {
     unannounced_found_ = true;
+    metrics_.add_many(writer_.appended() - swept_behind_, Metric::kSweepFoundEvents);
+  }
+  writer_.note_end();
+  if (std::exchange(is_new_, false)) {
+    metrics_.add(Metric::kListenerConnects);
   }
   writer_.announce();
   if (root_.connected.load() == 0 && set_connected(true)) {
@@ -307,6 +332,7 @@ void Listener::sweep() {
     warn_of_missing_notifications();
   }
   swept_from_ = ring_.snapshot().last_id;
+  swept_behind_ = writer_.appended();
   read_more();
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/metrics/metrics.hpp"
 #include "core/text/repeat_limit.hpp"
 #include "ngx_module/listener/pruner.hpp"
 #include "ngx_module/listener/ring_writer.hpp"
@@ -28,7 +29,7 @@ class Listener final : private PgConnection::Owner {
  public:
   // `wake` makes all workers of the instance, this one included, look at the ring.
   Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, QueryPool& pool,
-           ServerAddresses& servers, std::uint64_t self, std::function<void()> wake, ngx_log_t* log);
+           ServerAddresses& servers, std::uint64_t self, std::function<void()> wake, Metrics& metrics, ngx_log_t* log);
   ~Listener();
 
   void start();
@@ -76,6 +77,7 @@ class Listener final : private PgConnection::Owner {
   void caught_up();
   void take_rows(const PGresult* rows);
   void rejected(const PGresult* result) noexcept;
+  void observe_answer() noexcept;
   void sweep();
   void warn_of_missing_notifications();
   void fail(AwayReason reason, const char* why) noexcept;
@@ -87,6 +89,7 @@ class Listener final : private PgConnection::Owner {
   Ring& ring_;
   const std::uint64_t self_;
   const std::function<void()> wake_;
+  Metrics& metrics_;
   ngx_log_t* log_;
   PgConnection connection_;
   postgres::SessionStart session_{"listener"};
@@ -97,12 +100,16 @@ class Listener final : private PgConnection::Owner {
   ngx_event_t tick_{};
   ngx_event_t sweep_{};
   Step step_ = Step::kIdle;
-  bool owner_ = false;     // of the lease, as far as this worker knows
-  bool again_ = false;     // a NOTIFY came while a page was read
-  bool failed_ = false;    // the statement under way cannot be used; `rejection_`: why, empty for want
-  std::string rejection_;  // of memory
+  bool owner_ = false;       // of the lease, as far as this worker knows
+  bool again_ = false;       // a NOTIFY came while a page was read
+  bool is_new_ = false;      // the connection has not caught up with the log yet
+  bool failed_ = false;      // the statement under way cannot be used; `rejection_`: why, empty for want
+  std::string rejection_;    // of memory
+  postgres::SqlText asked_;  // the statement under way, sent at asked_us_
+  std::int64_t asked_us_ = 0;
   AwayReason reason_ = AwayReason::kLostConnection;  // for pg_failed()
   std::optional<std::uint64_t> swept_from_;          // the ring's newest id when a read began without a NOTIFY
+  std::uint64_t swept_behind_ = 0;                   // what the writer had appended then
   bool unannounced_found_ = false;                   // the last sweep found events, and no NOTIFY came since
   RepeatLimit missing_log_{60'000};                  // of notifications
   ngx_msec_t retry_at_ = 0;

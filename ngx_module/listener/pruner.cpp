@@ -1,8 +1,10 @@
 // Prunes the log; see pruner.hpp.
 #include "ngx_module/listener/pruner.hpp"
 
+#include <algorithm>
 #include <string>
 
+#include "core/metrics/clock.hpp"
 #include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
 
@@ -13,7 +15,8 @@ constexpr int kBatch = 5'000;  // rows
 
 }  // namespace
 
-Pruner::Pruner(const DatabaseConf& conf, QueryPool& pool, ngx_log_t* log) : conf_(conf), pool_(pool), log_(log) {
+Pruner::Pruner(const DatabaseConf& conf, SharedRoot& root, QueryPool& pool, Metrics& metrics, ngx_log_t* log)
+    : conf_(conf), root_(root), pool_(pool), metrics_(metrics), log_(log) {
   init_timer(timer_, this, &Pruner::on_timer, log);
 }
 
@@ -49,8 +52,11 @@ void Pruner::pruned(const QueryResult& result) {
                   Printable(result.message).c_str(), postgres::advice(result.sqlstate));
     return;
   }
+  root_.pruned_ms.store(wall_clock_us() / 1'000);
   const Answer rows = answer_of(result);
-  if (rows.text && postgres::number_in<int>(*rows.text) >= kBatch) {
+  const int removed = rows.text ? std::max(postgres::number_in<int>(*rows.text), 0) : 0;
+  metrics_.add_many(static_cast<std::uint64_t>(removed), Metric::kPruneRemoved);
+  if (removed >= kBatch) {
     prune();
   }
 }

@@ -4,14 +4,16 @@
 
 #include "ngx_module/nginx.hpp"
 
+#include "core/metrics/metrics.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
+#include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
 
 class Pruner {
  public:
-  Pruner(const DatabaseConf& conf, QueryPool& pool, ngx_log_t* log);
+  Pruner(const DatabaseConf& conf, SharedRoot& root, QueryPool& pool, Metrics& metrics, ngx_log_t* log);
   ~Pruner() { stop(); }
   Pruner(const Pruner&) = delete;
   Pruner& operator=(const Pruner&) = delete;
@@ -26,7 +28,9 @@ class Pruner {
   void pruned(const QueryResult& result);
 
   const DatabaseConf& conf_;
+  SharedRoot& root_;
   QueryPool& pool_;
+  Metrics& metrics_;
   ngx_log_t* log_;
   ngx_event_t timer_{};
   QueryHandle query_;

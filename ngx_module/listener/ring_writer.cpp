@@ -1,10 +1,12 @@
 // From the log into the ring; see ring_writer.hpp.
 #include "ngx_module/listener/ring_writer.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
 
+#include "core/metrics/clock.hpp"
 #include "core/wire/control.hpp"
 #include "postgres/events.hpp"
 #include "postgres/statements.hpp"
@@ -48,6 +50,7 @@ void RingWriter::take_position(const PGresult* result) {
   if (!root_.lease.owned_by(self_)) {
     return;  // the answer is about the ring as it was before another worker changed it
   }
+  root_.log_head.store(head_);
   const Ring::Snapshot before = ring_.snapshot();
   if (before.last_id != 0 && before.last_id >= pruned && continuous) {
     return;
@@ -111,12 +114,32 @@ bool RingWriter::take_event(const PGresult* result) {
     return false;
   }
   ring_.append(event, expires_ms);
+  count(event);
   grown_ = true;
   unannounced_ += event.data.size();
   if (unannounced_ > conf_.ring_size / 8) {  // before the ring overruns the workers that are to read it
     announce();
   }
   return true;
+}
+
+// What was in the log before this listener was ready is left out of the lag: how long ago it was committed says nothing
+// about the way from the log into the ring.
+void RingWriter::count(const EventView& event) noexcept {
+  ++appended_;
+  metrics_.add(Metric::kEventsRead);
+  if (event.id > head_) {
+    metrics_.observe(wall_clock_us() - event.ts_us, Metric::kDeliveryLag, LagTo::kRing);
+  }
+}
+
+void RingWriter::note_end() noexcept {
+  const ZoneLock lock(conf_.zone);
+  if (root_.lease.owned_by(self_)) {
+    root_.log_head.store(std::max(head_, ring_.snapshot().last_id));
+    root_.read_ms.store(wall_clock_us() / 1'000);
+    root_.read_at.store(static_cast<std::int64_t>(ngx_current_msec));
+  }
 }
 
 // Called before the event is in the ring: a worker that reads it there finds the table changed already. A listener that

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/metrics/clock.hpp"
 #include "core/wire/sql_fault.hpp"
 #include "postgres/session_start.hpp"
 #include "postgres/sqlstate.hpp"
@@ -15,14 +16,6 @@ constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
 constexpr ngx_msec_t kConnectPause = 1'000;
 constexpr ngx_msec_t kSchemaIsRecent = 5'000;  // a session that is younger need not ask for the schema's version again
-
-std::size_t bytes_of(const Query& query) noexcept {
-  std::size_t bytes = 0;
-  for (const auto& param : query.statement.params) {
-    bytes += param ? param->size() : 0;
-  }
-  return bytes;
-}
 
 // For the debug log, which an nginx may lack.
 [[maybe_unused]] const char* name_of(Lane lane) noexcept {
@@ -68,10 +61,12 @@ class QueryPool::Member final : private PgConnection::Owner {
     again_ = SqlFault::kRequest;
     opening_ = false;
     suspects_schema_ = false;
+    show(std::nullopt);
   }
 
   void open() {
     opening_ = true;
+    show(PoolState::kConnecting);
     session_.begin();
     connection_.open(pool_.servers_, kStatementTimeout);
   }
@@ -82,6 +77,8 @@ class QueryPool::Member final : private PgConnection::Owner {
     query_->sent = true;
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, pool_.log_, 0, "pgevents: query %s (%s) started on connection %p",
                    query_->statement.sql.name, name_of(query_->lane), &connection_);
+    show(PoolState::kBusy);
+    sent_us_ = monotonic_us();
     connection_.send(query_->statement);
   }
 
@@ -90,21 +87,26 @@ class QueryPool::Member final : private PgConnection::Owner {
     if (opening_ && !begin_session()) {
       return;
     }
+    observe_answer();
     switch (std::exchange(again_, SqlFault::kRequest)) {
       case SqlFault::kConflict:
         return start(std::exchange(query_, nullptr));
       case SqlFault::kSession:
         connection_.close();
+        show(std::nullopt);
         return pool_.repeat(std::exchange(query_, nullptr));
       default:
         break;
     }
     // A query that is not finished yet got no result: libpq had no memory for it.
+    show(PoolState::kIdle);
     pool_.finish(std::exchange(query_, nullptr), postgres::not_reached("no result"));
-    if (pool_.shutting_down_ && !pool_.any_waiting()) {
+    if (pool_.shutting_down_ && pool_.queues_.empty()) {
+      show(std::nullopt);
       return connection_.close();
     }
     if (std::exchange(suspects_schema_, false) && ngx_current_msec - began_at_ > kSchemaIsRecent) {
+      show(std::nullopt);
       connection_.close();  // the next session asks for the schema's version
     } else {
       ngx_add_timer(&idle_timer_, kIdleTimeout);
@@ -156,6 +158,7 @@ class QueryPool::Member final : private PgConnection::Owner {
 
   void pg_failed(const char* why) noexcept override {
     stop_timer(idle_timer_);
+    show(std::nullopt);
     const bool was_opening = std::exchange(opening_, false);
     again_ = SqlFault::kRequest;
     suspects_schema_ = false;
@@ -182,7 +185,26 @@ class QueryPool::Member final : private PgConnection::Owner {
     auto* self = static_cast<Member*>(event->data);
     if (self->free()) {
       self->connection_.close();
+      self->show(std::nullopt);
     }
+  }
+
+  void observe_answer() noexcept {
+    if (query_ != nullptr) {
+      pool_.metrics_.observe(monotonic_us() - sent_us_, Metric::kQueryDuration,
+                             statement_label(query_->statement.sql.name));
+    }
+  }
+
+  // What the metrics show of it; nothing: it is closed.
+  void show(std::optional<PoolState> state) noexcept {
+    if (shown_) {
+      pool_.metrics_.subtract(Metric::kPoolConnections, *shown_);
+    }
+    if (state) {
+      pool_.metrics_.add(Metric::kPoolConnections, *state);
+    }
+    shown_ = state;
   }
 
   QueryPool& pool_;
@@ -194,28 +216,18 @@ class QueryPool::Member final : private PgConnection::Owner {
   postgres::SessionStart session_{"pool"};
   ngx_msec_t began_at_ = 0;
   bool suspects_schema_ = false;  // a statement named what does not exist
+  std::optional<PoolState> shown_;
+  std::int64_t sent_us_ = 0;  // when the statement was sent
 };
 
-QueryPool::QueryPool(const DatabaseConf& conf, ServerAddresses& servers, ngx_log_t* log)
-    : conf_(conf), servers_(servers), log_(log) {
+QueryPool::QueryPool(const DatabaseConf& conf, ServerAddresses& servers, Metrics& metrics, ngx_log_t* log)
+    : conf_(conf), servers_(servers), metrics_(metrics), log_(log), queues_(metrics) {
   for (ngx_uint_t i = 0; i < conf.connections; ++i) {
     members_.push_back(std::make_unique<Member>(*this));
   }
 }
 
 QueryPool::~QueryPool() = default;
-
-QueryPool::Queue& QueryPool::queue_of(const Query& query) noexcept {
-  switch (query.lane) {
-    case Lane::kPublish:
-      return publish_;
-    case Lane::kCatchup:
-      return catchup_;
-    case Lane::kPresence:
-      break;
-  }
-  return presence_;
-}
 
 // If nothing was queued, the handle's query is not pending.
 bool QueryPool::run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
@@ -252,91 +264,32 @@ void QueryPool::post(Statement statement, Lane lane, QueryDone done) {
 }
 
 bool QueryPool::run(std::shared_ptr<Query> query) {
-  Queue& queue = queue_of(*query);
-  const std::size_t bytes = bytes_of(*query);
-  const auto is_full = [&] {
-    return queue.waiting.size() >= kMaxQueue || (!queue.waiting.empty() && queue.bytes + bytes > queue.max_bytes);
-  };
-  if (is_full()) {
-    drop_cancelled(queue);
-    if (is_full()) {
-      return false;
-    }
+  if (!queues_.has_room_for(*query)) {
+    metrics_.add(Metric::kPoolRejected);
+    return false;
   }
   post(std::move(query));
   return true;
 }
 
 void QueryPool::post(std::shared_ptr<Query> query) {
-  Queue& queue = queue_of(*query);
-  const std::size_t bytes = bytes_of(*query);
-  queue.waiting.push_back(std::move(query));
-  queue.bytes += bytes;
+  queues_.push(std::move(query));
   dispatch();
 }
 
-void QueryPool::drop_cancelled(Queue& queue) noexcept {
-  queue.waiting.remove_if([&queue](const std::shared_ptr<Query>& query) {
-    if (query->done) {
-      return false;
-    }
-    queue.bytes -= bytes_of(*query);
-    return true;
-  });
-}
-
-std::shared_ptr<Query> QueryPool::take(Queue& queue) noexcept {
-  auto query = std::move(queue.waiting.front());
-  queue.waiting.pop_front();
-  queue.bytes -= bytes_of(*query);
-  return query;
-}
-
 // Presence never takes all connections, unless there is only one.
-bool QueryPool::presence_may_start() const noexcept {
+bool QueryPool::presence_may_run() const noexcept {
   const auto running =
       std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->runs(Lane::kPresence); });
-  const std::size_t limit = std::max<std::size_t>(members_.size() - 1, 1);
-  return !presence_.waiting.empty() && static_cast<std::size_t>(running) < limit;
+  return static_cast<std::size_t>(running) < std::max<std::size_t>(members_.size() - 1, 1);
 }
 
-// The queue whose first statement may start now; null if none may.
-QueryPool::Queue* QueryPool::next() noexcept {
-  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
-    while (!queue->waiting.empty() && !queue->waiting.front()->done) {
-      take(*queue);  // cancelled
-    }
-  }
-  Queue* const events = next_of_events();
-  return presence_may_start() && (events == nullptr || passed_over_ >= kMaxPassedOver) ? &presence_ : events;
-}
-
-QueryPool::Queue* QueryPool::next_of_events() noexcept {
-  if (publish_.waiting.empty() && catchup_.waiting.empty()) {
-    return nullptr;
-  }
-  const bool publish = catchup_.waiting.empty() || (!published_last_ && !publish_.waiting.empty());
-  return publish ? &publish_ : &catchup_;
-}
-
-std::shared_ptr<Query> QueryPool::take_from(Queue& queue) noexcept {
-  published_last_ = &queue == &publish_ || (&queue == &presence_ && published_last_);
-  passed_over_ = &queue != &presence_ && presence_may_start() ? passed_over_ + 1 : 0;
-  return take(queue);
-}
-
-bool QueryPool::any_waiting() const noexcept {
-  return !publish_.waiting.empty() || !catchup_.waiting.empty() || !presence_.waiting.empty();
-}
-
-// By another session, as soon as one is ready. The query has waited already, so it goes to the head of its queue.
+// By another session, as soon as one is ready.
 void QueryPool::repeat(std::shared_ptr<Query> query) noexcept {
-  Queue& queue = queue_of(*query);
-  const bool queued = guarded(log_, [&] { queue.waiting.push_front(query); });
+  const bool queued = guarded(log_, [&] { queues_.push_first(query); });
   if (!queued) {
     return finish(query, postgres::not_reached("out of memory"));
   }
-  queue.bytes += bytes_of(*query);
   dispatch();
 }
 
@@ -354,8 +307,7 @@ void QueryPool::dispatch() noexcept {
     if (!member->free()) {
       continue;
     }
-    Queue* const queue = next();
-    if (queue == nullptr) {
+    if (!queues_.has_next(presence_may_run())) {
       return;
     }
     if (member->closed()) {
@@ -364,9 +316,9 @@ void QueryPool::dispatch() noexcept {
       }
       continue;
     }
-    member->start(take_from(*queue));
+    member->start(queues_.take(presence_may_run()));
   }
-  if (any_waiting() && !may_connect() && all_closed()) {
+  if (!queues_.empty() && !may_connect() && all_closed()) {
     fail_queue("connecting failed a moment ago");
   }
 }
@@ -392,12 +344,7 @@ void QueryPool::log_failure(bool was_opening, const char* why) noexcept {
 
 // Queries that are added meanwhile stay.
 void QueryPool::fail_queue(const char* why) noexcept {
-  std::list<std::shared_ptr<Query>> failed;
-  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
-    failed.splice(failed.end(), queue->waiting);
-    queue->bytes = 0;
-  }
-  for (const auto& query : failed) {
+  for (const auto& query : queues_.take_all()) {
     finish(query, postgres::not_reached(why));
   }
 }
@@ -422,10 +369,8 @@ bool QueryPool::any_connected() const noexcept {
 
 void QueryPool::shut_down() {
   shutting_down_ = true;
-  for (Queue* queue : {&publish_, &catchup_, &presence_}) {
-    drop_cancelled(*queue);
-  }
-  const bool waiting = any_waiting();
+  queues_.drop_cancelled();
+  const bool waiting = !queues_.empty();
   for (auto& member : members_) {
     if (!member->needed() && !waiting) {
       member->close();

@@ -6,35 +6,16 @@
 #include "ngx_module/postgres/pg_connection.hpp"
 
 #include <functional>
-#include <list>
 #include <memory>
+#include <vector>
 
+#include "core/metrics/metrics.hpp"
 #include "core/text/repeat_limit.hpp"
 #include "ngx_module/conf/conf.hpp"
-#include "postgres/answer.hpp"
-#include "postgres/statement.hpp"
+#include "ngx_module/postgres/query.hpp"
+#include "ngx_module/postgres/query_queues.hpp"
 
 namespace pgevents::nginx {
-
-using postgres::Answer;
-using postgres::answer_of;
-using postgres::QueryResult;
-
-// What a statement is for. Clients wait for publishing and catch-up; presence is all else, from a realm's whole state
-// to the worker's own reports.
-enum class Lane { kPublish, kCatchup, kPresence };
-
-// Gets the result of a statement, at most once. What it throws is only logged.
-using QueryDone = std::function<void(const QueryResult&)>;
-
-struct Query {
-  Statement statement;
-  Lane lane = Lane::kCatchup;
-  bool sent = false;      // the database may have taken its snapshot
-  bool repeated = false;  // once, after an error that the statement itself did not cause
-  QueryDone done;         // empty: called, or cancelled
-  void cancel() noexcept { done = nullptr; }
-};
 
 // What the caller keeps of a statement under way. The callback is dropped with it; the statement is executed all the
 // same if it was sent.
@@ -62,7 +43,7 @@ class QueryHandle {
 
 class QueryPool {
  public:
-  QueryPool(const DatabaseConf& conf, ServerAddresses& servers, ngx_log_t* log);
+  QueryPool(const DatabaseConf& conf, ServerAddresses& servers, Metrics& metrics, ngx_log_t* log);
   ~QueryPool();
 
   // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
@@ -87,25 +68,7 @@ class QueryPool {
 
  private:
   class Member;
-  struct Queue {
-    std::list<std::shared_ptr<Query>> waiting;
-    std::size_t bytes = 0;  // of their parameters
-    std::size_t max_bytes;
-  };
-  static constexpr std::size_t kMaxQueue = 1024;
-  static constexpr std::size_t kMaxEventBytes = 64 * 1024 * 1024;
-  static constexpr std::size_t kMaxPresenceBytes = 16 * 1024 * 1024;
-  // A waiting statement about presence lets at most so many of the other lanes go first.
-  static constexpr unsigned kMaxPassedOver = 8;
-
-  Queue& queue_of(const Query& query) noexcept;
-  static void drop_cancelled(Queue& queue) noexcept;
-  static std::shared_ptr<Query> take(Queue& queue) noexcept;
-  bool presence_may_start() const noexcept;
-  Queue* next() noexcept;
-  Queue* next_of_events() noexcept;
-  std::shared_ptr<Query> take_from(Queue& queue) noexcept;
-  bool any_waiting() const noexcept;
+  bool presence_may_run() const noexcept;
   void repeat(std::shared_ptr<Query> query) noexcept;
   void finish(std::shared_ptr<Query> query, const QueryResult& result) noexcept;
   void dispatch() noexcept;
@@ -118,13 +81,9 @@ class QueryPool {
 
   const DatabaseConf& conf_;
   ServerAddresses& servers_;
+  Metrics& metrics_;
   ngx_log_t* log_;
-  Queue publish_{{}, 0, kMaxEventBytes};
-  Queue catchup_{{}, 0, kMaxEventBytes};
-  Queue presence_{{}, 0, kMaxPresenceBytes};
-  bool published_last_ =
-      false;                  // publishing and catch-up take turns, so that neither waits for the other's whole queue
-  unsigned passed_over_ = 0;  // how many of these went before the waiting statement about presence
+  QueryQueues queues_;
   std::vector<std::unique_ptr<Member>> members_;
   RepeatLimit connect_log_{60'000};
   RepeatLimit lost_log_{60'000};

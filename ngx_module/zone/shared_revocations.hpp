@@ -35,6 +35,9 @@ class SharedRevocations {
     }
   }
 
+  // How many users the table in use holds.
+  std::size_t used() const noexcept { return tables_[loads() % 2].used(); }
+
   // --- writer, under the zone's lock ---
   void set(std::string_view user, std::int64_t before_us) noexcept { tables_[loads() % 2].set(user, before_us); }
 

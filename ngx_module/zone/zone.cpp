@@ -6,14 +6,15 @@
 #include <cstring>
 #include <string>
 
+#include "core/metrics/slots.hpp"
 #include "core/shared/revocations.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-// Increase it with every change of a layout (SharedRoot, ring, wait ids, revocations): old and new workers must not
-// share such a zone.
-constexpr char kLayoutVersion[] = "4";
+// Increase it with every change of a layout (SharedRoot, ring, wait ids, revocations, metrics): old and new workers
+// must not share such a zone.
+constexpr char kLayoutVersion[] = "5";
 
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) & ~std::size_t{63};
@@ -21,7 +22,7 @@ std::size_t align(std::size_t bytes) {
 
 std::size_t block_bytes(std::size_t ring_size) {
   return align(sizeof(SharedRoot)) + align(Ring::memory_size(ring_size)) + align(WaitIds::memory_size(kWaitIdSlots)) +
-         2 * align(Revocations::memory_size(kRevocationSlots));
+         2 * align(Revocations::memory_size(kRevocationSlots)) + align(MetricsSlots::memory_size(kMetricsSlots));
 }
 
 // Places the parts behind the root. `root` is zeroed.
@@ -38,6 +39,8 @@ void lay_out(SharedRoot& root, std::size_t ring_size) {
     table = take(Revocations::memory_size(kRevocationSlots));
     Revocations{}.create(table, kRevocationSlots);
   }
+  root.metrics = take(MetricsSlots::memory_size(kMetricsSlots));
+  MetricsSlots{}.create(root.metrics, kMetricsSlots);
 }
 
 ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) {

@@ -1,5 +1,6 @@
-// The shared memory of one database: the ring, the listener's lease, the wait ids, the revocations and the eventfd that
-// wakes every worker. It lives as long as the instance's master process and survives reloads.
+// The shared memory of one database: the ring, the listener's lease, the wait ids, the revocations, the counters of the
+// metrics and the eventfd that wakes every worker. It lives as long as the instance's master process and survives
+// reloads.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -14,8 +15,22 @@ namespace pgevents::nginx {
 
 inline constexpr std::size_t kWaitIdSlots = 16384;
 inline constexpr std::size_t kRevocationSlots = 16384;
+inline constexpr std::size_t kMetricsSlots = 128;  // processes that count
 
-// The fixed part at the start of the block; ring, wait ids and revocations follow. Counters only grow, unless noted.
+// "How many subscribers has the channel with this hash?": see ChannelCensus.
+struct SharedQuestion {
+  struct Answer {
+    std::atomic<std::uint64_t> number;  // of the question; UINT64_MAX: the process has no subscribers any more
+    std::atomic<std::uint64_t> subscribers;
+  };
+  Lease asker;
+  std::atomic<std::uint64_t> number;  // of the newest question
+  std::atomic<std::uint64_t> hash;
+  Answer answers[kMetricsSlots];  // by the process's slot for metrics
+};
+
+// The fixed part at the start of the block; ring, wait ids, revocations and metrics follow. Counters only grow, unless
+// noted.
 struct SharedRoot {
   int wake_fd;                              // eventfd, inherited by every worker of every generation
   std::atomic<std::uint32_t> starts;        // numbers the processes, for owner words
@@ -24,11 +39,18 @@ struct SharedRoot {
   std::atomic<std::uint64_t> forced_epoch;  // ring epoch in which the log proved to be restored to an earlier state
   std::atomic<std::uint64_t> last_control;  // id of the newest event on kControlChannel; smaller again after a restore
   std::atomic<std::uint64_t> revocation_loads;  // how often the revocations were read from the database
+  std::atomic<std::uint64_t> last_listener;     // owner word of the process that took the lease last
+  std::atomic<std::uint64_t> log_head;  // the newest id in the log that a listener knows of; smaller after a restore
+  std::atomic<std::int64_t> read_ms;    // when a listener last read the log to its end, since the Unix epoch; 0: never
+  std::atomic<std::int64_t> read_at;    // the same on the monotonic clock
+  std::atomic<std::int64_t> pruned_ms;  // when this instance last pruned the log, since the Unix epoch; 0: never
   Lease lease;
+  SharedQuestion question;
   void* ring;
   std::size_t ring_bytes;
   void* wait_ids;
   void* revocations[2];  // see SharedRevocations
+  void* metrics;         // see MetricsSlots
 };
 
 // Adds the zone for a database to the configuration; its size follows from the ring's. Null on an error. The name

@@ -22,6 +22,8 @@ const kLayers = [
   ['ngx_module/presence'],
   ['ngx_module/http'],
   ['ngx_module/delivery'],
+  ['ngx_module/database_worker'],
+  ['ngx_module/status'],
   ['ngx_module'],
 ];
 // Pairs of folders that must not use each other, whatever their rows.
