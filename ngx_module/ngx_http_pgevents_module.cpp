@@ -8,6 +8,8 @@
 #include "ngx_module/conf/database_conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"
+#include "ngx_module/http/request_record.hpp"
+#include "ngx_module/status/directives.hpp"
 #include "ngx_module/variables.hpp"
 
 using pgevents::nginx::DatabaseConf;
@@ -75,16 +77,25 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, max_event_size), &max_event_size_bounds},
     {ngx_string("pgevents_release_request"), kEverywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, release_request), nullptr},
+    {ngx_string("pgevents_status"), NGX_HTTP_LOC_CONF | NGX_CONF_ANY, pgevents::nginx::set_status,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("pgevents_ready"), NGX_HTTP_LOC_CONF | NGX_CONF_ANY, pgevents::nginx::set_ready,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_null_string, 0, nullptr, 0, 0, nullptr},
 };
 
-ngx_int_t add_handler(ngx_conf_t* cf) {
+ngx_int_t add_handlers(ngx_conf_t* cf) {
   auto* cmcf = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
   auto* handler = static_cast<ngx_http_handler_pt*>(ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers));
   if (handler == nullptr) {
     return NGX_ERROR;
   }
   *handler = ngx_http_pgevents_handler;
+  auto* log_handler = static_cast<ngx_http_handler_pt*>(ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers));
+  if (log_handler == nullptr) {
+    return NGX_ERROR;
+  }
+  *log_handler = pgevents::nginx::count_request;
   return NGX_OK;
 }
 
@@ -148,7 +159,7 @@ void worker_leaves(ngx_cycle_t* cycle) {
 
 ngx_http_module_t context = {
     pgevents::nginx::add_variables,     // preconfiguration
-    add_handler,                        // postconfiguration
+    add_handlers,                       // postconfiguration
     pgevents::nginx::create_main_conf,  // create main configuration
     pgevents::nginx::init_main_conf,    // init main configuration
     nullptr,                            // create server configuration

@@ -9,8 +9,8 @@ packages_for() {
   case $1 in
     demo) echo "$demo" ;;
     test)
-      echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime git xz-utils nghttp2-client pgbouncer spawn-fcgi procps
-        spin"
+      echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime git xz-utils nghttp2-client pgbouncer prometheus
+        spawn-fcgi procps spin"
       node_packages
       ;;
     fuzz) echo "$demo $fuzz" ;;

@@ -92,6 +92,34 @@ bool compile_pattern(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
   return true;
 }
 
+bool database_exists(ngx_conf_t* cf, const char* directive, const ngx_str_t& name) {
+  auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_pgevents_module));
+  if (name.len == 0 || find_database(main, name) != nullptr) {
+    return true;
+  }
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                     "pgevents: database \"%V\" of %s not found; give the name of a pgevents_database", &name,
+                     directive);
+  return false;
+}
+
+// Only here are all databases known. Such a location serves nothing else, and no page of another origin.
+bool merge_status(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
+  const auto* clcf =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (clcf->noname) {  // the block of an `if`: nginx keeps the handler of the location around it
+    conf.status = parent.status;
+    conf.ready = parent.ready;
+  }
+  if (conf.status == nullptr && conf.ready == nullptr) {
+    return true;
+  }
+  conf.database = nullptr;
+  conf.access.origins = nullptr;
+  return conf.status != nullptr ? database_exists(cf, "pgevents_status", conf.status->database)
+                                : database_exists(cf, "pgevents_ready", conf.ready->database);
+}
+
 }  // namespace
 
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
@@ -107,6 +135,9 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_size_value(conf->max_event_size, prev->max_event_size, 2 * 1024 * 1024);
   ngx_conf_merge_value(conf->release_request, prev->release_request, 0);
   ngx_conf_merge_str_value(conf->channel_pattern, prev->channel_pattern, kDefaultNamePattern);
+  if (!merge_status(cf, *prev, *conf)) {
+    return conf_error();
+  }
   return guarded(cf->log, conf_error(), [&] {
     return conf->database == nullptr || compile_pattern(cf, *prev, *conf) ? NGX_CONF_OK : conf_error();
   });

@@ -72,8 +72,24 @@ struct AccessConf {
   ngx_flag_t jwt_require_exp;
 };
 
+// `pgevents_status`.
+struct StatusConf {
+  enum class Format { kAuto, kHtml, kJson, kPrometheus };
+  ngx_str_t database;  // empty: all
+  Format format;
+  ngx_flag_t channels;  // `?channel=` is answered
+};
+
+// `pgevents_ready`.
+struct ReadyConf {
+  ngx_str_t database;  // empty: all
+  ngx_msec_t max_lag;  // 0: the database's default
+};
+
 struct LocConf {
   ngx_http_complex_value_t* database;
+  StatusConf* status;  // null: another kind of location
+  ReadyConf* ready;    // likewise
   AccessConf access;
   ngx_msec_t timeout;
   ngx_msec_t heartbeat;

@@ -119,6 +119,39 @@ test('rejects a directive that is given twice', async () => {
   await rejected(inServer('location / { pgevents_timeout 1s; pgevents_timeout 2s; }'), /is duplicate/);
 });
 
+// --- status and readiness ---
+
+test('accepts the locations of status and readiness, with databases that are named later', () => accepted(`
+  pgevents main; pgevents_allow_origin https://a.example;
+  server {
+    listen 127.0.0.1:1;
+    location = /1 { pgevents_status; }
+    location = /2 { pgevents_status main format=prometheus channels=on; if ($arg_x) { add_header X-Y z; } }
+    location = /3 { pgevents_status format=auto channels=off; pgevents off; }
+    location = /4 { pgevents_ready; }
+    location = /5 { pgevents_ready main max_lag=30s; }
+  }
+  pgevents_database main "${kInfo}";`));
+
+for (const [directive, reason] of [
+  ['pgevents_status nowhere', /database "nowhere" of pgevents_status not found/],
+  ['pgevents_ready nowhere', /database "nowhere" of pgevents_ready not found/],
+  ['pgevents_status format=xml', /invalid parameter "format=xml"/],
+  ['pgevents_status main other', /invalid parameter "other"/],
+  ['pgevents_status channels=yes', /invalid parameter "channels=yes"/],
+  ['pgevents_status channels=on channels=on', /invalid parameter "channels=on"/],
+  ['pgevents_status max_lag=5s', /invalid parameter "max_lag=5s"/],
+  ['pgevents_status ""', /invalid parameter ""/],
+  ['pgevents_ready max_lag=1ms', /invalid parameter "max_lag=1ms"/],
+  ['pgevents_ready max_lag=2d', /invalid parameter "max_lag=2d"/],
+  ['pgevents_status; pgevents_status', /"pgevents_status" directive is duplicate/],
+  ['pgevents_status; pgevents_ready', /"pgevents_ready" directive needs a location of its own/],
+  ['pgevents main; pgevents_status', /"pgevents_status" directive needs a location of its own/],
+  ['fastcgi_pass 127.0.0.1:1; pgevents_ready', /"pgevents_ready" directive needs a location of its own/],
+]) {
+  test(`rejects "${directive}"`, () => rejected(inServer(`location / { ${directive}; }`), reason));
+}
+
 // --- access ---
 
 const inLocation = (text) => inServer(`location / { pgevents main; ${text} }`);

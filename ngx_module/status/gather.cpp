@@ -1,0 +1,83 @@
+// See gather.hpp. Reads the shared memory only, so that any process answers, and also while the database is away.
+#include "ngx_module/status/gather.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "core/version.hpp"
+#include "ngx_module/database_worker.hpp"
+#include "ngx_module/status/readiness.hpp"
+#include "postgres/session_start.hpp"
+
+namespace pgevents::nginx {
+namespace {
+
+void add_instance(const DatabaseWorker& database, MetricsSnapshot& to) {
+  const SharedRoot& root = database.root();
+  const Ring::Snapshot ring = database.ring().snapshot();
+  to.set(root.connected.load(), Metric::kListenerConnected);
+  to.set(static_cast<std::uint64_t>(root.read_ms.load()), Metric::kListenerLastRead);
+  to.set(std::max(root.log_head.load(), ring.last_id), Metric::kLogHead);
+  to.set(ring.last_id, Metric::kRingHead);
+  to.set(ring.floor + 1, Metric::kRingOldest);
+  to.set(database.ring().bytes_used(), Metric::kRingBytes, Room::kUsed);
+  to.set(database.ring().bytes_size(), Metric::kRingBytes, Room::kSize);
+  to.set(database.revoked_users(), Metric::kRevocations, Room::kUsed);
+  to.set(kRevocationSlots, Metric::kRevocations, Room::kSize);
+  to.set(static_cast<std::uint64_t>(root.pruned_ms.load()), Metric::kPruneLastSuccess);
+}
+
+void add_workers(const DatabaseWorker& database, DatabaseStatus& to) {
+  const MetricsSlots& slots = database.slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const std::uint64_t owner = slots.owner(i);
+    if (owner != 0 && !owner_is_dead(owner)) {
+      WorkerStatus& worker = to.workers.emplace_back();
+      worker.pid = static_cast<std::uint32_t>(owner);
+      worker.listens = database.root().lease.owned_by(owner);
+      slots.read(i, worker.metrics);
+    }
+  }
+  to.metrics.set(to.workers.size(), Metric::kWorkers);
+}
+
+DatabaseStatus gather(const DatabaseWorker& database) {
+  DatabaseStatus status;
+  status.name = view(database.conf().name);
+  database.slots().sum(status.metrics, owner_is_dead);
+  add_instance(database, status.metrics);
+  add_workers(database, status);
+  status.not_ready = why_not_ready(database, 0);
+  return status;
+}
+
+}  // namespace
+
+std::vector<DatabaseWorker*> databases_of(ngx_http_request_t* r, const ngx_str_t& name) {
+  auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
+  if (name.len != 0) {
+    return {find_database(main, name)->worker};
+  }
+  std::vector<DatabaseWorker*> all;
+  auto** databases = static_cast<DatabaseConf**>(main->databases.elts);
+  for (ngx_uint_t i = 0; i < main->databases.nelts; ++i) {
+    all.push_back(databases[i]->worker);
+  }
+  return all;
+}
+
+StatusView gather_status(const std::vector<DatabaseWorker*>& databases) {
+  static const std::string schema = std::to_string(postgres::kSchemaVersion);
+  StatusView status;
+  status.version = kVersion;
+  status.server_version = NGINX_VERSION;
+  status.schema = schema;
+  status.pid = static_cast<std::uint32_t>(ngx_pid);
+  status.now_ms = static_cast<std::int64_t>(now_seconds() * 1e3);
+  for (const DatabaseWorker* database : databases) {
+    status.databases.push_back(gather(*database));
+  }
+  return status;
+}
+
+}  // namespace pgevents::nginx

@@ -1,0 +1,81 @@
+// Readiness (pgevents_ready): 200 only while the log is followed, and the reason when it is not.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { test } from 'node:test';
+
+import { startCluster } from '../lib/cluster.mjs';
+import { waitFor, within } from '../lib/conditions.mjs';
+import { request } from '../lib/http.mjs';
+import { startModuleServer } from '../lib/module_server.mjs';
+
+const cluster = await startCluster();
+const database = await cluster.createDatabase();
+const other = await cluster.createDatabase();
+const http = `pgevents_database other "${other.conninfo()}" ring=64k sweep=100ms;`;
+const { nginx, port } = await startModuleServer({
+  database, workers: 1, parameters: 'sweep=100ms', http,
+  server: `
+    location = /ready { pgevents_ready; }
+    location = /main { pgevents_ready main max_lag=400ms; }
+    location = /other { pgevents_ready other; }`,
+});
+await nginx.waitListening('other');
+
+const get = (path, options) => request({ port, path, ...options });
+const becomes = (path, status) =>
+  waitFor(async () => {
+    const answer = await get(path);
+    return answer.status === status && answer;
+  }, { what: `${status} at ${path}` });
+
+test('a database that is followed', async () => {
+  for (const path of ['/ready', '/main', '/other']) {
+    const answer = await becomes(path, 200);
+    assert.equal(answer.body, 'ready\n');
+    assert.deepEqual([answer.headers['cache-control'], answer.headers['retry-after']], ['no-store', undefined]);
+  }
+  const head = await get('/ready', { method: 'HEAD' });
+  assert.deepEqual([head.status, head.body], [200, '']);
+  const post = await get('/ready', { method: 'POST', body: 'x' });
+  assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD']);
+});
+
+// Nothing else tells that the listener is stuck: its connection is good.
+test('a log that cannot be read for longer than max_lag', async () => {
+  const client = await database.connect('postgres');
+  await client.query('BEGIN; LOCK TABLE pgevents.log IN ACCESS EXCLUSIVE MODE');
+  const late = await becomes('/main', 503);
+  assert.match(late.body, /^main: the log was last read [0-9]+ ms ago\n$/);
+  assert.deepEqual([late.headers['retry-after'], late.headers['content-type']], ['1', 'text/plain; charset=utf-8']);
+  assert.equal((await get('/other')).status, 200);
+  await client.query('COMMIT');
+  await client.end();
+  await becomes('/main', 200);
+});
+
+test('a database that is away, alone or with others', async () => {
+  await cluster.stop('fast');
+  const away = await becomes('/ready', 503);
+  await becomes('/other', 503);
+  assert.equal((await becomes('/ready', 503)).headers['retry-after'], '1');
+  assert.match(away.body, /: no listener follows the log\n/);
+  await cluster.start();
+  await becomes('/ready', 200);
+});
+
+// nginx has begun to read the request, so it keeps the connection. A connection without a request it closes.
+test('a worker that leaves', async () => {
+  const socket = net.connect(port, '127.0.0.1');
+  const received = [];
+  socket.on('data', (bytes) => received.push(bytes));
+  const ended = new Promise((resolve) => socket.on('close', resolve));
+  socket.write('GET /ready HTTP/1.1\r\nHo');
+  await becomes('/ready', 200); // the only worker has read the beginning by now
+  await nginx.reload();
+  await waitFor(() => nginx.logText().includes('gracefully shutting down'), { what: 'a worker that leaves' });
+  socket.write('st: x\r\n\r\n');
+  await within(ended, 30_000, 'the end of the connection');
+  const text = Buffer.concat(received).toString();
+  assert.match(text, /^HTTP\/1.1 503 /);
+  assert.match(text, /main: this process leaves\nother: this process leaves\n$/);
+});
