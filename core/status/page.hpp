@@ -1,7 +1,8 @@
-// The status as a page for operators.
+// The status as a page for operators, complete without JavaScript. With it, the page refreshes itself and shows rates.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/status/status_view.hpp"
 
