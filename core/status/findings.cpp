@@ -12,7 +12,6 @@ using Level = Finding::Level;
 using MaybeFinding = std::optional<Finding>;
 
 constexpr std::uint64_t kSecond = 1'000'000;  // microseconds
-constexpr std::uint64_t kLongestWithoutRead = 60 * kSecond;
 constexpr std::uint64_t kLongestWithoutPrune = 900 * kSecond;
 constexpr std::uint64_t kLongQueue = 100;
 
@@ -33,24 +32,16 @@ MaybeFinding disconnected(const MetricsSnapshot& values, std::int64_t now_ms) {
       "PgeventsListenerNotConnected"};
 }
 
-MaybeFinding stalled(const MetricsSnapshot& values, std::int64_t now_ms) {
-  const std::uint64_t age = age_us(now_ms, values.get(Metric::kListenerLastRead));
-  if (!is_connected(values) || age <= kLongestWithoutRead) {
-    return std::nullopt;
-  }
-  return Finding{Level::kFailure, "The listener is connected, but last read the log " + readable_time(age) + " ago.",
-                 "It reads at each sweep, also if nothing happens. Look for its statement in pg_stat_activity, and for "
-                 "locks that it waits for.",
-                 "PgeventsListenerStalled"};
-}
-
-// What pgevents_ready judges beyond that, such as the lag.
-MaybeFinding not_ready(const DatabaseStatus& database) {
+// What pgevents_ready reports although a worker is connected: that it has not read the log for longer than the sweep's
+// interval allows.
+MaybeFinding stalled(const DatabaseStatus& database) {
   if (database.not_ready.empty() || !is_connected(database.metrics)) {
     return std::nullopt;
   }
-  return Finding{Level::kFailure, "This nginx is not ready: " + database.not_ready + ".",
-                 "Load balancers that ask pgevents_ready send no requests here until it is.", "PgeventsLagHigh"};
+  return Finding{Level::kFailure, "A worker is connected, but this nginx is not ready: " + database.not_ready + ".",
+                 "The listener reads the log at each sweep, also if nothing happens. Look for its statement in "
+                 "pg_stat_activity, and for locks that it waits for.",
+                 "PgeventsListenerStalled"};
 }
 
 MaybeFinding queue_long(const MetricsSnapshot& values) {
@@ -93,8 +84,8 @@ MaybeFinding not_pruned(const MetricsSnapshot& values, std::int64_t now_ms) {
 std::vector<Finding> findings(const DatabaseStatus& database, std::int64_t now_ms) {
   const MetricsSnapshot& values = database.metrics;
   std::vector<Finding> found;
-  for (MaybeFinding finding : {disconnected(values, now_ms), stalled(values, now_ms), not_ready(database),
-                               queue_long(values), revocations_full(values), not_pruned(values, now_ms)}) {
+  for (MaybeFinding finding : {disconnected(values, now_ms), stalled(database), queue_long(values),
+                               revocations_full(values), not_pruned(values, now_ms)}) {
     if (finding) {
       found.push_back(*std::move(finding));
     }
