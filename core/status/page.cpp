@@ -83,6 +83,14 @@ void append_lag(std::string& out, const MetricsSnapshot& values, std::size_t ind
   out += "</span><small>since start</small></dd></div>\n";
 }
 
+void append_deliveries(std::string& out, const MetricsSnapshot& values, std::size_t index) {
+  const std::uint64_t deliveries = values.get(Metric::kDeliveries);
+  out += "<div><dt>Deliveries</dt><dd><span";
+  append_counter(out, index, "deliveries", "rate", std::to_string(deliveries));
+  out.append(readable_count(deliveries)).append("</span><small>since start</small><small aria-hidden=\"true\"");
+  out.append(" data-chart=\"").append(std::to_string(index)).append(".deliveries\"></small></dd></div>\n");
+}
+
 void append_ring(std::string& out, const MetricsSnapshot& values) {
   const std::uint64_t used = values.get(Metric::kRingBytes, Room::kUsed);
   const std::uint64_t size = values.get(Metric::kRingBytes, Room::kSize);
@@ -107,6 +115,7 @@ void append_tiles(std::string& out, const DatabaseStatus& database, std::size_t 
   append_tile(out, "Log last read", read == 0 ? "never" : readable_time(age_us(now_ms, read)) + " ago",
               log > ring ? readable_count(log - ring) + " events behind" : "to its end, event " + readable_count(ring));
   append_ring(out, values);
+  append_deliveries(out, values, index);
   const std::uint64_t waiting = values.get(Metric::kPoolQueue);
   append_tile(out, "Subscribers", readable_count(values.total(Metric::kSubscribers)),
               readable_count(waiting) + (waiting == 1 ? " statement waits" : " statements wait"));

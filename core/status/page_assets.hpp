@@ -6,9 +6,10 @@
 namespace pgevents {
 
 inline constexpr char kPagePolicy[] =
-    "default-src 'none'; style-src 'sha256-UO42+Z1gRY4oJuG5fvuMGGIgInWxIzHYTLNQepQXLzo='; script-src "
-    "'sha256-yE1D00G/u7AtGNk0LtV4/4LManw0ST5sN891WOF/yoo='; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; "
+    "style-src 'sha256-UO42+Z1gRY4oJuG5fvuMGGIgInWxIzHYTLNQepQXLzo='; "
+    "script-src 'sha256-g8db5OPFr8VuyKuIpl3rCrHpDe65bpxuOLREPlDK0lg='; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 inline constexpr char kPageStyle[] = R"css(
 :root {
@@ -62,7 +63,7 @@ main > p { margin: .2rem 0; color: var(--faint); font-size: .9rem; }
 // the incidents in which an operator looks at this page, and would need a listener, a worker and the rights to it.
 inline constexpr char kPageScript[] = R"js(
 'use strict';
-const kPause = 2000, kPauseAfterTrouble = 5000, kPatience = 5000; // milliseconds
+const kPause = 2000, kPauseAfterTrouble = 3000, kPatience = 5000; // milliseconds
 const kWindow = 60000; // of which the page shows rates and increases
 const state = document.getElementById('state');
 let samples = []; // [{ time, counters }], the oldest first
@@ -108,6 +109,16 @@ const show = {
   },
 };
 
+// How fast a counter grew between the samples, as a small chart of characters.
+function chart(key) {
+  const rates = samples.slice(1).map((sample, i) => {
+    const before = samples[i];
+    return (sample.counters[key][0] - before.counters[key][0]) / (sample.time - before.time);
+  });
+  const most = Math.max(...rates) || 1;
+  return rates.map((rate) => '▁▂▃▄▅▆▇█'[Math.round((rate / most) * 7)]).join('');
+}
+
 // Fills in what a single page cannot know. Rates are those of the last ten seconds, the rest of the last minute.
 function showChanges() {
   takeSample();
@@ -119,6 +130,7 @@ function showChanges() {
     const since = as === 'rate' || as === 'bytes' ? (recent.time < time ? recent : samples.at(-2)) : samples[0];
     node.nextElementSibling.textContent = show[as](node.dataset.key, since, (time - since.time) / 1000, node);
   }
+  for (const node of main().querySelectorAll('[data-chart]')) node.textContent = chart(node.dataset.chart);
 }
 
 function showState() {

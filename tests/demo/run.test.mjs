@@ -44,6 +44,8 @@ describe('./run', () => {
     assert.equal((await get(demo, '/')).status, 200);
     await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":1,"cheese_type":"L\'Etivaz \\"AOP\\""}']);
     assert.match((await get(demo, kEvents)).body, /"data":\{"pieces":1,"cheese_type":"L'Etivaz \\"AOP\\""\}\}/);
+    assert.match((await get(demo, '/metrics')).body, /^pgevents_listener_connected\{database="main"\} 1$/m);
+    assert.equal((await get(demo, '/status')).status, 200);
     const status = await statusOf(demo);
     assert.match(status.nginx, new RegExp(`^process [0-9]+, http://127.0.0.1:${demo.port}/$`));
     assert.match(status.fallback, /^process [0-9]+$/);
