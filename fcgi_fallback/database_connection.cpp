@@ -46,8 +46,8 @@ std::optional<std::string_view> Outcome::value() const noexcept {
   return rows == nullptr ? std::nullopt : postgres::answer_of(postgres::result_of(rows.get())).text;
 }
 
-DatabaseConnection::DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after)
-    : conninfo_(std::move(conninfo)), prepare_(prepare), retry_after_(retry_after) {}
+DatabaseConnection::DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after, Counters& counters)
+    : conninfo_(std::move(conninfo)), prepare_(prepare), retry_after_(retry_after), counters_(counters) {}
 
 DatabaseConnection::~DatabaseConnection() {
   disconnect();
@@ -69,6 +69,7 @@ bool DatabaseConnection::connect(Outcome& outcome) {
   session_.begin();
   connection_ = connect_with(conninfo_.c_str());
   if (set_up() && begin_session()) {
+    counters_.add(1, Counter::kDatabaseConnects);
     report_back();
     return true;
   }
@@ -149,7 +150,18 @@ bool DatabaseConnection::kept_connection_lives() {
   return false;  // a server that keeps sending unasked: open another connection
 }
 
+// A statement counts once it has a result, also an error; its preparation counts with its first execution.
 ResultPtr DatabaseConnection::execute(const Statement& statement) {
+  const auto start = std::chrono::steady_clock::now();
+  ResultPtr result = execute_uncounted(statement);
+  if (result != nullptr) {
+    const auto took = std::chrono::steady_clock::now() - start;
+    counters_.observe_query(statement.sql.name, std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  }
+  return result;
+}
+
+ResultPtr DatabaseConnection::execute_uncounted(const Statement& statement) {
   if (!prepare_) {
     return postgres::send(connection_, statement) ? wait_for_result() : nullptr;
   }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/wire/reply.hpp"
+#include "fcgi_fallback/counters.hpp"
 #include "fcgi_fallback/log.hpp"
 #include "postgres/notices.hpp"
 #include "postgres/result.hpp"
@@ -34,7 +35,8 @@ class DatabaseConnection final : private postgres::NoticeLog {
  public:
   // `prepare`: prepare each statement once per connection. For a single request (CGI) that would only cost a round
   // trip.
-  DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after);
+  // `counters` outlive this.
+  DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after, Counters& counters);
   ~DatabaseConnection();
   DatabaseConnection(const DatabaseConnection&) = delete;
   DatabaseConnection& operator=(const DatabaseConnection&) = delete;
@@ -64,6 +66,7 @@ class DatabaseConnection final : private postgres::NoticeLog {
   bool is_lost() const;
   bool is_lost(const PGconn* connection) const;
   postgres::ResultPtr execute(const postgres::Statement& statement);
+  postgres::ResultPtr execute_uncounted(const postgres::Statement& statement);
   bool needs_another_session(const PGresult* result, bool repeatable) const;
   bool may_repeat_here(const PGresult* result, bool& repeated);
   void settle_failure(Outcome& outcome);
@@ -73,6 +76,7 @@ class DatabaseConnection final : private postgres::NoticeLog {
   std::string conninfo_;
   bool prepare_;
   unsigned retry_after_;
+  Counters& counters_;
   PGconn* connection_ = nullptr;
   postgres::SessionStart session_{"fallback"};
   std::chrono::steady_clock::time_point began_;  // the session

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "core/request/request_kind.hpp"
+#include "core/status/prometheus.hpp"
 #include "core/text/url.hpp"
 #include "core/wire/reply.hpp"
 #include "fcgi_fallback/cgi_response.hpp"
@@ -104,7 +106,22 @@ void Handler::answer(CgiRequest& cgi) {
   const bool head = request.method == "HEAD";
   cors_ = cors_headers(files_.origins.get(), request.origin);
   arrived_ = unix_time();
+  status_ = 0;
+  if (const std::string_view form = cgi.variable_or_empty("PGEVENTS_STATUS"); !form.empty()) {
+    return send_status(cgi, form, request);
+  }
+  // Counted also if the response fails for want of memory.
+  struct Count {
+    Handler& handler;
+    RequestKind kind;
+    ~Count() { handler.counters_.add(1, Counter::kRequests, kind, status_label(handler.status_)); }
+  } count{*this, RequestKind::kUnknown};
   const Route wanted = route(request, rules_for(cgi), arrived_);
+  count.kind = kind_of(wanted);
+  serve(cgi, wanted, head);
+}
+
+void Handler::serve(CgiRequest& cgi, const Route& wanted, bool head) {
   if (const auto* subscription = std::get_if<Subscription>(&wanted)) {
     send_events(cgi, *subscription);
   } else if (const auto* publication = std::get_if<Publication>(&wanted)) {
@@ -120,6 +137,28 @@ void Handler::answer(CgiRequest& cgi) {
   }
 }
 
+// The operator's location decides who may read it. The answer needs no database.
+void Handler::send_status(CgiRequest& cgi, std::string_view form, const Request& request) {
+  const bool head = request.method == "HEAD";
+  if (!head && request.method != "GET") {
+    return reply(cgi, error_reply(method_not_allowed("GET, HEAD")));
+  }
+  if (!counters_.counts()) {
+    return reply(cgi, error_reply(make_error(404, "A CGI program counts nothing")), head);
+  }
+  const bool prometheus = form == "prometheus";
+  if (!prometheus && form != "json") {
+    log_line("FastCGI parameter PGEVENTS_STATUS must be prometheus or json");
+    return reply(cgi, error_reply(internal_error()), head);
+  }
+  const std::string type = prometheus ? kPrometheusType : "application/json";
+  reply(cgi,
+        {200,
+         {{"Content-Type", type}, {"Cache-Control", "no-store"}},
+         prometheus ? counters_.prometheus() : counters_.json()},
+        head);
+}
+
 // A client's mistake goes into our log only: the web server would log it as an error.
 void Handler::reject(CgiRequest& cgi, const Error& error, bool head_only) {
   std::string text = "rejected: " + error.msg + ": " + error.log;
@@ -131,6 +170,7 @@ void Handler::reject(CgiRequest& cgi, const Error& error, bool head_only) {
 
 void Handler::reply(CgiRequest& cgi, Reply answer, bool head_only) {
   answer.headers.insert(answer.headers.end(), cors_.begin(), cors_.end());
+  status_ = answer.status;
   send_reply(cgi, answer, head_only);
 }
 

@@ -12,6 +12,7 @@
 #include "core/request/request.hpp"
 #include "fcgi_fallback/access_files.hpp"
 #include "fcgi_fallback/cgi_request.hpp"
+#include "fcgi_fallback/counters.hpp"
 #include "fcgi_fallback/database_connection.hpp"
 #include "fcgi_fallback/event_pages.hpp"
 #include "fcgi_fallback/options.hpp"
@@ -21,10 +22,15 @@ namespace pgevents::fallback {
 
 class Handler {
  public:
-  // All four must outlive the handler.
+  // All five must outlive the handler.
   Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names,
-          DatabaseConnection& database)
-      : options_(options), files_(files), names_(names), database_(database), presence_(options, database) {}
+          DatabaseConnection& database, Counters& counters)
+      : options_(options),
+        files_(files),
+        names_(names),
+        database_(database),
+        counters_(counters),
+        presence_(options, database) {}
 
   // Answers one request. Every failure is answered or logged; nothing is thrown.
   void handle(CgiRequest& cgi) noexcept;
@@ -39,6 +45,8 @@ class Handler {
 
  private:
   void answer(CgiRequest& cgi);
+  void serve(CgiRequest& cgi, const Route& wanted, bool head);
+  void send_status(CgiRequest& cgi, std::string_view form, const Request& request);
   void report_unknown_variables(CgiRequest& cgi);
   RouteRules rules_for(CgiRequest& cgi);
   AccessRules access_for(CgiRequest& cgi);
@@ -61,10 +69,12 @@ class Handler {
   const AccessFiles& files_;
   const NamePattern& names_;
   DatabaseConnection& database_;
+  Counters& counters_;
   Presence presence_;
   // Of the request at work: headers that all its responses carry, and when it arrived (seconds since the Unix epoch).
   std::vector<Header> cors_;
   double arrived_ = 0;
+  int status_ = 0;               // of the response; 0: none was sent
   std::set<std::string> named_;  // unknown variables that are in the log
   LogLimit rejected_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.

@@ -80,6 +80,7 @@ void Handler::send_array(CgiRequest& cgi, const Subscription& subscription) {
     }
   }
   array += ']';
+  counters_.add(subscription.head_only ? 0 : events, Counter::kEventsSent);
   // A client that asked for a poll gets that as the reason, not that the module is missing.
   const bool asked = subscription.flavor == Flavor::kPoll || subscription.timeout == 0.0;
   const PollKind kind = asked ? PollKind::kRequested : PollKind::kFallback;
@@ -91,6 +92,7 @@ void Handler::send_array(CgiRequest& cgi, const Subscription& subscription) {
 bool Handler::send_stream_head(CgiRequest& cgi) {
   auto headers = buffered_stream_headers();
   headers.insert(headers.end(), cors_.begin(), cors_.end());
+  status_ = 200;
   return send_head(cgi, 200, headers);
 }
 
@@ -117,9 +119,11 @@ void Handler::send_stream(CgiRequest& cgi, const Subscription& subscription) {
   std::string log;
   std::size_t sent = 0;
   std::uint64_t client_cursor = 0;
+  std::size_t events = 0;
   const auto visit = [&](const EventView& event) {
     append_frame(out, event, subscription.envelope);
     client_cursor = event.id;
+    ++events;
   };
   bool failed = false;
   for (std::size_t count = 0; reads_on(pages, count) && sent < kMaxStreamBytes; ++count) {
@@ -141,6 +145,7 @@ void Handler::send_stream(CgiRequest& cgi, const Subscription& subscription) {
     if (!cgi.write(out) || !cgi.flush()) {
       return;
     }
+    counters_.add(std::exchange(events, 0), Counter::kEventsSent);
     sent += out.size();
     out.clear();
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/version.hpp"
+#include "fcgi_fallback/counters.hpp"
 #include "fcgi_fallback/listen_socket.hpp"
 #include "fcgi_fallback/processes.hpp"
 #include "fcgi_fallback/server.hpp"
@@ -38,28 +39,36 @@ void renew(const ProgramOptions& options, AccessFiles& files) noexcept {
   }
 }
 
-int work(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, int fd) {
-  DatabaseConnection database(options.database, true, kRetryAfter);
-  Handler handler(options, files, names, database);
+int work(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, Counters& counters,
+         int fd) {
+  DatabaseConnection database(options.database, true, kRetryAfter, counters);
+  Handler handler(options, files, names, database, counters);
   return serve_fastcgi(fd, handler);
 }
 
 int run_cgi(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names) {
-  DatabaseConnection database(options.database, false, kRetryAfter);
-  Handler handler(options, files, names, database);
+  Counters none(0);
+  DatabaseConnection database(options.database, false, kRetryAfter, none);
+  Handler handler(options, files, names, database, none);
   return serve_cgi(handler);
 }
 
 int run_fastcgi(const ProgramOptions& options, AccessFiles& files, const NamePattern& names, int fd) {
   // spawn-fcgi and systemd supervise a single process themselves.
   if (options.listen.empty() && options.processes == 0) {
-    return work(options, files, names, fd);
+    Counters counters(1);
+    counters.use(0);
+    return work(options, files, names, counters, fd);
   }
   const unsigned count = options.processes > 0 ? options.processes : kDefaultProcesses;
   log_line("version " + std::string(kVersion) + ", " + std::to_string(count) + " processes, " +
            (options.listen.empty() ? std::string("inherited socket") : "listening on " + options.listen));
-  ProcessManager manager(
-      count, [&] { return work(options, files, names, fd); }, [&] { renew(options, files); });
+  Counters counters(count);
+  const auto work_at = [&](std::size_t place) {
+    counters.use(place);
+    return work(options, files, names, counters, fd);
+  };
+  ProcessManager manager(count, work_at, [&] { renew(options, files); });
   manager.run();
   return 0;
 }

@@ -149,7 +149,8 @@ constexpr OptionSpec kOptions[] = {
 
 // FastCGI parameters of single requests. As a CGI program it finds them in its environment.
 constexpr std::string_view kRequestParameters[] = {"PGEVENTS_USER",    "PGEVENTS_REALM",     "PGEVENTS_SUBSCRIBE",
-                                                   "PGEVENTS_PUBLISH", "PGEVENTS_ANONYMOUS", "PGEVENTS_BASE"};
+                                                   "PGEVENTS_PUBLISH", "PGEVENTS_ANONYMOUS", "PGEVENTS_BASE",
+                                                   "PGEVENTS_STATUS"};
 
 // Whether the option may be given several times; its values add up.
 bool adds_up(const OptionSpec& spec) {

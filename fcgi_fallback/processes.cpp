@@ -53,7 +53,7 @@ void block_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // a client that went away is an error of write()
 }
 
-ProcessManager::ProcessManager(unsigned count, std::function<int()> work, std::function<void()> renew)
+ProcessManager::ProcessManager(unsigned count, std::function<int(std::size_t)> work, std::function<void()> renew)
     : work_(std::move(work)), renew_(std::move(renew)), slots_(count) {}
 
 void ProcessManager::run() {
@@ -92,7 +92,7 @@ void ProcessManager::start(Slot& slot) {
   if (pid == 0) {
     // Workers end when the master is killed, because nothing could restart or stop them then.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    std::exit(getppid() == master ? work_in_child() : 0);
+    std::exit(getppid() == master ? work_in_child(static_cast<std::size_t>(&slot - slots_.data())) : 0);
   }
   if (pid < 0) {
     log_values("cannot start a worker: %s", std::strerror(errno));
@@ -106,9 +106,9 @@ void ProcessManager::start(Slot& slot) {
 
 // Catches everything: an exception that reached main() would run the master's destructors in the worker, and remove its
 // socket file.
-int ProcessManager::work_in_child() noexcept {
+int ProcessManager::work_in_child(std::size_t place) noexcept {
   try {
-    return work_();
+    return work_(place);
   } catch (const std::exception& problem) {
     log_line(problem.what());
     return EXIT_FAILURE;

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -15,9 +16,9 @@ void block_signals();
 
 class ProcessManager {
  public:
-  // `work` runs in each worker process and returns its exit status. `renew` is called in the master on HUP, before any
-  // worker is replaced.
-  ProcessManager(unsigned count, std::function<int()> work, std::function<void()> renew);
+  // `work` runs in each worker process, with the number of its place (from 0), and returns its exit status. `renew` is
+  // called in the master on HUP, before any worker is replaced.
+  ProcessManager(unsigned count, std::function<int(std::size_t)> work, std::function<void()> renew);
 
   // Returns after TERM, INT or QUIT, when all workers have ended. HUP lets each worker finish and replaces it.
   void run();
@@ -34,7 +35,7 @@ class ProcessManager {
 
   void start_due();
   void start(Slot& slot);
-  int work_in_child() noexcept;
+  int work_in_child(std::size_t place) noexcept;
   void reap();
   void ended(Slot& slot, int status);
   static void log_end(const Slot& slot, int status);
@@ -44,7 +45,7 @@ class ProcessManager {
   int wait_signal(std::chrono::milliseconds limit) const;
   std::chrono::milliseconds until_next_start() const;
 
-  std::function<int()> work_;
+  std::function<int(std::size_t)> work_;
   std::function<void()> renew_;
   std::vector<Slot> slots_;
 };

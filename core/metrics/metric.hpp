@@ -200,19 +200,28 @@ constexpr std::size_t words_of_series(const MetricInfo& info) noexcept {
   return info.type == MetricType::kHistogram ? kBucketCount + 1 : 1;
 }
 
-// The first word of a metric. Its series follow each other, those of the last label next to each other.
-constexpr std::size_t first_word(Metric metric) noexcept {
+// The first word of the metric at `index` of a table. Its series follow each other, those of the last label next to
+// each other.
+constexpr std::size_t first_word_in(const MetricInfo* table, std::size_t index) noexcept {
   std::size_t words = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(metric); ++i) {
-    words += words_of_series(kMetrics[i]) * kMetrics[i].labels[0].count * kMetrics[i].labels[1].count;
+  for (std::size_t i = 0; i < index; ++i) {
+    words += words_of_series(table[i]) * table[i].labels[0].count * table[i].labels[1].count;
   }
   return words;
 }
 
-// The first word of a series; `at`: its label values, 0 where there is no label.
+// The first word of a series behind that of its metric; `at`: its label values, 0 where there is no label.
+constexpr std::size_t word_in(const MetricInfo& info, std::size_t at0 = 0, std::size_t at1 = 0) noexcept {
+  return (at0 * info.labels[1].count + at1) * words_of_series(info);
+}
+
+constexpr std::size_t first_word(Metric metric) noexcept {
+  return first_word_in(kMetrics, static_cast<std::size_t>(metric));
+}
+
+// The first word of a series.
 constexpr std::size_t word_of(Metric metric, std::size_t at0 = 0, std::size_t at1 = 0) noexcept {
-  const MetricInfo& info = info_of(metric);
-  return first_word(metric) + (at0 * info.labels[1].count + at1) * words_of_series(info);
+  return first_word(metric) + word_in(info_of(metric), at0, at1);
 }
 
 inline constexpr std::size_t kMetricWords = first_word(Metric::kCount);

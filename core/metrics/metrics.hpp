@@ -14,6 +14,22 @@ namespace pgevents {
 using MetricWord = std::atomic<std::uint64_t>;
 static_assert(MetricWord::is_always_lock_free && sizeof(MetricWord) == 8, "shared words need lock-free 64-bit atomics");
 
+// For the process that alone writes the word.
+inline void add_to(MetricWord& word, std::uint64_t n) noexcept {
+  word.store(word.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+// Into the series of a histogram: `us` microseconds; a time before 0, by clocks that differ, counts as 0.
+inline void observe_in(MetricWord* series, std::int64_t us) noexcept {
+  const std::uint64_t value = us < 0 ? 0 : static_cast<std::uint64_t>(us);
+  std::size_t bucket = 0;
+  while (bucket < kBucketCount - 1 && value > kBucketBounds[bucket]) {
+    ++bucket;
+  }
+  add_to(series[bucket], 1);
+  add_to(series[kBucketCount], value);
+}
+
 class Metrics {
  public:
   // `words`: kSlotWords of them, which outlive this object.
@@ -26,30 +42,21 @@ class Metrics {
   }
   template <typename... Labels>
   void add_many(std::uint64_t n, Metric metric, Labels... labels) noexcept {
-    MetricWord& word = words_[place(metric, labels...)];
-    put(word, get(word) + n);
+    add_to(words_[place(metric, labels...)], n);
   }
   // For gauges only.
   template <typename... Labels>
   void subtract(Metric metric, Labels... labels) noexcept {
-    MetricWord& word = words_[place(metric, labels...)];
-    put(word, get(word) - 1);
+    add_to(words_[place(metric, labels...)], ~std::uint64_t{0});
   }
   template <typename... Labels>
   void set(std::uint64_t value, Metric metric, Labels... labels) noexcept {
-    put(words_[place(metric, labels...)], value);
+    words_[place(metric, labels...)].store(value, std::memory_order_relaxed);
   }
-  // Into a histogram: `us` microseconds; a time before 0, by clocks that differ, counts as 0.
+  // Into a histogram.
   template <typename... Labels>
   void observe(std::int64_t us, Metric metric, Labels... labels) noexcept {
-    MetricWord* const series = words_ + place(metric, labels...);
-    const std::uint64_t value = us < 0 ? 0 : static_cast<std::uint64_t>(us);
-    std::size_t bucket = 0;
-    while (bucket < kBucketCount - 1 && value > kBucketBounds[bucket]) {
-      ++bucket;
-    }
-    put(series[bucket], get(series[bucket]) + 1);
-    put(series[kBucketCount], get(series[kBucketCount]) + value);
+    observe_in(words_ + place(metric, labels...), us);
   }
 
  private:
@@ -58,8 +65,6 @@ class Metrics {
     static_assert((std::is_enum_v<Labels> && ...), "a label is one of the enums in labels.hpp and reasons.hpp");
     return word_of(metric, static_cast<std::size_t>(labels)...);
   }
-  static std::uint64_t get(const MetricWord& word) noexcept { return word.load(std::memory_order_relaxed); }
-  static void put(MetricWord& word, std::uint64_t value) noexcept { word.store(value, std::memory_order_relaxed); }
 
   MetricWord* words_;
 };

@@ -1,14 +1,12 @@
 // See snapshot.hpp.
 #include "core/metrics/snapshot.hpp"
 
+#include <numeric>
+
 namespace pgevents {
 
-std::uint64_t MetricsSnapshot::observations(std::size_t word) const noexcept {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < kBucketCount; ++i) {
-    sum += words_[word + i];
-  }
-  return sum;
+std::uint64_t observations_in(const std::uint64_t* series) noexcept {
+  return std::accumulate(series, series + kBucketCount, std::uint64_t{0});
 }
 
 std::uint64_t MetricsSnapshot::total(Metric metric) const noexcept {

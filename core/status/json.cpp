@@ -35,9 +35,9 @@ std::string& append_name(std::string& out, std::string_view name) {
   return out += ':';
 }
 
-void append_histogram(std::string& out, const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
-  out.append("{\"count\":").append(std::to_string(values.observations(word))).append(",\"sum\":");
-  append_metric(out, values.at(word + kBucketCount), info.unit);
+void append_histogram(std::string& out, const MetricInfo& info, const std::uint64_t* series) {
+  out.append("{\"count\":").append(std::to_string(observations_in(series))).append(",\"sum\":");
+  append_metric(out, series[kBucketCount], info.unit);
   out += ",\"buckets\":{";
   Commas commas(out);
   for (std::size_t i = 0; i < kBucketCount; ++i) {
@@ -46,50 +46,47 @@ void append_histogram(std::string& out, const MetricInfo& info, const MetricsSna
       bound.clear();
       append_metric(bound, kBucketBounds[i], info.unit);
     }
-    append_name(commas.next(), bound) += std::to_string(values.at(word + i));
+    append_name(commas.next(), bound) += std::to_string(series[i]);
   }
   out += "}}";
 }
 
-void append_value(std::string& out, const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
+void append_value(std::string& out, const MetricInfo& info, const std::uint64_t* series) {
   if (info.type == MetricType::kHistogram) {
-    append_histogram(out, info, values, word);
+    append_histogram(out, info, series);
   } else {
-    append_metric(out, values.at(word), info.unit);
+    append_metric(out, *series, info.unit);
   }
 }
 
-bool is_shown(const MetricInfo& info, const MetricsSnapshot& values, std::size_t word) {
-  const bool histogram = info.type == MetricType::kHistogram;
-  return !info.sparse || (histogram ? values.observations(word) : values.at(word)) != 0;
+bool is_shown(const MetricInfo& info, const std::uint64_t* series) {
+  return !info.sparse || (info.type == MetricType::kHistogram ? observations_in(series) : *series) != 0;
 }
 
-void append_by_label(std::string& out, Metric metric, const MetricsSnapshot& values) {
-  const MetricInfo& info = info_of(metric);
+void append_by_label(std::string& out, const MetricInfo& info, const std::uint64_t* words) {
   out += '{';
   Commas commas(out);
   for (std::size_t at = 0; at < info.labels[0].count; ++at) {
-    const std::size_t word = word_of(metric, at);
-    if (is_shown(info, values, word)) {
-      append_value(append_name(commas.next(), info.labels[0].words[at]), info, values, word);
+    const std::uint64_t* const series = words + word_in(info, at);
+    if (is_shown(info, series)) {
+      append_value(append_name(commas.next(), info.labels[0].words[at]), info, series);
     }
   }
   out += '}';
 }
 
-void append_by_labels(std::string& out, Metric metric, const MetricsSnapshot& values) {
-  const MetricInfo& info = info_of(metric);
+void append_by_labels(std::string& out, const MetricInfo& info, const std::uint64_t* words) {
   out += '[';
   Commas commas(out);
   for (std::size_t at0 = 0; at0 < info.labels[0].count; ++at0) {
     for (std::size_t at1 = 0; at1 < info.labels[1].count; ++at1) {
-      const std::size_t word = word_of(metric, at0, at1);
-      if (!is_shown(info, values, word)) {
+      const std::uint64_t* const series = words + word_in(info, at0, at1);
+      if (!is_shown(info, series)) {
         continue;
       }
       append_string(append_name(commas.next() += '{', info.labels[0].name), info.labels[0].words[at0]);
       append_string(append_name(out += ',', info.labels[1].name), info.labels[1].words[at1]);
-      append_value(out += ",\"value\":", info, values, word);
+      append_value(out += ",\"value\":", info, series);
       out += '}';
     }
   }
@@ -102,14 +99,7 @@ void append_metrics(std::string& out, const MetricsSnapshot& values, Metric end)
   Commas commas(out);
   for (std::size_t i = 0; i < static_cast<std::size_t>(end); ++i) {
     const auto metric = static_cast<Metric>(i);
-    append_name(commas.next(), kMetrics[i].name);
-    if (kMetrics[i].labels[1].name != nullptr) {
-      append_by_labels(out, metric, values);
-    } else if (kMetrics[i].labels[0].name != nullptr) {
-      append_by_label(out, metric, values);
-    } else {
-      append_value(out, kMetrics[i], values, word_of(metric));
-    }
+    append_json_metric(commas.next(), kMetrics[i], values.of(metric));
   }
   out += '}';
 }
@@ -141,6 +131,17 @@ void append_database(std::string& out, const DatabaseStatus& database) {
 }
 
 }  // namespace
+
+void append_json_metric(std::string& out, const MetricInfo& info, const std::uint64_t* words) {
+  append_name(out, info.name);
+  if (info.labels[1].name != nullptr) {
+    append_by_labels(out, info, words);
+  } else if (info.labels[0].name != nullptr) {
+    append_by_label(out, info, words);
+  } else {
+    append_value(out, info, words);
+  }
+}
 
 std::string status_json(const StatusView& view) {
   std::string out;

@@ -13,6 +13,7 @@
 // for. A worker has no values of the instance.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/status/status_view.hpp"
@@ -20,5 +21,8 @@
 namespace pgevents {
 
 std::string status_json(const StatusView& view);
+
+// Appends one metric of any table as a member `"name":value`; `words`: all of the metric, from its first one on.
+void append_json_metric(std::string& out, const MetricInfo& info, const std::uint64_t* words);
 
 }  // namespace pgevents
