@@ -45,6 +45,10 @@ Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& reco
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || !read_identity_rules(r, conf, record, rules)) {
     return {};
   }
+  // Before the access phase nothing has been checked: $remote_user, for example, is what the client claims.
+  if (!rules.user.empty() && record.served == RequestRecord::Served::kNot) {
+    return {};
+  }
   const DatabaseConf* database = find_database(main, name);
   rules.revoked = [main, database](std::string_view user, std::int64_t issued_us) {
     return is_revoked(*main, database, user, issued_us) ? std::optional(token_revoked()) : std::nullopt;

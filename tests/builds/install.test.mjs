@@ -146,8 +146,8 @@ describe('the divided examples', () => {
   // The part of an example, with the files that only a real site has.
   function part(folder, name) {
     const text = read('share/doc/pgevents/examples', folder, name);
-    return text.replaceAll(/\/etc\/ssl\/\S+\.pem/g, certificate.cert).replaceAll(/\/etc\/pgevents\/\S+\.key/g,
-      path.join(dir, 'secret.key'));
+    return text.replaceAll(/\/etc\/ssl\/\S+\.pem/g, certificate.cert).replaceAll('/var/log/nginx/', `${dir}/`)
+      .replaceAll(/\/etc\/pgevents\/\S+\.key/g, path.join(dir, 'secret.key'));
   }
 
   for (const name of kExamples) {

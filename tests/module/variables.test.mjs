@@ -22,6 +22,7 @@ const [key, otherKey] = [secretKey(), secretKey()];
 const dir = tempDir('variables');
 fs.writeFileSync(path.join(dir, 'key'), key.text);
 fs.writeFileSync(path.join(dir, 'other'), otherKey.text);
+fs.writeFileSync(path.join(dir, 'passwords'), 'anna:{PLAIN}secret\n');
 const fallback = await startFallback({
   conninfo: database.conninfo(), env: { PGEVENTS_JWT_KEY: path.join(dir, 'key') },
 });
@@ -52,6 +53,14 @@ const configuration = (nginx) => `
       location /any/ { pgevents main; pgevents_channel_pattern ".*"; }
       location /none/ { pgevents main; pgevents_subscribe "x"; }
       location /server/ { pgevents main; pgevents_user $arg_user; pgevents_realm $arg_realm; }
+      location /basic/ {
+        auth_basic "events";
+        auth_basic_user_file ${path.join(dir, 'passwords')};
+        pgevents $arg_database;
+        pgevents_user $remote_user;
+        add_header X-User "<$pgevents_user>" always;
+        ${fallback.nginxLines({ base: '/basic' })}
+      }
       location /self/ { pgevents main; pgevents_user $pgevents_user; pgevents_realm $pgevents_realm; }
       location /own/ { set $pgevents_user $arg_user; pgevents main; pgevents_user $pgevents_user; }
       location /if/ {
@@ -195,6 +204,18 @@ describe('user and realm', () => {
     await get(target, bearer(token('10')));
     const line = await logged(target);
     assert.deepEqual([line.user, line.realm], ['anna', 'dairy']);
+  });
+
+  test('from auth_basic: not before the password is checked', async () => {
+    const basic = (password) => ({ Authorization: `Basic ${Buffer.from(`anna:${password}`).toString('base64')}` });
+    for (const [database_name, password, status, user] of [
+      ['main', 'secret', 200, 'anna'], ['off', 'secret', 200, 'anna'], ['main', 'wrong', 401, ''],
+    ]) {
+      const target = `/basic/events/${newChannel()}?flavor=poll&database=${database_name}`;
+      const answer = await get(target, basic(password));
+      assert.deepEqual([answer.status, answer.headers['x-user']], [status, `<${user}>`], target);
+      assert.equal((await logged(target)).user, user || '-');
+    }
   });
 
   test('a user that is defined by itself is an error in the log, not an endless loop', async () => {
