@@ -15,8 +15,8 @@ cd /src/build/pgevents
 {
   sed -n "1s/)/+deb$release)/p" debian/changelog
   printf '\n  * Build for Debian %s.\n\n' "$release"
-  grep -m 1 '^ -- ' debian/changelog
-  echo
+  date=$(dpkg-parsechangelog -S Date)
+  printf ' -- %s  %s\n\n' "$(dpkg-parsechangelog -S Maintainer)" "$(LC_ALL=C date -u -R -d "$date + 1 minute")"
   cat /src/pgevents/debian/changelog
 } >debian/changelog.new
 mv debian/changelog.new debian/changelog
