@@ -94,10 +94,10 @@ configure() {
   }
 }
 
-# put FILE: installs it in OUT_DIR as a new file, if it differs from the one there. Never overwrites in place: a running
-# nginx has the old file mapped, and writing into that kills its workers.
+# put FILE [NAME]: installs it in OUT_DIR as a new file, if it differs from the one there. Never overwrites in place: a
+# running nginx has the old file mapped, and writing into that kills its workers.
 put() {
-  local name=${1##*/}
+  local name=${2:-${1##*/}}
   cmp -s -- "$1" "$out/$name" && return
   install -m 755 -- "$1" "$out/.new.$name"
   mv -- "$out/.new.$name" "$out/$name"
@@ -119,6 +119,8 @@ if [ "$add" = --add-dynamic-module ]; then
 fi
 if [ -n "$source" ]; then
   make -f objs/Makefile -j"$jobs" binary
-  put objs/nginx
+  binary=objs/nginx
+  [ -x "$binary" ] || binary=objs/angie # Angie's name for it
+  put "$binary" nginx
   echo "the server: $out/nginx"
 fi
