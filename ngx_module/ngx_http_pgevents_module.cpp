@@ -6,6 +6,7 @@
 #include "ngx_module/conf/access_conf.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/conf/database_conf.hpp"
+#include "ngx_module/conf/quic_idle.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/handler.hpp"
 #include "ngx_module/http/request_record.hpp"
@@ -96,6 +97,7 @@ ngx_int_t add_handlers(ngx_conf_t* cf) {
     return NGX_ERROR;
   }
   *log_handler = pgevents::nginx::count_request;
+  pgevents::nginx::warn_about_quic_idle(cf);
   return NGX_OK;
 }
 
@@ -162,7 +164,7 @@ ngx_http_module_t context = {
     add_handlers,                       // postconfiguration
     pgevents::nginx::create_main_conf,  // create main configuration
     pgevents::nginx::init_main_conf,    // init main configuration
-    nullptr,                            // create server configuration
+    pgevents::nginx::create_srv_conf,   // create server configuration
     nullptr,                            // merge server configuration
     pgevents::nginx::create_loc_conf,   // create location configuration
     pgevents::nginx::merge_loc_conf,    // merge location configuration

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ngx_module/conf/access_conf.hpp"
+#include "ngx_module/conf/quic_idle.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -138,6 +139,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   if (!merge_status(cf, *prev, *conf)) {
     return conf_error();
   }
+  note_silence(cf, *conf);
   return guarded(cf->log, conf_error(), [&] {
     return conf->database == nullptr || compile_pattern(cf, *prev, *conf) ? NGX_CONF_OK : conf_error();
   });

@@ -7,11 +7,12 @@ import { atEnd } from './lifetime.mjs';
 import { kRoot } from './scratch.mjs';
 
 const kBrowser = process.env.PGEVENTS_CHROMIUM ?? '/usr/bin/chromium';
-const kFlags = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update',
+const kFlags = ['--no-sandbox', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--no-first-run'];
 
-export async function startBrowser() {
-  const browser = await chromium.launch({ executablePath: kBrowser, args: kFlags });
+// flags: instead of the one that turns HTTP/3 off.
+export async function startBrowser({ flags = ['--disable-quic'] } = {}) {
+  const browser = await chromium.launch({ executablePath: kBrowser, args: [...kFlags, ...flags] });
   atEnd(() => browser.close());
   return browser;
 }

@@ -1,5 +1,5 @@
-// The settings of nginx that change how its workers run, listen and read: under each of them a stream, a long poll and a
-// publication work, and the stream goes on after a reload.
+// The settings of nginx that change how its workers run, listen and read: under each of them a stream, a long poll and
+// a publication work, and the stream goes on after a reload.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
