@@ -15,6 +15,7 @@ packages_for() {
       ;;
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
+    containers) echo "$(packages_for test) debootstrap buildah podman crun runc" ;;
     lint) echo "$demo git clang clang-format clang-tidy cppcheck shellcheck $(node_packages)" ;;
     bench) echo "$demo libnginx-mod-nchan redis-server pushpin gnuplot-nox procps $(node_packages)" ;;
   esac

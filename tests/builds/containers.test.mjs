@@ -1,0 +1,119 @@
+// The files of containers/ fit together, and the Kubernetes example has the form of Kubernetes' API. `./run containers`
+// builds the images and runs them.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+
+import { run } from '../lib/processes.mjs';
+import { kRoot } from '../lib/scratch.mjs';
+
+const kFolder = path.join(kRoot, 'containers');
+const read = (name) => fs.readFileSync(path.join(kFolder, name), 'utf8');
+const seconds = (text) => Number(/^(\d+)s?$/.exec(text)[1]);
+
+const entry = read('entry.sh');
+const template = read('nginx.conf.template');
+const settings = new Set(entry.match(/PGEVENTS_[A-Z_]+/g));
+const defaultOf = (name) => new RegExp(`\\$\\{${name}:=([^}]*)\\}`).exec(entry)[1];
+
+function assertKnown(environment) {
+  assert.deepEqual(Object.keys(environment).filter((name) => !settings.has(name)), []);
+}
+
+describe('containers/nginx.conf.template', () => {
+  test('uses only settings that the entry point has', () => {
+    const used = Array.from(template.matchAll(/\$\{([A-Z_]+)\}/g), ([, name]) => name);
+    assert.ok(used.length > 10);
+    assertKnown(Object.fromEntries(used.map((name) => [name, ''])));
+  });
+});
+
+describe('containers/compose.yaml', () => {
+  const compose = parse(read('compose.yaml'), { merge: true });
+  const services = Object.values(compose.services);
+
+  test('builds stages that exist, and mounts files that exist', () => {
+    const stages = Array.from(read('Containerfile').matchAll(/^FROM \S+ AS (\S+)$/gm), ([, name]) => name);
+    for (const { build } of services.filter((service) => service.build)) {
+      assert.equal(path.join(kFolder, build.context, build.dockerfile), path.join(kFolder, 'Containerfile'));
+      assert.ok(stages.includes(build.target ?? stages.at(-1)));
+    }
+    const mounts = services.flatMap(({ volumes = [] }) => volumes.map((text) => text.split(':')[0]));
+    assert.ok(mounts.length > 5);
+    for (const mount of mounts) {
+      assert.ok(mount in compose.volumes || fs.existsSync(path.join(kFolder, mount)), mount);
+    }
+  });
+
+  test('sets what the entry point knows, and leaves time to drain', () => {
+    for (const name of ['nginx', 'fallback', 'schema', 'application']) assertKnown(compose.services[name].environment);
+    assert.ok(seconds(compose.services.nginx.stop_grace_period) > seconds(defaultOf('PGEVENTS_DRAIN')));
+    const [published] = compose.services.nginx.ports;
+    assert.equal(published, `127.0.0.1:8080:${defaultOf('PGEVENTS_PORT')}`);
+  });
+});
+
+describe('containers/kubernetes.yaml', () => {
+  const documents = parseAllDocuments(read('kubernetes.yaml')).map((document) => document.toJS());
+  const of = (kind) => documents.find((document) => document.kind === kind);
+  const pod = of('Deployment').spec.template.spec;
+  const { data } = of('ConfigMap');
+  const [nginx] = pod.containers;
+
+  // An object literal with a property that the type does not have is an error in TypeScript.
+  test('has the form of Kubernetes\' API', async () => {
+    const dir = fs.mkdtempSync(path.join(kRoot, 'node_modules', '.kubernetes-'));
+    try {
+      const places = { v1: 'core/v1', 'apps/v1': 'apps/v1', 'policy/v1': 'policy/v1' };
+      const text = documents.map((document, n) =>
+        `import type { ${document.kind} as T${n} } from 'kubernetes-types/${places[document.apiVersion]}';
+         export const d${n}: T${n} = ${JSON.stringify(document)};`);
+      const file = path.join(dir, 'kubernetes.ts');
+      fs.writeFileSync(file, text.join('\n'));
+      const compiler = path.join(kRoot, 'node_modules/typescript/bin/tsc');
+      const args = [compiler, '--noEmit', '--strict', '--skipLibCheck', file];
+      const { status, stdout } = await run(process.execPath, args, { expect: null });
+      assert.equal(status, 0, stdout);
+    } finally {
+      fs.rmSync(dir, { recursive: true });
+    }
+  });
+
+  test('selects the pods of its deployment', () => {
+    const { labels } = of('Deployment').spec.template.metadata;
+    for (const selector of [of('Deployment').spec.selector.matchLabels, of('Service').spec.selector,
+      of('PodDisruptionBudget').spec.selector.matchLabels, pod.topologySpreadConstraints[0].labelSelector.matchLabels]) {
+      assert.deepEqual(selector, labels);
+    }
+  });
+
+  test('asks for readiness and life where the template has them', () => {
+    const ports = Object.fromEntries(nginx.ports.map(({ name, containerPort }) => [name, String(containerPort)]));
+    assert.deepEqual(ports, { http: defaultOf('PGEVENTS_PORT'), admin: defaultOf('PGEVENTS_ADMIN_PORT') });
+    assert.equal(of('Service').spec.ports[0].targetPort, 'http');
+    const admin = template.slice(template.indexOf('listen ${PGEVENTS_ADMIN_PORT}'));
+    for (const probe of [nginx.readinessProbe, nginx.livenessProbe]) {
+      assert.ok(admin.includes(`location = ${probe.httpGet.path} {`));
+      assert.equal(probe.httpGet.port, 'admin');
+    }
+  });
+
+  test('leaves time to drain, and keeps pods that serve', () => {
+    const pause = Number(nginx.lifecycle.preStop.exec.command[1]);
+    assert.ok(pod.terminationGracePeriodSeconds > pause + seconds(data.PGEVENTS_DRAIN));
+    const { replicas, strategy } = of('Deployment').spec;
+    assert.ok(of('PodDisruptionBudget').spec.minAvailable < replicas);
+    assert.equal(strategy.rollingUpdate.maxUnavailable, 0);
+  });
+
+  test('counts the connections to PostgreSQL right', () => {
+    assertKnown(data);
+    const perPod = 1 + data.PGEVENTS_WORKERS * 2 + Number(data.PGEVENTS_FALLBACK_PROCESSES);
+    const { replicas, strategy } = of('Deployment').spec;
+    const pods = replicas + strategy.rollingUpdate.maxSurge;
+    const comment = read('kubernetes.yaml').replace(/\n# /g, ' ');
+    assert.match(comment, new RegExp(`: ${perPod} in all\\. .*: ${pods} × ${perPod} = ${pods * perPod}\\.`));
+  });
+});
