@@ -3,7 +3,7 @@
 
 # The files of tests/module that do not depend on what a certain nginx was built with.
 kAgainst=(streams long_poll access access_nginx body_filters connection_past nginx_features outage pool presence
-  protocols reconnects release_request switch wait_id)
+  protocols reconnects release_request switch wait_id settings http3)
 
 # ./run build-against DIR [TEST…]: builds the nginx in DIR (a release or a checkout of nginx, Angie, freenginx) with the
 # module inside and with the module to load, and runs tests of the module on both. The source is not changed.
