@@ -323,6 +323,31 @@ describe('a channel', () => {
     assert.equal(refused.status, 403);
     assert.match(refused.body, /channels=on/);
   });
+
+  // Connections that the kernel has given to the stopped worker break or wait; all others are answered.
+  test('a worker that is killed, and a reload, while questions wait', async () => {
+    const stop = async () => {
+      const { pid } = (await workersOf()).find(({ listens }) => !listens);
+      nginx.kill(pid, 'SIGSTOP');
+      return pid;
+    };
+    const askAll = () => range(1, 12).map(() => ask('wine').then(({ status: code }) => code, () => 'broken'));
+    const killed = await stop();
+    const first = askAll();
+    nginx.kill(killed);
+    const codes = await Promise.all(first);
+    assert.ok(codes.includes(200) && codes.every((code) => code === 200 || code === 'broken'), String(codes));
+    await reaches((now) => now.value('workers') === 3, 'another worker');
+
+    const stopped = await stop();
+    const second = askAll();
+    await Promise.race(second);
+    const old = await nginx.reload();
+    nginx.kill(stopped, 'SIGCONT');
+    assert.deepEqual([...new Set(await Promise.all(second))].filter((code) => code !== 'broken'), [200]);
+    await nginx.waitGone(old);
+    await waitFor(async () => (await of('wine')).silent_workers === 0, { what: 'all workers answer' });
+  });
 });
 
 describe('processes that come and go', () => {
