@@ -116,6 +116,16 @@ describe('pgevents-schema', () => {
     assert.notEqual((await schema(database, 'upgrade')).status, 0);
   });
 
+  test('replaces functions of an older version', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    assert.equal((await schema(database, 'install')).status, 0);
+    await database.query(`CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int,
+      serves_from int) LANGUAGE sql AS 'SELECT ${latest() - 1}, 1'`);
+    assert.equal((await schema(database, 'check')).status, 3);
+    assert.equal((await schema(database, 'upgrade')).status, 0);
+    assert.equal((await schema(database, 'check')).status, 0);
+  });
+
   test('gives the schema to the role of --owner', async () => {
     const database = await cluster.createDatabase({ install: false });
     await database.query('CREATE ROLE keeper');
