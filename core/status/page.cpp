@@ -77,7 +77,7 @@ void append_lag(std::string& out, const MetricsSnapshot& values, std::size_t ind
     counts.append(i == 0 ? "" : ",").append(std::to_string(values.at(word + i)));
   }
   const auto lag = readable_quantile(values, word, 99);
-  out.append("<div><dt>Lag from commit to ring</dt><dd><span data-bounds=\"").append(readable_bounds('|')).append("\"");
+  out.append("<div><dt>Lag to the ring</dt><dd><span data-bounds=\"").append(readable_bounds('|')).append("\"");
   append_counter(out, index, "lag", "lag", counts);
   out.append(lag ? "99 % within " + *lag : "no event yet");
   out += "</span><small>since start</small></dd></div>\n";

@@ -7,7 +7,7 @@ namespace pgevents {
 
 inline constexpr char kPagePolicy[] =
     "default-src 'none'; "
-    "style-src 'sha256-UO42+Z1gRY4oJuG5fvuMGGIgInWxIzHYTLNQepQXLzo='; "
+    "style-src 'sha256-4v+XZoMq2ZL6DT7rYvjrN/S8h7UNFR2zGdfa463RWXw='; "
     "script-src 'sha256-g8db5OPFr8VuyKuIpl3rCrHpDe65bpxuOLREPlDK0lg='; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -43,7 +43,7 @@ h2 { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .7rem; marg
 .tiles div, .tables div { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
 .tiles div { padding: .45rem .8rem; }
 dt, caption { color: var(--faint); font-size: .85rem; font-weight: 600; text-align: left; }
-dd { margin: 0; font-size: 1.2rem; font-weight: 600; }
+dd { margin: 0; font-size: 1.1rem; font-weight: 600; }
 dd.bad { background: none; }
 dd span { display: block; }
 dd small { display: block; color: var(--faint); font-size: .85rem; font-weight: 400; }
