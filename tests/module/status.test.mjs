@@ -386,8 +386,7 @@ after(() => nginx.stop({ allow: [kKilledWorker] }));
 // Sends a request and leaves when it waits.
 async function leave(text, transport) {
   const before = transport && (await read()).value('subscribers', { transport });
-  const socket = net.connect(port, '127.0.0.1');
-  socket.on('error', () => {});
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {});
   socket.write(text);
   if (transport) await reaches((now) => now.value('subscribers', { transport }) > before, 'a waiting request');
   socket.destroy();
@@ -395,8 +394,7 @@ async function leave(text, transport) {
 
 // Sends a part of a request and waits until nginx gives up.
 async function stall(text) {
-  const socket = net.connect(port, '127.0.0.1');
+  const socket = net.connect(port, '127.0.0.1').resume();
   socket.write(text);
-  socket.resume();
   await new Promise((resolve) => socket.on('close', resolve));
 }
