@@ -161,6 +161,9 @@ void Handler::send_status(CgiRequest& cgi, std::string_view form, const Request&
 
 // A client's mistake goes into our log only: the web server would log it as an error.
 void Handler::reject(CgiRequest& cgi, const Error& error, bool head_only) {
+  if (error.fault != AuthFault::kNone) {
+    counters_.add(1, Counter::kAuthFailures, error.fault);
+  }
   std::string text = "rejected: " + error.msg + ": " + error.log;
   if (!error.log.empty() && rejected_log_.pass(text)) {
     log_line(text);

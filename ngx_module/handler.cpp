@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/metrics/reasons.hpp"
+#include "core/request/request_kind.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
 #include "ngx_module/delivery/subscriber.hpp"
@@ -168,49 +169,6 @@ std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& servi
     keep_identity(r, record, *who);
   }
   return found;
-}
-
-RequestKind kind_of(Endpoint endpoint) noexcept {
-  switch (endpoint) {
-    case Endpoint::kRegister:
-      return RequestKind::kRegister;
-    case Endpoint::kReportPresence:
-      return RequestKind::kReportPresence;
-    case Endpoint::kUserPresence:
-      return RequestKind::kUserPresence;
-    case Endpoint::kRealmPresence:
-      return RequestKind::kRealmPresence;
-    case Endpoint::kTyping:
-      return RequestKind::kTyping;
-    case Endpoint::kSettings:
-      break;
-  }
-  return RequestKind::kSettings;
-}
-
-RequestKind kind_of(const Subscription& subscription) noexcept {
-  switch (subscription.flavor) {
-    case Flavor::kEventSource:
-      return RequestKind::kStream;
-    case Flavor::kLongPoll:
-      return RequestKind::kLongPoll;
-    case Flavor::kPoll:
-      break;
-  }
-  return RequestKind::kPoll;
-}
-
-RequestKind kind_of(const Route& route) noexcept {
-  if (const auto* subscription = std::get_if<Subscription>(&route)) {
-    return kind_of(*subscription);
-  }
-  if (const auto* call = std::get_if<Call>(&route)) {
-    return kind_of(call->endpoint);
-  }
-  if (std::holds_alternative<Publication>(route)) {
-    return RequestKind::kPublish;
-  }
-  return std::holds_alternative<PreflightAnswer>(route) ? RequestKind::kPreflight : RequestKind::kUnknown;
 }
 
 ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf, RequestRecord& record) {

@@ -13,7 +13,7 @@ import { request } from '../lib/http.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
-import { secretKey } from '../lib/tokens.mjs';
+import { inSeconds, secretKey, signToken } from '../lib/tokens.mjs';
 
 const kProcesses = 3;
 const cluster = await startCluster();
@@ -77,6 +77,19 @@ describe('the counters', () => {
     assert.ok(queries.fetch.count >= 14 && queries.fetch.sum > 0, JSON.stringify(queries.fetch));
     assert.ok(now.database_connects_total >= 1 && now.database_connects_total <= kProcesses);
     assert.equal(queries.other, undefined, 'every statement has its name');
+  });
+
+  test('name why a request was rejected', async () => {
+    const before = (await status()).auth_failures_total;
+    const signed = (claims, by = key) => signToken({ sub: '10', exp: inSeconds(60), ...claims }, { key: by });
+    const tokens = { expired: signed({ exp: 1 }), signature: signed({}, secretKey()), malformed: 'x.y.z' };
+    for (const token of Object.values(tokens)) {
+      const answer = await get('/rt/events/x?flavor=poll', { headers: { Authorization: `Bearer ${token}` } });
+      assert.equal(answer.status, 401);
+    }
+    const after = (await status()).auth_failures_total;
+    for (const reason of Object.keys(tokens)) assert.equal(after[reason] - before[reason], 1, reason);
+    assert.ok(of((await status()).requests_total, 'unknown', 401) >= 3);
   });
 
   test('count on when a process is replaced', async () => {
