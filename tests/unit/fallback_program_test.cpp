@@ -352,13 +352,15 @@ START_TEST(without_socket_and_request_it_names_the_option) {
 }
 END_TEST
 
-START_TEST(a_bad_connection_string_is_rejected_without_quoting_it) {
+START_TEST(a_bad_connection_string_is_rejected_by_its_keyword_and_not_quoted) {
   Scratch scratch;
-  Program program({"--listen", "unix:" + (scratch / "socket"), "--database", "geheim=x"}, {}, scratch / "log");
+  Program program({"--listen", "unix:" + (scratch / "socket"), "--database", "pord=7777 password=geheim"}, {},
+                  scratch / "log");
   ck_assert_int_eq(program.exit_status(), 2);
-  assert_that(file_text(scratch / "log").find("not a valid connection string") != std::string::npos,
-              "the reason is logged");
-  assert_that(file_text(scratch / "log").find("geheim") == std::string::npos, "the string is not");
+  const std::string log = file_text(scratch / "log");
+  assert_that(log.find("not a valid connection string: unknown keyword \"pord\"") != std::string::npos,
+              "the keyword is logged");
+  assert_that(log.find("geheim") == std::string::npos && log.find("7777") == std::string::npos, "no value is");
 }
 END_TEST
 
@@ -388,6 +390,6 @@ int main() {
                                      calls_are_checked_before_the_database_is_asked,
                                      heads_of_calls_have_no_body,
                                      without_socket_and_request_it_names_the_option,
-                                     a_bad_connection_string_is_rejected_without_quoting_it,
+                                     a_bad_connection_string_is_rejected_by_its_keyword_and_not_quoted,
                                  });
 }
