@@ -163,17 +163,16 @@ void ServerAddresses::merge(postgres::NameAddresses& answer) {
   if (answer.addresses.empty()) {
     return not_found(answer.name, answer.error);
   }
-  for (postgres::NameAddresses& known : known_) {
-    if (known.name != answer.name) {
-      continue;
-    }
-    const std::string before = sorted_text(known.addresses);
-    const std::string now = sorted_text(answer.addresses);
-    known.addresses = std::move(answer.addresses);
-    if (before != now) {
-      ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: host \"%s\" of database \"%V\" has the addresses %s now",
-                    Printable(known.name).c_str(), &conf_.name, now.c_str());
-    }
+  const auto known =
+      std::find_if(known_.begin(), known_.end(), [&](const auto& one) { return one.name == answer.name; });
+  if (known == known_.end()) {
+    return;
+  }
+  const std::string before = sorted_text(known->addresses);
+  known->addresses = std::move(answer.addresses);
+  if (const std::string now = sorted_text(known->addresses); before != now) {
+    ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: host \"%s\" of database \"%V\" has the addresses %s now",
+                  Printable(known->name).c_str(), &conf_.name, now.c_str());
   }
 }
 

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { judgeLog, summarise } from '../lib/checker.mjs';
 import { range, sleep, waitFor } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
+import { behindName } from '../lib/names.mjs';
 import { kModule } from '../lib/nginx.mjs';
 import { kKey, keyFile, newRealm, serverAt } from '../lib/realm.mjs';
 import { inSeconds, signToken } from '../lib/tokens.mjs';
@@ -46,7 +47,7 @@ async function start() {
     ring: '64k', // old cursors are soon below it, and served from the log
     parameters: 'sweep=1s',
     http: (conninfo) => range(1, kMoreListeners).map((n) =>
-      `pgevents_database more${n} "${conninfo}" ring=64k prune=off presence=off sweep=1s;`).join('\n'),
+      `pgevents_database more${n} "${behindName(conninfo)}" ring=64k prune=off presence=off sweep=1s;`).join('\n'),
     location: `pgevents_jwt_key ${keys}; pgevents_retry 50ms; pgevents_poll_interval 1s; pgevents_heartbeat 1s;`,
     args: ['--jwt-key', keys],
     processes: kProcesses,

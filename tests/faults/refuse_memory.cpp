@@ -46,7 +46,8 @@ Control* control = nullptr;
 char program[256];  // nginx overwrites the name that it was started with
 Dl_info program_info;
 int log_fd = -1;
-bool busy = false;  // the processes have one thread each
+// Of this thread: a worker may look host names up in another one. Static, because a dynamic one takes memory.
+[[gnu::tls_model("initial-exec")]] thread_local bool busy = false;
 
 // Describes the stack as text, the innermost caller first: the file of each caller, and the function if it is known.
 struct Description {

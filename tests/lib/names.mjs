@@ -14,6 +14,11 @@ import { tempDir } from './scratch.mjs';
 export const kMayNameHosts = process.getuid() === 0;
 export const kNginxProgram = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
 
+// The same database behind a host name that leads to no server: each connection looks the name up first.
+export function behindName(conninfo) {
+  return conninfo.replace(/host=(\S+) port=(\S+)/, 'host=localhost,$1 port=1,$2');
+}
+
 export class Names {
   constructor(hosts = {}) {
     this.dir_ = tempDir('names');

@@ -29,6 +29,7 @@ const { sharedCluster } = await import('../lib/cluster.mjs');
 const { waitFor } = await import('../lib/conditions.mjs');
 const { EventStream } = await import('../lib/event_stream.mjs');
 const { startCgiServer, startFallback } = await import('../lib/fallback.mjs');
+const { behindName } = await import('../lib/names.mjs');
 const { startNginx } = await import('../lib/nginx.mjs');
 const { pollBody } = await import('../lib/wire.mjs');
 
@@ -84,7 +85,7 @@ test('nginx with the module uses no unwritten bytes, through a reload', async ()
     modules: [`"${kModule}"`],
     allow: [/setrlimit\(RLIMIT_NOFILE/], // Valgrind reserves some descriptors
     http: (n) => `
-      pgevents_database main "${conninfo}" ring=1m;
+      pgevents_database main "${behindName(conninfo)}" ring=1m;
       server {
         listen ${n.listen()};
         location /rt/ { pgevents main; pgevents_subscribe "*"; pgevents_publish "*"; pgevents_heartbeat 1s; }

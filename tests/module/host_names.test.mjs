@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -17,7 +18,7 @@ import { startProxy } from '../lib/proxy.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const asRoot = { skip: !kMayNameHosts && 'as root only: the servers need host names of their own' };
-const cluster = kMayNameHosts && await startCluster({ tcp: true, settings: { listen_addresses: '127.0.0.2' } });
+const cluster = kMayNameHosts && await startCluster({ tcp: true, settings: { listen_addresses: '127.0.0.2,::1' } });
 const template = kMayNameHosts && await cluster.createDatabase();
 await template.disconnect?.();
 
@@ -119,6 +120,13 @@ describe('host names of a database', { ...asRoot, concurrency: 4 }, () => {
     await server.stop();
   });
 
+  const has_ipv6 = Object.values(os.networkInterfaces()).flat().some(({ address }) => address === '::1');
+  test('IPv6 addresses are tried too', { skip: !has_ipv6 && 'no IPv6 here' }, async () => {
+    const server = await NamedServer.start({ db: ['127.0.0.3', '::1'] });
+    await server.serves();
+    await server.stop();
+  });
+
   test('several hosts with ports of their own keep working', async () => {
     const ports = Array(4).fill(cluster.port).join();
     const server = await NamedServer.start({ db: ['127.0.0.2'] }, {
@@ -165,7 +173,7 @@ describe('host names of a database', { ...asRoot, concurrency: 4 }, () => {
       await server.start({ parameters, listening: false });
       assert.match((await request({ port: server.port, path: '/' })).body, /^here/);
       assert.equal((await server.publish()).status, 503);
-      await server.logged(/the listener of "main" has no connection to the database: host "db" not found: (?!out of)/);
+      await server.logged(/database "main" is not served: cannot connect: host "db" not found: (?!out of)/);
       server.names.set({ db: ['127.0.0.2'] });
       await server.nginx.waitListening();
       await server.serves();
