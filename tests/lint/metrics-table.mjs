@@ -4,7 +4,7 @@ import fs from 'node:fs';
 const read = (file) => fs.readFileSync(file, 'utf8');
 const code = read('core/metrics/metric.hpp');
 const words = read('core/metrics/labels.hpp') + read('core/metrics/reasons.hpp');
-const page = read('docs/operations.md');
+const page = read('docs/operations.md').split(/^## /m).find((section) => section.startsWith('Metrics\n'));
 
 const strings = (text) => [...text.matchAll(/"([^"]*)"/g)].map(([, string]) => string);
 const ticked = (list) => list.map((text) => `\`${text}\``).join(', ');
