@@ -30,7 +30,7 @@ struct DatabaseStatus {
   std::string_view name;
   MetricsSnapshot metrics;            // of all workers that ever were, and of the instance
   std::vector<WorkerStatus> workers;  // those that live
-  std::string not_ready;              // why `pgevents_ready` would answer 503; empty: it would answer 200
+  std::string not_ready;              // why `pgevents_ready` answers 503 in workers that stay; empty: they answer 200
   std::optional<ChannelStatus> channel;
 };
 

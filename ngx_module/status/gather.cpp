@@ -47,7 +47,7 @@ DatabaseStatus gather(const DatabaseWorker& database) {
   database.slots().sum(status.metrics, owner_is_dead);
   add_instance(database, status.metrics);
   add_workers(database, status);
-  status.not_ready = why_not_ready(database, 0);
+  status.not_ready = why_not_following(database, 0);
   return status;
 }
 

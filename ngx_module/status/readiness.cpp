@@ -14,10 +14,7 @@ ngx_msec_t default_lag(const DatabaseConf& conf) noexcept {
 
 }  // namespace
 
-std::string why_not_ready(const DatabaseWorker& database, ngx_msec_t max_lag) {
-  if (database.service().leaving() || ngx_exiting || ngx_terminate) {
-    return "this process leaves";
-  }
+std::string why_not_following(const DatabaseWorker& database, ngx_msec_t max_lag) {
   if (!database.service().serving()) {
     return "no listener follows the log";
   }
@@ -27,6 +24,13 @@ std::string why_not_ready(const DatabaseWorker& database, ngx_msec_t max_lag) {
     return "the log was last read " + std::to_string(age) + " ms ago";
   }
   return {};
+}
+
+std::string why_not_ready(const DatabaseWorker& database, ngx_msec_t max_lag) {
+  if (database.service().leaving() || ngx_exiting || ngx_terminate) {
+    return "this process leaves";
+  }
+  return why_not_following(database, max_lag);
 }
 
 }  // namespace pgevents::nginx
