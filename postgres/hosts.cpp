@@ -6,26 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <system_error>
 
 namespace pgevents::postgres {
 namespace {
-
-struct AddressListDeleter {
-  void operator()(addrinfo* list) const noexcept { freeaddrinfo(list); }
-};
-using AddressList = std::unique_ptr<addrinfo, AddressListDeleter>;
-
-// `error` is that of getaddrinfo().
-AddressList look_up(const std::string& name, int flags, int& error) noexcept {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags;
-  addrinfo* found = nullptr;
-  error = getaddrinfo(name.c_str(), nullptr, &hints, &found);
-  return AddressList(error == 0 ? found : nullptr);
-}
 
 bool is_socket_path(std::string_view host) noexcept {
   return !host.empty() && (host.front() == '/' || host.front() == '@');
@@ -87,8 +71,15 @@ std::vector<std::string> split_list(std::string_view text) {
 }
 
 bool is_numeric_address(const std::string& text) noexcept {
-  int error = 0;
-  return look_up(text, AI_NUMERICHOST, error) != nullptr;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(text.c_str(), nullptr, &hints, &found) != 0) {
+    return false;
+  }
+  freeaddrinfo(found);
+  return true;
 }
 
 std::vector<Host> read_hosts(std::string_view host, std::string_view hostaddr, std::string_view port) {
@@ -118,17 +109,28 @@ std::vector<std::string> names_of(const std::vector<Host>& hosts) {
   return names;
 }
 
-NameAddresses resolve(const std::string& name) {
+HostAnswer::~HostAnswer() {
+  if (list_ != nullptr) {
+    freeaddrinfo(list_);
+  }
+}
+
+void HostAnswer::look_up(const char* name) noexcept {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  error_ = getaddrinfo(name, nullptr, &hints, &list_);
+  errno_ = errno;
+}
+
+NameAddresses HostAnswer::addresses_of(const std::string& name) const {
   NameAddresses result;
   result.name = name;
-  int error = 0;
-  const AddressList found = look_up(name, 0, error);
-  if (found == nullptr) {
-    result.error = error == EAI_SYSTEM ? std::system_category().message(errno) : gai_strerror(error);
-    result.temporary = error != EAI_NONAME && error != EAI_FAIL;
+  if (error_ != 0) {
+    result.error = error_ == EAI_SYSTEM ? std::system_category().message(errno_) : gai_strerror(error_);
+    result.temporary = error_ != EAI_NONAME && error_ != EAI_FAIL;
     return result;
   }
-  for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
+  for (const addrinfo* one = list_; one != nullptr; one = one->ai_next) {
     char text[NI_MAXHOST];
     if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) == 0 &&
         std::find(result.addresses.begin(), result.addresses.end(), text) == result.addresses.end()) {
@@ -139,6 +141,12 @@ NameAddresses resolve(const std::string& name) {
     result.error = "no address";
   }
   return result;
+}
+
+NameAddresses resolve(const std::string& name) {
+  HostAnswer answer;
+  answer.look_up(name.c_str());
+  return answer.addresses_of(name);
 }
 
 std::optional<HostValues> host_values(const std::vector<Host>& hosts, const Addresses& addresses,

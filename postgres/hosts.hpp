@@ -2,9 +2,12 @@
 // an event loop looks names up elsewhere and gives libpq the addresses (keyword `hostaddr`).
 #pragma once
 
+#include <netdb.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pgevents::postgres {
@@ -39,8 +42,30 @@ using Addresses = std::vector<NameAddresses>;
 // The names of `hosts`, each once.
 std::vector<std::string> names_of(const std::vector<Host>& hosts);
 
-// Looks a name up as the machine is configured (getaddrinfo()): all addresses of both families. Blocks, perhaps for
-// half a minute. May be called by any thread.
+// The answer to one lookup, as getaddrinfo() gives it.
+class HostAnswer {
+ public:
+  HostAnswer() = default;
+  ~HostAnswer();
+  HostAnswer(const HostAnswer&) = delete;
+  HostAnswer& operator=(const HostAnswer&) = delete;
+  HostAnswer(HostAnswer&& other) noexcept
+      : list_(std::exchange(other.list_, nullptr)), error_(other.error_), errno_(other.errno_) {}
+  HostAnswer& operator=(HostAnswer&&) = delete;
+
+  // Looks a name up as the machine is configured, once. Blocks, perhaps for half a minute. Any thread may call it: it
+  // neither throws nor calls the C++ library, whose variables of a new thread take memory when they are first used, and
+  // end the process if that is refused.
+  void look_up(const char* name) noexcept;
+  // All addresses of both families.
+  NameAddresses addresses_of(const std::string& name) const;
+
+ private:
+  addrinfo* list_ = nullptr;
+  int error_ = EAI_AGAIN;
+  int errno_ = 0;
+};
+
 NameAddresses resolve(const std::string& name);
 
 // Values of libpq's keywords `host`, `hostaddr` and `port`: lists with an entry for each address. One that is empty is

@@ -42,7 +42,7 @@ int start_detached(void* (*body)(void*), void* argument) noexcept {
 
 }  // namespace
 
-// Until `done` only the thread touches `answer`, afterwards only the worker.
+// Until `done` only the thread touches `answers`, afterwards only the worker.
 struct Lookup::Task {
   ~Task() {
     if (fd != -1) {
@@ -51,19 +51,16 @@ struct Lookup::Task {
   }
   int fd = -1;
   std::vector<std::string> names;
-  postgres::Addresses answer;
+  std::vector<postgres::HostAnswer> answers;  // one for each name
   std::atomic<bool> done{false};
 };
 
-// Calls nothing of nginx. If memory is refused, the answer lacks the names that are left.
+// Calls nothing of nginx, and nothing that throws: see HostAnswer.
 void* Lookup::run(void* argument) noexcept {
   const std::unique_ptr<std::shared_ptr<Task>> owned(static_cast<std::shared_ptr<Task>*>(argument));
   Task& task = **owned;
-  try {
-    for (const std::string& name : task.names) {
-      task.answer.push_back(postgres::resolve(name));
-    }
-  } catch (const std::exception&) {
+  for (std::size_t i = 0; i < task.names.size(); ++i) {
+    task.answers[i].look_up(task.names[i].c_str());
   }
   task.done.store(true, std::memory_order_release);
   eventfd_write(task.fd, 1);
@@ -74,7 +71,7 @@ const char* Lookup::start(std::vector<std::string> names) {
   cancel();
   auto task = std::make_shared<Task>();
   task->names = std::move(names);
-  task->answer.reserve(task->names.size());
+  task->answers.resize(task->names.size());
   task->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (task->fd == -1) {
     return "no descriptor is free for the lookup of the host";
@@ -114,10 +111,14 @@ void Lookup::on_done(ngx_event_t* event) {
   }
 }
 
-postgres::Addresses Lookup::take() noexcept {
-  postgres::Addresses answer = std::move(task_->answer);
+postgres::Addresses Lookup::take() {
+  const std::shared_ptr<Task> task = task_;
   cancel();
-  return answer;
+  postgres::Addresses addresses;
+  for (std::size_t i = 0; i < task->names.size(); ++i) {
+    addresses.push_back(task->answers[i].addresses_of(task->names[i]));
+  }
+  return addresses;
 }
 
 void Lookup::cancel() noexcept {

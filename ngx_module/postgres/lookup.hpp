@@ -31,8 +31,8 @@ class Lookup {
   // Only in a worker. Null if the thread was started, otherwise why not. Throws if memory is refused.
   const char* start(std::vector<std::string> names);
   bool running() const noexcept { return task_ != nullptr; }
-  // The answer, once, in lookup_done(): an entry for each name.
-  postgres::Addresses take() noexcept;
+  // The answer, once, in lookup_done(): an entry for each name. If memory is refused, throws, and the answer is lost.
+  postgres::Addresses take();
   // The thread goes on until getaddrinfo() returns, and is then gone.
   void cancel() noexcept;
 

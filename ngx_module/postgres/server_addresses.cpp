@@ -147,13 +147,13 @@ void ServerAddresses::on_timer(ngx_event_t* event) {
 }
 
 void ServerAddresses::lookup_done() noexcept {
-  postgres::Addresses answers = lookup_.take();
   answered_at_ = ngx_current_msec;
-  guarded(log_, [&] {
-    for (postgres::NameAddresses& answer : answers) {
+  guarded(log_, [this] {
+    bool all = true;
+    for (postgres::NameAddresses& answer : lookup_.take()) {
       merge(answer);
+      all = all && answer.error.empty();
     }
-    const bool all = std::all_of(answers.begin(), answers.end(), [](const auto& one) { return one.error.empty(); });
     failing_ = failing_ && !all;
   });
   settle();
