@@ -250,7 +250,7 @@ test('each site of the module in the start of workers is refused memory once', {
     arm('eachSite', { nginx: { within: 'ngx_http_pgevents_module' } });
     for (let round = 0; round < 3; round++) await nginx.waitGone(await nginx.reload(), 30_000);
     disarm();
-    await nginx.waitWorkers();
+    await waitFor(() => nginx.workers().length >= 2 && nginx.workers().every(hasStarted), { what: 'started workers' });
   });
   t.diagnostic(`${refusal.nginx.sites().length - before} more sites`);
 });
@@ -278,7 +278,7 @@ test('a fallback process that libfcgi aborts is replaced, and nothing is lost', 
 
 test('a ring that is too small, or too large for the machine, is rejected before anything starts', { skip }, async () => {
   const { nginx } = service;
-  for (const [ring, pattern] of [['63k', kRejectedRings[0]], ['99999999m', kRejectedRings[1]]]) {
+  for (const [ring, pattern] of [['63k', kRejectedRings[0]], ['1048576m', kRejectedRings[1]]]) {
     const text = fs.readFileSync(nginx.conf, 'utf8');
     fs.writeFileSync(nginx.conf, text.replace('ring=64k', `ring=${ring}`));
     const [good, output] = await nginx.test();
