@@ -84,10 +84,11 @@ constexpr Variable kVariables[] = {
     {"pgevents_events_sent", events_sent, 0}, {"pgevents_end_reason", end_reason, 0},
 };
 
+// Leaves `escape` as it is, as nginx's own variables do: the log module keeps in it that the value needs escaping, also
+// if the variable is evaluated again (by a map, for instance) before it writes the value.
 ngx_int_t put(ngx_pool_t* pool, const std::string& text, ngx_variable_value_t& value) noexcept {
   value.valid = text.empty() ? 0 : 1;
   value.not_found = text.empty() ? 1 : 0;
-  value.escape = 0;
   value.len = 0;
   value.data = nullptr;
   if (text.empty()) {

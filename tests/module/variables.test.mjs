@@ -36,6 +36,9 @@ const configuration = (nginx) => `
     log_format variables ${kFormat};
     log_format users "$request_uri $pgevents_user";
     map $pgevents_user $role { 10 cook; default guest; }
+    map "$pgevents_user$pgevents_channels" $late { default late; }
+    log_format strange escape=json '{"at":"$request_uri","user":"$pgevents_user","channels":"$pgevents_channels","late":"$late"}';
+    log_format plain '$request_uri "$pgevents_user" "$pgevents_channels" "$late"';
     limit_conn_zone $pgevents_user zone=users:1m;
     limit_conn_status 429;
     server {
@@ -51,6 +54,12 @@ const configuration = (nginx) => `
       location /rt/ { pgevents main; add_header X-Role $role always; add_header X-User "<$pgevents_user>" always; }
       location /released/ { pgevents main; pgevents_release_request on; }
       location /any/ { pgevents main; pgevents_channel_pattern ".*"; }
+      location /strange/ {
+        pgevents main;
+        pgevents_channel_pattern ".*";
+        access_log ${path.join(nginx.dir, 'strange.log')} strange;
+        access_log ${path.join(nginx.dir, 'plain.log')} plain;
+      }
       location /none/ { pgevents main; pgevents_subscribe "x"; }
       location /server/ { pgevents main; pgevents_user $arg_user; pgevents_realm $arg_realm; }
       location /basic/ {
@@ -303,6 +312,18 @@ describe('transport, channels, cursor and events', () => {
   test('a comma or percent sign in a name is written as in a path', async () => {
     const found = await line('/any', '?flavor=poll', { channel: 'a%2Cb%25' });
     assert.equal(found.channels, 'a%2Cb%25');
+  });
+
+  // A map evaluates the variable again between the log module's two passes over the format.
+  test('nginx escapes foreign text in them, also where a map behind them uses them', async () => {
+    const [user, channel] = ['e","role":"cook\\', `${newChannel()}"ö`];
+    const target = `/strange/events/${encodeURIComponent(channel)}?flavor=poll`;
+    assert.equal((await get(target, bearer(token(user)))).status, 200);
+    const line = (log) => waitFor(() => fs.readFileSync(path.join(nginx.dir, log), 'utf8').split('\n').find((text) =>
+      text.includes(target)), { what: `${target} in ${log}` });
+    assert.deepEqual(JSON.parse(await line('strange.log')), { at: target, user, channels: channel, late: 'late' });
+    assert.equal(await line('plain.log'),
+      `${target} "e\\x22,\\x22role\\x22:\\x22cook\\x5C" "${channel.replace('"ö', '\\x22\\xC3\\xB6')}" "late"`);
   });
 
   test('of a stream that is released: those of the moment at which nginx logs it', async () => {
