@@ -126,14 +126,15 @@ ngx_int_t decline(ngx_http_request_t* r, const ngx_str_t& name, Declined reason)
   return NGX_DECLINED;
 }
 
-// Counts and logs what the client does not get to know about a bad token.
+// Counts and logs why a request was rejected for its token, user, rights or origin; the log has also what the client
+// does not get to know about a bad token.
 void note_rejection(ngx_http_request_t* r, const Error& error, Metrics& metrics) {
   if (error.fault != AuthFault::kNone) {
     metrics.add(Metric::kAuthFailures, error.fault);
   }
-  if (!error.log.empty()) {
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s: %s", Printable(error.msg).c_str(),
-                  Printable(error.log).c_str());
+  if (error.fault != AuthFault::kNone || !error.log.empty()) {
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "pgevents: %s%s%s", Printable(error.msg).c_str(),
+                  error.log.empty() ? "" : ": ", Printable(error.log).c_str());
   }
 }
 

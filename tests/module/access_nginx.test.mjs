@@ -225,6 +225,19 @@ test('other parameters are logged unchanged', async () => {
   assert.equal((await lineWith(where.slice(-12))).split('|')[1], where);
 });
 
+test('the error log names the reason of each rejected request', async () => {
+  const expired = { headers: { Authorization: `Bearer ${signToken({ sub: '5', exp: inSeconds(-100) }, { key: oldKey })}` } };
+  for (const [where, options, status, reason] of [
+    ['/rt/events/user:5?why=1', {}, 401, 'Authentication required'],
+    ['/rt/events/user:6?why=2', as('5'), 403, "Not authorized for channel 'user:6'"],
+    ['/rt/events/user:5?why=3', expired, 401, 'The token has expired'],
+  ]) {
+    assert.equal((await poll(where, options)).status, status, where);
+    const isLine = (line) => line.includes('[info]') && line.includes(`pgevents: ${reason}`) && line.includes(where);
+    await waitFor(() => nginx.logText().split('\n').some(isLine), { what: `${reason}: ${where}` });
+  }
+});
+
 test('the error log explains a rejected token, without any part of it and without the keys', async () => {
   const text = token('5', { key: otherKey });
   for (const options of [{ headers: { Authorization: `Bearer ${text}` } }, { headers: { Cookie: `session=${text}` } }]) {
