@@ -11,7 +11,7 @@ namespace {
 // The text is foreign: an application's trigger writes what it likes, clients' words included.
 void receive(void* log, const PGresult* notice) noexcept {
   const char* const text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
+  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
   if (text == nullptr) {
     return;
   }

@@ -46,11 +46,16 @@ void Pruner::prune() {
   }
 }
 
+void Pruner::failed(const QueryResult& result) noexcept {
+  if (failed_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s%s", &conf_.name,
+                  Printable(result.message).c_str(), postgres::advice(result.sqlstate), failed_log_.note());
+  }
+}
+
 void Pruner::pruned(const QueryResult& result) {
   if (result.rows == nullptr) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s", &conf_.name,
-                  Printable(result.message).c_str(), postgres::advice(result.sqlstate));
-    return;
+    return failed(result);
   }
   root_.pruned_ms.store(wall_clock_us() / 1'000);
   const Answer rows = answer_of(result);

@@ -5,6 +5,7 @@
 #include "ngx_module/nginx.hpp"
 
 #include "core/metrics/metrics.hpp"
+#include "core/text/repeat_limit.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 #include "ngx_module/zone/zone.hpp"
@@ -26,6 +27,7 @@ class Pruner {
 
   void prune();
   void pruned(const QueryResult& result);
+  void failed(const QueryResult& result) noexcept;
 
   const DatabaseConf& conf_;
   SharedRoot& root_;
@@ -34,6 +36,7 @@ class Pruner {
   ngx_log_t* log_;
   ngx_event_t timer_{};
   QueryHandle query_;
+  RepeatLimit failed_log_{60'000};
 };
 
 }  // namespace pgevents::nginx

@@ -3,6 +3,7 @@
 // rest would stay unread.
 #include "ngx_module/postgres/pg_connection.hpp"
 
+#include <cstring>
 #include <memory>
 
 #include "postgres/result.hpp"
@@ -15,6 +16,7 @@ namespace {
 // (Not set in the startup packet: that may hold the operator's own `options`, and poolers accept little of it.)
 constexpr char kSettings[] = "SET default_transaction_isolation = 'read committed'";
 
+constexpr char kFatal[] = "PostgreSQL reports FATAL: ";
 constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections";
 
 }  // namespace
@@ -22,6 +24,7 @@ constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections
 void PgConnection::open(ServerAddresses& servers, ngx_msec_t timeout) noexcept {
   close();
   ++generation_;
+  fatal_[0] = '\0';
   servers_ = &servers;
   timeout_ = timeout;
   state_ = State::kLookingUp;
@@ -104,12 +107,16 @@ void PgConnection::fail(const char* why) noexcept {
   owner_.pg_failed(why);
 }
 
-// libpq's message lives as long as its connection. It may hold several lines, and text of the server.
+// A server that ends an idle session reports why in a notice; libpq's message only says then that the connection broke.
+// That message lives as long as the connection. It may hold several lines, and text of the server.
 void PgConnection::fail_by_libpq() noexcept {
-  fail(Printable(PQerrorMessage(pg_)).c_str());
+  fail(fatal_[0] != '\0' ? fatal_ : Printable(PQerrorMessage(pg_)).c_str());
 }
 
 void PgConnection::notice(const char* line) noexcept {
+  if (std::strncmp(line, kFatal, sizeof(kFatal) - 1) == 0) {
+    ngx_cpystrn(reinterpret_cast<u_char*>(fatal_), reinterpret_cast<u_char*>(const_cast<char*>(line)), sizeof(fatal_));
+  }
   ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: %s", line);
 }
 

@@ -92,6 +92,7 @@ class PgConnection final : private postgres::NoticeLog, private ServerAddresses:
   ngx_event_t timer_{};
   ngx_msec_t timeout_ = 0;
   State state_ = State::kClosed;
+  char fatal_[256] = "";          // why the server ended the session, if it has reported that
   std::uint64_t generation_ = 0;  // changes with every open() and close(): a callback may call either
 };
 
