@@ -95,8 +95,12 @@ bool compile_pattern(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
 
 bool database_exists(ngx_conf_t* cf, const char* directive, const ngx_str_t& name) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_pgevents_module));
-  if (name.len == 0 || find_database(main, name) != nullptr) {
+  if (name.len == 0 ? main->databases.nelts != 0 : find_database(main, name) != nullptr) {
     return true;
+  }
+  if (name.len == 0) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: %s needs a database; add a pgevents_database", directive);
+    return false;
   }
   ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                      "pgevents: database \"%V\" of %s not found; give the name of a pgevents_database", &name,

@@ -62,8 +62,10 @@ function linesOfModule() {
     const source = fs.readFileSync(file, 'utf8');
     for (const call of source.matchAll(/\bngx_(?:conf_)?log_error\(/g)) {
       const [level, , , format] = argumentsFrom(source, call.index + call[0].length);
-      const name = kLevels[level.join('').replace('NGX_LOG_', '')];
-      if (name && format) lines.push({ file, level: name, text: textOf(format, true) });
+      // A level may be chosen by a condition.
+      for (const [, word] of level.join(' ').matchAll(/\bNGX_LOG_(\w+)/g)) {
+        if (kLevels[word] && format) lines.push({ file, level: kLevels[word], text: textOf(format, true) });
+      }
     }
   }
   return lines;

@@ -152,6 +152,12 @@ for (const [directive, reason] of [
   test(`rejects "${directive}"`, () => rejected(inServer(`location / { ${directive}; }`), reason));
 }
 
+for (const directive of ['pgevents_status', 'pgevents_ready']) {
+  test(`rejects ${directive} where no database is configured`, () => rejected(
+    `server { listen 127.0.0.1:1; location / { ${directive}; } }`,
+    new RegExp(`${directive} needs a database; add a pgevents_database`)));
+}
+
 // --- access ---
 
 const inLocation = (text) => inServer(`location / { pgevents main; ${text} }`);
