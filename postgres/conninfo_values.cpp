@@ -11,6 +11,8 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "postgres/conninfo.hpp"

@@ -2,6 +2,7 @@
 #include "core/status/findings.hpp"
 
 #include <optional>
+#include <utility>
 
 #include "core/status/readable.hpp"
 

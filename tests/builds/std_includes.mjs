@@ -12,7 +12,7 @@ const kNamesByHeader = {
   'algorithm': `all_of any_of binary_search clamp copy copy_if copy_n count count_if equal equal_range fill fill_n find
     find_first_of find_if find_if_not for_each generate is_sorted lower_bound make_heap max max_element min min_element minmax
     mismatch none_of nth_element partition pop_heap push_heap remove_if replace replace_copy_if replace_if reverse rotate search
-    shuffle sort stable_sort transform unique upper_bound`,
+    shuffle sort stable_partition stable_sort transform unique upper_bound`,
   'array': 'array',
   'atomic': `atomic atomic_bool atomic_thread_fence memory_order_acq_rel memory_order_acquire memory_order_relaxed
     memory_order_release memory_order_seq_cst`,
@@ -26,7 +26,7 @@ const kNamesByHeader = {
   'cstdio': 'fclose fflush fopen fprintf fputs fread fwrite perror printf snprintf tmpfile vsnprintf',
   'cstdlib': 'abort abs atoi atol atoll calloc div exit free getenv malloc realloc strtod strtol strtoll strtoul strtoull',
   'cstring': 'memchr memcmp memcpy memmove memset strchr strcmp strcspn strerror strlen strncmp strrchr strspn strstr',
-  'ctime': 'clock gmtime localtime mktime strftime time time_t',
+  'ctime': 'clock gmtime localtime mktime strftime time time_t tm',
   'algorithm cstdio': 'remove',
   'deque': 'deque',
   'exception': 'current_exception exception_ptr terminate',
@@ -60,8 +60,8 @@ const kNamesByHeader = {
   'system_error': 'errc error_code generic_category make_error_code system_category system_error',
   'thread': 'this_thread thread',
   'tuple': 'apply forward_as_tuple ignore make_tuple tie tuple tuple_cat',
-  'type_traits': `conditional_t decay_t enable_if_t false_type invoke_result_t is_convertible_v is_integral_v is_same_v
-    is_trivially_copyable_v make_unsigned_t remove_reference_t true_type underlying_type_t void_t`,
+  'type_traits': `conditional_t decay_t enable_if_t false_type invoke_result_t is_convertible_v is_enum_v is_integral_v is_same_v
+    is_trivially_copyable_v is_trivially_destructible_v make_unsigned_t remove_reference_t true_type underlying_type_t void_t`,
   'unordered_map': 'unordered_map unordered_multimap',
   'unordered_set': 'unordered_set',
   'utility': 'as_const declval exchange forward index_sequence make_pair move pair piecewise_construct swap',
