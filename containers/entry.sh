@@ -29,13 +29,14 @@ defaults() {
 
 # A password in the connection string could be read in the environment; libpq reads it from a file that only this user
 # can read, in its own form: https://www.postgresql.org/docs/current/libpq-pgpass.html
+# The environment names the file, because a connection string may be a URI or a list of keywords.
 take_password() {
   local password
   [[ -n ${PGEVENTS_PASSWORD_FILE:-} ]] || return 0
   password=$(<"$PGEVENTS_PASSWORD_FILE")
   password=${password//\\/"\\\\"}
   printf '*:*:*:*:%s\n' "${password//:/"\\:"}" >"$place/pgpass"
-  PGEVENTS_DATABASE+=" passfile=$place/pgpass"
+  export PGPASSFILE=$place/pgpass
 }
 
 # Replaces ${PGEVENTS_…} in the template; in nginx's quotes, a quote and a backslash need a backslash.
@@ -66,7 +67,8 @@ case ${1:-nginx} in
     defaults
     take_password
     write_nginx_conf
-    exec nginx -e stderr -c "$place/nginx.conf"
+    # nginx removes from its workers' environment what no `env` names. Here it holds for any template.
+    exec nginx -e stderr -g 'env PGPASSFILE;' -c "$place/nginx.conf"
     ;;
   fallback)
     defaults

@@ -74,9 +74,9 @@ describe('the containers', () => {
       assert.match(status, /^NoNewPrivs:\t1$/m);
     }
     assert.match(await nginx.logs(), /\[notice\] .*start worker processes/);
-    const password = await nginx.execute('cat', '/run/pgevents/nginx.conf');
-    assert.ok(password.stdout.includes('passfile=/run/pgevents/pgpass'));
-    assert.ok(!password.stdout.includes(kPassword));
+    const conf = await nginx.execute('cat', '/run/pgevents/nginx.conf');
+    assert.ok(conf.stdout.includes('pgevents_database main'));
+    assert.ok(!conf.stdout.includes(kPassword));
   });
 
   test('a stream, a long poll and a publication are served', async () => {
