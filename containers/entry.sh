@@ -73,6 +73,9 @@ case ${1:-nginx} in
   fallback)
     defaults
     take_password
+    # The fallback warns of variables that it does not know.
+    export -n PGEVENTS_{PASSWORD_FILE,PORT,ADMIN_PORT,WORKERS,CONNECTIONS,RING,DRAIN,LOG_LEVEL,TEMPLATE}
+    export -n PGEVENTS_FALLBACK{,_PROCESSES}
     exec pgevents-fcgi --listen "$PGEVENTS_FALLBACK" --processes "$PGEVENTS_FALLBACK_PROCESSES"
     ;;
   schema)

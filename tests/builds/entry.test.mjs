@@ -1,5 +1,6 @@
 // The entry point of the images (containers/entry.sh) on this machine: its commands connect with the password of
-// PGEVENTS_PASSWORD_FILE, whatever form the connection string has. `./run containers` runs the images.
+// PGEVENTS_PASSWORD_FILE, whatever form the connection string has, and with all settings in the environment.
+// `./run containers` runs the images.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -17,6 +18,10 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const kPassword = 'a:b\\c"d $e';
 const read = (name) => fs.readFileSync(path.join(kRoot, 'containers', name), 'utf8');
+
+// Each setting with its default, as a Kubernetes ConfigMap may have it for both commands.
+const kDefaults = Object.fromEntries(Array.from(read('entry.sh').matchAll(/\$\{(PGEVENTS_[A-Z_]+):=([^}]*)\}/g),
+  ([, name, value]) => [name, value]));
 
 let cluster, database;
 before(async () => {
@@ -39,7 +44,8 @@ function makePlace() {
 
 const environment = (dir, more) => ({
   PATH: `${path.dirname(kFallbackProgram)}:/usr/sbin:${process.env.PATH}`, HOME: dir,
-  PGEVENTS_PASSWORD_FILE: path.join(dir, 'password'), ...more,
+  ...kDefaults, PGEVENTS_PASSWORD_FILE: path.join(dir, 'password'),
+  PGEVENTS_TEMPLATE: path.join(dir, 'nginx.conf.template'), ...more,
 });
 
 // A server that the entry point becomes.
@@ -107,7 +113,8 @@ for (const [form, write] of Object.entries(kForms)) {
       const nginx = start('nginx', (dir) => {
         fs.mkdirSync(path.join(dir, 'server.d'));
         fs.writeFileSync(path.join(dir, 'server.d', 'off.conf'), `location /off/ { pgevents off;
-          include /etc/nginx/fastcgi_params; fastcgi_param PGEVENTS_SUBSCRIBE "*"; fastcgi_pass unix:${socket}; }`);
+          include /etc/nginx/fastcgi_params; fastcgi_param PGEVENTS_BASE /off; fastcgi_param PGEVENTS_SUBSCRIBE "*";
+          fastcgi_pass unix:${socket}; }`);
         return { PGEVENTS_DATABASE: conninfo, PGEVENTS_PORT: `127.0.0.1:${port}`, PGEVENTS_ADMIN_PORT: `127.0.0.1:${admin}`,
           PGEVENTS_WORKERS: '1', PGEVENTS_CONNECTIONS: '100', PGEVENTS_RING: '4m', PGEVENTS_SUBSCRIBE: '*' };
       });
@@ -116,6 +123,8 @@ for (const [form, write] of Object.entries(kForms)) {
       const answer = await request({ port, path: '/off/events/some?timeout=0.01' });
       assert.equal(answer.status, 200, `${answer.body}${fallback.log()}`);
       assert.equal(answer.headers['x-shortpoll-info'], 'fallback');
+      assert.match(fallback.log(), /version [0-9.]+, 1 processes/);
+      assert.doesNotMatch(fallback.log(), /environment variable/);
     });
   });
 }
