@@ -113,7 +113,7 @@ describe('pgevents-schema', () => {
     const newer = await schema(database, 'check');
     assert.equal(newer.status, 4);
     assert.match(newer.stdout, /is newer than/);
-    assert.notEqual((await schema(database, 'upgrade')).status, 0);
+    assert.equal((await schema(database, 'upgrade')).status, 1);
   });
 
   test('replaces functions of an older version', async () => {
@@ -134,6 +134,19 @@ describe('pgevents-schema', () => {
     const [row] = await database.query(`SELECT nspowner::regrole::text AS owner FROM pg_namespace
       WHERE nspname = 'pgevents'`);
     assert.equal(row.owner, 'keeper');
+  });
+
+  // psql's own status would be 1, 2 or 3, which mean something else for `check`.
+  test('ends with 1 when SQL fails, or no server answers', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    const refused = await schema(database, 'install', '--owner', 'nobody at all');
+    assert.deepEqual([refused.status, refused.stderr.includes('"nobody at all"')], [1, true], refused.stderr);
+    const absent = await schema(database, 'status');
+    assert.deepEqual([absent.status, absent.stderr.includes('pgevents')], [1, true], absent.stderr);
+    for (const command of ['install', 'check', 'status', 'upgrade']) {
+      const { status } = await schema({ name: 'missing' }, command);
+      assert.equal(status, 1, command);
+    }
   });
 
   test('rejects what it does not know, without a connection', async () => {
