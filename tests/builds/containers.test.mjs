@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 
 import { run } from '../lib/processes.mjs';
-import { kRoot } from '../lib/scratch.mjs';
+import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 const kFolder = path.join(kRoot, 'containers');
 const read = (name) => fs.readFileSync(path.join(kFolder, name), 'utf8');
@@ -27,6 +27,39 @@ describe('containers/nginx.conf.template', () => {
     const used = Array.from(template.matchAll(/\$\{([A-Z_]+)\}/g), ([, name]) => name);
     assert.ok(used.length > 10);
     assertKnown(Object.fromEntries(used.map((name) => [name, ''])));
+  });
+});
+
+describe('containers/Containerfile', () => {
+  const stages = read('Containerfile').split(/^FROM /m).slice(1)
+    .map((text) => ({ name: / AS (\S+)/.exec(text)[1], text }));
+  const copied = (stage) => Array.from(stage.text.matchAll(/^COPY (?!--from)(.*) \S+$/gm), ([, names]) => names.split(' ')).flat();
+
+  test('has certificates of public authorities wherever something connects', () => {
+    const connecting = stages.filter(({ text }) => text.includes('ENTRYPOINT'));
+    assert.deepEqual(connecting.map(({ name }) => name), ['schema', 'nginx']);
+    for (const { name, text } of connecting) assert.match(text, /apt-get install .*\bca-certificates\b/, name);
+  });
+
+  test('copies all that configuring the fallback reads', async () => {
+    const dir = tempDir('context');
+    const names = copied(stages.find(({ name }) => name === 'build'));
+    assert.ok(names.includes('CMakeLists.txt'), `${names}`);
+    for (const name of names) fs.cpSync(path.join(kRoot, name), path.join(dir, name), { recursive: true });
+    await run('cmake', ['-S', dir, '-B', `${dir}/out`, '-DPGEVENTS_TESTS=OFF']);
+  });
+
+  // Of the files that git ignores, some are large; of the others, none may be missing.
+  test('gets no more context than it needs', () => {
+    const lines = (name) => fs.readFileSync(path.join(kRoot, name), 'utf8').split('\n').filter((line) => /^[^#]/.test(line));
+    const omitted = lines('.containerignore');
+    const isOmitted = (name) => omitted.some((each) => name === each || name.startsWith(`${each}/`));
+    for (const name of ['.git', ...lines('.gitignore').map((line) => line.replaceAll(/^\/|\/$/g, ''))]) {
+      assert.ok(isOmitted(name), name);
+    }
+    for (const name of stages.flatMap(copied)) assert.ok(!isOmitted(name), name);
+    assert.equal(fs.readFileSync(path.join(kRoot, '.dockerignore'), 'utf8'),
+      fs.readFileSync(path.join(kRoot, '.containerignore'), 'utf8'));
   });
 });
 
