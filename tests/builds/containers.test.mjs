@@ -86,6 +86,12 @@ describe('containers/compose.yaml', () => {
     const [published] = compose.services.nginx.ports;
     assert.equal(published, `127.0.0.1:8080:${defaultOf('PGEVENTS_PORT')}`);
   });
+
+  // While the image of PostgreSQL makes its cluster, a temporary server answers at the Unix socket only.
+  test('waits for the server that listens for the others', () => {
+    const { test: command } = compose.services.database.healthcheck;
+    assert.match(command.join(' '), /\bpg_isready -h 127\.0\.0\.1 /);
+  });
 });
 
 describe('containers/kubernetes.yaml', () => {
