@@ -147,6 +147,19 @@ describe('containers/kubernetes.yaml', () => {
     assert.equal(strategy.rollingUpdate.maxUnavailable, 0);
   });
 
+  test('keeps the password in memory', () => {
+    const place = path.dirname(/^place=(.*)$/m.exec(entry)[1] + '/pgpass');
+    for (const container of [nginx, ...pod.initContainers]) {
+      const { name } = container.volumeMounts.find(({ mountPath }) => mountPath === place);
+      assert.equal(pod.volumes.find((volume) => volume.name === name).emptyDir.medium, 'Memory', container.name);
+    }
+  });
+
+  // Debian's ca-certificates makes this file. `sslrootcert=system` needs libpq 16, which Debian 12 does not have.
+  test('verifies PostgreSQL with a file that the images have', () => {
+    assert.match(data.PGEVENTS_DATABASE, / sslmode=verify-full sslrootcert=\/etc\/ssl\/certs\/ca-certificates\.crt$/);
+  });
+
   test('counts the connections to PostgreSQL right', () => {
     assertKnown(data);
     const perPod = 1 + data.PGEVENTS_WORKERS * 2 + Number(data.PGEVENTS_FALLBACK_PROCESSES);
@@ -154,5 +167,17 @@ describe('containers/kubernetes.yaml', () => {
     const pods = replicas + strategy.rollingUpdate.maxSurge;
     const comment = read('kubernetes.yaml').replace(/\n# /g, ' ');
     assert.match(comment, new RegExp(`: ${perPod} in all\\. .*: ${pods} × ${perPod} = ${pods * perPod}\\.`));
+  });
+
+  test('names the scrape job as the alerts and the dashboard do, and says so', () => {
+    const prometheus = (name) => fs.readFileSync(path.join(kRoot, 'conf/prometheus', name), 'utf8');
+    const alerts = parse(prometheus('pgevents.rules.yml')).groups.flatMap(({ rules }) => rules)
+      .filter(({ expr }) => expr.includes('job="')).map(({ alert }) => alert);
+    assert.deepEqual(alerts, ['PgeventsDown', 'PgeventsNoTarget']);
+    assert.ok(prometheus('dashboard.json').includes('job=\\"pgevents\\"'));
+    assert.equal(parse(prometheus('prometheus.yml')).scrape_configs[0].job_name, 'pgevents');
+    for (const text of [prometheus('prometheus.yml'), read('kubernetes.yaml')]) {
+      for (const alert of alerts) assert.ok(text.includes(alert), alert);
+    }
   });
 });
