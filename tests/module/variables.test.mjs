@@ -319,10 +319,10 @@ describe('transport, channels, cursor and events', () => {
     const [user, channel] = ['e","role":"cook\\', `${newChannel()}"ö`];
     const target = `/strange/events/${encodeURIComponent(channel)}?flavor=poll`;
     assert.equal((await get(target, bearer(token(user)))).status, 200);
-    const line = (log) => waitFor(() => fs.readFileSync(path.join(nginx.dir, log), 'utf8').split('\n').find((text) =>
+    const lineOf = (log) => waitFor(() => fs.readFileSync(path.join(nginx.dir, log), 'utf8').split('\n').find((text) =>
       text.includes(target)), { what: `${target} in ${log}` });
-    assert.deepEqual(JSON.parse(await line('strange.log')), { at: target, user, channels: channel, late: 'late' });
-    assert.equal(await line('plain.log'),
+    assert.deepEqual(JSON.parse(await lineOf('strange.log')), { at: target, user, channels: channel, late: 'late' });
+    assert.equal(await lineOf('plain.log'),
       `${target} "e\\x22,\\x22role\\x22:\\x22cook\\x5C" "${channel.replace('"ö', '\\x22\\xC3\\xB6')}" "late"`);
   });
 
