@@ -17,7 +17,7 @@ const { nginx, database, cluster } = service;
 
 // The statements of the front-ends' role since `mark`, by kind.
 function statementsSince(mark) {
-  const isStatement = (line) => / test_server@\S+ pgevents LOG: .*(execute|statement):?/.test(line);
+  const isStatement = (line) => / test_server@\S+ pgevents (?:listener|pool) LOG: .*(execute|statement):?/.test(line);
   const lines = cluster.logText().slice(mark.at).split('\n').filter(isStatement);
   const kinds = { log_after: 0, fetch: 0, presence_tick: 0, other: 0 };
   for (const line of lines) kinds[/pgevents\.(log_after|fetch|presence_tick)\(/.exec(line)?.[1] ?? 'other']++;
