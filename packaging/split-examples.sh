@@ -5,6 +5,7 @@
 #   packaging/split-examples.sh CONF OUT
 # The first comment of the example begins the snippet. A site has its own `listen`, `server_name` and certificate.
 set -eu
+umask 022
 conf=$1
 out=$2
 mkdir -p "$out/conf.d" "$out/snippets"

@@ -16,16 +16,17 @@ const kNginx = '/usr/sbin/nginx';
 const kBuild = path.join(kRoot, 'build', 'release');
 const kExamples = fs.readdirSync(path.join(kRoot, 'conf')).filter((name) => name.endsWith('.conf'));
 
-// Installs below DESTDIR with the prefix, and gives the folder where the prefix is.
-async function install(prefix) {
-  const destination = tempDir('install');
-  await run('cmake', ['--install', kBuild, '--prefix', prefix], { env: { ...process.env, DESTDIR: destination } });
-  return path.join(destination, prefix);
+// Runs cmake --install; by default with the umask that hardened systems give to root.
+async function install(prefix, { destination = '', umask = '077', cwd } = {}) {
+  const command = `umask ${umask} && exec cmake --install '${kBuild}' --prefix '${prefix}'`;
+  await run('sh', ['-c', command], { env: { ...process.env, DESTDIR: destination }, cwd });
 }
 
 let installed;
 before(async () => {
-  installed = await install('/opt/pgevents');
+  const destination = tempDir('install');
+  await install('/opt/pgevents', { destination });
+  installed = path.join(destination, 'opt/pgevents');
 });
 
 const at = (...names) => path.join(installed, ...names);
@@ -37,13 +38,74 @@ describe('cmake --install', () => {
     assert.match(stdout, /[0-9]+\.[0-9]+\.[0-9]+/);
     for (const name of filesBelow('sql')) assert.ok(fs.existsSync(at('share/pgevents', name)), name);
     for (const name of filesBelow('docs')) assert.ok(fs.existsSync(at('share/doc/pgevents', name)), name);
-    for (const name of kExamples) assert.ok(fs.existsSync(at('share/doc/pgevents/examples', name)), name);
+    for (const name of [...kExamples, 'systemd/pgevents-fcgi.socket']) {
+      assert.ok(fs.existsSync(at('share/doc/pgevents/examples', name)), name);
+    }
   });
 
   test('names the prefix in the units', () => {
     assert.match(read('lib/systemd/system/pgevents-fcgi.service'), /^ExecStart=\/opt\/pgevents\/bin\/pgevents-fcgi /m);
     assert.match(read('lib/systemd/system/pgevents-fcgi.socket'), /^ListenStream=/m);
     assert.match(read('lib/sysusers.d/pgevents-fcgi.conf'), /^u pgevents /);
+  });
+
+  test('makes everything readable for all users, whatever the umask is', () => {
+    const names = fs.readdirSync(installed, { recursive: true });
+    assert.ok(names.length > 200, `${names.length}`);
+    const modeOf = (name) => {
+      const stat = fs.lstatSync(at(name));
+      if (stat.isSymbolicLink()) return undefined;
+      const wanted = stat.isDirectory() || name.startsWith('bin/') ? 0o755 : 0o644;
+      return (stat.mode & 0o7777) === wanted ? undefined : `${name}: ${(stat.mode & 0o7777).toString(8)}`;
+    };
+    assert.deepEqual(names.map(modeOf).filter(Boolean), []);
+  });
+
+  test('keeps the modes of folders that exist', async () => {
+    const prefix = tempDir('install');
+    fs.mkdirSync(path.join(prefix, 'share/doc'), { recursive: true });
+    fs.chmodSync(path.join(prefix, 'share/doc'), 0o2775);
+    for (const round of [1, 2]) {
+      await install(prefix);
+      assert.equal(fs.statSync(path.join(prefix, 'share/doc')).mode & 0o7777, 0o2775, `round ${round}`);
+    }
+  });
+
+  test('makes a relative prefix absolute', async () => {
+    for (const destination of ['', tempDir('install')]) {
+      const cwd = tempDir('install');
+      await install('here', { destination, cwd });
+      const place = `${destination}${cwd}/here`;
+      const unit = fs.readFileSync(`${place}/lib/systemd/system/pgevents-fcgi.service`, 'utf8');
+      assert.ok(unit.includes(`\nExecStart=${cwd}/here/bin/pgevents-fcgi `), unit);
+      for (const name of ['bin/pgevents-schema', 'share/doc/pgevents/examples/snippets/fallback.conf']) {
+        assert.ok(fs.existsSync(path.join(place, name)), name);
+      }
+      assert.deepEqual(fs.readdirSync(path.dirname(place)), ['here']);
+    }
+  });
+
+  test('is linked into systemd by the documented commands, below a prefix that systemd does not know', async (t) => {
+    if (!fs.existsSync('/usr/bin/systemctl')) return t.skip('systemd is not installed');
+    const root = tempDir('install');
+    await install('/opt/pgevents', { destination: root });
+    const { stdout } = await run('bash', ['tests/builds/documented.sh', 'docs/building.md',
+      '### Units and user below another prefix'], { cwd: kRoot });
+    const [users, link] = stdout.split('\n');
+    assert.ok(fs.existsSync(path.join(root, /^systemd-sysusers (.*)/.exec(users)[1])), users);
+    await run('sh', ['-c', link.replace('systemctl ', `systemctl --root=${root} `)]);
+    for (const unit of ['pgevents-fcgi.socket', 'pgevents-fcgi.service']) {
+      const target = fs.readlinkSync(path.join(root, 'etc/systemd/system', unit));
+      assert.equal(target, `/opt/pgevents/lib/systemd/system/${unit}`);
+    }
+  });
+
+  test('takes the root as prefix', async () => {
+    const destination = tempDir('install');
+    await install('/', { destination });
+    const unit = fs.readFileSync(`${destination}/lib/systemd/system/pgevents-fcgi.service`, 'utf8');
+    assert.match(unit, /^ExecStart=\/bin\/pgevents-fcgi /m);
+    assert.ok(fs.existsSync(`${destination}/share/doc/pgevents/examples/snippets/fallback.conf`));
   });
 
   test('installs the module that PGEVENTS_MODULE names', async () => {
