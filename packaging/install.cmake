@@ -64,13 +64,18 @@ install(DIRECTORY sql/ DESTINATION ${schema_dir} COMPONENT schema)
 install(PROGRAMS packaging/pgevents-schema DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT schema)
 install(FILES packaging/pgevents-schema.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT schema)
 
-install_places(doc ${CMAKE_INSTALL_DOCDIR})
+# The pages find each other, and the examples, by the same relative links as here: conf is a link to the examples.
+install_places(doc ${CMAKE_INSTALL_DOCDIR}/client)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT doc)
-install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
+install(FILES README.md CHANGELOG.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
+install(FILES client/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/client COMPONENT doc)
+install(DIRECTORY containers DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
 install(DIRECTORY conf/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT doc)
 install(CODE "
-  execute_process(COMMAND sh \"${PROJECT_SOURCE_DIR}/packaging/split-examples.sh\" \"${PROJECT_SOURCE_DIR}/conf\"
-      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}/examples\"
+  set(doc \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+  file(CREATE_LINK examples \"\${doc}/conf\" SYMBOLIC)
+  execute_process(
+    COMMAND sh \"${PROJECT_SOURCE_DIR}/packaging/split-examples.sh\" \"${PROJECT_SOURCE_DIR}/conf\" \"\${doc}/examples\"
     RESULT_VARIABLE status)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR \"packaging/split-examples.sh failed\")

@@ -11,6 +11,7 @@ import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
 import { filesBelow } from './compile.mjs';
+import { relativeLinks } from './doc_links.mjs';
 
 const kNginx = '/usr/sbin/nginx';
 const kBuild = path.join(kRoot, 'build', 'release');
@@ -69,6 +70,12 @@ describe('cmake --install', () => {
       await install(prefix);
       assert.equal(fs.statSync(path.join(prefix, 'share/doc')).mode & 0o7777, 0o2775, `round ${round}`);
     }
+  });
+
+  test('installs pages whose links lead to files', () => {
+    const { all, broken } = relativeLinks(at('share/doc/pgevents'));
+    assert.ok(all.length > 150, `${all.length}`);
+    assert.deepEqual(broken, []);
   });
 
   test('makes a relative prefix absolute', async () => {

@@ -8,6 +8,7 @@ import { before, describe, test } from 'node:test';
 import { run } from '../lib/processes.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 import { filesBelow } from './compile.mjs';
+import { relativeLinks } from './doc_links.mjs';
 
 const kNames = ['libnginx-mod-http-pgevents', 'pgevents-doc', 'pgevents-fcgi', 'pgevents-schema'];
 const version = /kVersion\[\] = "(.*)"/.exec(fs.readFileSync(path.join(kRoot, 'core/version.hpp'), 'utf8'))[1];
@@ -85,5 +86,16 @@ describe('the Debian packages', () => {
     const examples = ['conf.d/fallback.conf', 'snippets/fallback.conf', 'fallback.conf'];
     assertContains(await contentOf('pgevents-doc'), [...pages,
       ...examples.map((name) => `usr/share/doc/pgevents-doc/examples/${name}`)]);
+  });
+
+  test('contain pages whose links lead to files', async () => {
+    const out = path.join(dir, 'documentation');
+    await run('dpkg-deb', ['-x', fileOf('pgevents-doc'), out]);
+    const { all, broken } = relativeLinks(path.join(out, 'usr/share/doc/pgevents-doc'));
+    assert.ok(all.includes('README.md: LICENSE'), all.join('\n'));
+    assert.deepEqual(broken, []);
+    for (const name of filesBelow('containers')) {
+      assert.ok(fs.existsSync(path.join(out, 'usr/share/doc/pgevents-doc', name)), name);
+    }
   });
 });
