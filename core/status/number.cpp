@@ -24,15 +24,11 @@ void append_metric(std::string& out, std::uint64_t value, MetricUnit unit) {
     divisor *= 10;
   }
   out += std::to_string(value / divisor);
-  std::uint64_t rest = value % divisor;
-  if (rest == 0) {
-    return;
-  }
-  out += '.';
-  while (rest != 0) {
-    divisor /= 10;
-    out += static_cast<char>('0' + rest / divisor);
-    rest %= divisor;
+  const std::uint64_t rest = value % divisor;
+  if (rest != 0) {
+    const std::string digits = std::to_string(divisor + rest);  // with the zeros in front, behind a 1
+    out += '.';
+    out.append(digits, 1, digits.find_last_not_of('0'));
   }
 }
 
