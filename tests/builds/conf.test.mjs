@@ -163,6 +163,13 @@ describe('conf/systemd', () => {
     execFileSync('systemd-analyze', ['verify', '--man=no', ...units], { stdio: ['ignore', 'inherit', 'inherit'] });
   });
 
+  // A service that reaches its start limit takes its socket down with it, until someone starts both.
+  test('tries again until a wrong setting is corrected, without a limit and without haste', () => {
+    const unit = readUnit('pgevents-fcgi.service');
+    assert.deepEqual([unit('Restart'), unit('StartLimitIntervalSec')], [['on-failure'], ['0']]);
+    assert.match(unit('RestartSec').join(), /^[1-5]s$/);
+  });
+
   test('writes no core dump, and limits memory', () => {
     const unit = readUnit('pgevents-fcgi.service');
     assert.deepEqual(unit('LimitCORE'), ['0']);
