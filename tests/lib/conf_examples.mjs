@@ -112,12 +112,12 @@ export async function startSecured(name, options) {
   return running;
 }
 
-// The environment of the fallback that an example's comments describe in lines `Environment=…`, as in a systemd unit.
+// The environment of the fallback that an example's comments describe, in lines as systemd's EnvironmentFile= has them.
 export function environmentOf(name, places) {
   const text = localise(readExample(name), places);
-  const lines = [...text.matchAll(/^# {3}Environment=("?)(.*)\1$/gm)].map((match) => match[2].replaceAll('\\\\', '\\'));
+  const lines = [...text.matchAll(/^# {3}(PGEVENTS_[A-Z_]+)="(.*)"$/gm)];
   assert.ok(lines.length > 0, `the environment of the fallback in ${name}`);
-  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  return Object.fromEntries(lines.map(([, variable, value]) => [variable, value.replaceAll('\\\\', '\\')]));
 }
 
 // A module that has just been started answers 503 until its first connection to the database is established.
