@@ -10,7 +10,7 @@ import { before, describe, test } from 'node:test';
 import { startCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
 import {
-  firstAnswer, kConf, kConninfo, kListen80, kModule, startExample, startText, tlsPlaces,
+  firstAnswer, kConf, kConninfo, kListen80, kModule, readExample, startExample, startText, tlsPlaces,
 } from '../lib/conf_examples.mjs';
 import { kFallbackProgram, startFallback } from '../lib/fallback.mjs';
 import { request } from '../lib/http.mjs';
@@ -58,8 +58,16 @@ describe('README.md', () => {
     await database.query(insert.replaceAll('\\"', '"'));
     const answer = await firstAnswer(port, location);
     assert.equal(answer.status, 200, answer.body);
-    assert.match(answer.body, /"type":"cheese_created"/);
-    assert.equal((await request({ port, path: '/rt/events/news?flavor=poll' })).status, 403);
+    assert.match(answer.body, /"type":"headline"/);
+    assert.equal((await request({ port, path: '/rt/events/cheese?flavor=poll' })).status, 403);
+  });
+
+  test('shows the same nginx.conf as conf/minimal.conf, without its comments', () => {
+    const bare = (text) => text.replaceAll(/#.*/g, '').replaceAll(/\s+/g, ' ').trim();
+    const [, example] = /```nginx\n([^`]*)```/.exec(fs.readFileSync(path.join(kRoot, 'README.md'), 'utf8'));
+    const lines = kLeftOut.trim().split('\n');
+    const minimal = readExample('minimal.conf').split('\n').filter((line) => !lines.includes(line)).join('\n');
+    assert.equal(bare(example), bare(minimal));
   });
 });
 
@@ -80,7 +88,7 @@ describe('conf/fallback.conf', () => {
   test('serves by the module, and by the fallback while the file exists', async () => {
     const { dir, port } = await start('fallback.conf', places);
     await assertServes(port, { publishes: true });
-    assert.equal(await longPollInfo(port), undefined);
+    await waitFor(async () => await longPollInfo(port) === undefined, { what: 'the module, connected to its database' });
     fs.writeFileSync(path.join(dir, 'pgevents-off'), '');
     await assertServes(port, { publishes: true });
     assert.equal(await longPollInfo(port), 'fallback');

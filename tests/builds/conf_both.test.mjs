@@ -1,5 +1,5 @@
-// The examples of conf/ with a fallback give it the same access as the module: an outage turns no right into a rejection,
-// which would end a browser's EventSource, and no rejection into a right. The same requests go to both.
+// The examples of conf/ with a fallback give it the same access as the module: an outage turns no right into a
+// rejection, which would end a browser's EventSource, and no rejection into a right. The same requests go to both.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
