@@ -227,7 +227,7 @@ describe('conf/user-limits.conf', () => {
     await Promise.all(streams.map((stream) => stream.close()));
 
     const log = () => fs.readFileSync(path.join(nginx.dir, 'events.log'), 'utf8');
-    await waitFor(() => / 200 module stream main\/11 news [0-9]+ 0 client_left$/m.test(log()), { what: () => log() });
-    assert.match(log(), / 429 - - main\/10 - - - -$/m);
+    await waitFor(() => / 200 module stream "main" "11" "news" [0-9]+ 0 client_left$/m.test(log()), { what: () => log() });
+    assert.match(log(), / 429 - - "main" "10" "-" - - -$/m);
   });
 });
