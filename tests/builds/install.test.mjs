@@ -15,6 +15,7 @@ import { relativeLinks } from './doc_links.mjs';
 
 const kNginx = '/usr/sbin/nginx';
 const kBuild = path.join(kRoot, 'build', 'release');
+const kStatus = 'status.conf';
 const kExamples = fs.readdirSync(path.join(kRoot, 'conf')).filter((name) => name.endsWith('.conf'));
 
 // Runs cmake --install; by default with the umask that hardened systems give to root.
@@ -247,9 +248,12 @@ describe('the divided examples', () => {
       if (name.startsWith('http3') && !(await run(kNginx, ['-V'])).stderr.includes('http_v3')) {
         return t.skip('this nginx has no HTTP/3');
       }
+      // The status goes with another example.
+      const main = name === kStatus ? 'fallback.conf' : name;
+      const locations = [...new Set([main, name])].map((one) => part('snippets', one)).join('\n');
       const file = path.join(dir, name);
-      fs.writeFileSync(file, `load_module ${kModule};\npid ${dir}/nginx.pid;\nevents {}\nhttp {\n${part('conf.d', name)}
-        server { listen unix:${dir}/listen.sock;\n${part('snippets', name)}}\n}`);
+      fs.writeFileSync(file, `load_module ${kModule};\npid ${dir}/nginx.pid;\nevents {}\nhttp {\n${part('conf.d', main)}
+        server { listen unix:${dir}/listen.sock;\n${locations}}\n}`);
       const { stderr } = await run(kNginx, ['-t', '-e', `${dir}/error.log`, '-c', file]);
       assert.match(stderr, /test is successful/);
     });
@@ -261,8 +265,10 @@ describe('the divided examples', () => {
     const directives = (text) => text.split('\n').map((line) => line.trim())
       .filter((line) => /^[a-z_0-9$"~].*;/.test(line) && !own.test(line)).sort();
     for (const name of kExamples) {
-      const whole = fs.readFileSync(path.join(kRoot, 'conf', name), 'utf8').replace(/events \{[^}]*\}/, '');
-      const parts = ['conf.d', 'snippets'].map((folder) => read('share/doc/pgevents/examples', folder, name));
+      let whole = fs.readFileSync(path.join(kRoot, 'conf', name), 'utf8').replace(/events \{[^}]*\}/, '');
+      const folders = name === kStatus ? ['snippets'] : ['conf.d', 'snippets'];
+      if (name === kStatus) whole = whole.replace(/pgevents_database .*;/, '').replace(/location \/rt\/ \{[^}]*\}/, '');
+      const parts = folders.map((folder) => read('share/doc/pgevents/examples', folder, name));
       assert.deepEqual(directives(parts.join('\n')), directives(whole), name);
     }
   });
