@@ -1,12 +1,14 @@
 -- Installs pgevents into the current database, or upgrades an earlier version, in one transaction:
 --     psql -v ON_ERROR_STOP=1 -f sql/install.sql [connection options]
 -- Running it again changes nothing, except that it repairs what a restored dump has left (settle.sql).
--- `-v owner=ROLE` makes that role the owner of everything; the role that runs it must be a member of it.
+-- `-v owner=ROLE` makes that role the owner of everything; the role that runs it must be a member of it. The owner of a
+-- schema can make an upgrade execute other code with the rights of the role that connects: if it may not have them,
+-- connect as the owner.
 -- `-v to=N` stops at schema version N (used by the upgrade test).
 -- Needs: PostgreSQL 13 or later, encoding UTF8, CREATE on the database; CREATEROLE only if the roles are missing.
 --
--- The order: preflight.sql (checks, roles, schema), the missing migrations, the functions, comments.sql (COMMENT ON),
--- roles.sql (rights), settle.sql. Functions have a file each:
+-- The order: preflight.sql (checks, roles, schema, ownership.sql), the missing migrations, the functions, comments.sql
+-- (COMMENT ON), roles.sql (rights), settle.sql. Functions have a file each:
 --     functions/AREA/NAME.sql           a role may call it
 --     functions/AREA/internal/NAME.sql  only other functions and triggers call it
 --     functions/replaceable/NAME.sql    an application may replace it

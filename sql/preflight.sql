@@ -23,50 +23,7 @@ SELECT to_regnamespace('pgevents') IS NULL AS is_due \gset
 CREATE SCHEMA pgevents AUTHORIZATION :"schema_owner";
 \endif
 
--- The owner of an object in the schema decides what the installing role executes: a trigger on a table, a function, an
--- index. Membership does not count, because a superuser is a member of every role. Objects of the bootstrap superuser
--- (10) have no entry in pg_shdepend.
-SELECT set_config('pgevents.schema_owner', :'schema_owner', true) AS nothing \gset
-DO $$
-DECLARE
-  wanted oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_setting('pgevents.schema_owner'));
-  alien  record;
-BEGIN
-  SELECT o.object, o.owner INTO alien FROM (
-    SELECT 1 AS place, 'schema pgevents' AS object, n.nspowner AS owner FROM pg_namespace n WHERE n.nspname = 'pgevents'
-    UNION ALL
-    SELECT 2, pg_describe_object(d.classid, d.objid, 0), coalesce((SELECT s.refobjid FROM pg_shdepend s
-              WHERE s.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database())
-                AND s.classid = d.classid AND s.objid = d.objid AND s.objsubid = 0 AND s.deptype = 'o'), 10)
-      FROM pg_depend d
-     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = to_regnamespace('pgevents') AND d.deptype = 'n'
-    ) o WHERE o.owner <> wanted ORDER BY o.place, o.object LIMIT 1;
-  IF FOUND THEN
-    RAISE EXCEPTION 'pgevents: % belongs to %, not to %; nothing was installed',
-      alien.object, alien.owner::regrole, wanted::regrole
-      USING HINT = format('Its owner could make the installing role execute other code. If %1$s is meant to own '
-                          'pgevents, install as %1$s or with -v owner=%1$s. Otherwise drop the schema, or make %2$s '
-                          'the owner.',
-                          alien.owner::regrole, wanted::regrole);
-  END IF;
-END
-$$;
-
--- A role that may create functions here can overload one of pgevents' own; its code would run with the owner's rights.
-DO $$
-DECLARE
-  grantee text := (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-                     FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
-                    WHERE n.nspname = 'pgevents' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
-                    ORDER BY 1 LIMIT 1);
-BEGIN
-  IF grantee IS NOT NULL THEN
-    RAISE EXCEPTION 'pgevents: % may create objects in schema pgevents; nothing was installed', grantee
-      USING HINT = format('Its code could run with the rights of pgevents'' owner. '
-                          'Run: REVOKE CREATE ON SCHEMA pgevents FROM %s', grantee);
-  END IF;
-END
-$$;
+\ir ownership.sql
 SELECT :'schema_owner' <> current_user AS is_other \gset
 \if :is_other
 SET LOCAL ROLE :"schema_owner";

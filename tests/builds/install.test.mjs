@@ -206,6 +206,74 @@ describe('pgevents-schema', () => {
     assert.equal(row.owner, 'keeper');
   });
 
+  // The first executes anything that mallory likes with the rights of whoever runs the commands.
+  const trap = (run_as) => `
+    CREATE FUNCTION pgevents.take_over() RETURNS void LANGUAGE plpgsql AS $f$
+      BEGIN IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN ALTER ROLE ${run_as} SUPERUSER; END IF; END
+    $f$;
+    CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int, serves_from int) LANGUAGE plpgsql
+      AS $f$ BEGIN PERFORM pgevents.take_over(); RETURN QUERY SELECT ${latest()}, 7; END $f$;
+    CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb LANGUAGE plpgsql
+      AS $f$ BEGIN PERFORM pgevents.take_over(); RETURN '{}'; END $f$;`;
+  const kCommands = ['check', 'status', 'install', 'upgrade'];
+
+  test('executes nothing of a schema that another role has made', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    await database.query(`CREATE ROLE mallory LOGIN; GRANT CREATE ON DATABASE ${database.name} TO mallory;
+      SET ROLE mallory; CREATE SCHEMA pgevents; CREATE TABLE pgevents.migrations (version int);
+      INSERT INTO pgevents.migrations VALUES (${latest()}); ${trap('mallory')} RESET ROLE`);
+    for (const command of kCommands) {
+      const { status, stderr } = await schema(database, command);
+      assert.deepEqual([status, /schema pgevents belongs to mallory, not to postgres/.test(stderr)], [1, true], stderr);
+    }
+    for (const command of ['check', 'install']) await schema(database, command, '--owner', 'mallory');
+    assert.match((await schema(database, 'status', '--owner', 'mallory')).stderr, /connect as its owner: -U mallory/);
+    await database.query(`SET ROLE mallory; ALTER TABLE pgevents.migrations RENAME TO hidden; CREATE VIEW
+      pgevents.migrations AS SELECT version FROM pgevents.schema_version(); RESET ROLE`);
+    const view = await schema(database, 'check', '--owner', 'mallory');
+    assert.deepEqual([view.status, /cannot copy from view/.test(view.stderr)], [1, true], view.stderr);
+    assert.deepEqual(await database.query("SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"),
+      [{ rolsuper: false }]);
+  });
+
+  test('executes nothing when a function in its own schema is another role\'s', async () => {
+    const database = await cluster.createDatabase();
+    await database.query(`CREATE ROLE guest; ${trap('guest')} ALTER FUNCTION pgevents.status() OWNER TO guest;
+      ALTER FUNCTION pgevents.schema_version() OWNER TO guest`);
+    for (const command of kCommands) {
+      const { status, stderr } = await schema(database, command);
+      assert.deepEqual([status, /function pgevents\.\w+\(\) belongs to guest/.test(stderr)], [1, true], stderr);
+    }
+    assert.deepEqual(await database.query("SELECT rolsuper FROM pg_roles WHERE rolname = 'guest'"), [{ rolsuper: false }]);
+  });
+
+  test('checks the schema of the role that --owner names', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    await database.query('CREATE ROLE tenant');
+    assert.equal((await schema(database, 'install', '--owner', 'tenant')).status, 0);
+    assert.equal((await schema(database, 'check')).status, 1);
+    const { status, stdout } = await schema(database, 'check', '--owner', 'tenant');
+    assert.deepEqual([status, stdout.includes(`schema version ${latest()}, as in this installation`)], [0, true]);
+  });
+
+  test('does not evaluate what the server names as version', async () => {
+    const database = await cluster.createDatabase({ install: false });
+    const made = path.join(tempDir('version'), 'made');
+    for (const text of [`latest[$(touch ${made})]`, '-1', '1\n2x', '99999999999999999999', '08']) {
+      await database.query(`DROP SCHEMA IF EXISTS pgevents CASCADE; CREATE SCHEMA pgevents;
+        CREATE TABLE pgevents.migrations AS SELECT $v$${text}$v$ AS version;
+        CREATE FUNCTION pgevents.schema_version() RETURNS TABLE (version text) LANGUAGE sql
+          AS $f$ SELECT $v$${text}$v$ $f$; CREATE FUNCTION public.no(text, int) RETURNS bool LANGUAGE sql
+          AS 'SELECT false'; CREATE OPERATOR public.> (LEFTARG = text, RIGHTARG = int, FUNCTION = public.no)`);
+      for (const command of ['check', 'install', 'upgrade']) {
+        const { status, stderr } = await schema(database, command);
+        assert.ok(!fs.existsSync(made), `${command} executed the version`);
+        assert.deepEqual([status, /a schema version that is no number/.test(stderr)], [1, true], `${text}: ${stderr}`);
+      }
+      await database.query('DROP OPERATOR public.> (text, int); DROP FUNCTION public.no');
+    }
+  });
+
   // psql's own status would be 1, 2 or 3, which mean something else for `check`.
   test('ends with 1 when SQL fails, or no server answers', async () => {
     const database = await cluster.createDatabase({ install: false });
