@@ -1,6 +1,7 @@
 // The beginning of a session; see session_start.hpp.
 #include "postgres/session_start.hpp"
 
+#include "core/text/printable.hpp"
 #include "postgres/result.hpp"
 #include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
@@ -11,7 +12,8 @@ namespace {
 using sql::VersionColumn;
 
 std::string schema_of(const char* database) {
-  return std::string("schema \"pgevents\" of database \"") + (database == nullptr ? "" : database) + "\"";
+  return std::string("schema \"pgevents\" of database \"") + Printable(database == nullptr ? "" : database).c_str() +
+         "\"";
 }
 
 }  // namespace
@@ -52,7 +54,7 @@ void SessionStart::take_error(const PGresult* result, const char* database) {
     problem_ = schema_of(database) + " does not exist, or is not that of pgevents; run sql/install.sql there";
     return;
   }
-  problem_.assign(error.message).append(advice(error.sqlstate));
+  problem_.assign(Printable(error.message).c_str()).append(advice(error.sqlstate));
 }
 
 void SessionStart::compare(int version, int serves_from, const char* database) {

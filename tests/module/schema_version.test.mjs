@@ -29,6 +29,9 @@ const kSchemas = {
     'has version 12 and serves programs of version 10 or later, this one is of version 9; install the release to which'],
   closed: ['REVOKE USAGE ON SCHEMA pgevents FROM pgevents_server',
     'permission denied for schema pgevents; GRANT pgevents_server TO the role that connects'],
+  forging: [`CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int, serves_from int)
+    LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION E'x\\n2026/01/01 00:00:00 [error] 1#1: forged \\x1b[31mred'; END $$`,
+  'x 2026/01/01 00:00:00 [error] 1#1: forged \\x1b[31mred'],
 };
 const kUsed = Object.keys(kSchemas).filter((name) => kSchemas[name].length === 1);
 const kUnused = Object.keys(kSchemas).filter((name) => kSchemas[name].length === 2);
@@ -86,7 +89,7 @@ describe('neither serves, and each says why,', () => {
   for (const name of kUnused) {
     test(`a schema that is ${name}`, async () => {
       const text = kSchemas[name][1];
-      const wanted = text.startsWith('permission') ? text : `schema "pgevents" of database "schema_${name}" ${text}`;
+      const wanted = /^(permission|x )/.test(text) ? text : `schema "pgevents" of database "schema_${name}" ${text}`;
       await waitFor(() => linesAbout(name).length > 0, { what: () => `a line about ${name}: ${nginx.logText()}` });
       assert.ok(linesAbout(name)[0].includes(`[error]`) && linesAbout(name)[0].includes(`is not served: ${wanted}`),
         linesAbout(name)[0]);
@@ -99,6 +102,10 @@ describe('neither serves, and each says why,', () => {
       assert.ok(log.includes(`the database cannot be used: ${wanted}`), log);
     });
   }
+
+  test('without a line that the server has forged', () => {
+    for (const log of [nginx.logText(), fallbacks.forging.logText()]) assert.ok(!/^2026.01.01/m.test(log) && !log.includes('\u001b'), log);
+  });
 
   test('once, however often they try', () => {
     for (const name of kUnused) {

@@ -12,13 +12,13 @@ using Next = postgres::SessionStart::Next;
 namespace {
 
 // What becomes of a session whose schema answers with these versions; empty if it is used.
-std::string verdict(int version, int serves_from) {
+std::string verdict(int version, int serves_from, const char* database = "app") {
   postgres::SessionStart session("pool");
   session.begin();
   ck_assert(session.next() == Next::kAsk);
   assert_text(*session.statement().params.at(0), "pool");
   ck_assert(session.next() == Next::kFail);  // until there is an answer
-  session.take(make_result({{std::to_string(version), std::to_string(serves_from)}}, 2).get(), "app");
+  session.take(make_result({{std::to_string(version), std::to_string(serves_from)}}, 2).get(), database);
   return session.next() == Next::kUse ? "" : session.problem();
 }
 
@@ -34,6 +34,8 @@ START_TEST(an_older_schema_is_named_with_the_command) {
   assert_that(text.find("schema \"pgevents\" of database \"app\" has version 6, this program needs version 7") == 0,
               text);
   assert_that(text.find("run sql/install.sql of this release") != std::string::npos, text);
+  const std::string split = verdict(postgres::kOldestSchema - 1, 1, "a\nb");
+  assert_that(split.find("of database \"a b\" has version 6") != std::string::npos, "one line: " + split);
 }
 END_TEST
 
