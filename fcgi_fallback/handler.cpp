@@ -108,6 +108,7 @@ void Handler::answer(CgiRequest& cgi) {
   arrived_ = unix_time();
   status_ = 0;
   if (const std::string_view form = cgi.variable_or_empty("PGEVENTS_STATUS"); !form.empty()) {
+    cors_.clear();  // for the operator, not for the pages of other origins
     return send_status(cgi, form, request);
   }
   // Counted also if the response fails for want of memory.

@@ -24,7 +24,7 @@ fs.writeFileSync(keyFile, key.text);
 
 async function startService() {
   const fallback = await startFallback({
-    conninfo: database.conninfo(), processes: kProcesses, args: ['--jwt-key', keyFile],
+    conninfo: database.conninfo(), processes: kProcesses, args: ['--jwt-key', keyFile, '--allow-origin', 'https://partner.example'],
   });
   const location = (base, params) => `location ${base} { ${fallback.nginxLines({ base: '/rt', params })} }`;
   const nginx = await startNginx({
@@ -128,6 +128,16 @@ describe('the answer', () => {
     assert.equal((await get('/wrong')).status, 500);
     assert.match(fallback.logText(), /FastCGI parameter PGEVENTS_STATUS must be prometheus or json/);
     assert.doesNotMatch(fallback.logText(), /PGEVENTS_STATUS does not exist/);
+  });
+
+  test('is not for the pages of other origins, which may read the events', async () => {
+    const headers = { Origin: 'https://partner.example' };
+    const cors = async (where, method) => Object.keys((await get(where, { headers, method })).headers)
+      .filter((name) => name.startsWith('access-control'));
+    assert.notDeepEqual(await cors('/rt/events/x?flavor=poll'), []);
+    for (const where of ['/status', '/metrics', '/wrong']) {
+      for (const method of ['GET', 'HEAD', 'POST']) assert.deepEqual(await cors(where, method), [], `${method} ${where}`);
+    }
   });
 
   test('of a CGI program is that it counts nothing', async () => {
