@@ -233,6 +233,7 @@ ngx_int_t handle(ngx_http_request_t* r) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   record->conf = &conf;
+  record->admitted = &conf;
   record->served = RequestRecord::Served::kModule;
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

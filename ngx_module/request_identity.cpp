@@ -45,8 +45,9 @@ Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& reco
   if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || !read_identity_rules(r, conf, record, rules)) {
     return {};
   }
-  // Before the access phase nothing has been checked: $remote_user, for example, is what the client claims.
-  if (!rules.user.empty() && record.served == RequestRecord::Served::kNot) {
+  // Before the access phase of this very location nothing has been checked: $remote_user, for example, is what the
+  // client claims. An internal redirect may come from a location with other checks.
+  if (!rules.user.empty() && record.admitted != &conf) {
     return {};
   }
   const DatabaseConf* database = find_database(main, name);

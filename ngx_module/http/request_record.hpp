@@ -26,13 +26,14 @@ struct RequestRecord {
 
   Served served = Served::kNot;
   RequestKind kind = RequestKind::kUnknown;
-  Ending ending = Ending::kCount;  // kCount: it has not ended
-  bool released = false;           // an event stream that continues without the request
-  bool subscribed = false;         // cursor and events_sent are set
-  bool identified = false;         // user and realm are set: as whom the module served it
-  bool identifying = false;        // `pgevents_user` and `pgevents_realm` are being evaluated
-  Metrics* metrics = nullptr;      // where it counts; null: the module does not answer it
-  const LocConf* conf = nullptr;   // of the last location with `pgevents` that was seen
+  Ending ending = Ending::kCount;     // kCount: it has not ended
+  bool released = false;              // an event stream that continues without the request
+  bool subscribed = false;            // cursor and events_sent are set
+  bool identified = false;            // user and realm are set: as whom the module served it
+  bool identifying = false;           // `pgevents_user` and `pgevents_realm` are being evaluated
+  Metrics* metrics = nullptr;         // where it counts; null: the module does not answer it
+  const LocConf* admitted = nullptr;  // of the location whose access phase has admitted the request
+  const LocConf* conf = nullptr;      // of the last location with `pgevents` that was seen
   ngx_str_t user{};
   ngx_str_t realm{};
   ngx_str_t channels{};  // see keep_channels()

@@ -95,6 +95,14 @@ const configuration = (nginx) => `
         access_log ${path.join(nginx.dir, 'who.log')} users;
         return 204;
       }
+      location /first/ { pgevents off; error_page 502 = @second; proxy_pass http://127.0.0.1:${nowhere}; }
+      location @second {
+        auth_basic "events";
+        auth_basic_user_file ${path.join(dir, 'passwords')};
+        pgevents main;
+        pgevents_user $remote_user;
+        limit_conn users 1;
+      }
       location /limited/ { pgevents main; limit_conn users 2; }
     }`;
 
@@ -224,6 +232,15 @@ describe('user and realm', () => {
       const answer = await get(target, basic(password));
       assert.deepEqual([answer.status, answer.headers['x-user']], [status, `<${user}>`], target);
       assert.equal((await logged(target)).user, user || '-');
+    }
+  });
+
+  test('from auth_basic after an internal redirect: not before the password is checked', async () => {
+    for (const [password, status, user] of [['secret', 200, 'anna'], ['wrong', 401, '-']]) {
+      const target = `/first/events/${newChannel()}?flavor=poll`;
+      const Authorization = `Basic ${Buffer.from(`anna:${password}`).toString('base64')}`;
+      assert.equal((await get(target, { Authorization })).status, status);
+      assert.equal((await logged(target)).user, user);
     }
   });
 
