@@ -1,6 +1,7 @@
 // The module's variables: in each place where nginx evaluates one, they show the request's own user, realm, channels
 // and transport.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http2 from 'node:http2';
 import path from 'node:path';
@@ -40,6 +41,7 @@ const configuration = (nginx) => `
     log_format strange escape=json '{"at":"$request_uri","user":"$pgevents_user","channels":"$pgevents_channels","late":"$late"}';
     log_format plain '$request_uri "$pgevents_user" "$pgevents_channels" "$late"';
     limit_conn_zone $pgevents_user zone=users:1m;
+    limit_conn_zone $pgevents_user_key zone=keys:1m;
     limit_conn_status 429;
     server {
       listen ${nginx.listen(0)};
@@ -103,6 +105,7 @@ const configuration = (nginx) => `
         pgevents_user $remote_user;
         limit_conn users 1;
       }
+      location /keyed/ { pgevents main; limit_conn keys 2; add_header X-Key "<$pgevents_user_key>" always; }
       location /limited/ { pgevents main; limit_conn users 2; }
     }`;
 
@@ -359,6 +362,25 @@ describe('transport, channels, cursor and events', () => {
 });
 
 describe('limit_conn', () => {
+  // nginx does not count a key above 255 bytes; each name may have 255.
+  test('limits a user with a long name by $pgevents_user_key', async () => {
+    const names = ['L', 'M'].map((letter) => letter.repeat(252));
+    const path_of = `/keyed/events/${newChannel()}`;
+    const open = (user) => new EventStream({ port: nginx.port, path: path_of, headers: bearer(token(user)) });
+    const streams = await Promise.all([names[0], names[0], names[1]].map((name) => open(name).opened()));
+    assert.equal((await open(names[0]).ended()).status, 429);
+    await Promise.all(streams.map((stream) => stream.close()));
+  });
+
+  test('$pgevents_user_key is the digest of realm and user', async () => {
+    const key_of = async (headers) => (await get('/keyed/events/x?flavor=poll', headers)).headers['x-key'];
+    for (const realm of ['main', 'dairy']) {
+      const digest = crypto.createHash('sha256').update(`${realm}\t10`).digest('hex');
+      assert.equal(await key_of(bearer(token('10', { realm }))), `<${digest}>`);
+    }
+    assert.equal(await key_of({}), '<>');
+  });
+
   test('limits the streams of each user, by whatever token', async () => {
     const open = (user) => new EventStream({
       port: nginx.port, path: `/limited/events/${newChannel()}`, headers: bearer(token(user)),
