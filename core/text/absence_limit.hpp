@@ -2,7 +2,10 @@
 // minute while it lasts, one when it ends. What comes and goes every second does not flood the log.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string_view>
 
 namespace pgevents {
 
@@ -12,14 +15,17 @@ class AbsenceLimit {
   // At least between two absences, or two reasons of one.
   static constexpr std::int64_t kPauseMs = 10'000;
 
-  // Whether a line may be written now, at this monotonic time, about an absence that began at `since_ms`.
-  bool away(std::int64_t now_ms, std::int64_t since_ms, int reason) noexcept {
-    const bool is_new = since_ms != since_ms_ || reason != reason_ || !written_;
+  // Whether a line may be written now, at this monotonic time, about an absence that began at `since_ms`. Another text
+  // is another reason, also of the same kind: a schema that is missing, then a grant.
+  bool away(std::int64_t now_ms, std::int64_t since_ms, int kind, std::string_view text) noexcept {
+    const std::size_t hash = std::hash<std::string_view>{}(text);
+    const bool is_new = since_ms != since_ms_ || kind != kind_ || hash != hash_ || !written_;
     if (has_line_ && now_ms - line_ms_ < (is_new ? kPauseMs : kRepeatMs)) {
       return false;
     }
     since_ms_ = since_ms;
-    reason_ = reason;
+    kind_ = kind;
+    hash_ = hash;
     written_ = has_line_ = true;
     line_ms_ = now_ms;
     return true;
@@ -35,7 +41,8 @@ class AbsenceLimit {
  private:
   std::int64_t since_ms_ = 0;  // of the absence that has the last line
   std::int64_t line_ms_ = 0;
-  int reason_ = 0;
+  int kind_ = 0;
+  std::size_t hash_ = 0;  // of the reason's text
   bool has_line_ = false;
   bool written_ = false;  // the present absence has a line
 };

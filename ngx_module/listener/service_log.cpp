@@ -19,7 +19,7 @@ void ServiceLog::away(AwayReason reason, const char* why) noexcept {
   if (root_.away_since.compare_exchange_strong(since, now)) {
     since = now;
   }
-  if (!limit_.away(now, since, static_cast<int>(reason))) {
+  if (!limit_.away(now, since, static_cast<int>(reason), why)) {
     return;
   }
   char text[48] = "";
