@@ -93,18 +93,12 @@ bool compile_pattern(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
   return true;
 }
 
-bool database_exists(ngx_conf_t* cf, const char* directive, const ngx_str_t& name) {
+bool has_database(ngx_conf_t* cf, const char* directive) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_pgevents_module));
-  if (name.len == 0 ? main->databases.nelts != 0 : find_database(main, name) != nullptr) {
+  if (main->databases.nelts != 0) {
     return true;
   }
-  if (name.len == 0) {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: %s needs a database; add a pgevents_database", directive);
-    return false;
-  }
-  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                     "pgevents: database \"%V\" of %s not found; give the name of a pgevents_database", &name,
-                     directive);
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: %s needs a database; add a pgevents_database", directive);
   return false;
 }
 
@@ -121,8 +115,7 @@ bool merge_status(ngx_conf_t* cf, const LocConf& parent, LocConf& conf) {
   }
   conf.database = nullptr;
   conf.access.origins = nullptr;
-  return conf.status != nullptr ? database_exists(cf, "pgevents_status", conf.status->database)
-                                : database_exists(cf, "pgevents_ready", conf.ready->database);
+  return has_database(cf, conf.status != nullptr ? "pgevents_status" : "pgevents_ready");
 }
 
 }  // namespace
@@ -166,13 +159,17 @@ char* set_use(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   if (result != NGX_CONF_OK || static_cast<LocConf*>(conf)->database->lengths != nullptr) {
     return result;
   }
+  return view(args[1]) == "off" || note_use(cf, args[1]) ? NGX_CONF_OK : conf_error();
+}
+
+bool note_use(ngx_conf_t* cf, const ngx_str_t& name) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_pgevents_module));
   auto* use = static_cast<DatabaseUse*>(ngx_array_push(&main->uses));
   if (use == nullptr) {
-    return conf_error();
+    return false;
   }
-  *use = {args[1], cf->conf_file->file.name, cf->conf_file->line};
-  return NGX_CONF_OK;
+  *use = {name, cf->conf_file->file.name, cf->conf_file->line};
+  return true;
 }
 
 char* init_main_conf(ngx_conf_t* cf, void* conf) {
@@ -181,7 +178,7 @@ char* init_main_conf(ngx_conf_t* cf, void* conf) {
   char* result = NGX_CONF_OK;
   for (ngx_uint_t i = 0; i < main->uses.nelts; ++i) {
     const DatabaseUse& use = uses[i];
-    if (use.name.len != 0 && view(use.name) != "off" && find_database(main, use.name) == nullptr) {
+    if (use.name.len != 0 && find_database(main, use.name) == nullptr) {
       ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                     "pgevents: unknown database \"%s\" in %V:%ui; define it by pgevents_database, or correct the name",
                     Printable(view(use.name)).c_str(), &use.file, use.line);

@@ -35,5 +35,8 @@ char* init_main_conf(ngx_conf_t* cf, void* conf);
 char* set_use(ngx_conf_t* cf, ngx_command_t* cmd, void* conf);
 
 DatabaseConf* find_database(MainConf* main, const ngx_str_t& name);
+// Keeps the name and its place in the configuration, to check it when all databases are known; empty: none. False: no
+// memory.
+bool note_use(ngx_conf_t* cf, const ngx_str_t& name);
 
 }  // namespace pgevents::nginx

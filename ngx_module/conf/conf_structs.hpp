@@ -42,7 +42,7 @@ struct DatabaseConf {
   DatabaseWorker* worker;  // this process's object, null outside workers
 };
 
-// A `pgevents NAME;` without variables, and its place.
+// A directive that names a database without variables (`pgevents`, `pgevents_status`, `pgevents_ready`), and its place.
 struct DatabaseUse {
   ngx_str_t name;
   ngx_str_t file;

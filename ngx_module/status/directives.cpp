@@ -91,7 +91,7 @@ char* make_location(ngx_conf_t* cf, LocConf& location, Conf*& conf, ngx_http_han
     return const_cast<char*>("needs a location of its own");
   }
   conf = static_cast<Conf*>(ngx_pcalloc(cf->pool, sizeof(Conf)));
-  if (conf == nullptr || !read_arguments(cf, *conf)) {
+  if (conf == nullptr || !read_arguments(cf, *conf) || !note_use(cf, conf->database)) {
     return conf_error();
   }
   clcf->handler = handler;

@@ -134,8 +134,9 @@ test('accepts the locations of status and readiness, with databases that are nam
   pgevents_database main "${kInfo}";`));
 
 for (const [directive, reason] of [
-  ['pgevents_status nowhere', /database "nowhere" of pgevents_status not found/],
-  ['pgevents_ready nowhere', /database "nowhere" of pgevents_ready not found/],
+  ['pgevents_status nowhere', /unknown database "nowhere" in \/.*nginx\.conf:\d+; define it by pgevents_database/],
+  ['pgevents_ready nowhere', /unknown database "nowhere" in \/.*nginx\.conf:\d+; define it by pgevents_database/],
+  ['pgevents_status off', /unknown database "off" in /],
   ['pgevents_status format=xml', /invalid parameter "format=xml"/],
   ['pgevents_status main other', /invalid parameter "other"/],
   ['pgevents_status channels=yes', /invalid parameter "channels=yes"/],
