@@ -54,8 +54,8 @@ void append_tile(std::string& out, const char* name, const std::string& value, c
                  bool bad = false) {
   out.append("<div><dt>").append(name).append("</dt><dd").append(bad ? " class=\"bad\">" : ">");
   append_html(out, value);
-  append_html(out += "<small>", note);
-  out += "</small></dd></div>\n";
+  append_html(out += "<div>", note);
+  out += "</div></dd></div>\n";
 }
 
 std::string listener_note(const DatabaseStatus& database) {
@@ -80,15 +80,15 @@ void append_lag(std::string& out, const MetricsSnapshot& values, std::size_t ind
   out.append("<div><dt>Lag to the ring</dt><dd><span data-bounds=\"").append(readable_bounds('|')).append("\"");
   append_counter(out, index, "lag", "lag", counts);
   out.append(lag ? "99 % within " + *lag : "no event yet");
-  out += "</span><small>since start</small></dd></div>\n";
+  out += "</span><div>since start</div></dd></div>\n";
 }
 
 void append_deliveries(std::string& out, const MetricsSnapshot& values, std::size_t index) {
   const std::uint64_t deliveries = values.get(Metric::kDeliveries);
   out += "<div><dt>Deliveries</dt><dd><span";
   append_counter(out, index, "deliveries", "rate", std::to_string(deliveries));
-  out.append(readable_count(deliveries)).append("</span><small>since start</small><small aria-hidden=\"true\"");
-  out.append(" data-chart=\"").append(std::to_string(index)).append(".deliveries\"></small></dd></div>\n");
+  out.append(readable_count(deliveries)).append("</span><div>since start</div><div aria-hidden=\"true\"");
+  out.append(" data-chart=\"").append(std::to_string(index)).append(".deliveries\"></div></dd></div>\n");
 }
 
 void append_ring(std::string& out, const MetricsSnapshot& values) {
@@ -97,10 +97,10 @@ void append_ring(std::string& out, const MetricsSnapshot& values) {
   const std::uint64_t head = values.get(Metric::kRingHead);
   const std::uint64_t oldest = values.get(Metric::kRingOldest);
   const std::string words = readable_bytes(used) + " of " + readable_bytes(size);
-  out.append("<div><dt>Ring</dt><dd>").append(words).append("<small><meter aria-label=\"Ring\" max=\"");
+  out.append("<div><dt>Ring</dt><dd>").append(words).append("<div><meter aria-label=\"Ring\" max=\"");
   out.append(std::to_string(size)).append("\" value=\"").append(std::to_string(used)).append("\"></meter> ");
   out += head < oldest ? "no event" : "about " + readable_count(head - oldest + 1) + " events";
-  out += "</small></dd></div>\n";
+  out += "</div></dd></div>\n";
 }
 
 void append_tiles(std::string& out, const DatabaseStatus& database, std::size_t index, std::int64_t now_ms) {

@@ -7,7 +7,7 @@ namespace pgevents {
 
 inline constexpr char kPagePolicy[] =
     "default-src 'none'; "
-    "style-src 'sha256-4v+XZoMq2ZL6DT7rYvjrN/S8h7UNFR2zGdfa463RWXw='; "
+    "style-src 'sha256-skdrHLNLLEPQlpT9Ps9tx440lsyp5CBdXrThODbuijg='; "
     "script-src 'sha256-g8db5OPFr8VuyKuIpl3rCrHpDe65bpxuOLREPlDK0lg='; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -40,13 +40,13 @@ h2 { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .7rem; marg
 .finding span { display: block; color: var(--text); }
 .finding code { color: var(--text); font-size: .85em; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9.7rem, 100%), 1fr)); gap: .6rem; margin: 0; }
-.tiles div, .tables div { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
-.tiles div { padding: .45rem .8rem; }
+.tiles > div, .tables div { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }
+.tiles > div { padding: .45rem .8rem; }
 dt, caption { color: var(--faint); font-size: .85rem; font-weight: 600; text-align: left; }
 dd { margin: 0; font-size: 1.1rem; font-weight: 600; }
 dd.bad { background: none; }
 dd span { display: block; }
-dd small { display: block; color: var(--faint); font-size: .85rem; font-weight: 400; }
+dd div { display: block; color: var(--faint); font-size: .85rem; font-weight: 400; }
 meter { width: 100%; height: .5rem; }
 .tables { columns: 18.5rem; column-gap: .6rem; margin-top: .6rem; }
 .tables div { margin-bottom: .6rem; padding: .4rem .8rem; break-inside: avoid; }

@@ -90,7 +90,7 @@ describe('the status page', () => {
     assert.match(await verdict(page), /well: events are delivered/);
     assert.equal(await page.title(), '✔ well · pgevents');
     await waitFor(async () => /^[1-9][0-9.,]*\/s$/.test(await cell(page, 'Deliveries', 1)), { what: 'a rate', interval: 100 });
-    await waitFor(async () => (await page.locator('[data-as=lag] + small').innerText()).endsWith(' now'), { what: 'the lag now' });
+    await waitFor(async () => (await page.locator('[data-as=lag] + div').innerText()).endsWith(' now'), { what: 'the lag now' });
     await waitFor(async () => /^[▁▂▃▄▅▆▇█]+$/.test(await page.locator('[data-chart]').innerText()), { what: 'the chart' });
     assert.equal(await page.locator('#state').innerText(), 'Updates every 2 s');
     assert.equal(await cell(page, 'Event streams, released', 0), '24');

@@ -2,6 +2,7 @@
 // With --print-page it prints a page of invented values, to look at while its layout is changed.
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -185,10 +186,10 @@ START_TEST(the_page_begins_with_whether_all_is_well) {
   const std::string well = status_page(*view);
   assert_has(well, "<title>✔ well · pgevents</title>");
   assert_has(well, "<h2><bdi>main</bdi> <span class=\"verdict ok\">✔ well: events are delivered</span></h2>\n<dl");
-  assert_has(well, "<dt>Listener</dt><dd>✔ connected<small>worker 4712, connected 1 time since start</small>");
-  assert_has(well, "<dt>Log last read</dt><dd>300 ms ago<small>to its end, event 1,234</small>");
-  assert_has(well, "<dt>Ring</dt><dd>3 MB of 32 MB<small>");
-  assert_has(well, "about 1,000 events</small>");
+  assert_has(well, "<dt>Listener</dt><dd>✔ connected<div>worker 4712, connected 1 time since start</div>");
+  assert_has(well, "<dt>Log last read</dt><dd>300 ms ago<div>to its end, event 1,234</div>");
+  assert_has(well, "<dt>Ring</dt><dd>3 MB of 32 MB<div>");
+  assert_has(well, "about 1,000 events</div>");
   assert_has(well, "<p>As of 2022-07-04 18:15:39 UTC, from worker 4711, for all workers.</p>");
 
   values_of(*view).set(1024, Metric::kPoolQueue);
@@ -199,7 +200,40 @@ START_TEST(the_page_begins_with_whether_all_is_well) {
   const std::string ill = status_page(*view);
   assert_has(ill, "<title>✖ not delivering · pgevents</title>");
   assert_has(ill, "<span class=\"verdict bad\">✖ events are not delivered</span></h2>\n<p class=\"finding bad\">");
-  assert_has(ill, "<dd class=\"bad\">✖ not connected<small>");
+  assert_has(ill, "<dd class=\"bad\">✖ not connected<div>");
+}
+END_TEST
+
+// The text of a document without styles: elements of these names begin and end a line, all others run on.
+std::string text_of(std::string_view page) {
+  std::string text;
+  while (!page.empty()) {
+    const std::size_t open = std::min(page.find('<'), page.size());
+    text += page.substr(0, open);
+    page.remove_prefix(open);
+    const std::size_t close = page.find('>');
+    std::string_view name = page.substr(0, close);
+    name.remove_prefix(std::min<std::size_t>(name.size(), name.substr(0, 2) == "</" ? 2 : 1));
+    name = name.substr(0, name.find(' '));
+    for (const char* const block : {"div", "dl", "dt", "dd", "p", "tr", "h2"}) {
+      text += name == block ? "\n" : "";
+    }
+    page.remove_prefix(close == std::string_view::npos ? page.size() : close + 1);
+  }
+  return text;
+}
+
+START_TEST(values_and_notes_do_not_run_together_without_styles) {
+  const auto view = view_of();
+  values_of(*view).set(1, Metric::kSubscribers, SubscriberKind::kStream);
+  values_of(*view).set(92, Metric::kDeliveryLag, LagTo::kRing);
+  const std::string text = text_of(status_page(*view));
+  assert_has(text, "\n1\n0 statements wait\n");
+  assert_has(text, "\n✔ connected\nworker 4712, connected");
+  assert_has(text, "\n300 ms ago\nto its end, event 1,234\n");
+  assert_has(text, "\n99 % within 0.25 ms\nsince start\n");
+  assert_has(text, "\n0\nsince start\n");
+  assert_has(text, "\n3 MB of 32 MB\n");
 }
 END_TEST
 
@@ -335,12 +369,12 @@ int main(int argc, char** argv) {
     print_page(std::strcmp(argv[1], "--print-ill-page") != 0);
     return 0;
   }
-  return run(
-      "status page",
-      {values_are_readable, an_age_is_never_negative, a_quantile_is_the_bound_of_its_bucket, foreign_text_stays_text,
-       nothing_is_found_while_all_is_well, a_missing_listener_is_found, a_listener_that_reads_nothing_is_found,
-       full_tables_and_queues_are_found, a_log_that_is_not_pruned_any_more_is_found,
-       the_page_begins_with_whether_all_is_well, the_worst_database_gives_the_title,
-       counters_have_what_the_script_needs, names_on_the_page_are_escaped, the_page_reloads_itself_without_javascript,
-       many_workers_are_cut_and_no_database_is_said, the_policy_allows_exactly_the_style_and_the_script_of_the_page});
+  return run("status page", {values_are_readable, an_age_is_never_negative, a_quantile_is_the_bound_of_its_bucket,
+                             foreign_text_stays_text, nothing_is_found_while_all_is_well, a_missing_listener_is_found,
+                             a_listener_that_reads_nothing_is_found, full_tables_and_queues_are_found,
+                             a_log_that_is_not_pruned_any_more_is_found, the_page_begins_with_whether_all_is_well,
+                             values_and_notes_do_not_run_together_without_styles, the_worst_database_gives_the_title,
+                             counters_have_what_the_script_needs, names_on_the_page_are_escaped,
+                             the_page_reloads_itself_without_javascript, many_workers_are_cut_and_no_database_is_said,
+                             the_policy_allows_exactly_the_style_and_the_script_of_the_page});
 }
