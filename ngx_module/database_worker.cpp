@@ -16,7 +16,7 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       revocations_(root_),
       service_(root_, revocations_),
       servers_(conf, cycle->log),
-      pool_(conf, servers_, slot_.metrics(), cycle->log),
+      pool_(conf, root_.troubles, servers_, slot_.metrics(), cycle->log),
       listener_(
           conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, slot_.metrics(),
           cycle->log),
@@ -127,6 +127,7 @@ void DatabaseWorker::each_second() {
   look();
   delivery_.retry(was_serving_);
   delivery_.tick();
+  pool_.count_slow();
   connection_tracker_.each_second();
 }
 

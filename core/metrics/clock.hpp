@@ -17,6 +17,10 @@ inline std::int64_t wall_clock_us() noexcept {
   return clock_us(CLOCK_REALTIME);
 }
 
+inline std::int64_t wall_clock_ms() noexcept {
+  return wall_clock_us() / 1'000;
+}
+
 inline std::int64_t monotonic_us() noexcept {
   return clock_us(CLOCK_MONOTONIC);
 }

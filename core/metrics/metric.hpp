@@ -39,6 +39,7 @@ enum class Metric : std::uint8_t {
   kChannels,
   kPoolConnections,
   kPoolQueue,
+  kPoolSlow,
   // values of the instance
   kWorkers,
   kListenerConnected,
@@ -159,6 +160,8 @@ inline constexpr MetricInfo kMetrics[] = {
      "Connections of the workers' pools to the database.",
      {metric_label("state", kPoolStateWords)}},
     {"pool_queue", MetricType::kGauge, MetricUnit::kNone, false, "Statements that wait for a connection of the pool."},
+    {"pool_slow_statements", MetricType::kGauge, MetricUnit::kNone, false,
+     "Statements of the pool that have waited or run for longer than 2 s."},
     {"workers", MetricType::kGauge, MetricUnit::kNone, false,
      "Worker processes that use the database, leaving ones included."},
     {"listener_connected", MetricType::kGauge, MetricUnit::kNone, false, "1 while a listener follows the log."},

@@ -15,9 +15,16 @@ using MaybeFinding = std::optional<Finding>;
 constexpr std::uint64_t kSecond = 1'000'000;  // microseconds
 constexpr std::uint64_t kLongestWithoutPrune = 900 * kSecond;
 constexpr std::uint64_t kLongQueue = 100;
+constexpr std::uint64_t kRecent = 60 * kSecond;
 
 bool is_connected(const MetricsSnapshot& values) noexcept {
   return values.get(Metric::kListenerConnected) != 0;
+}
+
+// A trouble that has shown itself, and no success since; or one a moment ago, because a success of one worker says
+// little about the others.
+bool lasts(std::uint64_t trouble_ms, std::uint64_t success_ms, std::int64_t now_ms) noexcept {
+  return trouble_ms != 0 && (trouble_ms >= success_ms || age_us(now_ms, trouble_ms) <= kRecent);
 }
 
 MaybeFinding disconnected(const MetricsSnapshot& values, std::int64_t now_ms) {
@@ -45,6 +52,46 @@ MaybeFinding stalled(const DatabaseStatus& database) {
                  "PgeventsListenerStalled"};
 }
 
+MaybeFinding cannot_connect(const Troubles& troubles, std::int64_t now_ms) {
+  if (!lasts(troubles.connect_failed_ms, troubles.connected_ms, now_ms)) {
+    return std::nullopt;
+  }
+  const bool none_since = troubles.connect_failed_ms >= troubles.connected_ms;
+  return Finding{
+      Level::kWarning,
+      "A connection for requests could not be opened " + readable_time(age_us(now_ms, troubles.connect_failed_ms)) +
+          " ago" + (none_since ? ", and none since" : "") + ": requests get 503.",
+      "nginx's error log has the reason (\"for a request\"). Compare the CONNECTION LIMIT of the role and of "
+      "the database, and max_connections, with connections= times the number of workers.",
+      "PgeventsServerErrors"};
+}
+
+MaybeFinding slow(const MetricsSnapshot& values) {
+  const std::uint64_t count = values.get(Metric::kPoolSlow);
+  if (count == 0) {
+    return std::nullopt;
+  }
+  return Finding{Level::kWarning,
+                 readable_count(count) + (count == 1 ? " statement has" : " statements have") +
+                     " waited or run for longer than 2 s.",
+                 "Look in pg_stat_activity for locks that they wait for, and for the session that holds them. What is "
+                 "published by then is delivered late.",
+                 "PgeventsStatementsSlow"};
+}
+
+MaybeFinding unnotified(const Troubles& troubles, std::int64_t now_ms) {
+  if (!lasts(troubles.unnotified_ms, troubles.notified_ms, now_ms)) {
+    return std::nullopt;
+  }
+  return Finding{Level::kWarning,
+                 "Events come without a notification, last noticed " +
+                     readable_time(age_us(now_ms, troubles.unnotified_ms)) +
+                     " ago: they are delivered as late as sweep= allows.",
+                 "Enable the trigger log_notify of the table pgevents.log, and let no pooler share the session of the "
+                 "listener.",
+                 "PgeventsNotificationsLost"};
+}
+
 MaybeFinding queue_long(const MetricsSnapshot& values) {
   const std::uint64_t waiting = values.get(Metric::kPoolQueue);
   if (waiting <= kLongQueue) {
@@ -69,24 +116,35 @@ MaybeFinding revocations_full(const MetricsSnapshot& values) {
       "PgeventsRevocationsNearlyFull"};
 }
 
-// A prune that never succeeded is not distinguished from prune=off.
-MaybeFinding not_pruned(const MetricsSnapshot& values, std::int64_t now_ms) {
+// The first failure counts. Without one, a prune that never succeeded is not distinguished from prune=off.
+MaybeFinding not_pruned(const MetricsSnapshot& values, const Troubles& troubles, std::int64_t now_ms) {
+  constexpr const char* kAdvice = "nginx's error log has the reason (\"cannot prune the log\").";
+  if (troubles.prune_failing_ms != 0 && is_connected(values)) {
+    const std::string age = readable_time(age_us(now_ms, troubles.prune_failing_ms));
+    return Finding{Level::kWarning, "Pruning the log has failed for " + age + ", so it grows.", kAdvice,
+                   "PgeventsPruneFailing"};
+  }
   const std::uint64_t pruned = values.get(Metric::kPruneLastSuccess);
   const std::uint64_t age = age_us(now_ms, pruned);
   if (pruned == 0 || age <= kLongestWithoutPrune) {
     return std::nullopt;
   }
-  return Finding{Level::kWarning, "The log was last pruned " + readable_time(age) + " ago, so it grows.",
-                 "nginx's error log has the reason (\"cannot prune the log\").", "PgeventsPruneFailing"};
+  return Finding{Level::kWarning, "The log was last pruned " + readable_time(age) + " ago, so it grows.", kAdvice,
+                 "PgeventsPruneFailing"};
 }
 
 }  // namespace
 
 std::vector<Finding> findings(const DatabaseStatus& database, std::int64_t now_ms) {
   const MetricsSnapshot& values = database.metrics;
+  const Troubles& troubles = database.troubles;
+  // While the listener is away, what it has in common with the other connections is reported once.
+  const auto unless_away = [&](MaybeFinding finding) { return is_connected(values) ? finding : std::nullopt; };
   std::vector<Finding> found;
-  for (MaybeFinding finding : {disconnected(values, now_ms), stalled(database), queue_long(values),
-                               revocations_full(values), not_pruned(values, now_ms)}) {
+  for (MaybeFinding finding :
+       {disconnected(values, now_ms), stalled(database), unless_away(cannot_connect(troubles, now_ms)),
+        unless_away(slow(values)), unless_away(unnotified(troubles, now_ms)), queue_long(values),
+        revocations_full(values), not_pruned(values, troubles, now_ms)}) {
     if (finding) {
       found.push_back(*std::move(finding));
     }

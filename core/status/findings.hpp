@@ -1,6 +1,6 @@
 // What is wrong with a database in this nginx instance right now, in words, and what the operator can do about it.
-// It judges the present values only: a counter cannot say when it counted. The alert rules in conf/prometheus/ have the
-// same limits, and the others.
+// It judges the present values and the times of the last troubles: a counter cannot say when it counted. The alert
+// rules in conf/prometheus/ have the same limits, and the others.
 #pragma once
 
 #include <cstdint>

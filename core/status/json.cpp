@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "core/status/findings.hpp"
 #include "core/status/number.hpp"
 #include "core/wire/event.hpp"
 
@@ -116,10 +117,24 @@ void append_workers(std::string& out, const DatabaseStatus& database) {
   out += ']';
 }
 
-void append_database(std::string& out, const DatabaseStatus& database) {
+void append_findings(std::string& out, const DatabaseStatus& database, std::int64_t now_ms) {
+  out += ",\"findings\":[";
+  Commas commas(out);
+  for (const Finding& finding : findings(database, now_ms)) {
+    append_string(commas.next() += "{\"alert\":", finding.alert);
+    out.append(",\"failure\":").append(finding.level == Finding::Level::kFailure ? "true" : "false");
+    append_string(out += ",\"what\":", finding.what);
+    append_string(out += ",\"advice\":", finding.advice);
+    out += '}';
+  }
+  out += ']';
+}
+
+void append_database(std::string& out, const DatabaseStatus& database, std::int64_t now_ms) {
   append_string(out += "{\"name\":", database.name);
   out.append(",\"ready\":").append(database.not_ready.empty() ? "true" : "false");
   append_string(out += ",\"why\":", database.not_ready);
+  append_findings(out, database, now_ms);
   append_metrics(out += ',', database.metrics, Metric::kCount);
   append_workers(out, database);
   if (database.channel) {
@@ -153,7 +168,7 @@ std::string status_json(const StatusView& view) {
   out += ",\"databases\":[";
   Commas commas(out);
   for (const DatabaseStatus& database : view.databases) {
-    append_database(commas.next(), database);
+    append_database(commas.next(), database, view.now_ms);
   }
   return out += "]}\n";
 }

@@ -149,6 +149,7 @@ void append_pool(std::string& out, const MetricsSnapshot& values, std::size_t in
   table.row("Idle", readable_count(values.get(Metric::kPoolConnections, PoolState::kIdle)));
   table.row("Connecting", readable_count(values.get(Metric::kPoolConnections, PoolState::kConnecting)));
   table.row("Statements that wait", readable_count(values.get(Metric::kPoolQueue)));
+  table.row("Statements of more than 2 s", readable_count(values.get(Metric::kPoolSlow)));
 }
 
 void append_statements(std::string& out, const MetricsSnapshot& values, std::size_t index) {

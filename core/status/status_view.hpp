@@ -26,9 +26,19 @@ struct ChannelStatus {
   unsigned silent_workers = 0;  // that have not answered: the number is too small by what they have
 };
 
+// The last troubles, since the Unix epoch in milliseconds; 0: never.
+struct Troubles {
+  std::uint64_t unnotified_ms = 0;      // events came without a notification
+  std::uint64_t notified_ms = 0;        // a notification came
+  std::uint64_t connect_failed_ms = 0;  // a connection for requests could not be opened
+  std::uint64_t connected_ms = 0;       // one was opened
+  std::uint64_t prune_failing_ms = 0;   // since when pruning fails; 0: it does not
+};
+
 struct DatabaseStatus {
   std::string_view name;
-  MetricsSnapshot metrics;            // of all workers that ever were, and of the instance
+  MetricsSnapshot metrics;  // of all workers that ever were, and of the instance
+  Troubles troubles;
   std::vector<WorkerStatus> workers;  // those that live
   std::string not_ready;              // why `pgevents_ready` answers 503 in workers that stay; empty: they answer 200
   std::optional<ChannelStatus> channel;

@@ -251,6 +251,7 @@ void Listener::pg_notified(std::string_view channel) {
     stop_timer(sweep_);
     return send(Step::kProbeUnlisten, probe_.unlisten());
   }
+  root_.troubles.notified_ms.store(wall_clock_ms());
   unannounced_found_ = false;
   swept_from_.reset();
   if (step_ == Step::kIdle && connection_.idle()) {
@@ -307,6 +308,9 @@ void Listener::caught_up() {
   writer_.announce();
   if (root_.connected.load() == 0 && set_connected(true)) {
     service_log_.back(ring_.snapshot().last_id);
+    // What failed while the database was away says nothing about now.
+    root_.troubles.connect_failed_ms.store(0);
+    root_.troubles.prune_failing_ms.store(0);
   }
   ngx_add_timer(&sweep_, conf_.sweep);
 }
@@ -338,6 +342,7 @@ void Listener::sweep() {
 
 // One sweep after the one that found the events: their NOTIFY may have been on its way then.
 void Listener::warn_of_missing_notifications() {
+  root_.troubles.unnotified_ms.store(wall_clock_ms());
   if (missing_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
     ngx_log_error(
         NGX_LOG_ERR, log_, 0,

@@ -21,7 +21,9 @@ Pruner::Pruner(const DatabaseConf& conf, SharedRoot& root, QueryPool& pool, Metr
 }
 
 void Pruner::start() {
-  if (conf_.prune != 0) {
+  if (conf_.prune == 0) {
+    root_.troubles.prune_failing_ms.store(0);
+  } else {
     ngx_add_timer(&timer_, conf_.prune);
   }
 }
@@ -47,6 +49,8 @@ void Pruner::prune() {
 }
 
 void Pruner::failed(const QueryResult& result) noexcept {
+  std::int64_t succeeded = 0;
+  root_.troubles.prune_failing_ms.compare_exchange_strong(succeeded, wall_clock_ms());
   if (failed_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s%s", &conf_.name,
                   Printable(result.message).c_str(), postgres::advice(result.sqlstate), failed_log_.note());
@@ -57,7 +61,8 @@ void Pruner::pruned(const QueryResult& result) {
   if (result.rows == nullptr) {
     return failed(result);
   }
-  root_.pruned_ms.store(wall_clock_us() / 1'000);
+  root_.pruned_ms.store(wall_clock_ms());
+  root_.troubles.prune_failing_ms.store(0);
   const Answer rows = answer_of(result);
   const int removed = rows.text ? std::max(postgres::number_in<int>(*rows.text), 0) : 0;
   metrics_.add_many(static_cast<std::uint64_t>(removed), Metric::kPruneRemoved);

@@ -19,6 +19,18 @@ using postgres::Statement;
 // to the worker's own reports.
 enum class Lane { kPublish, kCatchup, kPresence };
 
+inline const char* name_of(Lane lane) noexcept {
+  switch (lane) {
+    case Lane::kPublish:
+      return "publish";
+    case Lane::kCatchup:
+      return "catch-up";
+    case Lane::kPresence:
+      break;
+  }
+  return "presence";
+}
+
 // Gets the result of a statement, at most once. What it throws is only logged.
 using QueryDone = std::function<void(const QueryResult&)>;
 
@@ -27,8 +39,13 @@ struct Query {
   Lane lane = Lane::kCatchup;
   bool sent = false;      // the database may have taken its snapshot
   bool repeated = false;  // once, after an error that the statement itself did not cause
-  QueryDone done;         // empty: called, or cancelled
+  ngx_msec_t asked_at = 0;
+  QueryDone done;  // empty: called, or cancelled
   void cancel() noexcept { done = nullptr; }
 };
+
+inline bool was_asked_before(const Query& query, ngx_msec_t before) noexcept {
+  return static_cast<ngx_msec_int_t>(query.asked_at - before) < 0;
+}
 
 }  // namespace pgevents::nginx

@@ -15,20 +15,8 @@ namespace {
 constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kIdleTimeout = 60'000;
 constexpr ngx_msec_t kConnectPause = 1'000;
+constexpr ngx_msec_t kSlow = 2'000;
 constexpr ngx_msec_t kSchemaIsRecent = 5'000;  // a session that is younger need not ask for the schema's version again
-
-// For the debug log, which an nginx may lack.
-[[maybe_unused]] const char* name_of(Lane lane) noexcept {
-  switch (lane) {
-    case Lane::kPublish:
-      return "publish";
-    case Lane::kCatchup:
-      return "catch-up";
-    case Lane::kPresence:
-      break;
-  }
-  return "presence";
-}
 
 std::shared_ptr<Query> make_query(Statement&& statement, Lane lane, QueryDone&& done) {
   auto query = std::make_shared<Query>();
@@ -52,6 +40,7 @@ class QueryPool::Member final : private PgConnection::Owner {
   bool closed() const noexcept { return connection_.closed(); }
   bool runs(Lane lane) const noexcept { return query_ != nullptr && query_->lane == lane; }
   bool connected() const noexcept { return !connection_.closed() && !opening_; }
+  bool runs_since(ngx_msec_t before) const noexcept { return query_ != nullptr && was_asked_before(*query_, before); }
   // Whether it executes a statement whose result is still waited for.
   bool needed() const noexcept { return query_ != nullptr && query_->done != nullptr; }
   void close() noexcept {
@@ -127,6 +116,7 @@ class QueryPool::Member final : private PgConnection::Owner {
         break;
     }
     opening_ = false;
+    pool_.troubles_.connected_ms.store(wall_clock_ms());
     began_at_ = ngx_current_msec;
     return true;
   }
@@ -220,8 +210,9 @@ class QueryPool::Member final : private PgConnection::Owner {
   std::int64_t sent_us_ = 0;  // when the statement was sent
 };
 
-QueryPool::QueryPool(const DatabaseConf& conf, ServerAddresses& servers, Metrics& metrics, ngx_log_t* log)
-    : conf_(conf), servers_(servers), metrics_(metrics), log_(log), queues_(metrics) {
+QueryPool::QueryPool(const DatabaseConf& conf, SharedTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
+                     ngx_log_t* log)
+    : conf_(conf), troubles_(troubles), servers_(servers), metrics_(metrics), log_(log), queues_(metrics) {
   for (ngx_uint_t i = 0; i < conf.connections; ++i) {
     members_.push_back(std::make_unique<Member>(*this));
   }
@@ -273,6 +264,7 @@ bool QueryPool::run(std::shared_ptr<Query> query) {
 }
 
 void QueryPool::post(std::shared_ptr<Query> query) {
+  query->asked_at = ngx_current_msec;
   queues_.push(std::move(query));
   dispatch();
 }
@@ -329,6 +321,9 @@ bool QueryPool::may_connect() const noexcept {
 
 // The listener reports the same trouble: this shows that requests fail, or that only this worker is affected.
 void QueryPool::log_failure(bool was_opening, const char* why) noexcept {
+  if (was_opening) {
+    troubles_.connect_failed_ms.store(wall_clock_ms());
+  }
   RepeatLimit& limit = was_opening ? connect_log_ : lost_log_;
   if (!limit.pass(static_cast<std::int64_t>(ngx_current_msec))) {
     return;
@@ -367,8 +362,16 @@ bool QueryPool::any_connected() const noexcept {
   return std::any_of(members_.begin(), members_.end(), [](const auto& member) { return member->connected(); });
 }
 
+void QueryPool::count_slow() noexcept {
+  const ngx_msec_t before = ngx_current_msec - kSlow;
+  const auto running =
+      std::count_if(members_.begin(), members_.end(), [&](const auto& member) { return member->runs_since(before); });
+  metrics_.set(static_cast<std::size_t>(running) + queues_.asked_before(before), Metric::kPoolSlow);
+}
+
 void QueryPool::shut_down() {
   shutting_down_ = true;
+  metrics_.set(0, Metric::kPoolSlow);
   queues_.drop_cancelled();
   const bool waiting = !queues_.empty();
   for (auto& member : members_) {

@@ -14,6 +14,7 @@
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/postgres/query.hpp"
 #include "ngx_module/postgres/query_queues.hpp"
+#include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
 
@@ -43,7 +44,8 @@ class QueryHandle {
 
 class QueryPool {
  public:
-  QueryPool(const DatabaseConf& conf, ServerAddresses& servers, Metrics& metrics, ngx_log_t* log);
+  QueryPool(const DatabaseConf& conf, SharedTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
+            ngx_log_t* log);
   ~QueryPool();
 
   // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
@@ -61,6 +63,8 @@ class QueryPool {
   const ngx_str_t& database() const noexcept { return conf_.name; }
   // The database answers again: the next statement may open a connection without a pause.
   void may_connect_again() noexcept { pause_until_ = ngx_current_msec; }
+  // Each second: how many statements have waited or run for longer than 2 s, for the metrics.
+  void count_slow() noexcept;
   // The worker shuts down: connections close as they become idle.
   void shut_down();
   // The process ends: closes all connections, also busy ones.
@@ -80,6 +84,7 @@ class QueryPool {
   void log_failure(bool was_opening, const char* why) noexcept;
 
   const DatabaseConf& conf_;
+  SharedTroubles& troubles_;
   ServerAddresses& servers_;
   Metrics& metrics_;
   ngx_log_t* log_;

@@ -59,6 +59,16 @@ bool QueryQueues::empty() const noexcept {
   return publish_.waiting.empty() && catchup_.waiting.empty() && presence_.waiting.empty();
 }
 
+std::size_t QueryQueues::asked_before(ngx_msec_t before) const noexcept {
+  std::size_t count = 0;
+  for (const Queue* queue : {&publish_, &catchup_, &presence_}) {
+    for (const auto& query : queue->waiting) {
+      count += query->done && was_asked_before(*query, before) ? 1 : 0;
+    }
+  }
+  return count;
+}
+
 // The queue whose first statement may start now; null if none may.
 QueryQueues::Queue* QueryQueues::next(bool presence) noexcept {
   for (Queue* queue : {&publish_, &catchup_, &presence_}) {

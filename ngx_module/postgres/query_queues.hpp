@@ -23,6 +23,8 @@ class QueryQueues {
   void push_first(const std::shared_ptr<Query>& query);
 
   bool empty() const noexcept;
+  // How many have waited since before that time; cancelled ones do not count.
+  std::size_t asked_before(ngx_msec_t before) const noexcept;
   // Whether a query may start now; `presence`: one of that lane, too. Then take() gives it.
   bool has_next(bool presence) noexcept { return next(presence) != nullptr; }
   std::shared_ptr<Query> take(bool presence) noexcept;

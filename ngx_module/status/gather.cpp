@@ -27,6 +27,12 @@ void add_instance(const DatabaseWorker& database, MetricsSnapshot& to) {
   to.set(static_cast<std::uint64_t>(root.pruned_ms.load()), Metric::kPruneLastSuccess);
 }
 
+Troubles troubles_of(const SharedTroubles& shared) {
+  const auto time = [](const std::atomic<std::int64_t>& ms) { return static_cast<std::uint64_t>(ms.load()); };
+  return {time(shared.unnotified_ms), time(shared.notified_ms), time(shared.connect_failed_ms),
+          time(shared.connected_ms), time(shared.prune_failing_ms)};
+}
+
 void add_workers(const DatabaseWorker& database, DatabaseStatus& to) {
   const MetricsSlots& slots = database.slots();
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -46,6 +52,7 @@ DatabaseStatus gather(const DatabaseWorker& database) {
   status.name = view(database.conf().name);
   database.slots().sum(status.metrics, owner_is_dead);
   add_instance(database, status.metrics);
+  status.troubles = troubles_of(database.root().troubles);
   add_workers(database, status);
   status.not_ready = why_not_following(database, 0);
   return status;

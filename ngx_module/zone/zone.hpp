@@ -29,6 +29,16 @@ struct SharedQuestion {
   Answer answers[kMetricsSlots];  // by the process's slot for metrics
 };
 
+// The last troubles of the instance, for the status page: times since the Unix epoch in milliseconds, 0: never. Each is
+// one plain store where the log line about it is written.
+struct SharedTroubles {
+  std::atomic<std::int64_t> unnotified_ms;      // when events came without a notification
+  std::atomic<std::int64_t> notified_ms;        // when a notification came
+  std::atomic<std::int64_t> connect_failed_ms;  // when a connection of a pool could not be opened
+  std::atomic<std::int64_t> connected_ms;       // when one was opened
+  std::atomic<std::int64_t> prune_failing_ms;   // since when each prune has failed; 0: the last one has not
+};
+
 // The fixed part at the start of the block; ring, wait ids, revocations and metrics follow. Counters only grow, unless
 // noted.
 struct SharedRoot {
@@ -44,6 +54,7 @@ struct SharedRoot {
   std::atomic<std::int64_t> read_ms;    // when a listener last read the log to its end, since the Unix epoch; 0: never
   std::atomic<std::int64_t> read_at;    // the same on the monotonic clock
   std::atomic<std::int64_t> pruned_ms;  // when this instance last pruned the log, since the Unix epoch; 0: never
+  SharedTroubles troubles;
   Lease lease;
   SharedQuestion question;
   void* ring;

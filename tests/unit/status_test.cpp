@@ -134,7 +134,8 @@ START_TEST(json_has_the_same_values) {
   ck_assert(json_valid(text));
   assert_has(text,
              R"({"version":"1.2.3","nginx":"1.22.1","schema":"8","pid":4711,"time":1656958539.62,"databases":[{)");
-  assert_has(text, R"({"name":"m\"ain","ready":false,"why":"why","metrics":{)");
+  assert_has(text,
+             R"({"name":"m\"ain","ready":false,"why":"why","findings":[{"alert":"PgeventsListenerNotConnected",)");
   assert_has(text, R"("deliveries_total":92,)");
   assert_has(text, R"("subscribers":{"stream":2,"released":0,"longpoll":0},)");
   assert_has(text, R"("requests_total":[{"endpoint":"publish","status":"201","value":3}],)");
