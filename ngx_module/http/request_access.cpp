@@ -48,19 +48,30 @@ bool names_token(const u_char* name, const u_char* end) noexcept {
   return name == end;
 }
 
+// Whether a value has the form of a token, which may stand under a misspelt name: `{"` in Base64, and two dots.
+bool looks_like_token(const u_char* value, const u_char* end) noexcept {
+  constexpr std::string_view kBegin = "eyJ";
+  return static_cast<std::size_t>(end - value) > kBegin.size() && std::equal(kBegin.begin(), kBegin.end(), value) &&
+         std::count(value, end, '.') == 2;
+}
+
 // Masks in a text that holds a query, at its beginning or behind a `?`. In a request line a space ends the query.
 void mask_in(const ngx_str_t& text) noexcept {
   u_char* const end = text.data + text.len;
   for (u_char* at = text.data; at < end;) {
     u_char* const stop = std::find_if(at, end, [](u_char c) { return c == '&' || c == '?' || c == ' '; });
     u_char* const equals = std::find(at, stop, '=');
+    u_char* const value = equals + (equals == stop ? 0 : 1);
+    u_char* masked_to = value;
     if (equals != stop && names_token(at, equals)) {
-      for (at = equals + 1; at < end && *at != '&' && *at != ' '; ++at) {
-        *at = 'x';
-      }
-    } else {
-      at = stop;
+      masked_to = std::find_if(value, end, [](u_char c) { return c == '&' || c == ' '; });
+    } else if (looks_like_token(value, stop)) {
+      masked_to = stop;
     }
+    for (u_char* c = value; c < masked_to; ++c) {
+      *c = 'x';
+    }
+    at = std::max(stop, masked_to);
     at += at < end ? 1 : 0;
   }
 }
