@@ -4,6 +4,7 @@
 //   const names = new Names({ db: ['127.0.0.1'] });
 //   await startNginx({ binary: names.wrap(kNginxProgram), … });
 //   names.set({ db: ['127.0.0.2'] });
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -11,8 +12,13 @@ import { atEnd } from './lifetime.mjs';
 import { run } from './processes.mjs';
 import { tempDir } from './scratch.mjs';
 
-export const kMayNameHosts = process.getuid() === 0;
+export const kMayNameHosts = process.getuid() === 0 && mayMount();
 export const kNginxProgram = process.env.PGEVENTS_NGINX ?? '/usr/sbin/nginx';
+
+// Not even root may in some containers.
+function mayMount() {
+  return spawnSync('unshare', ['--mount', 'mount', '--bind', '/tmp', '/tmp'], { stdio: 'ignore' }).status === 0;
+}
 
 // The same database behind a host name that leads to no server: each connection looks the name up first.
 export function behindName(conninfo) {

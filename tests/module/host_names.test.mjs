@@ -17,7 +17,7 @@ import { startNginx } from '../lib/nginx.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { kRoot, tempDir } from '../lib/scratch.mjs';
 
-const asRoot = { skip: !kMayNameHosts && 'as root only: the servers need host names of their own' };
+const asRoot = { skip: !kMayNameHosts && 'as root, and with mounts, only: the servers need host names of their own' };
 const cluster = kMayNameHosts && await startCluster({ tcp: true, settings: { listen_addresses: '127.0.0.2,::1' } });
 const template = kMayNameHosts && await cluster.createDatabase();
 await template.disconnect?.();
