@@ -139,7 +139,9 @@ std::vector<Finding> findings(const DatabaseStatus& database, std::int64_t now_m
   const MetricsSnapshot& values = database.metrics;
   const Troubles& troubles = database.troubles;
   // While the listener is away, what it has in common with the other connections is reported once.
-  const auto unless_away = [&](MaybeFinding finding) { return is_connected(values) ? finding : std::nullopt; };
+  const auto unless_away = [&](MaybeFinding finding) {
+    return is_connected(values) ? std::move(finding) : std::nullopt;
+  };
   std::vector<Finding> found;
   for (MaybeFinding finding :
        {disconnected(values, now_ms), stalled(database), unless_away(cannot_connect(troubles, now_ms)),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docs/directives.md describes the variables of the module, and each reason of `$pgevents_end_reason`, all of them and
-# no other. The tables in the code (kVariables, kEndingWords) are what nginx shows.
+# docs/directives.md describes the variables of the module and the reasons why streams end, all of them and no other.
+# The tables in the code (kVariables, kEndingWords) are what nginx shows.
 # shellcheck disable=SC2016
 set -euo pipefail
 compare() {
