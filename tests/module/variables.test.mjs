@@ -252,7 +252,7 @@ describe('user and realm', () => {
     assert.equal((await get(target, bearer(token('10')))).status, 200);
     assert.equal((await logged(target)).user, '10');
     const where = `/self/events/${newChannel()}`;
-    const headers = bearer(token('10', { exp: inSeconds(1) }));
+    const headers = bearer(token('10', { exp: inSeconds(3) }));
     const stream = await new EventStream({ port: nginx.port, path: where, headers }).opened();
     assert.equal((await stream.ended()).how, 'end', 'its token has expired');
     assert.equal((await logged(where)).end_reason, 'expired');
