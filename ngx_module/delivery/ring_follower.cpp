@@ -21,8 +21,7 @@ void RingFollower::start() noexcept {
 void RingFollower::look() {
   [[maybe_unused]] const std::uint64_t before = view_.seen_id;
   look_at_ring();
-  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0, "pgevents: ring read, from id %uL to %uL", before,
-                 view_.seen_id);
+  ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: ring read, from id %uL to %uL", before, view_.seen_id);
   // A new table: the listener has asked the database. While it was away, events that no worker had read may have been
   // pruned.
   const std::uint64_t loads = revocations_.loads();
