@@ -100,7 +100,7 @@ void ChannelCensus::go_on() noexcept {
 bool ChannelCensus::turn_is_over(Question& question, Result& result) noexcept {
   const ngx_msec_t waited = ngx_current_msec - question.since_;
   if (question.number_ == 0 && !post(question, ngx_current_msec)) {
-    result = tally(0);  // nobody has answered
+    result = tally(0);  // no process has answered
     return waited >= kPatience;
   }
   result = tally(question.number_);

@@ -1,4 +1,4 @@
-// See readiness.hpp. Asks nobody: the listener leaves in the shared memory when it last read the log.
+// See readiness.hpp. No query is made: the listener leaves in the shared memory when it last read the log.
 #include "ngx_module/status/readiness.hpp"
 
 #include <algorithm>

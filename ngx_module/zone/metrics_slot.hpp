@@ -1,4 +1,4 @@
-// This process's slot for counters in the zone. Without a free one it counts into memory of its own, which nobody sees.
+// This process's slot for counters in the zone. Without a free one it counts into memory of its own, not shown.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
