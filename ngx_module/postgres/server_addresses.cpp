@@ -78,13 +78,8 @@ ServerAddresses::Found ServerAddresses::find(Waiter& waiter) noexcept {
   if (known_.empty()) {
     return Found::kNow;  // no name
   }
-  if (!lookup_.running()) {
-    if (ngx_current_msec - answered_at_ < kValidFor) {
-      return usable() ? Found::kNow : Found::kNever;
-    }
-    if (!start()) {
-      return usable() ? Found::kNow : Found::kNever;
-    }
+  if (!lookup_.running() && (ngx_current_msec - answered_at_ < kValidFor || !start())) {
+    return usable() ? Found::kNow : Found::kNever;
   }
   if (overdue()) {
     return without_lookup(kSlow);
