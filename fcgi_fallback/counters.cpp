@@ -1,13 +1,13 @@
 // See counters.hpp.
 #include "fcgi_fallback/counters.hpp"
 
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <memory>
 #include <new>
 
+#include "core/shared/shared_state.hpp"
 #include "core/status/json.hpp"
 #include "core/status/prometheus.hpp"
 #include "core/version.hpp"
@@ -29,10 +29,6 @@ std::size_t statement_index(std::string_view name) noexcept {
     ++at;
   }
   return at;
-}
-
-bool is_alive(std::uint64_t pid) noexcept {
-  return pid != 0 && kill(static_cast<pid_t>(pid), 0) == 0;
 }
 
 }  // namespace
@@ -74,10 +70,8 @@ void Counters::observe_query(std::string_view statement, std::int64_t us) noexce
 void Counters::sum(Sums& to) const noexcept {
   std::uint64_t processes = 0;
   for (std::size_t i = 0; i < count_; ++i) {
-    processes += is_alive(slots_[i].pid.load(std::memory_order_relaxed)) ? 1 : 0;
-    for (std::size_t word = 0; word < kWords; ++word) {
-      to.words[word] += slots_[i].words[word].load(std::memory_order_relaxed);
-    }
+    processes += owner_is_dead(slots_[i].pid.load(std::memory_order_relaxed)) ? 0 : 1;
+    add_words(to.words, slots_[i].words, kWords);
   }
   to.words[first_word_in(kCounters, static_cast<std::size_t>(Counter::kProcesses))] = processes;
 }

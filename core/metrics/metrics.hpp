@@ -30,6 +30,13 @@ inline void observe_in(MetricWord* series, std::int64_t us) noexcept {
   add_to(series[kBucketCount], value);
 }
 
+// Adds what a process has counted to `sums`, which only the caller uses.
+inline void add_words(std::uint64_t* sums, const MetricWord* words, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    sums[i] += words[i].load(std::memory_order_relaxed);
+  }
+}
+
 class Metrics {
  public:
   // `words`: kSlotWords of them, which outlive this object.

@@ -104,19 +104,14 @@ std::uint64_t MetricsSlots::owner(std::size_t slot) const noexcept {
 }
 
 void MetricsSlots::read(std::size_t slot, MetricsSnapshot& to) const noexcept {
-  for (std::size_t word = 0; word < kSlotWords; ++word) {
-    to.add(word, slots_[slot].words[word].load(std::memory_order_relaxed));
-  }
+  to.add(slots_[slot].words, kSlotWords);
 }
 
 void MetricsSlots::sum(MetricsSnapshot& to, IsDead is_dead) const noexcept {
   for (std::size_t i = 0; i < count_; ++i) {
     const std::uint64_t owner = this->owner(i);
     const bool lives = owner != 0 && !is_dead(owner);
-    const std::size_t end = lives ? kSlotWords : kFirstGaugeWord;
-    for (std::size_t word = 0; word < end; ++word) {
-      to.add(word, slots_[i].words[word].load(std::memory_order_relaxed));
-    }
+    to.add(slots_[i].words, lives ? kSlotWords : kFirstGaugeWord);
   }
 }
 

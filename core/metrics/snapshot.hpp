@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/metrics/metric.hpp"
+#include "core/metrics/metrics.hpp"
 
 namespace pgevents {
 
@@ -19,6 +20,8 @@ class MetricsSnapshot {
   // All words of a metric, from its first one on.
   const std::uint64_t* of(Metric metric) const noexcept { return words_.data() + first_word(metric); }
   void add(std::size_t word, std::uint64_t value) noexcept { words_[word] += value; }
+  // The first `count` words of a process.
+  void add(const MetricWord* words, std::size_t count) noexcept { add_words(words_.data(), words, count); }
 
   template <typename... Labels>
   std::uint64_t get(Metric metric, Labels... labels) const noexcept {
