@@ -138,9 +138,10 @@ void append_database(std::string& out, const DatabaseStatus& database, std::int6
   append_metrics(out += ',', database.metrics, Metric::kCount);
   append_workers(out, database);
   if (database.channel) {
-    append_string(out += ",\"channel\":{\"name\":", database.channel->name);
-    out.append(",\"subscribers\":").append(std::to_string(database.channel->subscribers));
-    out.append(",\"silent_workers\":").append(std::to_string(database.channel->silent_workers)).append("}");
+    const auto& [name, subscribers, silent] = *database.channel;
+    append_string(out += ",\"channel\":{\"name\":", name);
+    out.append(",\"subscribers\":").append(silent == 0 ? std::to_string(subscribers) : "null");
+    out.append(",\"silent_workers\":").append(std::to_string(silent)).append("}");
   }
   out += '}';
 }

@@ -10,7 +10,7 @@
 //
 // A metric is a number; with a label an object by its values; with two labels a list. Buckets are not cumulative here.
 // Series that Prometheus would not get, because they have not counted, are left out. `channel` is there if it was asked
-// for. A worker has no values of the instance.
+// for; its `subscribers` is null if a worker has not answered. A worker has no values of the instance.
 #pragma once
 
 #include <cstdint>

@@ -118,9 +118,10 @@ void append_subscribers(std::string& out, const DatabaseStatus& database, std::s
   table.row("Long polls", readable_count(values.get(Metric::kSubscribers, SubscriberKind::kLongPoll)));
   table.row("Channels, by worker", readable_count(values.get(Metric::kChannels)));
   if (database.channel) {
-    const unsigned silent = database.channel->silent_workers;
-    const std::string gap = silent == 0 ? "" : ", " + std::to_string(silent) + " workers did not answer";
-    table.row("Channel " + database.channel->name + gap, readable_count(database.channel->subscribers));
+    const auto& [name, subscribers, silent] = *database.channel;
+    const std::string silence =
+        "not known: " + std::to_string(silent) + " worker" + (silent == 1 ? "" : "s") + " did not answer in time";
+    table.row("Channel " + name, silent == 0 ? readable_count(subscribers) : silence);
   }
 }
 

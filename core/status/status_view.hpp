@@ -23,7 +23,7 @@ struct WorkerStatus {
 struct ChannelStatus {
   std::string name;
   std::uint64_t subscribers = 0;
-  unsigned silent_workers = 0;  // that have not answered: the number is too small by what they have
+  unsigned silent_workers = 0;  // that have not answered: above 0, `subscribers` is not known
 };
 
 // The last troubles, since the Unix epoch in milliseconds; 0: never.

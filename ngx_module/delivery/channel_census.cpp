@@ -1,7 +1,8 @@
-// See channel_census.hpp. A process that is killed or stopped meanwhile costs the others a second at most: the dead do
-// not count as silent, and the lease on the question runs out.
+// See channel_census.hpp. A process that is killed or stopped meanwhile costs the others a second or two: the dead do
+// not count as silent, and the lease on the census runs out.
 #include "ngx_module/delivery/channel_census.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgevents::nginx {
@@ -9,8 +10,8 @@ namespace {
 
 constexpr ngx_msec_t kInterval = 10;               // between two looks at the answers
 constexpr ngx_msec_t kAnswerTime = 1'000;          // then processes that have not answered are silent
-constexpr ngx_msec_t kPatience = 5'000;            // as long a question waits for its turn
-constexpr std::int64_t kLeaseTtl = 3'000;          // more than a question takes
+constexpr ngx_msec_t kPatience = 3'000;            // so long a question waits for its turn
+constexpr std::int64_t kLeaseTtl = 2'000;          // more than a census takes
 constexpr std::size_t kMaxWaiting = 64;            // questions of this process
 constexpr std::uint64_t kAnswersAll = UINT64_MAX;  // as number of an answer: the process has no subscribers any more
 
@@ -74,6 +75,7 @@ bool ChannelCensus::ask(Question& question, std::uint64_t hash) {
   waiting_.push_back(&question);
   question.census_ = this;
   question.hash_ = hash;
+  question.number_ = 0;
   question.since_ = ngx_current_msec;
   if (!timer_.timer_set) {
     ngx_add_timer(&timer_, 1);
@@ -87,41 +89,62 @@ void ChannelCensus::on_timer(ngx_event_t* event) {
 }
 
 void ChannelCensus::go_on() noexcept {
-  Result result;
-  while (!waiting_.empty() && turn_is_over(*waiting_.front(), result)) {
-    finish(*waiting_.front(), result);
-  }
+  do {
+    end_census();
+    give_up();
+  } while (number_ == 0 && begin_census());
   if (!waiting_.empty() && !timer_.timer_set) {
     ngx_add_timer(&timer_, kInterval);
   }
 }
 
-// Whether the question has its result. If not, it waits.
-bool ChannelCensus::turn_is_over(Question& question, Result& result) noexcept {
-  const ngx_msec_t waited = ngx_current_msec - question.since_;
-  if (question.number_ == 0 && !post(question, ngx_current_msec)) {
-    result = tally(0);  // no process has answered
-    return waited >= kPatience;
-  }
-  result = tally(question.number_);
-  return result.silent == 0 || ngx_current_msec - question.since_ >= kAnswerTime;
-}
-
-// False if another process asks at present.
-bool ChannelCensus::post(Question& question, ngx_msec_t now) noexcept {
-  if (!shared_.asker.try_acquire(self_, static_cast<std::int64_t>(now), kLeaseTtl)) {
+// Counts for the first question, and for all others about the same channel. False if none waits, or another process
+// counts at present.
+bool ChannelCensus::begin_census() noexcept {
+  const ngx_msec_t now = ngx_current_msec;
+  if (waiting_.empty() || !shared_.asker.try_acquire(self_, static_cast<std::int64_t>(now), kLeaseTtl)) {
     return false;
   }
-  shared_.hash.store(question.hash_, std::memory_order_release);
-  question.number_ = shared_.number.fetch_add(1, std::memory_order_acq_rel) + 1;
-  question.since_ = now;
+  const std::uint64_t hash = waiting_.front()->hash_;
+  shared_.hash.store(hash, std::memory_order_release);
+  number_ = shared_.number.fetch_add(1, std::memory_order_acq_rel) + 1;
+  began_ = now;
+  for (Question* question : waiting_) {
+    question->number_ = question->hash_ == hash ? number_ : 0;
+  }
   look();
   guarded(log_, wake_);
   return true;
 }
 
+// Answers the questions of the census under way when all processes have answered, or the time for that is over.
+void ChannelCensus::end_census() noexcept {
+  if (number_ == 0) {
+    return;
+  }
+  const Result result = tally(number_);
+  if (result.silent == 0 || ngx_current_msec - began_ >= kAnswerTime) {
+    const std::uint64_t number = std::exchange(number_, 0);
+    shared_.asker.release(self_);
+    finish_all(result, [number](const Question* question) { return question->number_ == number; });
+  }
+}
+
+// Answers the questions that have waited for their turn too long: no process was asked.
+void ChannelCensus::give_up() noexcept {
+  const ngx_msec_t now = ngx_current_msec;
+  const auto too_long = [now](const Question* question) {
+    return question->number_ == 0 && now - question->since_ >= kPatience;
+  };
+  if (std::any_of(waiting_.begin(), waiting_.end(), too_long)) {
+    finish_all(tally(0), too_long);
+  }
+}
+
+// What is known of the census with this number; 0: none. This process has no place for its answer if it has no slot.
 ChannelCensus::Result ChannelCensus::tally(std::uint64_t number) const noexcept {
   Result result;
+  result.silent = slot_.index() ? 0 : 1;
   for (std::size_t i = 0; i < slot_.all().size(); ++i) {
     const std::uint64_t owner = slot_.all().owner(i);
     if (owner == 0 || owner_is_dead(owner)) {
@@ -138,16 +161,24 @@ ChannelCensus::Result ChannelCensus::tally(std::uint64_t number) const noexcept 
   return result;
 }
 
-void ChannelCensus::finish(Question& question, const Result& result) noexcept {
-  const auto done = std::move(question.done_);
-  forget(question);
-  guarded(log_, [&] { done(result); });
+// Answering one question may end others.
+template <typename Which>
+void ChannelCensus::finish_all(const Result& result, Which which) noexcept {
+  const auto next = [&] { return std::find_if(waiting_.begin(), waiting_.end(), which); };
+  for (auto at = next(); at != waiting_.end(); at = next()) {
+    const auto done = std::move((*at)->done_);
+    forget(**at);
+    guarded(log_, [&] { done(result); });
+  }
 }
 
+// The last one that leaves a census ends it.
 void ChannelCensus::forget(Question& question) noexcept {
   waiting_.remove(&question);
   question.census_ = nullptr;
-  if (question.number_ != 0) {
+  const auto shares = [this](const Question* other) { return other->number_ == number_; };
+  if (number_ != 0 && std::none_of(waiting_.begin(), waiting_.end(), shares)) {
+    number_ = 0;
     shared_.asker.release(self_);
   }
 }
@@ -156,9 +187,11 @@ void ChannelCensus::shut_down() noexcept {
   if (slot_.index()) {
     shared_.answers[*slot_.index()].number.store(kAnswersAll, std::memory_order_release);
   }
-  while (!waiting_.empty()) {
-    finish(*waiting_.front(), tally(waiting_.front()->number_));
+  const std::uint64_t number = number_;
+  if (number != 0) {
+    finish_all(tally(number), [number](const Question* question) { return question->number_ == number; });
   }
+  finish_all(tally(0), [](const Question*) { return true; });
   stop_timer(timer_);
 }
 

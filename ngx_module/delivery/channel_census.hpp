@@ -1,6 +1,7 @@
-// Counts the subscribers of one channel in all processes. The process that asks puts the question into the shared
-// memory and wakes the others; each puts its own number beside it. One question at a time is asked of the database,
-// others wait for their turn.
+// Counts the subscribers of one channel in all processes: a census. The process that asks puts the channel into the
+// shared memory and wakes the others; each puts its own number beside it. One census at a time is taken for a database;
+// questions wait for their turn, some seconds at most, and those about the same channel that wait in one process share
+// a census.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -20,7 +21,8 @@ class ChannelCensus {
  public:
   struct Result {
     std::uint64_t subscribers = 0;
-    unsigned silent = 0;  // processes that have not answered in time
+    unsigned silent =
+        0;  // processes that were not asked, or have not answered in time: above 0, the number is not known
   };
   // A question under way; it may end at any time.
   class Question {
@@ -36,8 +38,8 @@ class ChannelCensus {
     std::function<void(const Result&)> done_;
     ChannelCensus* census_ = nullptr;  // null: not under way
     std::uint64_t hash_ = 0;
-    std::uint64_t number_ = 0;  // 0: not asked yet
-    ngx_msec_t since_ = 0;      // when it was asked, or began to wait
+    std::uint64_t number_ = 0;  // of its census; 0: it waits for its turn
+    ngx_msec_t since_ = 0;      // when it began to wait
   };
 
   // `count`: how many subscribers the channel with a hash has in this process; `wake` wakes all processes.
@@ -49,7 +51,8 @@ class ChannelCensus {
 
   // The process has no subscriber yet.
   void start() noexcept;
-  // Asks for the channel with this hash (Ring::hash()); never answers before it returns. False: too many wait already.
+  // Asks for the channel with this hash (Ring::hash()); never answers before it returns, and within four seconds then.
+  // False: too many wait already.
   bool ask(Question& question, std::uint64_t hash);
   // Answers the question of another process, if there is a new one. Called whenever the process was woken.
   void look() noexcept;
@@ -60,10 +63,12 @@ class ChannelCensus {
   static void on_timer(ngx_event_t* event);
 
   void go_on() noexcept;
-  bool turn_is_over(Question& question, Result& result) noexcept;
-  bool post(Question& question, ngx_msec_t now) noexcept;
+  bool begin_census() noexcept;
+  void end_census() noexcept;
+  void give_up() noexcept;
   Result tally(std::uint64_t number) const noexcept;
-  void finish(Question& question, const Result& result) noexcept;
+  template <typename Which>
+  void finish_all(const Result& result, Which which) noexcept;
   void forget(Question& question) noexcept;
 
   SharedQuestion& shared_;
@@ -72,8 +77,10 @@ class ChannelCensus {
   const std::function<std::size_t(std::uint64_t)> count_;
   const std::function<void()> wake_;
   ngx_log_t* log_;
-  std::list<Question*> waiting_;  // the first one has its turn
-  std::uint64_t seen_ = 0;        // the newest question that was answered
+  std::list<Question*> waiting_;  // the oldest one is first
+  std::uint64_t number_ = 0;      // of the census that this process takes at present; 0: none
+  ngx_msec_t began_ = 0;          // when it began
+  std::uint64_t seen_ = 0;        // the newest census in which this process was counted
   ngx_event_t timer_{};
 };
 

@@ -1,5 +1,5 @@
 // A request for the status that also asks how many subscribers a channel has: it waits for the answers of all processes
-// (ChannelCensus), at most a second. Lives in the request's pool; ends with the request if the client leaves.
+// (ChannelCensus), some seconds at most. Lives in the request's pool; ends with the request if the client leaves.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

@@ -44,14 +44,35 @@ Format accepted(std::string_view accept) {
   return Format::kPrometheus;
 }
 
-Reply render(const StatusView& status, Format format) {
-  if (format == Format::kHtml) {
-    Reply reply = uncached_reply(200, "text/html; charset=utf-8", status_page(status));
-    reply.headers.push_back({"Content-Security-Policy", std::string(status_page_policy())});
-    return reply;
+// Whether a channel was asked for, and its number of subscribers is not known.
+bool has_unknown_channel(const StatusView& status) {
+  return std::any_of(status.databases.begin(), status.databases.end(), [](const DatabaseStatus& database) {
+    return database.channel && database.channel->silent_workers > 0;
+  });
+}
+
+// A program that does not look for `silent_workers` must not take the answer for a number.
+Reply render_json(const StatusView& status) {
+  const bool unknown = has_unknown_channel(status);
+  Reply reply = uncached_reply(unknown ? 503 : 200, "application/json", status_json(status));
+  if (unknown) {
+    reply.headers.push_back({"Retry-After", "1"});
   }
-  return format == Format::kJson ? uncached_reply(200, "application/json", status_json(status))
-                                 : uncached_reply(200, kPrometheusType, prometheus_text(status));
+  return reply;
+}
+
+Reply render(const StatusView& status, Format format) {
+  switch (format) {
+    case Format::kHtml: {
+      Reply reply = uncached_reply(200, "text/html; charset=utf-8", status_page(status));
+      reply.headers.push_back({"Content-Security-Policy", std::string(status_page_policy())});
+      return reply;
+    }
+    case Format::kJson:
+      return render_json(status);
+    default:
+      return uncached_reply(200, kPrometheusType, prometheus_text(status));
+  }
 }
 
 Reply render(const StatusView& status, const StatusConf& conf, std::string_view accept) {

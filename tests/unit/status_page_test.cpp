@@ -183,7 +183,16 @@ START_TEST(names_on_the_page_are_escaped) {
     assert_that(!has(page, tag), tag);
   }
   assert_has(page, "<bdi>&lt;/main&gt;&lt;script&gt;alert(&#39;&quot;&#39;)&lt;/script&gt;</bdi>");
-  assert_has(page, "Channel &lt;b&gt;\xef\xbf\xbd, 2 workers did not answer</th><td>3</td>");
+  assert_has(page, "Channel &lt;b&gt;\xef\xbf\xbd</th><td>not known: 2 workers did not answer in time</td>");
+}
+END_TEST
+
+START_TEST(the_page_shows_a_channel_whose_subscribers_all_workers_have_counted) {
+  const auto view = view_of();
+  view->databases[0].channel = ChannelStatus{"wine", 3, 0};
+  assert_has(status_page(*view), "Channel wine</th><td>3</td>");
+  view->databases[0].channel = ChannelStatus{"wine", 3, 1};
+  assert_has(status_page(*view), "Channel wine</th><td>not known: 1 worker did not answer in time</td>");
 }
 END_TEST
 
@@ -269,10 +278,11 @@ int main(int argc, char** argv) {
     print_page(std::strcmp(argv[1], "--print-ill-page") != 0);
     return 0;
   }
-  return run("status page", {values_are_readable, an_age_is_never_negative, a_quantile_is_the_bound_of_its_bucket,
-                             foreign_text_stays_text, the_page_begins_with_whether_all_is_well,
-                             values_and_notes_do_not_run_together_without_styles, the_worst_database_gives_the_title,
-                             counters_have_what_the_script_needs, names_on_the_page_are_escaped,
-                             the_page_reloads_itself_without_javascript, many_workers_are_cut_and_no_database_is_said,
-                             the_policy_allows_exactly_the_style_and_the_script_of_the_page});
+  return run(
+      "status page",
+      {values_are_readable, an_age_is_never_negative, a_quantile_is_the_bound_of_its_bucket, foreign_text_stays_text,
+       the_page_begins_with_whether_all_is_well, values_and_notes_do_not_run_together_without_styles,
+       the_worst_database_gives_the_title, counters_have_what_the_script_needs, names_on_the_page_are_escaped,
+       the_page_shows_a_channel_whose_subscribers_all_workers_have_counted, the_page_reloads_itself_without_javascript,
+       many_workers_are_cut_and_no_database_is_said, the_policy_allows_exactly_the_style_and_the_script_of_the_page});
 }

@@ -143,7 +143,9 @@ START_TEST(json_has_the_same_values) {
   assert_has(text, R"("query_duration_seconds":{},)");
   assert_has(text, R"("listener_last_read_timestamp_seconds":1.5,)");
   assert_has(text, R"("workers":[{"pid":4712,"listens":true,"metrics":{)");
-  assert_has(text, R"("channel":{"name":"Gruyère\n","subscribers":3,"silent_workers":1})");
+  assert_has(text, R"("channel":{"name":"Gruyère\n","subscribers":null,"silent_workers":1})");
+  database.channel->silent_workers = 0;
+  assert_has(status_json(*view), R"("channel":{"name":"Gruyère\n","subscribers":3,"silent_workers":0})");
 }
 END_TEST
 
