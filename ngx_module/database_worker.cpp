@@ -122,9 +122,13 @@ void DatabaseWorker::on_second(ngx_event_t* event) {
   }
 }
 
-// Also a net for a write to the eventfd that failed.
+// Also a net for a write to the eventfd that failed. The slots of killed workers need to be released regularly, because
+// nginx does not replace each of them (an old worker after a reload, for example); one worker is enough for that.
 void DatabaseWorker::each_second() {
   look();
+  if (root_.lease.owned_by(self_)) {
+    slot_.release_dead();
+  }
   delivery_.retry(was_serving_);
   delivery_.tick();
   pool_.count_slow();

@@ -1,7 +1,6 @@
 // See slots.hpp.
 #include "core/metrics/slots.hpp"
 
-#include <initializer_list>
 #include <new>
 
 namespace pgevents {
@@ -66,20 +65,28 @@ bool MetricsSlots::attach(void* memory, std::size_t slots) noexcept {
   return true;
 }
 
-// Its own pid with another start number names a former process: that slot is as good as free.
 std::optional<std::size_t> MetricsSlots::claim(std::uint64_t owner, IsDead is_dead) noexcept {
-  for (const bool free_only : {true, false}) {
-    for (std::size_t i = 0; i < count_; ++i) {
-      std::uint64_t current = owners_[i].load(std::memory_order_acquire);
-      const bool former = current != 0 && pid_of(current) == pid_of(owner);
-      const bool may_take = current == 0 || former || (!free_only && is_dead(current));
-      if (may_take && owners_[i].compare_exchange_strong(current, owner)) {
-        zero_gauges(i);
-        return i;
-      }
+  release_dead(owner, is_dead);
+  for (std::size_t i = 0; i < count_; ++i) {
+    std::uint64_t none = 0;
+    if (owners_[i].compare_exchange_strong(none, owner)) {
+      zero_gauges(i);
+      return i;
     }
   }
   return std::nullopt;
+}
+
+// Writes no gauge: the slot may have its next owner already, if another process released it at the same time. Owner
+// words are unique, so the exchange releases the dead owner's slot or nothing. The gauges of a free slot do not count,
+// and claim() sets them to 0.
+void MetricsSlots::release_dead(std::uint64_t self, IsDead is_dead) noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    std::uint64_t current = owners_[i].load(std::memory_order_acquire);
+    if (current != 0 && current != self && (pid_of(current) == pid_of(self) || is_dead(current))) {
+      owners_[i].compare_exchange_strong(current, 0);
+    }
+  }
 }
 
 void MetricsSlots::release(std::size_t slot, std::uint64_t owner) noexcept {

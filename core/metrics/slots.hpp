@@ -22,8 +22,12 @@ class MetricsSlots {
   void create(void* memory, std::size_t slots) noexcept;
   bool attach(void* memory, std::size_t slots) noexcept;
 
-  // Takes a free slot, or that of a dead owner; its gauges are 0 then. Nothing if all are taken.
+  // Takes a free slot, after release_dead(); its gauges are 0 then. Nothing if all are taken.
   std::optional<std::size_t> claim(std::uint64_t owner, IsDead is_dead) noexcept;
+  // Releases the slots of dead owners, and those of former processes with the pid of `self`. Without it a dead owner's
+  // gauges would count again as soon as the system gives its pid to another process. Any process may call it at any
+  // time.
+  void release_dead(std::uint64_t self, IsDead is_dead) noexcept;
   // Sets the gauges to 0, and the slot is free. No effect if `owner` does not own it.
   void release(std::size_t slot, std::uint64_t owner) noexcept;
   // The kSlotWords words of a slot.

@@ -23,6 +23,8 @@ class MetricsSlot {
   MetricsSlot& operator=(const MetricsSlot&) = delete;
 
   Metrics& metrics() noexcept { return metrics_; }
+  // Releases the slots of processes that were killed.
+  void release_dead() noexcept { all_.release_dead(self_, owner_is_dead); }
   // The slots of all processes; empty if the shared memory has another layout.
   const MetricsSlots& all() const noexcept { return all_; }
   // Nothing: in memory of its own.

@@ -1,6 +1,7 @@
 // The status (pgevents_status): its forms, and that each metric moves with what it counts, over several workers, a
 // killed one, a reload, and while the database is away.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -13,7 +14,7 @@ import { request } from '../lib/http.mjs';
 import { readMetrics, waitForMetrics } from '../lib/metrics.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
 import { kKilledWorker } from '../lib/nginx.mjs';
-import { run } from '../lib/processes.mjs';
+import { run, waitGone } from '../lib/processes.mjs';
 import { tempDir } from '../lib/scratch.mjs';
 import { inSeconds, secretKey, signToken, unsignedToken } from '../lib/tokens.mjs';
 
@@ -302,6 +303,34 @@ describe('processes that come and go', () => {
     assert.ok(reloaded.value('deliveries_total') >= before.value('deliveries_total'));
   });
 
+  // Otherwise its gauges would count again when another process gets its pid. `kill` kills the worker.
+  const forgets = (kill) => async (t) => {
+    const streams = await opened(range(1, 9).map((n) => server.stream(`pid${n}`)));
+    await reaches((now) => now.value('subscribers') === 9, 'subscribers');
+    const { pid } = (await workersOf()).find(({ listens, metrics }) => !listens && metrics.subscribers.stream > 0);
+    await kill(pid);
+    await waitGone([pid], 'the killed worker');
+    const living = await reaches((now) => now.value('workers') === 3 && now.value('subscribers') < 9, 'three workers');
+    if (!canChoosePids()) return t.skip('the pids of this system cannot be chosen');
+    await waitFor(async () => {
+      const heir = await processWithPid(pid);
+      const now = await read();
+      heir.kill();
+      await new Promise((resolve) => heir.on('close', resolve));
+      return ['workers', 'subscribers'].every((name) => now.value(name) === living.value(name));
+    }, { what: 'the gauges of three workers' });
+    await Promise.all(streams.map((stream) => stream.close()));
+    await reaches((now) => now.value('subscribers') === 0, 'no subscribers');
+  };
+
+  test('a killed worker is forgotten', forgets((pid) => nginx.kill(pid)));
+
+  test('a worker that is killed after a reload, and so not replaced, is forgotten', forgets(async (pid) => {
+    nginx.kill(pid, 'SIGSTOP');
+    await nginx.reload();
+    nginx.kill(pid);
+  }));
+
   test('while the database is away the status is answered all the same', async () => {
     await cluster.stop('fast');
     const away = await reaches((now) => now.value('listener_connected') === 0, 'the database away');
@@ -326,6 +355,27 @@ async function leave(text, transport) {
   socket.write(text);
   if (transport) await reaches((now) => now.value('subscribers', { transport }) > before, 'a waiting request');
   socket.destroy();
+}
+
+// The kernel gives the next process the pid behind the one in this file, if that is free.
+const kLastPid = '/proc/sys/kernel/ns_last_pid';
+
+function canChoosePids() {
+  try {
+    fs.writeFileSync(kLastPid, fs.readFileSync(kLastPid));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A process with this pid. Another process of the system may be quicker, and get it for a moment.
+async function processWithPid(pid) {
+  return waitFor(() => {
+    fs.writeFileSync(kLastPid, String(pid - 1));
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    return child.pid === pid ? child : child.kill() && false;
+  }, { what: `a process with pid ${pid}` });
 }
 
 // Sends a part of a request and waits until nginx gives up.

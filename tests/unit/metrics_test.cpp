@@ -21,6 +21,10 @@ bool nobody_is_dead(std::uint64_t) noexcept {
   return false;
 }
 
+bool all_are_dead(std::uint64_t) noexcept {
+  return true;
+}
+
 bool is_dead(std::uint64_t owner) noexcept {
   return owner_is_dead(owner);
 }
@@ -220,7 +224,7 @@ START_TEST(a_released_slot_keeps_its_counters_and_loses_its_gauges) {
 }
 END_TEST
 
-START_TEST(a_killed_owner_has_no_gauges_and_its_slot_is_taken_when_no_other_is_free) {
+START_TEST(a_killed_owner_has_no_gauges_and_its_slot_is_free_for_the_next_process) {
   Table table(2);
   const std::uint64_t killed = owner_word(dead_pid(), 1);
   const std::size_t slot = *table.slots.claim(killed, is_dead);
@@ -231,11 +235,72 @@ START_TEST(a_killed_owner_has_no_gauges_and_its_slot_is_taken_when_no_other_is_f
   ck_assert_uint_eq(table.sum(is_dead).get(Metric::kChannels), 0);
   ck_assert_uint_eq(table.sum(is_dead).get(Metric::kDeliveries), 10);
 
-  const Child other(sleep_for_ever);
-  ck_assert(table.slots.claim(owner_of(other), is_dead) != slot);
   ck_assert(table.slots.claim(me(), is_dead) == slot);
   ck_assert_uint_eq(table.sum(is_dead).get(Metric::kChannels), 0);
   ck_assert_uint_eq(table.sum(is_dead).get(Metric::kDeliveries), 10);
+}
+END_TEST
+
+// Afterwards every pid exists, as if the system had given each to a new process.
+START_TEST(releasing_the_dead_drops_their_gauges_for_good_and_keeps_their_counters) {
+  const struct {
+    const char* what;
+    std::uint64_t owner;
+    MetricsSlots::IsDead is_dead;
+    std::uint64_t self;
+    bool released;
+  } rows[] = {
+      {"alive", owner_word(101, 1), nobody_is_dead, owner_word(200, 9), false},
+      {"dead", owner_word(101, 1), all_are_dead, owner_word(200, 9), true},
+      {"dead, and its pid is that of the process that releases", owner_word(101, 1), nobody_is_dead, owner_word(101, 9),
+       true},
+      {"the process that releases", owner_word(101, 1), all_are_dead, owner_word(101, 1), false},
+  };
+  for (const auto& row : rows) {
+    for (const bool twice : {false, true}) {
+      Table table(2);
+      const std::size_t slot = *table.slots.claim(row.owner, nobody_is_dead);
+      table.counting_in(slot).set(3, Metric::kChannels);
+      table.counting_in(slot).add_many(10, Metric::kDeliveries);
+      table.slots.release_dead(row.self, row.is_dead);
+      if (twice) {
+        table.slots.release_dead(row.self, row.is_dead);
+      }
+      assert_that(table.slots.owner(slot) == (row.released ? 0 : row.owner), row.what);
+      assert_that(table.sum(nobody_is_dead).get(Metric::kChannels) == (row.released ? 0 : 3), row.what);
+      assert_that(table.sum(nobody_is_dead).get(Metric::kDeliveries) == 10, row.what);
+    }
+  }
+}
+END_TEST
+
+START_TEST(a_process_that_starts_releases_all_that_were_killed) {
+  Table table(4);
+  for (std::uint32_t start = 1; start <= 3; ++start) {
+    const auto slot = table.slots.claim(owner_word(100 + start, start), nobody_is_dead);
+    table.counting_in(*slot).set(3, Metric::kChannels);
+  }
+  table.slots.release(0, owner_word(101, 1));  // a free slot before that of the former process with the same pid
+  ck_assert(table.slots.claim(owner_word(102, 9),
+                              [](std::uint64_t owner) noexcept { return owner == owner_word(103, 3); }) == 0U);
+  ck_assert_uint_eq(table.sum(nobody_is_dead).get(Metric::kChannels), 0);
+}
+END_TEST
+
+// The second releaser has found the owner dead; before it goes on, the first one releases the slot, and a new process
+// takes it and counts.
+START_TEST(of_two_releasers_the_slower_one_does_not_touch_the_next_owner) {
+  static Table* shared;
+  Table table(1);
+  shared = &table;
+  table.counting_in(*table.slots.claim(owner_word(101, 1), nobody_is_dead)).set(3, Metric::kChannels);
+  table.slots.release_dead(owner_word(202, 4), [](std::uint64_t) noexcept {
+    shared->slots.release_dead(owner_word(201, 3), all_are_dead);
+    shared->counting_in(*shared->slots.claim(owner_word(301, 5), nobody_is_dead)).set(7, Metric::kChannels);
+    return true;
+  });
+  ck_assert_uint_eq(table.slots.owner(0), owner_word(301, 5));
+  ck_assert_uint_eq(table.sum(nobody_is_dead).get(Metric::kChannels), 7);
 }
 END_TEST
 
@@ -295,7 +360,10 @@ int main() {
        a_gauge_rises_and_falls, a_histogram_counts_a_value_in_the_first_bucket_that_holds_it,
        slots_are_found_again_in_the_same_memory_only, each_process_gets_a_slot_until_none_is_free,
        a_released_slot_keeps_its_counters_and_loses_its_gauges,
-       a_killed_owner_has_no_gauges_and_its_slot_is_taken_when_no_other_is_free,
+       a_killed_owner_has_no_gauges_and_its_slot_is_free_for_the_next_process,
+       releasing_the_dead_drops_their_gauges_for_good_and_keeps_their_counters,
+       a_process_that_starts_releases_all_that_were_killed,
+       of_two_releasers_the_slower_one_does_not_touch_the_next_owner,
        a_process_takes_the_slot_of_a_former_one_with_its_pid,
        processes_that_start_at_once_get_different_slots_and_lose_no_count});
 }
