@@ -1,6 +1,6 @@
 // See request_identity.hpp. limit_conn asks before the access phase, a log line when the request is over, a proxied
-// header in between: so the token is verified whenever it is asked for (the claims come from the token cache), until
-// the module's handler has settled the matter and masked the token.
+// header in between: so the token is checked whenever it is asked for (a good one's claims come from the token cache,
+// and the record keeps a bad one), until the module's handler has settled the matter and masked the token.
 #include "ngx_module/request_identity.hpp"
 
 #include <cstdint>

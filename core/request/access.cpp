@@ -128,8 +128,22 @@ Session session_of(const Claims& claims, const AccessRules& rules) {
   return session;
 }
 
+// What verify() finds depends on the keys and the text only, not on the time.
+JwtKeys::Result verify(const std::string& text, const TokenRules& rules, double now) {
+  const RejectedToken* known = rules.rejected == nullptr ? nullptr : rules.rejected->get();
+  if (known != nullptr && known->keys == rules.keys && known->text == text) {
+    return known->fault;
+  }
+  JwtKeys::Result verified = rules.keys->verify(text, now);
+  const auto* fault = std::get_if<TokenFault>(&verified);
+  if (fault != nullptr && rules.rejected != nullptr) {
+    *rules.rejected = std::make_unique<RejectedToken>(RejectedToken{rules.keys, text, *fault});
+  }
+  return verified;
+}
+
 std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules& rules, double now) {
-  auto verified = rules.token.keys->verify(token.text, now);
+  const auto verified = verify(token.text, rules.token, now);
   if (const auto* fault = std::get_if<TokenFault>(&verified)) {
     return bad_token(fault->fault, fault->msg, {}, fault->log);
   }

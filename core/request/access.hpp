@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,14 @@ namespace pgevents {
 
 // Channels whose names begin so belong to pgevents itself: over HTTP no client may subscribe or publish to them.
 inline constexpr std::string_view kReservedChannelPrefix = "pgevents.";
+
+// A token whose form or signature is wrong, and why.
+struct RejectedToken {
+  const JwtKeys* keys;  // with which it was verified
+  std::string text;
+  TokenFault fault;
+};
+
 // Where tokens may stand and which are valid.
 struct TokenRules {
   JwtKeys* keys = nullptr;    // null: tokens are ignored
@@ -30,6 +39,9 @@ struct TokenRules {
   std::string_view issuer;    // must be `iss`; empty: not checked
   double leeway = 0;          // seconds by which the clocks may differ
   bool require_exp = true;
+  // What the request's earlier calls of identify() have rejected last: the same token is not verified again. Verifying
+  // is expensive, and only good tokens are in the cache of `keys`. Null: nothing is kept.
+  std::unique_ptr<RejectedToken>* rejected = nullptr;
 };
 
 // Returns whether the tokens of `user` that were issued at `issued_us` (microseconds since the Unix epoch; 0: unknown)

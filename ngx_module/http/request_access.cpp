@@ -86,6 +86,7 @@ bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestReco
   } const identifying{record};
   record.identifying = true;
   rules.token = token_rules(conf.access);
+  rules.token.rejected = &record.rejected;
   return evaluate(r, conf.access.user, rules.user) && evaluate(r, conf.access.realm, rules.realm);
 }
 

@@ -3,14 +3,14 @@
 
 #include <new>
 #include <string_view>
-#include <type_traits>
 
 namespace pgevents::nginx {
 namespace {
 
-// Marks the cleanup; there is nothing to clean up.
-void on_pool_end(void*) {}
-static_assert(std::is_trivially_destructible_v<RequestRecord>);
+// Also marks the cleanup.
+void on_pool_end(void* record) {
+  static_cast<RequestRecord*>(record)->~RequestRecord();
+}
 
 // As nginx's $status.
 int status_of(const ngx_http_request_t* r) noexcept {

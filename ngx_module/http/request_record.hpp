@@ -7,12 +7,14 @@
 #include "ngx_module/nginx.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/metrics/labels.hpp"
 #include "core/metrics/metrics.hpp"
 #include "core/metrics/reasons.hpp"
+#include "core/request/access.hpp"
 #include "core/request/session.hpp"
 #include "core/wire/cursor.hpp"
 
@@ -39,6 +41,7 @@ struct RequestRecord {
   ngx_str_t channels{};  // see keep_channels()
   Cursor cursor;         // behind what the subscriber was sent
   std::uint64_t events_sent = 0;
+  std::unique_ptr<RejectedToken> rejected;  // the last bad token, whatever location has rejected it
 };
 
 // The request's record, made at the first call. Null when memory is refused.

@@ -1,6 +1,7 @@
 // Where a request's token is found, which of several counts, and that no error repeats it.
 #include "access_testing.hpp"
 
+#include <memory>
 #include <utility>
 
 using namespace pgevents;
@@ -303,6 +304,49 @@ START_TEST(every_error_has_a_challenge_and_none_repeats_the_token) {
 }
 END_TEST
 
+// What the request knows of its last bad token is changed here, so that a verdict that was kept differs from a new one.
+START_TEST(a_token_is_not_verified_again_if_the_request_knows_that_it_is_bad) {
+  const std::string good = user_token();
+  const std::string bad = good.substr(0, good.size() - 4) + "AAAA";
+  JwtKeys others;
+  add(others, kSecret);
+  Case any;
+  const struct {
+    const char* what;
+    const JwtKeys* keys;  // what is known: `text` is bad with these keys
+    std::string text;
+    std::string token;
+    std::string wanted;
+  } rows[] = {
+      {"the same token", &any.keys, good, good, "401 known"},
+      {"another token that is good", &any.keys, bad, good, "10/main"},
+      {"another token that is bad", &any.keys, good, bad, kInvalid},
+      {"the same token, and other keys", &others, good, good, "10/main"},
+  };
+  for (const auto& row : rows) {
+    auto rejected = std::make_unique<RejectedToken>(RejectedToken{row.keys, row.text, {}});
+    rejected->fault.msg = "known";
+    any.rules.token.rejected = &rejected;
+    assert_text(any.bearer(row.token).who(), row.wanted, row.what);
+  }
+}
+END_TEST
+
+START_TEST(a_request_keeps_its_last_bad_token) {
+  Case one;
+  std::unique_ptr<RejectedToken> rejected;
+  one.rules.token.rejected = &rejected;
+  assert_text(one.bearer(user_token()).who(), "10/main");
+  ck_assert(rejected == nullptr);
+  for (const std::string token : {"a.b.c", "x"}) {
+    assert_text(one.bearer(token).who(), kInvalid, token);
+    ck_assert(rejected != nullptr && rejected->keys == &one.keys);
+    assert_text(rejected->text, token);
+    assert_text(one.who(), kInvalid, token);
+  }
+}
+END_TEST
+
 }  // namespace
 
 int main() {
@@ -322,5 +366,7 @@ int main() {
                                  the_web_servers_user_counts_and_the_token_is_ignored,
                                  a_token_may_have_8192_bytes_wherever_it_is,
                                  every_error_has_a_challenge_and_none_repeats_the_token,
+                                 a_token_is_not_verified_again_if_the_request_knows_that_it_is_bad,
+                                 a_request_keeps_its_last_bad_token,
                              });
 }
