@@ -10,6 +10,15 @@ ConninfoOptions parse_conninfo(const std::string& conninfo) noexcept {
   return options;
 }
 
+bool is_keyword(std::string_view word) noexcept {
+  const ConninfoOptions all = parse_conninfo("");
+  const PQconninfoOption* option = all.get();
+  while (option != nullptr && option->keyword != nullptr && option->keyword != word) {
+    ++option;
+  }
+  return option != nullptr && option->keyword != nullptr;
+}
+
 std::string_view option_value(const PQconninfoOption* options, std::string_view keyword) noexcept {
   for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
     if (option->keyword == keyword) {

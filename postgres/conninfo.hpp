@@ -18,6 +18,9 @@ using ConninfoOptions = std::unique_ptr<PQconninfoOption, ConninfoDeleter>;
 // Null if libpq cannot read `conninfo`. libpq's own message is dropped: it may quote a password.
 ConninfoOptions parse_conninfo(const std::string& conninfo) noexcept;
 
+// Whether libpq knows `word` as a keyword of connection strings.
+bool is_keyword(std::string_view word) noexcept;
+
 // The value of `keyword`; empty if it is not given.
 std::string_view option_value(const PQconninfoOption* options, std::string_view keyword) noexcept;
 

@@ -8,6 +8,7 @@
 #include "core/shared/ring.hpp"
 #include "ngx_module/conf/conninfo.hpp"
 #include "ngx_module/zone/zone.hpp"
+#include "postgres/conninfo.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -88,10 +89,26 @@ std::string all_names() {
   return names;
 }
 
+// Without quotes nginx ends the connection string at its first space. The value may be a password, and is not repeated.
+bool is_of_conninfo(ngx_conf_t* cf, const ngx_str_t& text) {
+  const std::string keyword(name_of(text));
+  if (!postgres::is_keyword(keyword)) {
+    return false;
+  }
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                     "pgevents: \"%s=\" belongs to the connection string; put quotes around all of it, as in "
+                     "\"host=/run/postgresql dbname=app\"",
+                     keyword.c_str());
+  return true;
+}
+
 bool read_parameter(ngx_conf_t* cf, ngx_str_t& text, DatabaseConf& database) {
   const auto* const known = std::find_if(std::begin(kParameters), std::end(kParameters),
                                          [&](const Parameter& one) { return one.name == name_of(text); });
   if (known == std::end(kParameters)) {
+    if (is_of_conninfo(cf, text)) {
+      return false;
+    }
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "pgevents: invalid parameter \"%V\"; the parameters are %s", &text,
                        all_names().c_str());
     return false;

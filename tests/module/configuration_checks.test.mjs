@@ -85,6 +85,22 @@ for (const [info, fault] of [
   });
 }
 
+for (const [info, keyword] of [
+  ['host=/tmp dbname=nowhere', 'dbname'],
+  ['host=/tmp dbname=nowhere ring=1m', 'dbname'],
+  ['host=/tmp ring=1m password=s3cret', 'password'],
+  ["host=/tmp application_name='s3cret app' user=me", 'application_name'],
+]) {
+  test(`says that a connection string needs quotes: ${info}`, async () => {
+    const { passed, said } = await check(inServer('', `pgevents_database main ${info};`));
+    assert.equal(passed, false);
+    const line = `[emerg] pgevents: "${keyword}=" belongs to the connection string; put quotes around all of it, as in `
+      + '"host=/run/postgresql dbname=app" in /';
+    assert.ok(said.includes(line), said);
+    assert.doesNotMatch(said, /s3cret|nowhere/);
+  });
+}
+
 // --- hosts ---
 
 const withNames = { skip: !kMayNameHosts && 'as root only: nginx needs host names of its own' };
