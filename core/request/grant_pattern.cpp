@@ -54,6 +54,9 @@ std::optional<std::string> pattern_doubt(std::string_view patterns) {
     if (pattern.find('*') < pattern.size() - 1) {
       return naming("a '*' is a wildcard at the end only; check pattern", pattern);
     }
+    if (pattern.find(',') != std::string_view::npos) {
+      return naming("patterns are separated by spaces, a ',' is a part of the name; check pattern", pattern);
+    }
     for (std::size_t at = 0; (at = pattern.find('{', at)) != std::string_view::npos; ++at) {
       const std::string_view word = pattern.substr(at, pattern.find('}', at) - at + 1);
       if (word != "{user}" && word != "{realm}") {

@@ -9,8 +9,8 @@
 
 namespace pgevents {
 
-// A warning about the operator's patterns, or nothing. A `*` that is not at the end of a pattern, and braces around
-// anything but `user` and `realm`, stand for themselves, which is hardly meant.
+// A warning about the operator's patterns, or nothing. A `*` that is not at the end of a pattern, a comma, and
+// braces around anything but `user` and `realm`, stand for themselves, which is hardly meant.
 std::optional<std::string> pattern_doubt(std::string_view patterns);
 
 // Whether one pattern matches a name. `{user}` and `{realm}` are taken from `identity`: the user literally, the realm

@@ -201,6 +201,8 @@ test('accepts a pattern that is probably a mistake with a warning, unless it con
   }
   assert.match((await check(inLocation('pgevents_subscribe "*.a";')))[1],
     /a '\*' is a wildcard at the end only; check pattern '\*\.a'/);
+  assert.match((await check(inLocation('pgevents_subscribe "news,stream:*";')))[1],
+    /\[warn\] .*patterns are separated by spaces, a ',' is a part of the name; check pattern 'news,stream:\*' in /);
   assert.doesNotMatch((await check(inLocation('pgevents_subscribe "a* {user}.{realm} $arg_x*y";')))[1], /warn/);
 });
 

@@ -88,6 +88,10 @@ START_TEST(patterns_that_are_hardly_meant_are_doubted) {
   }
   assert_text(pattern_doubt("a *b c").value_or(""), "a '*' is a wildcard at the end only; check pattern '*b'");
   assert_text(pattern_doubt("a**").value_or(""), "a '*' is a wildcard at the end only; check pattern 'a**'");
+  for (const std::string pattern : {"news,", "news,stream:*", ",", "{user},x"}) {
+    assert_text(pattern_doubt("a " + pattern + " b").value_or(""),
+                "patterns are separated by spaces, a ',' is a part of the name; check pattern '" + pattern + "'");
+  }
   for (const std::string pattern : {"{usr}", "x:{User}", "{user}:{group}*", "{user", "{", "{}", "{{user}}"}) {
     assert_text(pattern_doubt("a " + pattern + " b").value_or(""),
                 "only {user} and {realm} are replaced; check pattern '" + pattern + "'");
