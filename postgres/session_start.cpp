@@ -51,7 +51,9 @@ void SessionStart::take_error(const PGresult* result, const char* database) {
     return;
   }
   if (error.sqlstate == kInvalidSchemaName || error.sqlstate == kUndefinedFunction) {
-    problem_ = schema_of(database) + " does not exist, or is not that of pgevents; run sql/install.sql there";
+    problem_ = schema_of(database) +
+               " does not exist, or is not that of pgevents; run pgevents-schema install there (or psql -f "
+               "sql/install.sql)";
     return;
   }
   problem_.assign(Printable(error.message).c_str()).append(advice(error.sqlstate));
@@ -60,7 +62,8 @@ void SessionStart::take_error(const PGresult* result, const char* database) {
 void SessionStart::compare(int version, int serves_from, const char* database) {
   if (version < kOldestSchema) {
     problem_ = schema_of(database) + " has version " + std::to_string(version) + ", this program needs version " +
-               std::to_string(kOldestSchema) + " or later; run sql/install.sql of this release there";
+               std::to_string(kOldestSchema) +
+               " or later; run pgevents-schema upgrade there (or psql -f sql/install.sql), of this release";
   } else if (serves_from > kSchemaVersion) {
     problem_ = schema_of(database) + " has version " + std::to_string(version) + " and serves programs of version " +
                std::to_string(serves_from) + " or later, this one is of version " + std::to_string(kSchemaVersion) +

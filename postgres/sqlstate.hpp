@@ -32,10 +32,12 @@ constexpr bool is_raised_for_client(std::string_view sqlstate) noexcept {
 // is known.
 constexpr const char* advice(std::string_view sqlstate) noexcept {
   if (sqlstate == kInvalidSchemaName) {
-    return "; run sql/install.sql in this database";
+    return "; run pgevents-schema install (or psql -f sql/install.sql) for this database";
   }
   if (schema_may_have_changed(sqlstate)) {
-    return "; run sql/install.sql in this database, whose schema is older than this program";
+    return "; run pgevents-schema upgrade (or psql -f sql/install.sql) for this database, whose schema is older than "
+           "this "
+           "program";
   }
   if (sqlstate == "42501") {  // insufficient_privilege
     return "; GRANT pgevents_server TO the role that connects";

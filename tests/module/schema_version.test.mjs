@@ -16,15 +16,19 @@ const versions = (own, serves_from) => `
 const old = (number) => `DROP FUNCTION pgevents.schema_version();
   CREATE OR REPLACE FUNCTION pgevents.status() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"version":${number}}'::jsonb $$;`;
 
+const kMissing = 'does not exist, or is not that of pgevents; run pgevents-schema install there '
+  + '(or psql -f sql/install.sql)';
+
 // [statement that spoils a good schema, what the log says]; without text it is used
 const kSchemas = {
   good: ['SELECT 1'],
   previous: [old(7)],
   next: [versions(10, 9)],
-  missing: ['DROP SCHEMA pgevents CASCADE', 'does not exist, or is not that of pgevents; run sql/install.sql there'],
+  missing: ['DROP SCHEMA pgevents CASCADE', kMissing],
   foreign: ['DROP SCHEMA pgevents CASCADE; CREATE SCHEMA pgevents; GRANT USAGE ON SCHEMA pgevents TO PUBLIC',
-    'does not exist, or is not that of pgevents; run sql/install.sql there'],
-  older: [old(6), 'has version 6, this program needs version 7 or later; run sql/install.sql of this release there'],
+    kMissing],
+  older: [old(6), 'has version 6, this program needs version 7 or later; '
+    + 'run pgevents-schema upgrade there (or psql -f sql/install.sql), of this release'],
   newer: [versions(12, 10),
     'has version 12 and serves programs of version 10 or later, this one is of version 9; install the release to which'],
   closed: ['REVOKE USAGE ON SCHEMA pgevents FROM pgevents_server',

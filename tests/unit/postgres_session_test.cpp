@@ -33,7 +33,9 @@ START_TEST(an_older_schema_is_named_with_the_command) {
   const std::string text = verdict(postgres::kOldestSchema - 1, 1);
   assert_that(text.find("schema \"pgevents\" of database \"app\" has version 6, this program needs version 7") == 0,
               text);
-  assert_that(text.find("run sql/install.sql of this release") != std::string::npos, text);
+  assert_that(
+      text.find("run pgevents-schema upgrade there (or psql -f sql/install.sql), of this release") != std::string::npos,
+      text);
   const std::string split = verdict(postgres::kOldestSchema - 1, 1, "a\nb");
   assert_that(split.find("of database \"a b\" has version 6") != std::string::npos, "one line: " + split);
 }

@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(errors_of_the_installation_have_advice) {
   for (const char* sqlstate : {"3F000", "42883", "42P01", "42703"}) {
-    assert_that(std::string(postgres::advice(sqlstate)).find("; run sql/install.sql in this database") == 0, sqlstate);
+    assert_that(std::string(postgres::advice(sqlstate)).find("; run pgevents-schema ") == 0, sqlstate);
   }
   assert_text(postgres::advice("42501"), "; GRANT pgevents_server TO the role that connects");
   assert_text(postgres::advice("40001"), "");
