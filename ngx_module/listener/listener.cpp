@@ -327,7 +327,7 @@ void Listener::on_sweep(ngx_event_t* event) {
 
 void Listener::sweep() {
   if (step_ == Step::kProof) {
-    return fail(AwayReason::kUnusable, kNoProof);
+    return fail(AwayReason::kNoNotification, kNoProof);
   }
   if (step_ != Step::kIdle || !connection_.idle()) {
     return;

@@ -15,6 +15,7 @@ std::int64_t now_ms() noexcept {
 // The beginning is kept in shared memory: another worker may go on trying.
 void ServiceLog::away(AwayReason reason, const char* why) noexcept {
   const std::int64_t now = now_ms();
+  root_.away_reason.store(reason);
   std::int64_t since = 0;
   if (root_.away_since.compare_exchange_strong(since, now)) {
     since = now;
@@ -42,7 +43,9 @@ void ServiceLog::write_away(AwayReason reason, const char* why, const char* sinc
                     "pgevents: database \"%V\" is not served%s: lost the connection: %s; connecting again", &conf_.name,
                     since, why);
       return;
+    case AwayReason::kNone:
     case AwayReason::kUnusable:
+    case AwayReason::kNoNotification:
       ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: database \"%V\" is not served%s: %s", &conf_.name, since, why);
       return;
     case AwayReason::kRejected:
@@ -55,6 +58,7 @@ void ServiceLog::write_away(AwayReason reason, const char* why, const char* sinc
 
 void ServiceLog::back(std::uint64_t id) noexcept {
   const std::int64_t now = now_ms();
+  root_.away_reason.store(AwayReason::kNone);
   if (const std::int64_t since = root_.away_since.exchange(0); since != 0 && limit_.back(now, since)) {
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: database \"%V\" is served again after %.1f s", &conf_.name,
                   static_cast<double>(now - since) / 1e3);

@@ -12,20 +12,12 @@
 
 namespace pgevents::nginx {
 
-// Why no listener follows the log.
-enum class AwayReason {
-  kCannotConnect,
-  kLostConnection,
-  kUnusable,  // the text has the reason and what to do: schema, pooler
-  kRejected   // a statement
-};
-
 class ServiceLog {
  public:
   ServiceLog(const DatabaseConf& conf, SharedRoot& root, ngx_log_t* log) : conf_(conf), root_(root), log_(log) {}
 
   // The database is away: logged when that begins, and then once a minute with the time since. Only the owner of the
-  // lease calls these two.
+  // lease calls these two. The reason goes into shared memory, for `pgevents_ready`; `why` also says what to do.
   void away(AwayReason reason, const char* why) noexcept;
   // A listener follows the log, up to event `id`.
   void back(std::uint64_t id) noexcept;

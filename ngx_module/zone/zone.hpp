@@ -17,6 +17,16 @@ inline constexpr std::size_t kWaitIdSlots = 16384;
 inline constexpr std::size_t kRevocationSlots = 16384;
 inline constexpr std::size_t kMetricsSlots = 128;  // processes that count
 
+// Why no listener follows the log.
+enum class AwayReason : std::uint32_t {
+  kNone,  // a listener does, or none has tried yet
+  kCannotConnect,
+  kLostConnection,
+  kUnusable,        // the schema, or the rights on it
+  kNoNotification,  // a pooler
+  kRejected         // a statement
+};
+
 // "How many subscribers has the channel with this hash?": see ChannelCensus.
 struct SharedQuestion {
   struct Answer {
@@ -46,6 +56,7 @@ struct SharedRoot {
   std::atomic<std::uint32_t> starts;        // numbers the processes, for owner words
   std::atomic<std::uint32_t> connected;     // 1 while a listener follows the log
   std::atomic<std::int64_t> away_since;     // when the listener lost the database (monotonic ms); 0: it follows the log
+  std::atomic<AwayReason> away_reason;      // why the last attempt to follow the log ended
   std::atomic<std::uint64_t> forced_epoch;  // ring epoch in which the log proved to be restored to an earlier state
   std::atomic<std::uint64_t> last_control;  // id of the newest event on kControlChannel; smaller again after a restore
   std::atomic<std::uint64_t> revocation_loads;  // how often the revocations were read from the database

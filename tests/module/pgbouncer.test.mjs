@@ -62,7 +62,7 @@ const startModule = (conninfo) => startNginx({
   workers: 1,
   http: (n) => `
     pgevents_database main "${conninfo}" ring=1m;
-    server { listen ${n.listen()}; ${locationText()} }`,
+    server { listen ${n.listen()}; location = /ready { pgevents_ready; } ${locationText()} }`,
 });
 
 const poll = (port, cursor, query = '') => request({ port, path: `/rt/events/news?last_event_id=${cursor}${query}` });
@@ -73,6 +73,8 @@ test('with transaction pooling the module logs why it does not serve', async () 
     { what: 'the reason in the log' });
   assert.match(nginx.logText(), /\[error\].*database "main" is not served: no notification arrives/);
   assert.equal((await poll(nginx.port, 0, '&flavor=poll')).status, 503);
+  assert.deepEqual((await request({ port: nginx.port, path: '/ready' })).body,
+    'main: no listener follows the log: notifications do not arrive, a pooler shares its session\n');
 });
 
 test('with session pooling the module serves, and events arrive at once', async () => {

@@ -28,6 +28,13 @@ const becomes = (path, status) =>
     return answer.status === status && answer;
   }, { what: `${status} at ${path}` });
 
+// What `path` reports of the database main, without anything of its connection.
+const says = (path, text) => waitFor(async () => {
+  const { status, body } = await get(path);
+  assert.doesNotMatch(body, new RegExp(`${cluster.dir}|${database.name}|postgres`));
+  return status === 503 && body.split('\n').includes(`main: ${text}`);
+}, { what: async () => `"${text}" in "${(await get(path)).body}"` });
+
 test('a database that is followed', async () => {
   for (const path of ['/ready', '/main', '/other']) {
     const answer = await becomes(path, 200);
@@ -58,10 +65,29 @@ test('a database that is away, alone or with others', async () => {
   const away = await becomes('/ready', 503);
   await becomes('/other', 503);
   assert.equal((await becomes('/ready', 503)).headers['retry-after'], '1');
-  assert.match(away.body, /: no listener follows the log\n/);
+  assert.match(away.body, /^main: no listener follows the log: it (lost the connection|cannot connect) to the database$/m);
+  await says('/ready', 'no listener follows the log: it cannot connect to the database');
   await cluster.start();
   await becomes('/ready', 200);
 });
+
+// The error log has PostgreSQL's reason and the command.
+for (const [what, spoil, repair, text] of [
+  ['has no schema', 'ALTER SCHEMA pgevents RENAME TO elsewhere', 'ALTER SCHEMA elsewhere RENAME TO pgevents',
+    'the schema is missing, has another version, or its role has no rights there'],
+  ['rejects a statement', 'ALTER FUNCTION pgevents.log_after(bigint, int) RENAME TO elsewhere',
+    'ALTER FUNCTION pgevents.elsewhere(bigint, int) RENAME TO log_after', 'the database rejects its statement'],
+]) {
+  test(`a database that ${what}`, async () => {
+    await database.query(spoil);
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+      AND application_name = 'pgevents listener'`);
+    await says('/main', `no listener follows the log: ${text}`);
+    assert.equal((await get('/other')).status, 200);
+    await database.query(repair);
+    await becomes('/main', 200);
+  });
+}
 
 // nginx has begun to read the request, so it keeps the connection. A connection without a request it closes.
 test('a worker that leaves', async () => {
