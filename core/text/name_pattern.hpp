@@ -12,6 +12,8 @@ inline constexpr char kDefaultNamePattern[] = "[A-Za-z0-9_.:@=+-]+";
 inline constexpr std::size_t kMaxNameBytes = 255;
 
 // The rules for every name, whatever the pattern: 1 to 255 bytes of valid UTF-8, no ASCII control character.
+// Those of Unicode's second block (U+0080 to U+009F) are characters like others to every format of the protocol; where
+// a terminal may show a name, printable() and append_html() replace them.
 bool name_is_sane(std::string_view name) noexcept;
 
 // Not for use by several threads at once (the match data is part of the object).

@@ -76,6 +76,9 @@ START_TEST(foreign_text_stays_text) {
   out.clear();
   append_html(out, std::string_view("\x1b[31m\0\x7f\n\tGruyère", 17));
   assert_text(out, "\xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd\n\tGruyère");
+  out.clear();
+  append_html(out, "\xc2\x80\xc2\x9f<\xc2\xa0\xc3\x9b\xc2");
+  assert_text(out, "\xef\xbf\xbd\xef\xbf\xbd&lt;\xc2\xa0\xc3\x9b\xc2");
 }
 END_TEST
 
