@@ -50,6 +50,7 @@ enum class Metric : std::uint8_t {
   kRingBytes,
   kRevocations,
   kPruneLastSuccess,
+  kPruneFailingSince,
   kCount,
 };
 inline constexpr std::size_t kMetricCount = static_cast<std::size_t>(Metric::kCount);
@@ -185,6 +186,8 @@ inline constexpr MetricInfo kMetrics[] = {
      {metric_label("state", kRoomWords)}},
     {"prune_last_success_timestamp_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
      "When this nginx last pruned the log; 0: never."},
+    {"prune_failing_since_timestamp_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
+     "Since when each attempt to prune the log has failed; 0: the last one has not."},
 };
 static_assert(std::size(kMetrics) == kMetricCount);
 

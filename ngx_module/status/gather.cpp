@@ -25,6 +25,7 @@ void add_instance(const DatabaseWorker& database, MetricsSnapshot& to) {
   to.set(database.revoked_users(), Metric::kRevocations, Room::kUsed);
   to.set(kRevocationSlots, Metric::kRevocations, Room::kSize);
   to.set(static_cast<std::uint64_t>(root.pruned_ms.load()), Metric::kPruneLastSuccess);
+  to.set(static_cast<std::uint64_t>(root.troubles.prune_failing_ms.load()), Metric::kPruneFailingSince);
 }
 
 Troubles troubles_of(const SharedTroubles& shared) {

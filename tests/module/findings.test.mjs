@@ -28,6 +28,11 @@ const isFound = (alert, what) =>
     { what: `${alert}: ${what}` });
 const isGone = (alert) => waitFor(async () => !(await alerts()).includes(alert), { what: `${alert} is gone` });
 
+const failingSince = async () => {
+  const { body } = await request({ port, path: '/status', headers: { Accept: 'text/plain' } });
+  return Number(/^pgevents_prune_failing_since_timestamp_seconds\{database="main"\} (\S+)$/m.exec(body)[1]);
+};
+
 const publish = () => server.get('cheese', { method: 'POST', body: '{"type":"made"}' });
 
 describe('the findings of the status', () => {
@@ -39,8 +44,10 @@ describe('the findings of the status', () => {
   test('prune fails, because the role may not execute it', async () => {
     await database.query('REVOKE EXECUTE ON FUNCTION pgevents.prune FROM pgevents_server');
     await isFound('PgeventsPruneFailing', /^Pruning the log has failed for /);
+    assert.ok(Math.abs(await failingSince() - Date.now() / 1000) < 30);
     await database.query('GRANT EXECUTE ON FUNCTION pgevents.prune TO pgevents_server');
     await isGone('PgeventsPruneFailing');
+    assert.equal(await failingSince(), 0);
   });
 
   test('publishing waits for a lock', async () => {
