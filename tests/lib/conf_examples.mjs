@@ -32,7 +32,7 @@ function localise(text, places) {
 // What every example contains, and what an nginx beside others needs.
 function commonPlaces(dir, database) {
   return {
-    'modules/ngx_http_pgevents_module.so': kModule,
+    'load_module modules/ngx_http_pgevents_module.so;': kModule && `load_module ${kModule};`, // or linked into nginx
     'user www-data;': process.getuid() === 0 ? 'user root;' : '',
     'worker_processes auto;': 'worker_processes 2;',
     '/run/nginx.pid': `${dir}/nginx.pid`,
@@ -77,12 +77,22 @@ export class RunningExample {
 }
 
 // places: a function of the directory and port of this nginx that gives replacements, from text to text.
-export async function startText(example, { database, places }) {
+async function writeText(example, { database, places }) {
   const dir = tempDir('conf');
   const port = await freePort();
   const file = path.join(dir, 'nginx.conf');
   fs.writeFileSync(file, localise(example, { ...commonPlaces(dir, database), ...await places(dir, port) }));
-  const running = new RunningExample({ dir, port, file });
+  return new RunningExample({ dir, port, file });
+}
+
+// What `nginx -t` reports of an example that is valid.
+export async function checkExample(name, options) {
+  const { dir, file, errorLog } = await writeText(readExample(name), options);
+  return (await run(kNginx, ['-t', '-p', dir, '-c', file, '-e', errorLog])).stderr;
+}
+
+export async function startText(example, options) {
+  const running = await writeText(example, options);
   await running.start();
   atEnd(() => running.stop());
   return running;

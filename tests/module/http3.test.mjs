@@ -1,11 +1,14 @@
 // HTTP/3, asked by Chromium: streams, long polls, publications, many streams on a connection, resets, a reload; and the
-// warning about an idle timeout that would cut waiting requests off. Skipped where nginx has no HTTP/3.
+// warning about an idle timeout that would cut waiting requests off. Skipped where nginx has no HTTP/3, apart from the
+// example, which is then started without it.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { newChannel } from '../lib/backends.mjs';
 import { sharedCluster } from '../lib/cluster.mjs';
 import { range, waitFor } from '../lib/conditions.mjs';
+import { checkExample, firstAnswer, startExample, tlsPlaces } from '../lib/conf_examples.mjs';
+import { request } from '../lib/http.mjs';
 import { noHttp3, protocolOf, startQuicBrowser } from '../lib/http3.mjs';
 import { locationText } from '../lib/module_server.mjs';
 import { startNginx } from '../lib/nginx.mjs';
@@ -135,5 +138,34 @@ describe('over HTTP/3', () => {
     }
     await other.configure((n) => http('5s')(n).replace(/listen \S+ quic reuseport;/, ''));
     assert.doesNotMatch((await other.test())[1], /warn/);
+  });
+});
+
+describe('conf/http3.conf', () => {
+  const kQuic = 'listen 443 quic reuseport;';
+  const kBpf = 'quic_bpf on;'; // needs CAP_BPF when nginx starts, not when it checks
+  const places = (certificate, bpf) => (_, port) => ({
+    ...(bpf ? {} : { [kBpf]: '' }),
+    ...tlsPlaces(port, certificate),
+    ...(skip ? { [kQuic]: '', 'http2 on;': '' } : { [kQuic]: kQuic.replace('443', `127.0.0.1:${port}`) }),
+  });
+  let certificate, database;
+
+  before(async () => {
+    database = await (await sharedCluster()).createDatabase();
+    certificate = await selfSignedCertificate();
+  });
+
+  test('is valid, without a warning', { skip }, async () => {
+    const said = await checkExample('http3.conf', { database, places: places(certificate, true) });
+    assert.match(said, /test is successful/);
+    assert.doesNotMatch(said, /warn/);
+  });
+
+  test('serves clients without HTTP/3, and offers it', async () => {
+    const { port } = await startExample('http3.conf', { database, places: places(certificate, false) });
+    const answer = await firstAnswer(port, '/rt/events/news?flavor=poll', { tls: true });
+    assert.deepEqual([answer.status, answer.headers['alt-svc']], [200, 'h3=":443"; ma=86400']);
+    assert.equal((await request({ port, path: '/rt/events/secret?flavor=poll', tls: true })).status, 403);
   });
 });
