@@ -2,8 +2,10 @@
 # Builds module, fallback and tests. Sourced by ./run.
 build_dir=$repo/build/release
 
+# PGEVENTS_BUILT=1: does nothing. For tests that start the demo again and again, after `./run test` has built.
 build_release() {
   local jobs
+  [[ ${PGEVENTS_BUILT-} != 1 ]] || return 0
   jobs=$(nproc)
   step "configure" cmake cmake -S "$repo" -B "$build_dir" -DPGEVENTS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_EXPORT_COMPILE_COMMANDS=ON

@@ -32,13 +32,14 @@ tick() {
 }
 
 # step LABEL LOG-NAME COMMAND…: runs a command that may take long. Its output goes to a log, whose end is shown if it
-# fails. Closes descriptor 9, the lock of server.sh: a server that inherits it would keep the lock.
+# fails. Closes descriptor 9, the lock of server.sh: a server that inherits it would keep the lock, and the sleep of a
+# ticker keep it for a second more.
 step() {
   local label=$1 log=$run_dir/log/$2.log ticker status=0 from=$SECONDS
   shift 2
   mkdir -p -- "$run_dir/log"
   : >"$log"
-  tick "$label" "$log" &
+  tick "$label" "$log" 9>&- &
   ticker=$!
   "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
   kill "$ticker" 2>/dev/null

@@ -36,10 +36,12 @@ function processesIn(dir) {
 const statusOf = async (demo) => Object.fromEntries((await demo.run(['status'], { expect: null })).stdout.trim().split('\n')
   .map((line) => /^([A-Za-z]+) +(.*)$/.exec(line).slice(1)));
 
-describe('./run', () => {
+// Each test has servers of its own, and mostly waits for them.
+describe('./run', { concurrency: 2 }, () => {
   test('starts everything, reports it, publishes, and stops everything', async () => {
     const demo = await newDemo();
-    const { stdout } = await demo.run(['up']);
+    const { stdout } = await demo.run(['up'], { env: { PGEVENTS_BUILT: '' } });
+    assert.match(stdout, /^ {2}nginx module: done in /m);
     assert.match(stdout, new RegExp(`pgevents is running: http://127.0.0.1:${demo.port}/`));
     assert.equal((await get(demo, '/')).status, 200);
     await demo.run(['publish', 'cheese', 'cheese_created', '{"pieces":1,"cheese_type":"L\'Etivaz \\"AOP\\""}']);
@@ -78,6 +80,14 @@ describe('./run', () => {
     await demo.run(['down']);
     await demo.run(['up']);
     assert.match((await get(demo, kEvents)).body, /"type":"kept"/);
+  });
+
+  // Otherwise the next command would wait until the sleep of the ticker ends.
+  test('keeps its lock no longer than its last step', async () => {
+    const script = `. tools/lib.sh; exec 9>"$run_dir/lock"; flock 9; step a step sleep 0.5; exec 9>&-; flock -n "$run_dir/lock" true`;
+    const env = { ...process.env, run_dir: tempDir('lock') };
+    const { stdout } = await run('bash', ['-euc', script], { cwd: kRoot, env });
+    assert.match(stdout, /a: done in/);
   });
 
   test('uses its own socket, whatever port the environment names', async () => {
@@ -316,7 +326,7 @@ async function startForeground(demo) {
   return foreground;
 }
 
-describe('./run demo', () => {
+describe('./run demo', { concurrency: 2 }, () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     test(`stays in the foreground until ${signal}, then stops the servers that it started`, async () => {
       const demo = await newDemo();

@@ -8,15 +8,19 @@ import { freePort } from './ports.mjs';
 import { run } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 
+// Every build that is not needed takes some seconds to find that out.
+const kIsBuilt = fs.existsSync(path.join(kRoot, 'build/release/ngx_http_pgevents_module.so')) ? '1' : '';
+
 export class Demo {
   constructor({ port, dir }) {
     this.port = port;
     this.dir = dir;
     this.url = `http://127.0.0.1:${port}`;
-    this.env = { ...process.env, PGEVENTS_PORT: String(port), PGEVENTS_RUN_DIR: dir, PGEVENTS_DATABASE: '' };
+    this.env = { ...process.env, PGEVENTS_PORT: String(port), PGEVENTS_RUN_DIR: dir, PGEVENTS_DATABASE: '',
+      PGEVENTS_BUILT: kIsBuilt };
   }
 
-  // Runs `./run …`. Gives status, stdout and stderr. The first call in a fresh clone builds.
+  // Runs `./run …`. Gives status, stdout and stderr. In a fresh clone it builds.
   run(args, { expect = 0, env = {} } = {}) {
     return run(path.join(kRoot, 'run'), args, { env: { ...this.env, ...env }, expect, timeout: 900_000 });
   }
@@ -36,9 +40,13 @@ export class Demo {
   }
 }
 
+// All of them stop at the same time.
+const demos = [];
+
 export async function newDemo(dir = tempDir('demo')) {
   const demo = new Demo({ port: await freePort(), dir });
-  atEnd(() => demo.run(['down']));
+  if (demos.length === 0) atEnd(() => Promise.all(demos.map((one) => one.run(['down']))));
+  demos.push(demo);
   return demo;
 }
 
