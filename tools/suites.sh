@@ -163,10 +163,11 @@ cmd_trial() {
   return "$status"
 }
 
-# Runs the test files of a suite: two at a time, but one at a time if they measure time or start many servers.
+# Runs the test files of a suite: two at a time, because most tests wait; but one at a time if they measure time, or
+# disturb what they check.
 run_node() {
   local at_once=1
-  case $1 in client | conformance | module | faults | browser) at_once=2 ;; esac
+  case $1 in client | conformance | module | faults | browser | demo | builds) at_once=2 ;; esac
   node --test --test-concurrency="$at_once" --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$run_dir/log/suite-$1.tap" tests/"$1"/*.test.mjs
 }
