@@ -36,9 +36,28 @@ release_problems() {
   [[ $section == *[[:alnum:]]* ]] || echo "- CHANGELOG.md has no section '## [$1] - YYYY-MM-DD', or an empty one"
   section=$(changelog_section Unreleased)
   [[ $section != *[[:alnum:]]* ]] || echo "- CHANGELOG.md has lines under [Unreleased]: cut them into the section [$1]"
+  text_problems "$1"
   [[ $(sed -n 's/^\\set latest //p' sql/install.sql) == "$(newest_migration)" ]] ||
     echo "- sql/install.sql: latest is not the number of the newest migration"
 }
+
+# Prints what the cut of the changelog leaves to be edited by hand: each of these texts is right before the release, and
+# wrong in it.
+text_problems() {
+  local date packaged line
+  date=$(release_date "$1")
+  packaged=$(date -u -d "$(sed -n '/^ -- /{s/.*>  //p;q}' debian/changelog)" +%F)
+  [[ -z $date || $packaged == "$date" ]] ||
+    echo "- debian/changelog: its last line has the date $packaged, the section in CHANGELOG.md $date: write $(
+      LC_ALL=C date -u -R -d "$date 12:00")"
+  ! head -n 1 debian/changelog | grep -q UNRELEASED || echo "- debian/changelog: write 'unstable' for UNRELEASED"
+  for line in $(grep -n 'has no release yet' README.md | cut -d : -f 1); do
+    echo "- README.md, line $line: it states that there is no release yet; name $1 and its packages there"
+  done
+}
+
+# The date of the release's section in CHANGELOG.md.
+release_date() { sed -n "s/^## \[${1//./\\.}\] - \([0-9-]*\)\$/\1/p" CHANGELOG.md; }
 
 # Prints the lines of one section. A released one has a date.
 changelog_section() {

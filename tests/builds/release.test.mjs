@@ -9,9 +9,10 @@ import { kRoot, tempDir } from '../lib/scratch.mjs';
 
 // The files that it reads.
 const kFiles = ['run', 'tools', 'core/version.hpp', 'client/package.json', 'client/package-lock.json',
-  'debian/changelog', 'sql/install.sql', 'sql/migrations', 'tests/lint/version.sh'];
+  'debian/changelog', 'containers/kubernetes.yaml', 'sql/install.sql', 'sql/migrations', 'tests/lint/version.sh'];
 const kVersion = /kVersion\[\] = "(.*)"/.exec(fs.readFileSync(path.join(kRoot, 'core/version.hpp'), 'utf8'))[1];
-const kCut = `# Changelog\n\n## [Unreleased]\n\n## [${kVersion}] - 2026-11-30\n\n### Added\n\n- Events.\n`;
+const kDate = '2026-11-30';
+const kCut = `# Changelog\n\n## [Unreleased]\n\n## [${kVersion}] - ${kDate}\n\n### Added\n\n- Events.\n`;
 
 let dir;
 const write = (name, text) => fs.writeFileSync(path.join(dir, name), text);
@@ -27,6 +28,8 @@ before(async () => {
   dir = tempDir('release');
   for (const name of kFiles) fs.cpSync(path.join(kRoot, name), path.join(dir, name), { recursive: true });
   write('CHANGELOG.md', kCut);
+  write('debian/changelog', read('debian/changelog').replace(/> {2}.*$/m, '>  Mon, 30 Nov 2026 12:00:00 +0000'));
+  write('README.md', 'npm install pgevents\n');
   await git('init', '-q');
   await commit();
 });
@@ -65,7 +68,7 @@ describe('./run release', () => {
 
   test('refuses a changelog without the section, with an empty one, or with lines that are not cut', async () => {
     await withText('CHANGELOG.md', (text) => text.replace(`[${kVersion}]`, '[0.0.1]'), /has no section/);
-    await withText('CHANGELOG.md', (text) => text.replace('- 2026-11-30', ''), /has no section/);
+    await withText('CHANGELOG.md', (text) => text.replace(`- ${kDate}`, ''), /has no section/);
     await withText('CHANGELOG.md', (text) => text.replace(/### Added[^]*/, ''), /or an empty one/);
     await withText('CHANGELOG.md', (text) => text.replace('[Unreleased]\n', '[Unreleased]\n\n- More.\n'),
       /lines under \[Unreleased\]/);
@@ -74,6 +77,15 @@ describe('./run release', () => {
   test('refuses versions that differ', async () => {
     await withText('client/package.json', (text) => text.replace(`"${kVersion}"`, '"0.0.1"'), /client\/package.json/);
     await withText('debian/changelog', (text) => text.replace(`(${kVersion})`, '(0.0.1)'), /debian\/changelog/);
+    await withText('containers/kubernetes.yaml', (text) => text.replace(`:${kVersion}`, ':0.0.1'), /kubernetes\.yaml/);
+  });
+
+  test('refuses texts that are right only before the release, and names the file', async () => {
+    await withText('debian/changelog', (text) => text.replace('Mon, 30 Nov', 'Sun, 29 Nov'),
+      /^- debian\/changelog: .* 2026-11-29, .* 2026-11-30: write Mon, 30 Nov 2026 12:00:00 \+0000$/m);
+    await withText('debian/changelog', (text) => text.replace('unstable', 'UNRELEASED'), /^- debian\/changelog: .*UNRELEASED/m);
+    await withText('README.md', (text) => `${text}\npgevents has no release yet: use this repository.\n`,
+      /^- README\.md, line 3: /m);
   });
 
   test('refuses an install.sql that does not install the newest migration', async () => {

@@ -14,4 +14,7 @@ check client/package.json "$(sed -n 's/^  "version": "\(.*\)",$/\1/p' client/pac
 check client/package-lock.json "$(sed -n '3s/^  "version": "\(.*\)",$/\1/p' client/package-lock.json)"
 # After the version a Debian changelog may have a revision of the packaging.
 [[ ! -e debian/changelog ]] || check debian/changelog "$(sed -n '1s/^pgevents (\([^)+~-]*\).*/\1/p' debian/changelog)"
+# Each image of the example, and no other version.
+[[ ! -e containers/kubernetes.yaml ]] ||
+  check containers/kubernetes.yaml "$(sed -n 's/^ *image: .*:\(.*\)$/\1/p' containers/kubernetes.yaml | sort -u | xargs)"
 exit "$status"
