@@ -39,6 +39,13 @@ take_password() {
   export PGPASSFILE=$place/pgpass
 }
 
+# Prints the directives `listen` for a port. Where the kernel has IPv6, nginx listens on it, too, because a pod or a
+# client may have no IPv4 address. A value with an address (`127.0.0.1:8080`, `[::1]:8080`) is taken as it is.
+listen_on() {
+  printf 'listen %s;' "$1"
+  [[ $1 == *:* || ! -e /proc/net/if_inet6 ]] || printf ' listen [::]:%s;' "$1"
+}
+
 # Replaces ${PGEVENTS_…} in the template; in nginx's quotes, a quote and a backslash need a backslash.
 write_nginx_conf() {
   local text name value
@@ -66,6 +73,9 @@ case ${1:-nginx} in
   nginx)
     defaults
     take_password
+    PGEVENTS_LISTEN=$(listen_on "$PGEVENTS_PORT")
+    PGEVENTS_ADMIN_LISTEN=$(listen_on "$PGEVENTS_ADMIN_PORT")
+    export PGEVENTS_LISTEN PGEVENTS_ADMIN_LISTEN
     write_nginx_conf
     # nginx removes from its workers' environment what no `env` names. Here it holds for any template.
     exec nginx -e stderr -g 'env PGPASSFILE;' -c "$place/nginx.conf"

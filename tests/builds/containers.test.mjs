@@ -105,7 +105,8 @@ describe('containers/kubernetes.yaml', () => {
   test('has the form of Kubernetes\' API', async () => {
     const dir = fs.mkdtempSync(path.join(kRoot, 'node_modules', '.kubernetes-'));
     try {
-      const places = { v1: 'core/v1', 'apps/v1': 'apps/v1', 'policy/v1': 'policy/v1' };
+      const places = { v1: 'core/v1', 'apps/v1': 'apps/v1', 'policy/v1': 'policy/v1',
+        'networking.k8s.io/v1': 'networking/v1' };
       const text = documents.map((document, n) =>
         `import type { ${document.kind} as T${n} } from 'kubernetes-types/${places[document.apiVersion]}';
          export const d${n}: T${n} = ${JSON.stringify(document)};`);
@@ -132,11 +133,24 @@ describe('containers/kubernetes.yaml', () => {
     const ports = Object.fromEntries(nginx.ports.map(({ name, containerPort }) => [name, String(containerPort)]));
     assert.deepEqual(ports, { http: defaultOf('PGEVENTS_PORT'), admin: defaultOf('PGEVENTS_ADMIN_PORT') });
     assert.equal(of('Service').spec.ports[0].targetPort, 'http');
-    const admin = template.slice(template.indexOf('listen ${PGEVENTS_ADMIN_PORT}'));
+    const admin = template.slice(template.indexOf('${PGEVENTS_ADMIN_LISTEN}'));
     for (const probe of [nginx.readinessProbe, nginx.livenessProbe]) {
       assert.ok(admin.includes(`location = ${probe.httpGet.path} {`));
       assert.equal(probe.httpGet.port, 'admin');
     }
+  });
+
+  // Kubelet's probes need no rule. Everything that the pod itself connects to must have one.
+  test('lets anyone reach the port of the clients, the monitoring alone that of the metrics, and the pod its database', () => {
+    const { podSelector, policyTypes, ingress, egress } = of('NetworkPolicy').spec;
+    assert.deepEqual(podSelector.matchLabels, of('Deployment').spec.template.metadata.labels);
+    assert.deepEqual(policyTypes, ['Ingress', 'Egress']);
+    const openTo = (port) => ingress.filter(({ ports }) => ports.some((each) => each.port === port)).map(({ from }) => from);
+    assert.deepEqual(openTo('http'), [undefined]);
+    assert.deepEqual(openTo('admin'), [[{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }]]);
+    const ports = egress.flatMap((rule) => rule.ports).map(({ protocol, port }) => `${protocol} ${port}`);
+    const ofDatabase = / port=(\d+)/.exec(data.PGEVENTS_DATABASE)?.[1] ?? 5432;
+    assert.deepEqual(ports, ['UDP 53', 'TCP 53', `TCP ${ofDatabase}`]);
   });
 
   test('leaves time to drain, and keeps pods that serve', () => {

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -32,9 +34,11 @@ before(async () => {
 });
 
 // The entry point and the template with a folder of their own instead of the image's; one for each container.
-function makePlace() {
+// Without IPv6, the file that shows it has another name.
+function makePlace({ ipv6 = true } = {}) {
   const dir = tempDir('entry');
   const here = (text) => text.replaceAll(/\/tmp\b|\/(run|etc)\/pgevents\b/g, dir)
+    .replace('/proc/net/if_inet6', (found) => ipv6 ? found : `${dir}/missing`)
     .replaceAll('/usr/share/pgevents/sql', path.join(kRoot, 'sql')).replace(/load_module .*;/, `load_module ${kModule};`);
   fs.writeFileSync(path.join(dir, 'entry.sh'), here(read('entry.sh')));
   fs.writeFileSync(path.join(dir, 'nginx.conf.template'), `user root;\n${here(read('nginx.conf.template'))}`);
@@ -50,8 +54,8 @@ const environment = (dir, more) => ({
 
 // A server that the entry point becomes.
 class Server {
-  constructor(command, env) {
-    const dir = makePlace();
+  constructor(command, env, options) {
+    const dir = makePlace(options);
     this.log_ = path.join(dir, 'server.log');
     const log = fs.openSync(this.log_, 'a');
     this.child_ = spawn('bash', [path.join(dir, 'entry.sh'), command],
@@ -128,3 +132,32 @@ for (const [form, write] of Object.entries(kForms)) {
     });
   });
 }
+
+describe('the entry point, asked for a port alone', () => {
+  const servers = [];
+  after(() => Promise.all(servers.map((server) => server.stop())));
+  const has_ipv6 = Object.values(os.networkInterfaces()).flat().some(({ address }) => address === '::1');
+
+  async function startNginx(options) {
+    const [port, admin] = [await freePort(), await freePort()];
+    const nginx = new Server('nginx', () => ({ PGEVENTS_DATABASE: database.conninfo({ user: 'container', tcp: true }),
+      PGEVENTS_PORT: `${port}`, PGEVENTS_ADMIN_PORT: `${admin}`, PGEVENTS_WORKERS: '1', PGEVENTS_CONNECTIONS: '100',
+      PGEVENTS_RING: '4m' }), options);
+    servers.push(nginx);
+    await nginx.until(() => request({ port: admin, path: '/live' }).then(({ status }) => status === 204, () => false));
+    const overIpv6 = (wanted) => request({ connect: () => net.connect(wanted, '::1'), path: '/live' });
+    return { port, admin, overIpv6 };
+  }
+
+  test('serves clients and the orchestrator over IPv4 and IPv6', { skip: !has_ipv6 && 'no IPv6 here' }, async () => {
+    const { port, admin, overIpv6 } = await startNginx();
+    assert.equal((await overIpv6(admin)).status, 204);
+    assert.equal((await overIpv6(port)).status, 404);
+    assert.equal((await request({ port, path: '/live' })).status, 404);
+  });
+
+  test('serves over IPv4 where the kernel has no IPv6', async () => {
+    const { admin, overIpv6 } = await startNginx({ ipv6: false });
+    await assert.rejects(overIpv6(admin), /ECONNREFUSED|EADDRNOTAVAIL|EAFNOSUPPORT/);
+  });
+});
