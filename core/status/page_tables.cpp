@@ -17,8 +17,8 @@ constexpr std::size_t kMostWorkers = 16;
 // complete when this object ends.
 class Table {
  public:
-  Table(std::string& out, std::size_t index, const char* caption, const char* value, const char* beside = nullptr)
-      : out_(out), index_(index), has_beside_(beside != nullptr) {
+  Table(std::string& out, std::size_t index, const char* caption, const char* value, std::string_view beside = {})
+      : out_(out), index_(index), has_beside_(!beside.empty()) {
     out_.append("<div><table><caption>").append(caption).append("</caption>\n<thead><tr><td></td><th scope=\"col\">");
     out_ += value;
     if (has_beside_) {
