@@ -12,6 +12,7 @@ constexpr ngx_msec_t kInterval = 10;               // between two looks at the a
 constexpr ngx_msec_t kAnswerTime = 1'000;          // then processes that have not answered are silent
 constexpr ngx_msec_t kPatience = 3'000;            // so long a question waits for its turn
 constexpr std::int64_t kLeaseTtl = 2'000;          // more than a census takes
+constexpr std::int64_t kUncountedTime = 5'000;     // a process without a slot says so every second
 constexpr std::size_t kMaxWaiting = 64;            // questions of this process
 constexpr std::uint64_t kAnswersAll = UINT64_MAX;  // as number of an answer: the process has no subscribers any more
 
@@ -47,10 +48,14 @@ void ChannelCensus::start() noexcept {
     answer.subscribers.store(0, std::memory_order_relaxed);
     answer.number.store(seen_, std::memory_order_release);
   }
+  look();
 }
 
 // The number is read again: a question must not get the answer to the next one.
 void ChannelCensus::look() noexcept {
+  if (!slot_.index()) {
+    shared_.uncounted_ms.store(static_cast<std::int64_t>(ngx_current_msec), std::memory_order_relaxed);
+  }
   std::uint64_t number = shared_.number.load(std::memory_order_acquire);
   while (number != seen_) {
     const std::uint64_t hash = shared_.hash.load(std::memory_order_acquire);
@@ -141,10 +146,13 @@ void ChannelCensus::give_up() noexcept {
   }
 }
 
-// What is known of the census with this number; 0: none. This process has no place for its answer if it has no slot.
+// What is known of the census with this number; 0: none. Processes without a slot count as a silent one.
 ChannelCensus::Result ChannelCensus::tally(std::uint64_t number) const noexcept {
   Result result;
-  result.silent = slot_.index() ? 0 : 1;
+  const std::int64_t uncounted = shared_.uncounted_ms.load(std::memory_order_relaxed);
+  if (uncounted != 0 && static_cast<std::int64_t>(ngx_current_msec) - uncounted < kUncountedTime) {
+    ++result.silent;
+  }
   for (std::size_t i = 0; i < slot_.all().size(); ++i) {
     const std::uint64_t owner = slot_.all().owner(i);
     if (owner == 0 || owner_is_dead(owner)) {

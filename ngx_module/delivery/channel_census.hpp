@@ -54,7 +54,8 @@ class ChannelCensus {
   // Asks for the channel with this hash (Ring::hash()); never answers before it returns, and within four seconds then.
   // False: too many wait already.
   bool ask(Question& question, std::uint64_t hash);
-  // Answers the question of another process, if there is a new one. Called whenever the process was woken.
+  // Answers the question of another process, if there is a new one. Called whenever the process was woken, and every
+  // second.
   void look() noexcept;
   // The process leaves and has no subscriber left: the questions under way get what is known.
   void shut_down() noexcept;

@@ -36,7 +36,8 @@ struct SharedQuestion {
   Lease asker;
   std::atomic<std::uint64_t> number;  // of the newest question
   std::atomic<std::uint64_t> hash;
-  Answer answers[kMetricsSlots];  // by the process's slot for metrics
+  std::atomic<std::int64_t> uncounted_ms;  // when there last was a process without a slot, which cannot answer
+  Answer answers[kMetricsSlots];           // by the process's slot for metrics
 };
 
 // The last troubles of the instance, for the status page: times since the Unix epoch in milliseconds, 0: never. Each is

@@ -171,4 +171,15 @@ describe('while a worker hangs', () => {
   });
 });
 
+// There are 128 slots in which workers put their numbers.
+test('with more workers than can be counted the number is not known', async () => {
+  const crowd = await startModuleServer({
+    database, workers: 129, server: 'location = /status { pgevents_status channels=on format=json; }',
+  });
+  const { status, body } = await request({ port: crowd.port, path: '/status?channel=wine' });
+  const { databases: [{ workers, channel }] } = JSON.parse(body);
+  assert.deepEqual([status, workers.length, channel.subscribers], [503, 128, null]);
+  await crowd.nginx.stop({ allow: [/no slot for the metrics/] });
+});
+
 after(() => nginx.stop({ allow: [kKilledWorker] }));
