@@ -328,8 +328,8 @@ describe('the divided examples', () => {
   }
 
   test('have each directive of the example once', () => {
-    const own = new RegExp('^(load_module|user|worker_processes|pid|error_log|listen|server_name|http[23]|quic_[a-z]+|'
-      + 'ssl_(certificate|certificate_key|protocols|session_cache)) ');
+    const own = new RegExp('^(load_module|user|worker_(processes|shutdown_timeout)|pid|error_log|listen|server_name|'
+      + 'http[23]|quic_[a-z]+|ssl_(certificate|certificate_key|protocols|session_cache)) ');
     const directives = (text) => text.split('\n').map((line) => line.trim())
       .filter((line) => /^[a-z_0-9$"~].*;/.test(line) && !own.test(line)).sort();
     for (const name of kExamples) {

@@ -79,6 +79,7 @@ export class RunningExample {
 // places: a function of the directory and port of this nginx that gives replacements, from text to text.
 async function writeText(example, { database, places }) {
   const dir = tempDir('conf');
+  fs.mkdirSync(path.join(dir, 'logs')); // for the access log of an nginx that was built without another path
   const port = await freePort();
   const file = path.join(dir, 'nginx.conf');
   fs.writeFileSync(file, localise(example, { ...commonPlaces(dir, database), ...await places(dir, port) }));
