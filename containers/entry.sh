@@ -27,6 +27,13 @@ defaults() {
   : "${PGEVENTS_FALLBACK_PROCESSES:=4}"
 }
 
+# Files of this container go to /run/pgevents, which may be a volume in memory, or to /tmp if only that can be written:
+# an engine may mount a tmpfs that belongs to root.
+find_place() {
+  [[ -w $place ]] || place=$(mktemp -d)
+  export PGEVENTS_PLACE=$place
+}
+
 # A password in the connection string could be read in the environment; libpq reads it from a file that only this user
 # can read, in its own form: https://www.postgresql.org/docs/current/libpq-pgpass.html
 # The environment names the file, because a connection string may be a URI or a list of keywords.
@@ -72,6 +79,7 @@ health() {
 case ${1:-nginx} in
   nginx)
     defaults
+    find_place
     take_password
     PGEVENTS_LISTEN=$(listen_on "$PGEVENTS_PORT")
     PGEVENTS_ADMIN_LISTEN=$(listen_on "$PGEVENTS_ADMIN_PORT")
@@ -82,15 +90,16 @@ case ${1:-nginx} in
     ;;
   fallback)
     defaults
+    find_place
     take_password
     # The fallback warns of variables that it does not know.
-    export -n PGEVENTS_{PASSWORD_FILE,PORT,ADMIN_PORT,WORKERS,CONNECTIONS,RING,DRAIN,LOG_LEVEL,TEMPLATE}
+    export -n PGEVENTS_{PASSWORD_FILE,PORT,ADMIN_PORT,WORKERS,CONNECTIONS,RING,DRAIN,LOG_LEVEL,PLACE,TEMPLATE}
     export -n PGEVENTS_FALLBACK{,_PROCESSES}
     exec pgevents-fcgi --listen "$PGEVENTS_FALLBACK" --processes "$PGEVENTS_FALLBACK_PROCESSES"
     ;;
   schema)
     : "${PGEVENTS_DATABASE:?must be a connection string, as libpq takes it}"
-    mkdir -p -- "$place" 2>/dev/null || place=$(mktemp -d)
+    find_place
     take_password
     exec psql -X -v ON_ERROR_STOP=1 -d "$PGEVENTS_DATABASE" -f /usr/share/pgevents/sql/install.sql
     ;;

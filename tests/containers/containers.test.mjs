@@ -40,8 +40,18 @@ describe('the containers', () => {
   });
 
   const start = (args, more = {}) => startContainer({ args, env: { ...env, ...more }, mounts: [secret, volume] });
-  const serving = () => waitFor(async () => (await request({ port, path: '/rt/events/probe?flavor=poll' })).status === 200,
-    { what: async () => `an answer; ${await nginx.logs()}` });
+
+  // Waits for an answer with status 200. If none comes, the error has the container's log.
+  async function served(container, options) {
+    try {
+      return await waitFor(async () => {
+        const answer = await request(options);
+        return answer.status === 200 && answer;
+      });
+    } catch (error) {
+      throw new Error(`${error.message}; the container's log: ${await container.logs()}`, { cause: error });
+    }
+  }
 
   test('the schema is installed, and again without a change', async () => {
     const options = ['--env', `PGEVENTS_DATABASE=${database.conninfo({ user: 'postgres', tcp: true })}`];
@@ -66,7 +76,7 @@ describe('the containers', () => {
   test('nginx and the fallback run without privileges and write their log to standard error', async () => {
     fallback = await start(['fallback']);
     nginx = await start(['nginx']);
-    await serving();
+    await served(nginx, { port, path: '/rt/events/probe?flavor=poll' });
     for (const container of [nginx, fallback]) {
       const status = fs.readFileSync(`/proc/${await container.inspect('{{.State.Pid}}')}/status`, 'utf8');
       assert.match(status, /^Uid:\t33\t33\t33\t33$/m);
@@ -114,11 +124,9 @@ describe('the containers', () => {
     const second = await startContainer({
       env: { ...env, PGEVENTS_PORT: other, PGEVENTS_ADMIN_PORT: await freePort() },
       mounts: [secret, volume, `${dir}:/etc/pgevents/server.d:ro`],
+      more: ['--read-only-tmpfs=false', '--tmpfs', '/tmp'], // as docker mounts
     });
-    const answer = await waitFor(async () => {
-      const got = await request({ port: other, path: `/off/events/${channel}?timeout=0.01` });
-      return got.status === 200 && got;
-    }, { what: async () => `the fallback; ${await second.logs()}` });
+    const answer = await served(second, { port: other, path: `/off/events/${channel}?timeout=0.01` });
     assert.equal(answer.headers['x-shortpoll-info'], 'fallback');
     assert.equal(await second.stop(), 0);
   });

@@ -65,14 +65,14 @@ export class Container {
 }
 
 // Starts a container in the background: unprivileged, its root read-only. It is removed after the test file.
-export async function startContainer({ image = 'localhost/pgevents', args = [], env = {}, mounts = [], volumes = [] }) {
+export async function startContainer({ image = 'localhost/pgevents', args = [], env = {}, mounts = [], more = [] }) {
   const name = `pgevents-test-${randomBytes(4).toString('hex')}`;
   const options = [...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-    ...[...mounts, ...volumes].flatMap((mount) => ['--volume', mount])];
+    ...mounts.flatMap((mount) => ['--volume', mount]), ...more];
   const container = new Container(name);
   atEnd(() => container.remove());
   const started = await podman('run', '--detach', '--name', name, ...kLimits, '--read-only', '--cap-drop', 'ALL',
-    '--security-opt', 'no-new-privileges', '--tmpfs', '/run/pgevents:mode=1777', ...options, image, ...args);
+    '--security-opt', 'no-new-privileges', ...options, image, ...args);
   if (started.status !== 0) throw new Error(started.stderr);
   return container;
 }
