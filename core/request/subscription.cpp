@@ -3,9 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
-#include <system_error>
+#include <optional>
 #include <utility>
 
 #include "core/request/path.hpp"
@@ -137,22 +136,36 @@ std::optional<Error> read_envelope(const Query& query, Subscription& out) {
   return std::nullopt;
 }
 
+// Seconds in digits, with or without a fraction: `25`, `0.5`, `5.`. The 19th and later digits of a fraction have no
+// effect. std::from_chars() reads such a number only since the libstdc++ of gcc 11.
+std::optional<double> read_seconds(std::string_view text) {
+  constexpr double kFinest = 1e18;
+  double number = 0;
+  double parts = 0;  // of a second, in which number counts; 0 before the point
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '.' && at > 0 && parts < 1) {
+      parts = 1;
+    } else if (c < '0' || c > '9') {
+      return std::nullopt;
+    } else if (parts < kFinest) {
+      number = number * 10 + (c - '0');
+      parts *= 10;
+    }
+  }
+  return std::min(parts < 1 ? number : number / parts, std::numeric_limits<double>::max());
+}
+
 std::optional<Error> read_timeout(const Query& query, Subscription& out) {
   const std::string_view value = query.get("timeout");
   if (value.empty()) {
     return std::nullopt;
   }
-  double seconds = 0;
-  const char* const end = value.data() + value.size();
-  const auto result = std::from_chars(value.data(), end, seconds, std::chars_format::fixed);
-  // The first character excludes signs, `inf` and `nan`.
-  if (value.front() < '0' || value.front() > '9' || result.ptr != end) {
+  const std::optional<double> seconds = read_seconds(value);
+  if (!seconds) {
     return make_error(400, "Invalid timeout");
   }
-  if (result.ec == std::errc::result_out_of_range) {
-    seconds = std::numeric_limits<double>::max();
-  }
-  out.timeout = seconds;
+  out.timeout = *seconds;
   return std::nullopt;
 }
 

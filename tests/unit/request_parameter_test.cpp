@@ -179,6 +179,10 @@ START_TEST(the_timeout_is_a_number_of_seconds) {
   ck_assert(!subscription(get(kPath, "timeout=")).timeout);
   const auto huge = subscription(get(kPath, "timeout=" + std::string(400, '9'))).timeout;
   ck_assert(huge && *huge > 1e300 && std::isfinite(*huge));
+  const auto tiny = subscription(get(kPath, "timeout=0." + std::string(400, '0') + "1")).timeout;
+  ck_assert(tiny && *tiny < 1e-9);
+  const auto long_fraction = subscription(get(kPath, "timeout=2.5" + std::string(400, '0'))).timeout;
+  ck_assert(long_fraction && *long_fraction == 2.5);
 }
 END_TEST
 
