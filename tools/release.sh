@@ -51,9 +51,9 @@ text_problems() {
     echo "- debian/changelog: its last line has the date $packaged, the section in CHANGELOG.md $date: write $(
       LC_ALL=C date -u -R -d "$date 12:00")"
   ! head -n 1 debian/changelog | grep -q UNRELEASED || echo "- debian/changelog: write 'unstable' for UNRELEASED"
-  for line in $(grep -n 'has no release yet' README.md | cut -d : -f 1); do
+  line=$(grep -n -m 1 'has no release yet' README.md | cut -d : -f 1) || true
+  [[ -z $line ]] ||
     echo "- README.md, line $line: it states that there is no release yet; name $1 and its packages there"
-  done
 }
 
 # The date of the release's section in CHANGELOG.md.
