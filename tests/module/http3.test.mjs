@@ -121,6 +121,8 @@ describe('over HTTP/3', () => {
     await nginx.waitGone(old);
     await database.publish(channel, 'made', 3);
     await received(channel, [1, 2, 3]);
+    // An attempt to reconnect that failed has no protocol: only a new request shows it.
+    assert.equal((await ask(`/rt/events/${channel}?flavor=poll`)).status, 200);
     assert.equal(await protocolOf(page, channel), 'h3');
     await close(channel);
   });
