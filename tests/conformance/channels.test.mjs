@@ -108,13 +108,15 @@ forEach(backends, (backend) => {
     });
   }
 
+  // nginx answers before it has read such a line, and closes: the reset may reach the client before the answer.
   test('rejects very long paths and queries, and goes on', async () => {
     const long = 'x'.repeat(100_000);
     const paths = [`/events/${long}`, `/events/a/${long}`, `/events/a?flavor=${long}`,
       `/events/${'a,'.repeat(50_000)}b`];
     for (const path of paths) {
-      const answer = await request({ port: backend.port, path: `${kBase}${path}` });
-      assert.ok(answer.status >= 400 && answer.status < 500, `status ${answer.status}`);
+      const { status } = await request({ port: backend.port, path: `${kBase}${path}` })
+        .catch((error) => error.code === 'ECONNRESET' ? { status: 414 } : Promise.reject(error));
+      assert.ok(status >= 400 && status < 500, `status ${status}`);
     }
     assert.equal((await get(`/events/${newChannel()}`)).status, 200);
   });
