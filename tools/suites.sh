@@ -20,11 +20,12 @@ cmd_test() {
   run_suites "${suites[@]}"
 }
 
-# ./run builds [--all]: runs the suite; with --all also in bare roots of Debian releases (.run/roots).
+# ./run builds [--all [SUITE…]]: runs the suite; with --all also in bare roots of Debian releases (.run/roots), or of
+# these.
 cmd_builds() {
-  case ${1-} in '' | --all) ;; *) die "Usage: ./run builds [--all]" ;; esac
+  case ${1-} in '' | --all) ;; *) die "Usage: ./run builds [--all [SUITE…]]" ;; esac
   cmd_test builds
-  [[ ${1-} != --all ]] || bash tests/builds/roots.sh "$run_dir/roots"
+  [[ ${1-} != --all ]] || bash tests/builds/roots.sh "$run_dir/roots" "${@:2}"
 }
 
 # Runs two suites at a time: those that use servers most in one lane, the rest in the other. Prints the output of each

@@ -40,10 +40,12 @@ make_pristine() {
   mv -- "$pristine.new" "$pristine"
 }
 
-# The network settings (proxies, certificates) are the system's.
+# The network settings (proxies, certificates) are the system's. A mirror may keep a state of unstable for longer than
+# the week for which the archive's file Release allows it.
 give_network() {
   cp -L -- /etc/resolv.conf /etc/hosts "$work/etc/"
   apt-config dump | grep -E '^Acquire::[a-z]+::(proxy|ca)' -i >"$work/etc/apt/apt.conf.d/50outside" || true
+  echo 'Acquire::Check-Valid-Until "false";' >>"$work/etc/apt/apt.conf.d/50outside"
   cp -L -- /etc/ssl/certs/ca-certificates.crt "$work/etc/ca-outside.crt"
 }
 
