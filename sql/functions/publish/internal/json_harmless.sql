@@ -11,8 +11,8 @@
 CREATE OR REPLACE FUNCTION pgevents.json_harmless(source json, OUT harmless json, OUT stand_in text)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
-  escape text;
-  spare  text;
+  code  text;
+  spare text;
 BEGIN
   harmless := source;
   IF source::text !~ E'\\\\u(0000|[dD][89a-fA-F])' THEN
@@ -20,11 +20,11 @@ BEGIN
   END IF;
   stand_in := pgevents.json_stand_in(source::text);
   spare := source::text;
-  FOREACH escape IN ARRAY
+  FOREACH code IN ARRAY
       '{0000,d8,d9,da,db,dc,dd,de,df,dA,dB,dC,dD,dE,dF,D8,D9,Da,Db,Dc,Dd,De,Df,DA,DB,DC,DD,DE,DF}'::text[] LOOP
     -- Searches the source, which is shorter.
-    IF strpos(source::text, E'\\u' || escape) > 0 THEN
-      spare := replace(spare, E'\\u' || escape, stand_in || escape);
+    IF strpos(source::text, E'\\u' || code) > 0 THEN
+      spare := replace(spare, E'\\u' || code, stand_in || code);
     END IF;
   END LOOP;
   harmless := spare::json;
