@@ -19,7 +19,7 @@
 --     http      parameters, answers and errors of http_*()       settings  the operator's settings and timings
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 9
+\set latest 10
 \if :{?to}
 \else
 \set to :latest
@@ -37,7 +37,8 @@ SET LOCAL lock_timeout = '10s';
 \ir preflight.sql
 
 -- Publishing that worked before an upgrade must not fail after it: an upgraded installation only warns.
-SELECT CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'warning' ELSE 'error' END AS strictness \gset
+SELECT CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'warning' ELSE 'error' END AS strictness,
+       CASE WHEN EXISTS (SELECT FROM pgevents.migrations) THEN 'off' ELSE 'on' END AS group_commit \gset
 SELECT coalesce(max(version), 0) AS installed, coalesce(max(version), 0) > :latest AS is_newer
   FROM pgevents.migrations \gset
 \set version_before :installed
@@ -101,6 +102,12 @@ SELECT :installed < 9 AND :to >= 9 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (9, 'status');
 \endif
 
+SELECT :installed < 10 AND :to >= 10 AS is_due \gset
+\if :is_due
+\ir migrations/0010_group_commit.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (10, 'group_commit');
+\endif
+
 -- An application may replace these functions, so an upgrade does not touch them.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
@@ -144,10 +151,21 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/publish/internal/split_body.sql
 \ir functions/log/internal/generation_place.sql
 \ir functions/log/internal/check_generation.sql
+\ir functions/log/internal/is_settled.sql
+\ir functions/log/internal/is_watched.sql
+\ir functions/log/internal/mark_settled.sql
+\ir functions/log/internal/drain.sql
+\ir functions/log/internal/append_lock.sql
 \ir functions/log/internal/append.sql
+\ir functions/log/internal/turn_number.sql
 \ir functions/publish/internal/events_insert.sql
 \ir functions/publish/internal/events_refuse_change.sql
 \ir functions/log/internal/staging_sequence.sql
+\ir functions/log/internal/turn_way.sql
+\ir functions/log/internal/turn_rest.sql
+\ir functions/log/internal/ready_number.sql
+\ir functions/log/internal/turn_left.sql
+\ir functions/log/internal/turns_sequence.sql
 \ir functions/log/internal/log_notify.sql
 \ir functions/log/head.sql
 \ir functions/log/log_after.sql
@@ -225,6 +243,12 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/log/internal/prune_log.sql
 \ir functions/access/internal/prune_revocations.sql
 \ir functions/log/prune.sql
+\ir functions/log/internal/lock_holder.sql
+\ir functions/log/internal/settle_by_force.sql
+\ir functions/log/sequencer_begin.sql
+\ir functions/log/sequencer_end.sql
+\ir functions/log/sequence.sql
+\ir functions/log/publishers_waiting.sql
 \ir functions/log/schema_version.sql
 \ir functions/log/status.sql
 \ir comments.sql

@@ -9,16 +9,30 @@ CREATE FUNCTION pgevents.append(channel text, type text, data json, expires_at t
     LANGUAGE plpgsql
     AS $$
 DECLARE
+  new_id bigint;
+BEGIN
+  PERFORM pgevents.append_lock();
+  new_id := nextval('pgevents.log_id_seq');
+  INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+    VALUES (new_id, append.channel, clock_timestamp(), append.type, append.data, append.expires_at);
+  PERFORM pg_notify('pgevents', '');
+  RETURN new_id;
+END
+$$;
+CREATE FUNCTION pgevents.append_lock() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
   nothing text := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
-  new_id  bigint;
 BEGIN
   IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
     PERFORM pgevents.check_generation();
   END IF;
-  new_id := nextval('pgevents.log_id_seq');
-  INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
-    VALUES (new_id, append.channel, clock_timestamp(), append.type, append.data, append.expires_at);
-  RETURN new_id;
+  IF NOT pgevents.is_settled() AND starts_with(current_setting('transaction_isolation'), 'read') THEN
+    IF (SELECT d.events FROM pgevents.drain(2147483647) d) = 0 THEN
+      PERFORM pgevents.mark_settled();
+    END IF;
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) RETURNS record
@@ -92,10 +106,11 @@ CREATE FUNCTION pgevents.check_generation() RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  here text;
-  there text;
-  head bigint;
-  next bigint;
+  here   text;
+  there  text;
+  head   bigint;
+  next   bigint;
+  is_new boolean := true;
 BEGIN
   -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.crash_mark') IS NULL THEN
@@ -114,6 +129,15 @@ BEGIN
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
+    PERFORM pg_notify('pgevents', '');
+  ELSE
+    is_new := false;
+  END IF;
+  IF is_new THEN
+    PERFORM setval('pgevents.ready_low', 1);
+    IF pg_sequence_last_value('pgevents.ready_n'::regclass) < (SELECT max(r.n) FROM pgevents.ready r) THEN
+      PERFORM setval('pgevents.ready_n', (SELECT max(r.n) FROM pgevents.ready r));
+    END IF;
   END IF;
   PERFORM set_config('pgevents.generation_checked', 'yes', false);
 END
@@ -186,6 +210,37 @@ BEGIN
   PERFORM pgevents.publish_control('pgevents.disconnect', format('{"user":%s}', to_json(user_id))::json);
 END
 $$;
+CREATE FUNCTION pgevents.drain(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  low bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
+  top bigint;
+BEGIN
+  events := 0; turns := 0; is_more := false;
+  IF NOT EXISTS (SELECT FROM pgevents.ready r WHERE r.n > low) THEN
+    RETURN;
+  END IF;
+  WITH left_behind AS (
+    DELETE FROM pgevents.ready r WHERE r.n > low AND r.n <= coalesce(
+        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows LIMIT 1),
+        9223372036854775807)
+      RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at),
+  moved AS (
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      SELECT nextval('pgevents.log_id_seq'), l.channel_id, clock_timestamp(), l.type, l.data, l.expires_at
+        FROM (SELECT * FROM left_behind ORDER BY n, ord) l)
+  SELECT count(*), count(DISTINCT l.n), max(l.n) INTO events, turns, top FROM left_behind l;
+  is_more := events > max_rows;
+  IF events > 0 THEN
+    PERFORM pg_notify('pgevents', 's'), setval('pgevents.ready_done', top);
+  END IF;
+END
+$$;
 CREATE FUNCTION pgevents.epoch(ts timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -220,8 +275,8 @@ BEGIN
     PERFORM pgevents.complain('unknown_members',
       format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
-    VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
+    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
   RETURN NEW;
 END
 $$;
@@ -573,6 +628,21 @@ CREATE FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp 
     AND NOT starts_with(channel, 'pgevents.') AND NOT starts_with(type, 'pgevents.')
     AND type <> 'error' AND type <> 'open' AND isfinite(expires_at) IS NOT FALSE
 $_$;
+CREATE FUNCTION pgevents.is_settled() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN pg_sequence_last_value('pgevents.ready_n'::regclass) <= pg_sequence_last_value('pgevents.ready_low'::regclass);
+END
+$$;
+CREATE FUNCTION pgevents.is_watched() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN NOT (pg_try_advisory_lock_shared(1885824374, 6)       -- lock "sequencer"
+              AND pg_advisory_unlock_shared(1885824374, 6));  -- lock "sequencer"
+END
+$$;
 CREATE FUNCTION pgevents.json_harmless(source json, OUT harmless json, OUT stand_in text) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -644,6 +714,16 @@ BEGIN
          LATERAL (SELECT max(e.first_id) AS first_id FROM pgevents.generations e) g;
 END
 $$;
+CREATE FUNCTION pgevents.lock_holder(number integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN (SELECT l.pid FROM pg_locks l
+           WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = number::oid AND l.objsubid = 2
+             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+             AND l.granted AND l.mode = 'ExclusiveLock' LIMIT 1);
+END
+$$;
 CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -667,6 +747,26 @@ DECLARE
   nothing pg_catalog.text := pg_catalog.pg_notify('pgevents', '');
 BEGIN
   RETURN NULL;
+END
+$$;
+CREATE FUNCTION pgevents.mark_settled() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  low  bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
+  last bigint;
+BEGIN
+  IF EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'pgevents.ready'::regclass
+                AND l.mode = 'RowExclusiveLock')
+     OR NOT pg_try_advisory_xact_lock(1885824374, 5) THEN  -- lock "leaving"
+    RETURN false;
+  END IF;
+  last := pg_sequence_last_value('pgevents.ready_n'::regclass);
+  last := coalesce((SELECT r.n - 1 FROM pgevents.ready r WHERE r.n > low ORDER BY r.n LIMIT 1), last);
+  IF last > low THEN
+    PERFORM setval('pgevents.ready_low', last);
+  END IF;
+  RETURN pgevents.is_settled();
 END
 $$;
 CREATE FUNCTION pgevents.name_is_sane(name text) RETURNS boolean
@@ -1344,8 +1444,11 @@ BEGIN
      ORDER BY l.expires_at LIMIT max_rows);
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
-  -- A staged row that this transaction can see has been committed, so its event is in the log.
+  -- A staged row that this transaction can see has been committed, so its event is in the log or in ready.
   DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+  DELETE FROM pgevents.turns WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM pgevents.turns t LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
   DELETE FROM pgevents.idempotency_keys WHERE scope IN (
@@ -1421,16 +1524,30 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
-    VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry, now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
+    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry,
+            now());
 END
 $$;
 CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  nothing text := set_config('pgevents.turn', '', true);
 BEGIN
+  nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
   INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
     VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
+END
+$$;
+CREATE FUNCTION pgevents.publishers_waiting() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN (SELECT count(*) FROM pg_locks l
+           WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = 1 AND l.objsubid = 2 AND NOT l.granted
+             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
 END
 $$;
 CREATE FUNCTION pgevents.raise_error(status integer, code text, message text) RETURNS void
@@ -1441,6 +1558,30 @@ BEGIN
     ERRCODE = 'PT' || status,
     MESSAGE = raise_error.message,
     DETAIL = '{"code":' || to_json(raise_error.code)::text || '}';
+END
+$$;
+CREATE FUNCTION pgevents.ready_number() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  me      text := pg_current_xact_id();
+  earlier text := current_setting('pgevents.ready_number', true);
+  number  bigint;
+  nothing text;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'serializable' THEN
+    RETURN nextval('pgevents.ready_n');
+  END IF;
+  IF split_part(earlier, ':', 1) = me THEN
+    number := split_part(earlier, ':', 2);
+  END IF;
+  IF number > pg_sequence_last_value('pgevents.ready_low'::regclass)
+     AND number <= pg_sequence_last_value('pgevents.ready_n'::regclass) THEN
+    RETURN number;
+  END IF;
+  number := nextval('pgevents.ready_n');
+  nothing := set_config('pgevents.ready_number', me || ':' || number, true);
+  RETURN number;
 END
 $$;
 CREATE FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) RETURNS void
@@ -1524,7 +1665,61 @@ $$;
 CREATE FUNCTION pgevents.schema_version() RETURNS TABLE(version integer, serves_from integer)
     LANGUAGE sql IMMUTABLE ROWS 1
     AS $$
-  SELECT 9, 7
+  SELECT 10, 7
+$$;
+CREATE FUNCTION pgevents.sequence(max_rows integer DEFAULT 5000, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  nothing text;
+BEGIN
+  events := 0; turns := 0; is_more := false; is_busy := false;
+  is_settled := pgevents.is_settled();
+  IF (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
+    PERFORM pgevents.sequencer_end();
+  END IF;
+  IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+    RETURN;
+  END IF;
+  is_busy := NOT starts_with(current_setting('transaction_isolation'), 'read')
+    OR NOT pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  IF is_busy THEN
+    RETURN;
+  END IF;
+  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
+    PERFORM pgevents.check_generation();
+  END IF;
+  PERFORM pgevents.settle_by_force();
+  SELECT d.events, d.turns, d.is_more INTO events, turns, is_more FROM pgevents.drain(greatest(max_rows, 1)) d;
+  IF events = 0 THEN
+    nothing := set_config('synchronous_commit', 'off', true);
+    is_settled := pgevents.mark_settled();
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.sequencer_begin() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF pg_is_in_recovery()
+     OR (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
+    RETURN false;
+  END IF;
+  -- The lock counts how often it was taken: it is taken once.
+  RETURN pgevents.lock_holder(6) = pg_backend_pid() OR pg_try_advisory_lock(1885824374, 6);  -- lock "sequencer"
+END
+$$;
+CREATE FUNCTION pgevents.sequencer_end() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF pgevents.lock_holder(6) = pg_backend_pid() THEN
+    PERFORM pg_advisory_unlock(1885824374, 6);  -- lock "sequencer"
+  END IF;
+END
 $$;
 CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
     LANGUAGE sql
@@ -1534,7 +1729,7 @@ $$;
 CREATE FUNCTION pgevents.setting_names() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-  SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members',
+  SELECT ARRAY['retention', 'revocation_retention', 'reserved_types', 'unknown_members', 'group_commit',
     'presence_ping_interval', 'presence_offline_threshold', 'presence_flush_window', 'presence_event_ttl',
     'presence_grace', 'presence_lease', 'typing_started_expiry', 'typing_started_wait', 'typing_stopped_wait',
     'typing_rate']
@@ -1546,6 +1741,7 @@ CREATE FUNCTION pgevents.settings_check() RETURNS trigger
 DECLARE
   wanted text := CASE
     WHEN NEW.name IN ('reserved_types', 'unknown_members') THEN 'error or warning'
+    WHEN NEW.name = 'group_commit' THEN 'on or off'
     WHEN NEW.name IN ('retention', 'revocation_retention') THEN 'an interval greater than 0'
     WHEN NEW.name = 'typing_rate' THEN 'off, or a number of events a minute from 1 to 1000000'
     ELSE 'an interval from 1 millisecond to 7 days' END;
@@ -1559,6 +1755,7 @@ BEGIN
   BEGIN
     is_good := CASE wanted
       WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
+      WHEN 'on or off' THEN NEW.value IN ('on', 'off')
       WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
       WHEN 'an interval from 1 millisecond to 7 days'
         THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'
@@ -1588,6 +1785,28 @@ BEGIN
                     array_to_string(pgevents.setting_names(), ', '));
   END IF;
   RETURN NULL;
+END
+$$;
+CREATE FUNCTION pgevents.settle_by_force() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  last_time text := nullif(current_setting('pgevents.settled_by_force', true), '');
+  timeout   text := current_setting('lock_timeout');
+  time      double precision := date_part('epoch', clock_timestamp());
+BEGIN
+  IF pg_sequence_last_value('pgevents.ready_n'::regclass) - pg_sequence_last_value('pgevents.ready_low'::regclass)
+       <= 100000 OR time - last_time::double precision BETWEEN 0 AND 1 THEN
+    RETURN;
+  END IF;
+  PERFORM set_config('pgevents.settled_by_force', time::text, false);
+  BEGIN
+    PERFORM set_config('lock_timeout', '20ms', true);
+    PERFORM pg_advisory_xact_lock(1885824374, 5);  -- lock "leaving"
+    PERFORM pgevents.mark_settled();
+    PERFORM set_config('lock_timeout', timeout, true);
+  EXCEPTION WHEN lock_not_available THEN NULL;
+  END;
 END
 $$;
 CREATE FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) RETURNS record
@@ -1668,28 +1887,18 @@ CREATE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval 
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO pgevents.staging (channel_id, type, data, expires_at, staged_at)
-    SELECT stage.channel, stage.type, stage.data, clock_timestamp() + ttl, now() WHERE pgevents.name_is_sane(channel);
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
+    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl, now()
+     WHERE pgevents.name_is_sane(channel);
 END
 $$;
 CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-  new_id bigint;
 BEGIN
-  IF NEW.staged_at IS DISTINCT FROM now() THEN
-    RETURN NULL;  -- the row comes from a restored dump: the event was published before
-  ELSIF NOT NEW.last_turn THEN
-    INSERT INTO pgevents.staging (channel_id, type, data, expires_at, last_turn, staged_at)
-      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, true, now());
-    RETURN NULL;
-  END IF;
-  IF NEW.type = 'pgevents.revoked' THEN
-    NEW.data := pgevents.revocation_settle(NEW.data);
-  END IF;
-  new_id := pgevents.append(NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  INSERT INTO pgevents.turns (turn, ord, channel_id, type, data, expires_at, staged_at)
+    VALUES (-NEW.turn, NEW.ord, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
   RETURN NULL;
 END
 $$;
@@ -1702,7 +1911,7 @@ DECLARE
   answer  jsonb;
 BEGIN
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM pgevents.staging);
+    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.turns);
   END IF;
   -- prune() writes to staging as well; it has its own lock, "prune".
   WITH locks AS (
@@ -1723,9 +1932,16 @@ BEGIN
     'events', (SELECT count(*) FROM pgevents.log),
     'generation', (SELECT jsonb_build_object('number', count(*) OVER (), 'first_id', g.first_id, 'begun_at', g.begun_at)
                      FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1),
+    'append', pgevents.lock_holder(1),
     'staged', staged,
+    'group_commit', (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit'),
+    'ready', (SELECT count(*) FROM pgevents.ready),
+    'settled', pgevents.is_settled(),
+    'sequencer', pgevents.lock_holder(6),
     'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
-                                'staging', pg_total_relation_size('pgevents.staging')),
+                                'staging', pg_total_relation_size('pgevents.staging')
+                                  + pg_total_relation_size('pgevents.turns'),
+                                'ready', pg_total_relation_size('pgevents.ready')),
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
                  FROM pgevents.prunes p),
     'revocations', (SELECT count(*) FROM pgevents.revocations),
@@ -1781,6 +1997,146 @@ BEGIN
   RETURN EXISTS (
     SELECT FROM pgevents.revocations r
      WHERE r.user_id = token_revoked.user_id AND coalesce(issued_us, 0) < pgevents.revocation_us(r.before));
+END
+$$;
+CREATE FUNCTION pgevents.turn_left(n bigint, events bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  nothing text;
+BEGIN
+  IF (n - pg_sequence_last_value('pgevents.ready_done'::regclass)) * (events + 10) > 5000 THEN
+    nothing := pg_advisory_lock_shared(1885824374, 1)::text ||  -- lock "append"
+      pg_advisory_unlock_shared(1885824374, 1)::text;           -- lock "append"
+  END IF;
+  IF NOT pgevents.is_watched() THEN
+    nothing := pg_notify('pgevents', 'l');
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.turn_number() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  me      text := pg_current_xact_id();
+  state   text := current_setting('pgevents.turn', true);
+  number  bigint;
+  nothing text;
+BEGIN
+  IF current_setting('transaction_isolation') = 'serializable' THEN
+    RETURN NULL;
+  ELSIF split_part(state, ':', 1) = me THEN
+    IF right(state, 1) <> '+' THEN
+      nothing := set_config('pgevents.turn', state || '+', true);
+    END IF;
+    RETURN rtrim(split_part(state, ':', 2), '+');
+  ELSIF state = me || '=' THEN
+    nothing := set_config('pgevents.direct', me, true);
+  END IF;
+  number := nextval('pgevents.staging_ord');
+  nothing := set_config('pgevents.turn', me || ':' || number, true);
+  RETURN -number;
+END
+$$;
+CREATE FUNCTION pgevents.turn_rest(turn bigint, n bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  moved bigint;
+BEGIN
+  IF n IS NULL THEN
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      SELECT nextval('pgevents.log_id_seq'), r.channel_id, clock_timestamp(), r.type, r.data, r.expires_at
+        FROM (SELECT s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging s
+               WHERE s.turn = turn_rest.turn AND s.turn > 0 AND s.staged_at = now() ORDER BY s.ord) r;
+  ELSE
+    INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at)
+      SELECT turn_rest.n, s.ord, s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging s
+       WHERE s.turn = turn_rest.turn AND s.turn > 0 AND s.staged_at = now();
+  END IF;
+  GET DIAGNOSTICS moved = ROW_COUNT;
+  RETURN moved;
+END
+$$;
+CREATE FUNCTION pgevents.turn_way(is_control boolean, settled boolean, has_lock boolean) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  way     text := 'direct';
+  nothing text;
+BEGIN
+  IF NOT has_lock THEN
+    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM pg_current_xact_id()::text
+       AND pgevents.is_watched() AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
+      RETURN 'leave';
+    ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
+      way := 'waited';
+      nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+    END IF;
+  END IF;
+  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
+    PERFORM pgevents.check_generation();
+    settled := settled AND pgevents.is_settled();
+  END IF;
+  IF settled THEN
+    RETURN way;
+  ELSIF starts_with(current_setting('transaction_isolation'), 'read') THEN
+    IF (SELECT d.events FROM pgevents.drain(2147483647) d) = 0 THEN
+      PERFORM pgevents.mark_settled();
+    END IF;
+  ELSIF NOT is_control THEN
+    way := 'leave';
+    nothing := pg_advisory_xact_lock_shared(1885824374, 5);  -- lock "leaving"
+  END IF;
+  RETURN way;
+END
+$$;
+CREATE FUNCTION pgevents.turns_sequence() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  me         text := pg_current_xact_id();
+  is_single  boolean := NEW.turn IS NULL OR current_setting('pgevents.turn', true) = me || ':' || NEW.turn;
+  is_control boolean := NEW.channel_id = 'pgevents.control';
+  settled    boolean := pgevents.is_settled();
+  has_lock   boolean := false;
+  way        text := 'direct';
+  n          bigint;
+  events     bigint := 1;
+  nothing    text;
+BEGIN
+  IF settled THEN
+    has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  END IF;
+  IF NOT has_lock OR current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
+    way := pgevents.turn_way(is_control, settled, has_lock);
+  END IF;
+  IF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
+    nothing := set_config('pgevents.turn', CASE way WHEN 'leave' THEN '' ELSE me || '=' END, true);
+  END IF;
+  IF way = 'leave' THEN
+    n := pgevents.ready_number();
+    INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at)
+      VALUES (n, NEW.ord, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  ELSE
+    IF NEW.type = 'pgevents.revoked' THEN
+      NEW.data := pgevents.revocation_settle(NEW.data);
+    END IF;
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      VALUES (nextval('pgevents.log_id_seq'), NEW.channel_id, clock_timestamp(), NEW.type, NEW.data, NEW.expires_at);
+  END IF;
+  IF NOT is_single THEN
+    events := events + pgevents.turn_rest(NEW.turn, n);
+  END IF;
+  IF way = 'leave' THEN
+    PERFORM pgevents.turn_left(n, events);
+  ELSE
+    nothing := pg_notify('pgevents', CASE way WHEN 'waited' THEN 'w' ELSE '' END);
+  END IF;
+  RETURN NULL;
 END
 $$;
 CREATE FUNCTION pgevents.type_reserved(type text) RETURNS text
@@ -2005,6 +2361,34 @@ CREATE TABLE pgevents.prunes (
     CONSTRAINT prunes_only_row_check CHECK (only_row)
 );
 COMMENT ON TABLE pgevents.prunes IS 'The last call of prune(), and how many rows all calls have removed (one row)';
+CREATE TABLE pgevents.ready (
+    n bigint NOT NULL,
+    ord bigint NOT NULL,
+    channel_id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    data json NOT NULL,
+    expires_at timestamp with time zone
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
+COMMENT ON TABLE pgevents.ready IS 'Events of committed transactions that have no ids yet';
+CREATE SEQUENCE pgevents.ready_done
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE SEQUENCE pgevents.ready_low
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+CREATE SEQUENCE pgevents.ready_n
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 CREATE TABLE pgevents.revocations (
     user_id text NOT NULL COLLATE pg_catalog."C",
     before timestamp with time zone NOT NULL,
@@ -2016,12 +2400,19 @@ CREATE TABLE pgevents.settings (
     value text NOT NULL
 );
 COMMENT ON TABLE pgevents.settings IS 'Settings: how long things are kept, timings of presence and typing, how strict publishing is';
+CREATE SEQUENCE pgevents.staging_ord
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 100;
 CREATE UNLOGGED TABLE pgevents.staging (
+    ord bigint DEFAULT nextval('pgevents.staging_ord'::regclass) NOT NULL,
+    turn bigint,
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone,
-    last_turn boolean DEFAULT false NOT NULL,
     staged_at timestamp with time zone
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
@@ -2039,6 +2430,17 @@ CREATE TABLE pgevents.streams (
     CONSTRAINT streams_names_sane CHECK ((((octet_length(stream_id) >= 1) AND (octet_length(stream_id) <= 255)) AND ((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((stream_id || realm) !~ '[\u0001-\u001f\u007f]'::text)))
 );
 COMMENT ON TABLE pgevents.streams IS 'The streams (conversations), filled by the application; may be replaced by a view';
+CREATE UNLOGGED TABLE pgevents.turns (
+    turn bigint,
+    ord bigint NOT NULL,
+    channel_id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    data json NOT NULL,
+    expires_at timestamp with time zone,
+    staged_at timestamp with time zone
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
+COMMENT ON TABLE pgevents.turns IS 'The first event of each turn, in the second round at COMMIT';
 CREATE UNLOGGED TABLE pgevents.typing_counts (
     realm text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
@@ -2082,6 +2484,8 @@ ALTER TABLE ONLY pgevents.presence_realms
     ADD CONSTRAINT presence_realms_pkey PRIMARY KEY (realm);
 ALTER TABLE ONLY pgevents.prunes
     ADD CONSTRAINT prunes_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY pgevents.ready
+    ADD CONSTRAINT ready_pkey PRIMARY KEY (n, ord);
 ALTER TABLE ONLY pgevents.revocations
     ADD CONSTRAINT revocations_pkey PRIMARY KEY (user_id);
 ALTER TABLE ONLY pgevents.settings
@@ -2104,20 +2508,24 @@ CREATE INDEX log_ts_id_idx ON pgevents.log USING btree (ts, id);
 CREATE INDEX presence_realm_update_id_idx ON pgevents.presence USING btree (realm, update_id);
 CREATE INDEX presence_realms_dirty_idx ON pgevents.presence_realms USING btree (realm) WHERE is_dirty;
 CREATE INDEX revocations_settled_idx ON pgevents.revocations USING btree (GREATEST(before, revoked_at));
+CREATE INDEX staging_turn_ord_idx ON pgevents.staging USING btree (turn, ord) WHERE (turn > 0);
 CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_insert();
 CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
-ALTER TABLE pgevents.log ENABLE ALWAYS TRIGGER log_notify;
+ALTER TABLE pgevents.log ENABLE REPLICA TRIGGER log_notify;
 CREATE TRIGGER settings_check BEFORE INSERT OR UPDATE ON pgevents.settings FOR EACH ROW EXECUTE FUNCTION pgevents.settings_check();
 CREATE TRIGGER settings_found_after AFTER UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
 CREATE TRIGGER settings_found_before BEFORE UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
-CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
+CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.staged_at = now()) AND ((new.turn < 0) IS NOT FALSE))) EXECUTE FUNCTION pgevents.staging_sequence();
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
+CREATE CONSTRAINT TRIGGER turns_sequence AFTER INSERT ON pgevents.turns DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.staged_at = now())) EXECUTE FUNCTION pgevents.turns_sequence();
+ALTER TABLE pgevents.turns ENABLE ALWAYS TRIGGER turns_sequence;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_server;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_publisher;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.append_lock() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_kind(realm text, channel text) FROM PUBLIC;
@@ -2131,6 +2539,7 @@ REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, 
 REVOKE ALL ON FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.disconnect(user_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.disconnect(user_id text) TO pgevents_admin;
+REVOKE ALL ON FUNCTION pgevents.drain(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.epoch(ts timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
@@ -2164,15 +2573,19 @@ GRANT ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) TO pgev
 REVOKE ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.is_settled() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.is_watched() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_harmless(source json, OUT harmless json, OUT stand_in text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_members(object json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_stand_in(source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_unknown_member(object json, known text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.lock_holder(number integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.log_notify() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.mark_settled() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.name_is_sane(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.page_start(after bigint, since_us bigint, OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.param_boolean(params jsonb, name text) FROM PUBLIC;
@@ -2219,7 +2632,10 @@ REVOKE ALL ON FUNCTION pgevents.prune_revocations(max_rows integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publishers_waiting() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.publishers_waiting() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.raise_error(status integer, code text, message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.ready_number() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocation_settle(data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocation_us(before timestamp with time zone) FROM PUBLIC;
@@ -2229,10 +2645,17 @@ REVOKE ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time 
 GRANT ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.schema_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.schema_version() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.sequencer_begin() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.sequencer_begin() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.sequencer_end() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.sequencer_end() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.setting_names() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_found() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.settle_by_force() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.stage(channel text, type text, data json, ttl interval) FROM PUBLIC;
@@ -2246,6 +2669,11 @@ REVOKE ALL ON FUNCTION pgevents.timing_ms(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.timing_seconds(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.turn_left(n bigint, events bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_number() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_rest(turn bigint, n bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean, settled boolean, has_lock boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turns_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.type_reserved(type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) FROM PUBLIC;

@@ -43,7 +43,7 @@ END_TEST
 
 START_TEST(a_newer_schema_that_no_longer_serves_this_program_is_named) {
   const std::string text = verdict(postgres::kSchemaVersion + 1, postgres::kSchemaVersion + 1);
-  assert_that(text.find("has version 10 and serves programs of version 10 or later, this one is of version 9") !=
+  assert_that(text.find("has version 11 and serves programs of version 11 or later, this one is of version 10") !=
                   std::string::npos,
               text);
 }

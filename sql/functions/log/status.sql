@@ -9,14 +9,19 @@
 --             generation      {number, first_id, begun_at} of the last generation; null: nothing was ever published
 --             publishing      open transactions that have published
 --             waiting         those of them that wait at COMMIT for the lock "append"
---             staged          rows that prune() will remove from staging
---             bytes           {log, staging}: their size, with indexes and TOAST
+--             append          process id of the session that has the lock "append"; null: it is free
+--             staged          rows that prune() will remove from staging and turns
+--             group_commit    the setting
+--             ready           committed events that have no ids yet
+--             settled         whether no event can be without its id
+--             sequencer       process id of the session that gives ids to what publishers leave; null: none does
+--             bytes           {log, staging, ready}: their size, with indexes and TOAST; staging: with turns
 --             pruned          {at, removed, removed_total}: the last call of prune() that removed something, or one in
 --                             the last hour, its rows, and the rows of all calls; null: it was never called
 --             revocations     users whose tokens are rejected
 --             bans            those of them whose tokens are rejected until revoke() lifts it
 -- Errors:     none.
--- Tables:     migrations, log, history, generations, staging, prunes, revocations (read).
+-- Tables:     migrations, log, history, generations, staging, turns, ready, settings, prunes, revocations (read).
 -- Counts every row of the log (0.1 s for a million events): for people and for checks every few minutes. PL/pgSQL,
 -- because a query on an unlogged table cannot even be planned on a standby, and because install.sql creates the
 -- functions also when it stops at a version without some of the tables.
@@ -27,7 +32,7 @@ DECLARE
   answer  jsonb;
 BEGIN
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM pgevents.staging);
+    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.turns);
   END IF;
   -- prune() writes to staging as well; it has its own lock, "prune".
   WITH locks AS (
@@ -48,9 +53,16 @@ BEGIN
     'events', (SELECT count(*) FROM pgevents.log),
     'generation', (SELECT jsonb_build_object('number', count(*) OVER (), 'first_id', g.first_id, 'begun_at', g.begun_at)
                      FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1),
+    'append', pgevents.lock_holder(1),
     'staged', staged,
+    'group_commit', (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit'),
+    'ready', (SELECT count(*) FROM pgevents.ready),
+    'settled', pgevents.is_settled(),
+    'sequencer', pgevents.lock_holder(6),
     'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
-                                'staging', pg_total_relation_size('pgevents.staging')),
+                                'staging', pg_total_relation_size('pgevents.staging')
+                                  + pg_total_relation_size('pgevents.turns'),
+                                'ready', pg_total_relation_size('pgevents.ready')),
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
                  FROM pgevents.prunes p),
     'revocations', (SELECT count(*) FROM pgevents.revocations),

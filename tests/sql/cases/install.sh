@@ -141,7 +141,7 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict 9status" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict 9status 10group_commit" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -303,7 +303,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 9 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 10 "migrations"
 }
 it "three installations at once all succeed" at_once
 
@@ -347,13 +347,13 @@ it "install.sql includes every file, and every function has a file of its own th
 # Reads source lines that take an advisory lock; prints NAME|NUMBER|KEY of each, the key as … if it is computed, and
 # every other line as it is.
 lock_of_line() {
-  sed -E -e 's/.*advisory_xact_lock\(([0-9]+), ([0-9]+)\).*  -- lock "([a-z ]+)"$/\3|\1|\2/; t' \
+  sed -E -e 's/.*advisory_(xact_)?(un)?lock(_shared)?\(([0-9]+), ([0-9]+)\).*  -- lock "([a-z ]+)"$/\6|\4|\5/; t' \
     -e 's/.*advisory_xact_lock\(([0-9]+), .*\).*  -- lock "([a-z ]+)"$/\2|\1|…/'
 }
 
 locks_named() {
   diff <(sed -nE 's/^\| .([a-z ]+). \| .([0-9]+), ([0-9]+|…). \|.*/\1|\2|\3/p' "$repo/docs/sql.md" | sort -u) \
-    <(grep -rhE '^[^-]*advisory' --include='*.sql' "$repo/sql" | lock_of_line | sort -u) ||
+    <(grep -rhE '^[^-]*advisory_' --include='*.sql' "$repo/sql" | lock_of_line | sort -u) ||
     fail "the table of advisory locks in docs/sql.md (<) is not that of sql/ (>)"
 }
 it "every advisory lock is named where it is taken, and docs/sql.md lists it" locks_named

@@ -4,17 +4,20 @@
 -- Parameters: none; the caller holds the lock "append".
 -- Returns:    nothing.
 -- Errors:     40001 at REPEATABLE READ and above, if another transaction does the same at the same time.
--- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history (read).
+-- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history, ready (read); the
+--             sequences of ready.
 -- The first generation begins with the first event, not with the installation, so that a dump can be restored into an
 -- empty log. One check in each session is enough: no session has assigned ids before a promotion or outlives a crash,
--- and nothing changes later while the session lives.
+-- and nothing changes later while the session lives. A dump may bring events in ready with marks that are newer than
+-- they are, or older: whatever is there is looked at again.
 CREATE OR REPLACE FUNCTION pgevents.check_generation() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  here text;
-  there text;
-  head bigint;
-  next bigint;
+  here   text;
+  there  text;
+  head   bigint;
+  next   bigint;
+  is_new boolean := true;
 BEGIN
   -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.crash_mark') IS NULL THEN
@@ -33,6 +36,15 @@ BEGIN
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
+    PERFORM pg_notify('pgevents', '');
+  ELSE
+    is_new := false;
+  END IF;
+  IF is_new THEN
+    PERFORM setval('pgevents.ready_low', 1);
+    IF pg_sequence_last_value('pgevents.ready_n'::regclass) < (SELECT max(r.n) FROM pgevents.ready r) THEN
+      PERFORM setval('pgevents.ready_n', (SELECT max(r.n) FROM pgevents.ready r));
+    END IF;
   END IF;
   PERFORM set_config('pgevents.generation_checked', 'yes', false);
 END

@@ -5,10 +5,14 @@
 -- Errors:     none of its own.
 -- Tables:     staging (insert).
 -- The event does not expire: expired events leave no gap, so a server that was cut off would not notice that it missed
--- one.
+-- one. It is a turn of its own (turn_number()), whatever a session has set, and ends the one that is open. The
+-- transaction does not leave its events: what is revoked is revoked when COMMIT returns.
 CREATE OR REPLACE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+  nothing text := set_config('pgevents.turn', '', true);
 BEGIN
+  nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
   INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
     VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
 END

@@ -11,6 +11,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted text := CASE
     WHEN NEW.name IN ('reserved_types', 'unknown_members') THEN 'error or warning'
+    WHEN NEW.name = 'group_commit' THEN 'on or off'
     WHEN NEW.name IN ('retention', 'revocation_retention') THEN 'an interval greater than 0'
     WHEN NEW.name = 'typing_rate' THEN 'off, or a number of events a minute from 1 to 1000000'
     ELSE 'an interval from 1 millisecond to 7 days' END;
@@ -24,6 +25,7 @@ BEGIN
   BEGIN
     is_good := CASE wanted
       WHEN 'error or warning' THEN NEW.value IN ('error', 'warning')
+      WHEN 'on or off' THEN NEW.value IN ('on', 'off')
       WHEN 'an interval greater than 0' THEN NEW.value::interval > interval '0'
       WHEN 'an interval from 1 millisecond to 7 days'
         THEN NEW.value::interval BETWEEN interval '1 millisecond' AND interval '7 days'

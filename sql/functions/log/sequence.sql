@@ -1,0 +1,42 @@
+-- pgevents.sequence(max_rows): gives ids to a batch of the events that transactions have left; for the front-ends, one
+-- call in each transaction.
+-- Parameters: max_rows: about this many events (whole turns).
+-- Returns:    events, turns: how many got their ids; is_more: whether there are more; is_settled: whether no event can
+--             be without its id, so that there is nothing to do; is_busy: another session gives ids just now, or the
+--             transaction is not READ COMMITTED: it did nothing, the next call may.
+-- Errors:     none of its own.
+-- Tables:     ready (delete), log (insert), settings (read); generations (see check_generation()).
+-- Costs next to nothing when everything is settled. A call that moves nothing asks whether everything is settled
+-- (mark_settled()), and then need not wait for the disk. Under a steady load there is always a transaction that is
+-- leaving events: so when ready_low is far behind, once in a second, one call makes them wait for 20 ms. Without that
+-- each call would read more and more removed rows while an old snapshot keeps them.
+CREATE OR REPLACE FUNCTION pgevents.sequence(max_rows int DEFAULT 5000,
+  OUT events int, OUT turns int, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  nothing text;
+BEGIN
+  events := 0; turns := 0; is_more := false; is_busy := false;
+  is_settled := pgevents.is_settled();
+  IF (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
+    PERFORM pgevents.sequencer_end();
+  END IF;
+  IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+    RETURN;
+  END IF;
+  is_busy := NOT starts_with(current_setting('transaction_isolation'), 'read')
+    OR NOT pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  IF is_busy THEN
+    RETURN;
+  END IF;
+  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
+    PERFORM pgevents.check_generation();
+  END IF;
+  PERFORM pgevents.settle_by_force();
+  SELECT d.events, d.turns, d.is_more INTO events, turns, is_more FROM pgevents.drain(greatest(max_rows, 1)) d;
+  IF events = 0 THEN
+    nothing := set_config('synchronous_commit', 'off', true);
+    is_settled := pgevents.mark_settled();
+  END IF;
+END
+$$;
