@@ -18,7 +18,7 @@ CREATE UNLOGGED TABLE pgevents.staging (
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
   expires_at timestamptz,
-  staged_at  timestamptz  -- now(); another time: the row comes from a dump
+  staged_at  timestamptz DEFAULT now()  -- another time, or NULL: the row comes from a dump
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
 CREATE INDEX staging_turn_ord_idx ON pgevents.staging (turn, ord) WHERE turn > 0;

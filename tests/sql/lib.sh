@@ -170,6 +170,14 @@ run_in() {
 # output NAME: everything the session has printed, without the marks
 output() { grep -v '^done-' "$work/$1.out" || true; }
 
+close_session() {
+  local fd=${session_input[$1]}
+  exec {fd}>&-
+  kill "${session_pid[$1]}" 2>/dev/null || true
+  wait "${session_pid[$1]}" 2>/dev/null || true
+  unset "session_pid[$1]"
+}
+
 close_sessions() {
   local name fd
   for name in "${!session_pid[@]}"; do

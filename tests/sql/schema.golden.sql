@@ -227,7 +227,7 @@ BEGIN
   END IF;
   WITH left_behind AS (
     DELETE FROM pgevents.ready r WHERE r.n > low AND r.n <= coalesce(
-        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows LIMIT 1),
+        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows - 1 LIMIT 1),
         9223372036854775807)
       RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at),
   moved AS (
@@ -235,7 +235,9 @@ BEGIN
       SELECT nextval('pgevents.log_id_seq'), l.channel_id, clock_timestamp(), l.type, l.data, l.expires_at
         FROM (SELECT * FROM left_behind ORDER BY n, ord) l)
   SELECT count(*), count(DISTINCT l.n), max(l.n) INTO events, turns, top FROM left_behind l;
-  is_more := events > max_rows;
+  IF events >= max_rows THEN
+    is_more := EXISTS (SELECT FROM pgevents.ready r WHERE r.n > top);
+  END IF;
   IF events > 0 THEN
     PERFORM pg_notify('pgevents', 's'), setval('pgevents.ready_done', top);
   END IF;
@@ -275,8 +277,8 @@ BEGIN
     PERFORM pgevents.complain('unknown_members',
       format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   RETURN NEW;
 END
 $$;
@@ -1524,9 +1526,8 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry,
-            now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
 END
 $$;
 CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
@@ -1536,8 +1537,8 @@ DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
   nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
-  INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
+  INSERT INTO pgevents.staging (channel_id, type, data)
+    VALUES ('pgevents.control', publish_control.type, publish_control.data);
 END
 $$;
 CREATE FUNCTION pgevents.publishers_waiting() RETURNS integer
@@ -1887,8 +1888,8 @@ CREATE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval 
     LANGUAGE plpgsql
     AS $$
 BEGIN
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl, now()
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl
      WHERE pgevents.name_is_sane(channel);
 END
 $$;
@@ -2413,7 +2414,7 @@ CREATE UNLOGGED TABLE pgevents.staging (
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone,
-    staged_at timestamp with time zone
+    staged_at timestamp with time zone DEFAULT now()
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';

@@ -1,6 +1,6 @@
 -- pgevents.sequence(max_rows): gives ids to a batch of the events that transactions have left; for the front-ends, one
 -- call in each transaction.
--- Parameters: max_rows: about this many events (whole turns).
+-- Parameters: max_rows: up to the turn with which it is this many events.
 -- Returns:    events, turns: how many got their ids; is_more: whether there are more; is_settled: whether no event can
 --             be without its id, so that there is nothing to do; is_busy: another session gives ids just now, or the
 --             transaction is not READ COMMITTED: it did nothing, the next call may.

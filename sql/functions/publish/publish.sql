@@ -15,8 +15,7 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry,
-            now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
 END
 $$;

@@ -117,8 +117,8 @@ staged_rows() {
   fresh_database database
   q "$database" "SELECT pgevents.publish('c', 't', '1')" >/dev/null
   psql -XAtq -v ON_ERROR_STOP=1 -d "$database" <<'EOS'
-COPY pgevents.staging (turn, channel_id, type, data, expires_at) FROM stdin;
--7	c	t	1	\N
+COPY pgevents.staging (turn, channel_id, type, data, staged_at) FROM stdin;
+-7	c	t	1	2026-01-01 00:00:00+00
 7	c	t	1	\N
 \N	c	t	1	\N
 \.

@@ -112,3 +112,238 @@ each_left() {
 }
 it "without a sequencer the events of every kind of transaction are in the log when COMMIT returns" each_direct
 it "with a sequencer that is behind, the events of every kind of transaction are left, and come once and in order" each_left
+
+# revoked DATABASE: control events in the log
+revoked() { q "$1" "SELECT string_agg(type || ':' || (data ->> 'user'), ' ' ORDER BY id) FROM pgevents.log
+  WHERE channel_id = 'pgevents.control'"; }
+
+control_events() {
+  local database
+  fresh_database database
+  watch "$database"
+  q "$database" "BEGIN; $(publish a) $(publish b) SELECT pgevents.revoke('10'); $(publish c) COMMIT" >/dev/null
+  is "$(logged "$database") | $(revoked "$database")" "a b c | pgevents.revoked:10" "together with a revocation"
+  is "$(q "$database" "SELECT string_agg(type, ' ' ORDER BY id) FROM pgevents.log")" "t t pgevents.revoked t" "their order"
+  # Whatever a session sets, a control event is not lost, and does not leave.
+  q "$database" "BEGIN; SELECT pgevents.disconnect('11'), set_config('pgevents.turn', pg_current_xact_id() || ':7', true),
+    set_config('pgevents.direct', '', true); SELECT pgevents.disconnect('12'), set_config('pgevents.turn',
+      pg_current_xact_id() || ':7+', true), set_config('pgevents.direct', '', true); COMMIT" >/dev/null
+  q "$database" "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT pgevents.disconnect('13'); COMMIT" >/dev/null
+  is "$(revoked "$database")" \
+    "pgevents.revoked:10 pgevents.disconnect:11 pgevents.disconnect:12 pgevents.disconnect:13" "control events"
+  is "$(left_in "$database")" 0 "left"
+}
+it "a transaction with a control event does not leave its events, and keeps their order" control_events
+
+# The settings that publishers keep are their own: a session that sets them harms at most its own events.
+forged() {
+  local database
+  fresh_database database
+  watch "$database"
+  session forger "$database"
+  run_in forger "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT set_config('pgevents.ready_number',
+    pg_current_xact_id() || ':9000000000000000000', false); $(publish far) COMMIT;"
+  run_in forger "BEGIN; SELECT set_config('pgevents.turn', pg_current_xact_id() || ':1', false); $(publish lost) COMMIT;"
+  q "$database" "BEGIN; $(publish a) $(publish b) COMMIT" >/dev/null
+  unwatch
+  settle "$database"
+  is "$(logged "$database")" "far a b" "events"
+  (($(q "$database" "SELECT last_value FROM pgevents.ready_n") < 100)) || fail "numbers were used up"
+}
+it "a session that forges the settings of publishing harms no other session's events" forged
+
+waits_without() {
+  local database
+  fresh_database database
+  session listener "$database"
+  session holder "$database"
+  session publisher "$database"
+  run_in listener "LISTEN pgevents;"
+  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824374, 1);"
+  send publisher "$(publish a)"
+  is_waiting "$database"
+  is "$(q "$database" "SELECT pgevents.publishers_waiting(), pgevents.status() ->> 'append'")" \
+    "1|$(q "$database" "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted")" "who waits for whom"
+  run_in holder "ROLLBACK;"
+  await publisher
+  is "$(logged "$database")|$(left_in "$database")" "a|0" "events"
+  run_in listener "SELECT;"
+  is "$(payloads)" "w" "notifications"
+}
+# payloads [SESSION]: of the notifications that a session has received; - for an empty one
+payloads() {
+  output "${1-listener}" | sed -nE 's/^Asynchronous notification "pgevents" (with payload "(.)" )?received.*/\2/p' |
+    sed 's/^$/-/' | xargs
+}
+it "without a sequencer a publisher waits for its ids, and its notification says so" waits_without
+
+leaves_at_once() {
+  local database
+  fresh_database database
+  session listener "$database"
+  session sequencer "$database"
+  session holder "$database"
+  run_in listener "LISTEN pgevents;"
+  run_in sequencer "SELECT pgevents.sequencer_begin();"
+  q "$database" "$(publish a)" >/dev/null
+  is "$(logged "$database")" a "while the lock is free"
+  run_in holder "BEGIN; $(publish b) SET CONSTRAINTS ALL IMMEDIATE;"
+  promptly "$database" "$(publish c)" >/dev/null
+  promptly "$database" "BEGIN; $(publish d) $(publish e) COMMIT" >/dev/null
+  is "$(logged "$database")|$(left_in "$database")|$(settled "$database")" "a|3|f" "while it is taken"
+  is "$(q "$database" "SELECT string_agg(s ->> k, ' ' ORDER BY k) FROM pgevents.status() s,
+    unnest(ARRAY['ready', 'settled', 'group_commit']) k")" "on 3 false" "status"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,t)" "giving ids meanwhile"
+  run_in holder "COMMIT;"
+  is "$(logged "$database")" "a b" "the holder's"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(1,1,t,f,f)" "the first turn"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(2,1,f,f,f)" "the second turn, whole"
+  is "$(logged "$database")" "a b c d e" "all"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f)" "nothing left"
+  is "$(settled "$database")" t "settled"
+  run_in listener "SELECT;"
+  is "$(payloads)" "- - s s" "notifications"
+}
+it "with a sequencer a publisher that would wait leaves its events; sequence() gives ids, whole turns in order" leaves_at_once
+
+dead_sequencer() {
+  local database
+  fresh_database database
+  session listener "$database"
+  run_in listener "LISTEN pgevents;"
+  watch "$database"
+  q "$database" "$(publish a)" >/dev/null
+  run_in leaver "ROLLBACK;"
+  q "$database" "SELECT pg_terminate_backend((pgevents.status() ->> 'sequencer')::int)" >/dev/null
+  wait_for "$database" "" "SELECT pgevents.status() ->> 'sequencer'"
+  is "$(left_in "$database")" 1 "left by a sequencer that died"
+  # This transaction cannot see what was left since it began, and must not overtake it.
+  q "$database" "BEGIN ISOLATION LEVEL REPEATABLE READ; $(publish b) COMMIT" >/dev/null
+  q "$database" "BEGIN ISOLATION LEVEL SERIALIZABLE; $(publish c) $(publish d) COMMIT" >/dev/null
+  is "$(logged "$database")|$(left_in "$database")" "|4" "behind REPEATABLE READ and SERIALIZABLE"
+  q "$database" "$(publish e)" >/dev/null
+  is "$(logged "$database")|$(left_in "$database")" "a b c d e|0" "behind READ COMMITTED"
+  q "$database" "$(publish f)" >/dev/null
+  is "$(settled "$database")" t "settled by the second publisher"
+  q "$database" "BEGIN ISOLATION LEVEL REPEATABLE READ; $(publish g) COMMIT" >/dev/null
+  is "$(logged "$database")" "a b c d e f g" "all"
+  run_in listener "SELECT;"
+  is "$(payloads)" "l l s - - -" "notifications"
+}
+it "what a dead sequencer has left gets its ids with the next publisher; only READ COMMITTED sees it" dead_sequencer
+
+http_behind() {
+  local database
+  fresh_database database
+  watch "$database"
+  q "$database" "$(publish a)" >/dev/null
+  is "$(q "$database" "SELECT pgevents.http_publish('{}', 'c', '{\"type\":\"t\",\"data\":\"http\"}', NULL) ->> 'id'")" 3 "id"
+  is "$(logged "$database")" "a http" "events"
+}
+it "a publication over HTTP gets its id behind what was left before" http_behind
+
+# T2 gets a lock that T1 had, so its events come after those of T1, whichever way each takes.
+lock_order() {
+  local database level
+  fresh_database database
+  q "$database" "CREATE TABLE rows (id int PRIMARY KEY); INSERT INTO rows VALUES (1)"
+  watch "$database"
+  for level in "READ COMMITTED" "REPEATABLE READ" SERIALIZABLE; do
+    session one "$database"
+    session two "$database"
+    run_in two "BEGIN ISOLATION LEVEL $level; SELECT 1;"
+    run_in one "BEGIN; SELECT pg_advisory_xact_lock(7); SELECT FROM rows FOR UPDATE; $(publish "1")"
+    send two "SELECT pg_advisory_xact_lock(7); $(publish "2")"
+    is_waiting "$database"
+    run_in one "COMMIT;"
+    await two
+    # There is no sequencer any more when the second one commits, and all but the first one's events have their ids.
+    run_in sequencer "SELECT pgevents.sequencer_end();"
+    run_in two "COMMIT;"
+    run_in sequencer "SELECT pgevents.sequencer_begin();"
+    q "$database" "SELECT pgevents.sequence()" >/dev/null
+    close_session one
+    close_session two
+  done
+  is "$(logged "$database")" "1 2 1 2 1 2" "events"
+}
+it "a transaction that waited for another one's lock has its events behind the other's, at every isolation level" lock_order
+
+direct_then_left() {
+  local database
+  fresh_database database
+  session sequencer "$database"
+  session one "$database"
+  run_in sequencer "SELECT pgevents.sequencer_begin();"
+  run_in one "BEGIN; $(publish a) SET CONSTRAINTS ALL IMMEDIATE;"
+  promptly "$database" "$(publish other)" >/dev/null
+  run_in one "SET CONSTRAINTS ALL DEFERRED; $(publish b) COMMIT;"
+  is "$(logged "$database")|$(left_in "$database")" "a other b|0" "events"
+}
+it "a transaction that gave ids early gives them to all its events, behind what was left meanwhile" direct_then_left
+
+in_flight_leaver() {
+  local database
+  fresh_database database
+  watch "$database"
+  run_in leaver "$(publish slow) SET CONSTRAINTS ALL IMMEDIATE;"
+  q "$database" "$(publish a)" >/dev/null
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f)" "beside one that has not committed"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f)" "nothing is there, but not certainly"
+  run_in leaver "COMMIT;"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f)" "when it has"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f)" "settled"
+  is "$(logged "$database")" "a slow" "events"
+}
+it "a transaction that has left events and not committed yet keeps the log from being settled" in_flight_leaver
+
+rolled_back_sequence() {
+  local database
+  fresh_database database
+  watch "$database"
+  q "$database" "$(publish a)" >/dev/null
+  run_in leaver "ROLLBACK;"
+  session server "$database"
+  run_in server "BEGIN; SELECT pgevents.sequence(); SELECT pgevents.sequence(); ROLLBACK;"
+  is "$(output server)" $'(1,1,f,f,f)\n(0,0,f,f,f)' "a transaction that moved events marks nothing"
+  is "$(settled "$database")|$(left_in "$database")" "f|1" "rolled back"
+  settle "$database"
+  is "$(logged "$database")" a "events"
+}
+it "events whose ids were rolled back get others" rolled_back_sequence
+
+prepared_leaver() {
+  local database
+  fresh_database database
+  watch "$database"
+  q "$database" "BEGIN; $(publish prepared) PREPARE TRANSACTION '$database'" >/dev/null
+  unwatch
+  q "$database" "$(publish a)" >/dev/null
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f)" "while it is prepared"
+  q "$database" "COMMIT PREPARED '$database'"
+  settle "$database"
+  is "$(logged "$database")" "a prepared" "events"
+}
+if [[ $(q postgres "SHOW max_prepared_transactions") != 0 ]]; then
+  it "a prepared transaction that left its events keeps them, and the log unsettled until it ends" prepared_leaver
+fi
+
+one_sequencer() {
+  local database
+  fresh_database database
+  session one "$database"
+  session two "$database"
+  run_in one "SET ROLE pgevents_server; SELECT pgevents.sequencer_begin(), pgevents.sequencer_begin();"
+  run_in two "SELECT pgevents.sequencer_begin();"
+  run_in one "SELECT pgevents.sequencer_end(); SELECT pgevents.sequencer_end();"
+  run_in two "SELECT pgevents.sequencer_begin();"
+  is "$(output one | tr '\n' ' ')|$(output two)" "t|t   |f
+t" "who is the sequencer"
+  q "$database" "UPDATE pgevents.settings SET value = 'off' WHERE name = 'group_commit'"
+  run_in one "SELECT pgevents.sequencer_begin();"
+  is "$(output one | tail -n 1)" f "with the setting off"
+  is "$(q "$database" "SELECT pgevents.status() ->> 'sequencer' IS NOT NULL")" t "it goes on"
+  run_in two "SELECT pgevents.sequence();"
+  is "$(q "$database" "SELECT pgevents.status() ->> 'sequencer' IS NULL")" t "until its next call"
+}
+it "one session is the sequencer, as long as the setting group_commit is on" one_sequencer

@@ -1,5 +1,5 @@
 -- pgevents.drain(max_rows): gives ids to events that other transactions have left, in the order of their turns.
--- Parameters: max_rows: about this many (whole turns); the caller holds the lock "append" and is READ COMMITTED.
+-- Parameters: max_rows: up to the turn with which it is this many; the caller holds the lock "append" and is READ COMMITTED.
 -- Returns:    events, turns: how many; is_more: whether there are more.
 -- Errors:     none.
 -- Tables:     ready (delete), log (insert).
@@ -20,7 +20,7 @@ BEGIN
   END IF;
   WITH left_behind AS (
     DELETE FROM pgevents.ready r WHERE r.n > low AND r.n <= coalesce(
-        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows LIMIT 1),
+        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows - 1 LIMIT 1),
         9223372036854775807)
       RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at),
   moved AS (
@@ -28,7 +28,9 @@ BEGIN
       SELECT nextval('pgevents.log_id_seq'), l.channel_id, clock_timestamp(), l.type, l.data, l.expires_at
         FROM (SELECT * FROM left_behind ORDER BY n, ord) l)
   SELECT count(*), count(DISTINCT l.n), max(l.n) INTO events, turns, top FROM left_behind l;
-  is_more := events > max_rows;
+  IF events >= max_rows THEN
+    is_more := EXISTS (SELECT FROM pgevents.ready r WHERE r.n > top);
+  END IF;
   IF events > 0 THEN
     PERFORM pg_notify('pgevents', 's'), setval('pgevents.ready_done', top);
   END IF;

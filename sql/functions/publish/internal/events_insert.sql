@@ -19,8 +19,8 @@ BEGIN
     PERFORM pgevents.complain('unknown_members',
       format('Member %s is unknown: an event has type and data', event.unknown));
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at, now());
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   RETURN NEW;
 END
 $$;

@@ -13,7 +13,7 @@ DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
   nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
-  INSERT INTO pgevents.staging (channel_id, type, data, staged_at)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data, now());
+  INSERT INTO pgevents.staging (channel_id, type, data)
+    VALUES ('pgevents.control', publish_control.type, publish_control.data);
 END
 $$;

@@ -7,8 +7,8 @@
 CREATE OR REPLACE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at, staged_at)
-    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl, now()
+  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl
      WHERE pgevents.name_is_sane(channel);
 END
 $$;
