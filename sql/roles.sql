@@ -32,6 +32,7 @@ GRANT EXECUTE ON FUNCTION pgevents.log_after(bigint, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.fetch(text[], bigint, bigint, int, bigint) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.listener_start(bigint, bigint, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.http_publish(jsonb, text, text, text) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.http_publish_many(jsonb) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.revocations() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.token_revoked(text, bigint) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.http_register(jsonb, jsonb) TO pgevents_server;

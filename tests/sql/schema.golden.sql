@@ -387,36 +387,21 @@ CREATE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  publication record;
-  fault     text;
-  key       text := nullif(idempotency_key, '');
-  key_scope bytea := sha256(convert_to(
-    jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
-  digest    bytea := sha256(convert_to(body, 'UTF8'));
-  earlier   record;
-  new_id    bigint;
+  publication record := pgevents.publication(identity, channel, body, idempotency_key);
+  new_id      bigint;
 BEGIN
-  publication := pgevents.split_body(body);
-  PERFORM pgevents.http_publish_check(identity, channel, publication.type);
-  fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
-  END IF;
-  IF key IS NOT NULL THEN
+  IF publication.scope IS NOT NULL THEN
     -- A second request with the same key waits here until the first one's result is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));  -- lock "idempotency key"
-    SELECT * INTO earlier FROM pgevents.idempotency_keys k
-     WHERE k.scope = key_scope AND k.created_at > now() - interval '24 hours';
-    IF earlier.body_digest <> digest THEN
-      PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
-    ELSIF earlier.event_id IS NOT NULL THEN
-      RETURN jsonb_build_object('result', 'success', 'id', earlier.event_id);
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.scope, 'hex')));  -- lock "idempotency key"
+    new_id := pgevents.publication_earlier(publication.scope, publication.digest);
+    IF new_id IS NOT NULL THEN
+      RETURN jsonb_build_object('result', 'success', 'id', new_id);
     END IF;
   END IF;
   new_id := pgevents.append(channel, publication.type, publication.inner_data, publication.expires_at);
-  IF key IS NOT NULL THEN
+  IF publication.scope IS NOT NULL THEN
     INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
-      VALUES (key_scope, digest, new_id)
+      VALUES (publication.scope, publication.digest, new_id)
       ON CONFLICT (scope) DO UPDATE
         SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
   END IF;
@@ -437,6 +422,84 @@ BEGIN
     PERFORM pgevents.raise_error(403, 'FORBIDDEN',
       format('Events of type ''%s'' cannot be published over HTTP on the channel of a %s', type, kind));
   END IF;
+END
+$$;
+CREATE FUNCTION pgevents.http_publish_many(requests jsonb) RETURNS TABLE(answer jsonb, state text, message text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  count       int := jsonb_array_length(requests);
+  request     jsonb;
+  publication record;
+  channels    text[];
+  types       text[];
+  data        json[];
+  expiries    timestamptz[];
+  scopes      bytea[];
+  digests     bytea[];
+  failures    jsonb[];
+  is_due      boolean[];  -- the request publishes an event
+  same_as     int[];      -- an earlier request of this call with the same key
+  ids         bigint[];
+BEGIN
+  FOR place IN 1 .. count LOOP
+    request := requests -> place - 1;
+    BEGIN
+      publication := pgevents.publication(request -> 'identity', request ->> 'channel', request ->> 'body',
+                                          request ->> 'idempotency_key');
+      channels[place] := request ->> 'channel';
+      types[place] := publication.type;
+      data[place] := publication.inner_data;
+      expiries[place] := publication.expires_at;
+      scopes[place] := publication.scope;
+      digests[place] := publication.digest;
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+      failures[place] := jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
+    END;
+  END LOOP;
+  PERFORM pg_advisory_xact_lock(1885824375, k.key)  -- lock "idempotency key"
+    FROM (SELECT DISTINCT hashtext(encode(s.scope, 'hex')) AS key FROM unnest(scopes) s (scope)
+           WHERE s.scope IS NOT NULL ORDER BY 1) k;
+  FOR place IN 1 .. count LOOP
+    BEGIN
+      IF scopes[place] IS NOT NULL THEN
+        same_as[place] := nullif(array_position(scopes, scopes[place]), place);
+        ids[place] := pgevents.publication_earlier(scopes[place], digests[place], digests[same_as[place]]);
+      END IF;
+      is_due[place] := failures[place] IS NULL AND ids[place] IS NULL AND same_as[place] IS NULL;
+    EXCEPTION WHEN SQLSTATE 'PT422' THEN
+      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+      failures[place] := jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
+    END;
+  END LOOP;
+  IF true = ANY (is_due) THEN
+    PERFORM pgevents.append_lock();
+    FOR place IN 1 .. count LOOP
+      IF is_due[place] THEN
+        ids[place] := nextval('pgevents.log_id_seq');
+      END IF;
+    END LOOP;
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      SELECT e.id, e.channel, clock_timestamp(), e.type, e.data, e.expires_at
+        FROM unnest(ids, channels, types, data, expiries, is_due) e (id, channel, type, data, expires_at, is_due)
+       WHERE e.is_due;
+    INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
+      SELECT e.scope, e.digest, e.id FROM unnest(scopes, digests, ids, is_due) e (scope, digest, id, is_due)
+       WHERE e.is_due AND e.scope IS NOT NULL
+      ON CONFLICT (scope) DO UPDATE
+        SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
+    PERFORM pg_notify('pgevents', '');
+  END IF;
+  FOR place IN 1 .. count LOOP
+    answer := CASE WHEN failures[place] IS NULL
+      THEN jsonb_build_object('result', 'success', 'id', coalesce(ids[place], ids[same_as[place]])) END;
+    state := failures[place] ->> 'state';
+    message := failures[place] ->> 'message';
+    detail := failures[place] ->> 'detail';
+    RETURN NEXT;
+  END LOOP;
 END
 $$;
 CREATE FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) RETURNS json
@@ -1513,6 +1576,39 @@ BEGIN
   RETURN removed;
 END
 $$;
+CREATE FUNCTION pgevents.publication(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT scope bytea, OUT digest bytea) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  fault text;
+BEGIN
+  SELECT b.type, b.inner_data, b.expires_at INTO type, inner_data, expires_at FROM pgevents.split_body(body) b;
+  PERFORM pgevents.http_publish_check(identity, channel, type);
+  fault := pgevents.event_fault(channel, type, expires_at);
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
+  END IF;
+  digest := sha256(convert_to(body, 'UTF8'));
+  IF idempotency_key <> '' THEN
+    scope := sha256(convert_to(
+      jsonb_build_array(identity -> 'realm', identity -> 'user', channel, idempotency_key)::text, 'UTF8'));
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.publication_earlier(scope bytea, digest bytea, digest_before bytea DEFAULT NULL::bytea) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  earlier record;
+BEGIN
+  SELECT k.body_digest, k.event_id INTO earlier FROM pgevents.idempotency_keys k
+   WHERE k.scope = publication_earlier.scope AND k.created_at > now() - interval '24 hours';
+  IF coalesce(earlier.body_digest, digest_before) <> digest THEN
+    PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
+  END IF;
+  RETURN earlier.event_id;
+END
+$$;
 CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interval DEFAULT NULL::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2559,6 +2655,8 @@ GRANT ALL ON FUNCTION pgevents.http_presence_state(wanted jsonb) TO pgevents_ser
 REVOKE ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, idempotency_key text) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.http_publish_many(requests jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.http_publish_many(requests jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_realm_presence(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_register(identity jsonb, params jsonb) FROM PUBLIC;
@@ -2630,6 +2728,8 @@ REVOKE ALL ON FUNCTION pgevents.prune(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.prune(max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.prune_log(max_rows integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.prune_revocations(max_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publication(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT scope bytea, OUT digest bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publication_earlier(scope bytea, digest bytea, digest_before bytea) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;

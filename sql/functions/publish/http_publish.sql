@@ -12,36 +12,21 @@ CREATE OR REPLACE FUNCTION pgevents.http_publish(identity jsonb, channel text, b
 RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  publication record;
-  fault     text;
-  key       text := nullif(idempotency_key, '');
-  key_scope bytea := sha256(convert_to(
-    jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
-  digest    bytea := sha256(convert_to(body, 'UTF8'));
-  earlier   record;
-  new_id    bigint;
+  publication record := pgevents.publication(identity, channel, body, idempotency_key);
+  new_id      bigint;
 BEGIN
-  publication := pgevents.split_body(body);
-  PERFORM pgevents.http_publish_check(identity, channel, publication.type);
-  fault := pgevents.event_fault(channel, publication.type, publication.expires_at);
-  IF fault IS NOT NULL THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
-  END IF;
-  IF key IS NOT NULL THEN
+  IF publication.scope IS NOT NULL THEN
     -- A second request with the same key waits here until the first one's result is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(key_scope, 'hex')));  -- lock "idempotency key"
-    SELECT * INTO earlier FROM pgevents.idempotency_keys k
-     WHERE k.scope = key_scope AND k.created_at > now() - interval '24 hours';
-    IF earlier.body_digest <> digest THEN
-      PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
-    ELSIF earlier.event_id IS NOT NULL THEN
-      RETURN jsonb_build_object('result', 'success', 'id', earlier.event_id);
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.scope, 'hex')));  -- lock "idempotency key"
+    new_id := pgevents.publication_earlier(publication.scope, publication.digest);
+    IF new_id IS NOT NULL THEN
+      RETURN jsonb_build_object('result', 'success', 'id', new_id);
     END IF;
   END IF;
   new_id := pgevents.append(channel, publication.type, publication.inner_data, publication.expires_at);
-  IF key IS NOT NULL THEN
+  IF publication.scope IS NOT NULL THEN
     INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
-      VALUES (key_scope, digest, new_id)
+      VALUES (publication.scope, publication.digest, new_id)
       ON CONFLICT (scope) DO UPDATE
         SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
   END IF;

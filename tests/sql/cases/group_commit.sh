@@ -347,3 +347,20 @@ t" "who is the sequencer"
   is "$(q "$database" "SELECT pgevents.status() ->> 'sequencer' IS NULL")" t "until its next call"
 }
 it "one session is the sequencer, as long as the setting group_commit is on" one_sequencer
+
+waiting_key() {
+  local database
+  fresh_database database
+  session holder "$database"
+  session many "$database"
+  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824375, hashtext(encode(
+    (pgevents.publication(NULL, 'c', '{\"type\":\"t\"}', 'k')).scope, 'hex')));"
+  send many "SELECT answer ->> 'id' FROM pgevents.http_publish_many((SELECT jsonb_agg(jsonb_build_object('channel', 'c',
+    'body', '{\"type\":\"t\"}', 'idempotency_key', key) ORDER BY n) FROM (VALUES (1, NULL), (2, 'k')) r (n, key)));"
+  is_waiting "$database"
+  promptly "$database" "$(publish a)" >/dev/null
+  run_in holder "ROLLBACK;"
+  await many
+  is "$(output many)" $'3\n4' "ids"
+}
+it "publications over HTTP that wait for an idempotency key delay no other publisher" waiting_key

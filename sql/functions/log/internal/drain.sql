@@ -1,5 +1,6 @@
 -- pgevents.drain(max_rows): gives ids to events that other transactions have left, in the order of their turns.
--- Parameters: max_rows: up to the turn with which it is this many; the caller holds the lock "append" and is READ COMMITTED.
+-- Parameters: max_rows: up to the turn with which it is this many; the caller holds the lock "append" and is READ
+--             COMMITTED.
 -- Returns:    events, turns: how many; is_more: whether there are more.
 -- Errors:     none.
 -- Tables:     ready (delete), log (insert).
