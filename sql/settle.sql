@@ -33,6 +33,7 @@ BEGIN
   -- Staged rows that are visible here are committed, and in the log or in ready, or come from a dump.
   DELETE FROM pgevents.staging;
   IF to_regclass('pgevents.turns') IS NOT NULL THEN
+    DELETE FROM pgevents.staging_rest;
     DELETE FROM pgevents.turns;
   END IF;
 END

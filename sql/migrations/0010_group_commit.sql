@@ -4,35 +4,38 @@
 -- No transaction that has published is open now: each holds a lock on the table. The rows of committed ones are waste.
 DROP TABLE pgevents.staging;
 
--- Orders the rows of one transaction; also numbers its turns.
+-- Orders the events of one transaction; also numbers its turns.
 CREATE SEQUENCE pgevents.staging_ord AS bigint CACHE 100;
 
--- Events of transactions that have not committed yet; afterwards prune() removes the rows.
--- UNLOGGED: rows that a crash could lose here belong to transactions that the crash rolls back.
+-- Events of transactions that have not committed yet; afterwards prune() removes the rows. A turn is what one
+-- transaction has published since its last turn: here is its first event, the others are in staging_rest. Without an
+-- index, and without a condition for the trigger: PostgreSQL would prepare both anew for each statement. UNLOGGED: rows
+-- that a crash could lose here belong to transactions that the crash rolls back.
 CREATE UNLOGGED TABLE pgevents.staging (
-  ord        bigint NOT NULL DEFAULT nextval('pgevents.staging_ord'),
-  -- A turn is what one transaction has published since its last turn. Less than 0: its first event; greater: a further
-  -- event of the turn with this number; NULL: the event is a turn of its own. turn_number() gives it.
-  turn       bigint,
+  turn       bigint,  -- NULL: the turn has no other event
   channel_id text COLLATE "C" NOT NULL,
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
   expires_at timestamptz,
   staged_at  timestamptz DEFAULT now()  -- another time, or NULL: the row comes from a dump
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
-COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
-CREATE INDEX staging_turn_ord_idx ON pgevents.staging (turn, ord) WHERE turn > 0;
+COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT: the first of each turn';
 
--- The second round at COMMIT: one row for each turn, with its first event.
-CREATE UNLOGGED TABLE pgevents.turns (
-  turn       bigint,  -- NULL: the turn has no further event
-  ord        bigint NOT NULL,
+CREATE UNLOGGED TABLE pgevents.staging_rest (
+  turn       bigint NOT NULL,
+  ord        bigint NOT NULL DEFAULT nextval('pgevents.staging_ord'),
   channel_id text COLLATE "C" NOT NULL,
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
   expires_at timestamptz,
-  staged_at  timestamptz
+  staged_at  timestamptz DEFAULT now()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+COMMENT ON TABLE pgevents.staging_rest IS 'The further events of each turn, on their way to the log';
+CREATE INDEX staging_rest_turn_ord_idx ON pgevents.staging_rest (turn, ord);
+
+-- The second round at COMMIT: a row of staging once more.
+CREATE UNLOGGED TABLE pgevents.turns (LIKE pgevents.staging INCLUDING DEFAULTS)
+  WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE pgevents.turns IS 'The first event of each turn, in the second round at COMMIT';
 
 -- In order of (n, ord) the events get their ids. Logged: the transactions are committed.
@@ -64,11 +67,10 @@ BEGIN
   RETURN NULL;
 END
 $$;
-CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW WHEN (NEW.staged_at = now() AND (NEW.turn < 0) IS NOT FALSE)
-  EXECUTE FUNCTION pgevents.staging_sequence();
-CREATE CONSTRAINT TRIGGER turns_sequence AFTER INSERT ON pgevents.turns DEFERRABLE INITIALLY DEFERRED
-  FOR EACH ROW WHEN (NEW.staged_at = now()) EXECUTE FUNCTION pgevents.turns_sequence();
+CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
+CREATE CONSTRAINT TRIGGER turns_sequence AFTER INSERT ON pgevents.turns
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.turns_sequence();
 -- ALWAYS: events published by a trigger in the apply worker of logical replication must not stay here for ever.
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
 ALTER TABLE pgevents.turns ENABLE ALWAYS TRIGGER turns_sequence;

@@ -265,20 +265,29 @@ CREATE FUNCTION pgevents.events_insert() RETURNS trigger
     AS $$
 DECLARE
   event record;
+  turn  bigint;
 BEGIN
   IF NEW.id IS NOT NULL OR NEW.ts IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'id and ts are given at COMMIT: leave them out');
   END IF;
   event := pgevents.split_data(NEW.data, '{type,data}');
-  IF pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
-    PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
+  IF event.unknown IS NOT NULL OR pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
+    IF pgevents.is_plain(NEW.channel_id, event.type, NEW.expires_at) IS NOT TRUE THEN
+      PERFORM pgevents.remark(NEW.channel_id, event.type, NEW.expires_at);
+    END IF;
+    IF event.unknown IS NOT NULL THEN
+      PERFORM pgevents.complain('unknown_members',
+        format('Member %s is unknown: an event has type and data', event.unknown));
+    END IF;
   END IF;
-  IF event.unknown IS NOT NULL THEN
-    PERFORM pgevents.complain('unknown_members',
-      format('Member %s is unknown: an event has type and data', event.unknown));
+  turn := pgevents.turn_number();
+  IF turn > 0 THEN
+    INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
+      VALUES (turn, NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+  ELSE
+    INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+      VALUES (-turn, NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
-    VALUES (pgevents.turn_number(), NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
   RETURN NEW;
 END
 $$;
@@ -689,9 +698,8 @@ CREATE FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
   SELECT (channel || '/' || type) COLLATE "C" ~ '^[A-Za-z0-9_.:@=+-]+/[A-Za-z0-9_.:@=+-]+$'
-    AND octet_length(channel) <= 255 AND octet_length(type) <= 255
-    AND NOT starts_with(channel, 'pgevents.') AND NOT starts_with(type, 'pgevents.')
-    AND type <> 'error' AND type <> 'open' AND isfinite(expires_at) IS NOT FALSE
+    AND octet_length(channel || type) <= 255 AND strpos(channel || type, 'pgevents.') = 0
+    AND type NOT IN ('error', 'open') AND isfinite(expires_at) IS NOT FALSE
 $_$;
 CREATE FUNCTION pgevents.is_settled() RETURNS boolean
     LANGUAGE plpgsql
@@ -1513,6 +1521,10 @@ BEGIN
   DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
+  DELETE FROM pgevents.staging_rest WHERE ctid = ANY (ARRAY(
+    SELECT s.ctid FROM pgevents.staging_rest s LIMIT max_rows * 10));
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
   DELETE FROM pgevents.turns WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM pgevents.turns t LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
@@ -1614,16 +1626,26 @@ CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interva
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  expiry timestamptz := clock_timestamp() + ttl;
+  expiry timestamptz;
+  turn   bigint;
 BEGIN
-  IF ttl <= interval '0' THEN
-    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
+  IF ttl IS NOT NULL THEN
+    expiry := clock_timestamp() + ttl;
+    IF ttl <= interval '0' THEN
+      PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Invalid ttl: must be greater than 0');
+    END IF;
   END IF;
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
-    VALUES (pgevents.turn_number(), publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+  turn := pgevents.turn_number();
+  IF turn > 0 THEN
+    INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
+      VALUES (turn, publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+  ELSE
+    INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+      VALUES (-turn, publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
@@ -1632,7 +1654,7 @@ CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
 DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
-  nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
+  nothing := set_config('pgevents.direct', 'yes', true);
   INSERT INTO pgevents.staging (channel_id, type, data)
     VALUES ('pgevents.control', publish_control.type, publish_control.data);
 END
@@ -1661,23 +1683,19 @@ CREATE FUNCTION pgevents.ready_number() RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  me      text := pg_current_xact_id();
-  earlier text := current_setting('pgevents.ready_number', true);
   number  bigint;
   nothing text;
 BEGIN
   IF current_setting('transaction_isolation') <> 'serializable' THEN
     RETURN nextval('pgevents.ready_n');
   END IF;
-  IF split_part(earlier, ':', 1) = me THEN
-    number := split_part(earlier, ':', 2);
-  END IF;
+  number := nullif(current_setting('pgevents.ready_number', true), '');
   IF number > pg_sequence_last_value('pgevents.ready_low'::regclass)
      AND number <= pg_sequence_last_value('pgevents.ready_n'::regclass) THEN
     RETURN number;
   END IF;
   number := nextval('pgevents.ready_n');
-  nothing := set_config('pgevents.ready_number', me || ':' || number, true);
+  nothing := set_config('pgevents.ready_number', number::text, true);
   RETURN number;
 END
 $$;
@@ -1983,10 +2001,20 @@ $$;
 CREATE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval DEFAULT NULL::interval) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+  turn bigint;
 BEGIN
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
-    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl
-     WHERE pgevents.name_is_sane(channel);
+  IF NOT pgevents.name_is_sane(channel) THEN
+    RETURN;
+  END IF;
+  turn := pgevents.turn_number();
+  IF turn > 0 THEN
+    INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
+      VALUES (turn, stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
+  ELSE
+    INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+      VALUES (-turn, stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
@@ -1994,8 +2022,8 @@ CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  INSERT INTO pgevents.turns (turn, ord, channel_id, type, data, expires_at, staged_at)
-    VALUES (-NEW.turn, NEW.ord, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
+  INSERT INTO pgevents.turns (turn, channel_id, type, data, expires_at, staged_at)
+    VALUES (NEW.turn, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
   RETURN NULL;
 END
 $$;
@@ -2008,7 +2036,8 @@ DECLARE
   answer  jsonb;
 BEGIN
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.turns);
+    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.staging_rest)
+      + (SELECT count(*) FROM pgevents.turns);
   END IF;
   -- prune() writes to staging as well; it has its own lock, "prune".
   WITH locks AS (
@@ -2037,6 +2066,7 @@ BEGIN
     'sequencer', pgevents.lock_holder(6),
     'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
                                 'staging', pg_total_relation_size('pgevents.staging')
+                                  + pg_total_relation_size('pgevents.staging_rest')
                                   + pg_total_relation_size('pgevents.turns'),
                                 'ready', pg_total_relation_size('pgevents.ready')),
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
@@ -2115,24 +2145,22 @@ CREATE FUNCTION pgevents.turn_number() RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  me      text := pg_current_xact_id();
-  state   text := current_setting('pgevents.turn', true);
-  number  bigint;
+  state   text;
   nothing text;
 BEGIN
   IF current_setting('transaction_isolation') = 'serializable' THEN
     RETURN NULL;
-  ELSIF split_part(state, ':', 1) = me THEN
-    IF right(state, 1) <> '+' THEN
-      nothing := set_config('pgevents.turn', state || '+', true);
-    END IF;
-    RETURN rtrim(split_part(state, ':', 2), '+');
-  ELSIF state = me || '=' THEN
-    nothing := set_config('pgevents.direct', me, true);
+  ELSIF coalesce(current_setting('pgevents.turn', true), '') = '' THEN
+    RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
   END IF;
-  number := nextval('pgevents.staging_ord');
-  nothing := set_config('pgevents.turn', me || ':' || number, true);
-  RETURN -number;
+  state := current_setting('pgevents.turn', true);
+  IF state = '=' THEN
+    nothing := set_config('pgevents.direct', 'yes', true);
+    RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
+  ELSIF right(state, 1) <> '+' THEN
+    nothing := set_config('pgevents.turn', state || '+', true);
+  END IF;
+  RETURN rtrim(state, '+');
 END
 $$;
 CREATE FUNCTION pgevents.turn_rest(turn bigint, n bigint) RETURNS bigint
@@ -2146,26 +2174,31 @@ BEGIN
   IF n IS NULL THEN
     INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
       SELECT nextval('pgevents.log_id_seq'), r.channel_id, clock_timestamp(), r.type, r.data, r.expires_at
-        FROM (SELECT s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging s
-               WHERE s.turn = turn_rest.turn AND s.turn > 0 AND s.staged_at = now() ORDER BY s.ord) r;
+        FROM (SELECT s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging_rest s
+               WHERE s.turn = turn_rest.turn AND s.staged_at = now() ORDER BY s.ord) r;
   ELSE
     INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at)
-      SELECT turn_rest.n, s.ord, s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging s
-       WHERE s.turn = turn_rest.turn AND s.turn > 0 AND s.staged_at = now();
+      SELECT turn_rest.n, s.ord, s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging_rest s
+       WHERE s.turn = turn_rest.turn AND s.staged_at = now();
   END IF;
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END
 $$;
-CREATE FUNCTION pgevents.turn_way(is_control boolean, settled boolean, has_lock boolean) RETURNS text
+CREATE FUNCTION pgevents.turn_way(is_control boolean) RETURNS text
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  way     text := 'direct';
-  nothing text;
+  way      text := 'direct';
+  settled  boolean := pgevents.is_settled();
+  has_lock boolean := false;
+  nothing  text;
 BEGIN
+  IF settled THEN
+    has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  END IF;
   IF NOT has_lock THEN
-    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM pg_current_xact_id()::text
+    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
        AND pgevents.is_watched() AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
       RETURN 'leave';
     ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
@@ -2195,29 +2228,35 @@ CREATE FUNCTION pgevents.turns_sequence() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  me         text := pg_current_xact_id();
-  is_single  boolean := NEW.turn IS NULL OR current_setting('pgevents.turn', true) = me || ':' || NEW.turn;
-  is_control boolean := NEW.channel_id = 'pgevents.control';
-  settled    boolean := pgevents.is_settled();
-  has_lock   boolean := false;
-  way        text := 'direct';
-  n          bigint;
-  events     bigint := 1;
-  nothing    text;
+  is_single boolean;
+  way       text;
+  n         bigint;
+  events    bigint;
+  nothing   text;
 BEGIN
-  IF settled THEN
-    has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  IF (NEW.staged_at = now() AND NEW.channel_id <> 'pgevents.control'
+      AND current_setting('pgevents.turn', true) = NEW.turn::text
+      AND current_setting('pgevents.generation_checked', true) = 'yes'
+      AND pg_sequence_last_value('pgevents.ready_n'::regclass) <= pg_sequence_last_value('pgevents.ready_low'::regclass)
+     ) IS TRUE
+     AND pg_try_advisory_xact_lock(1885824374, 1)  -- lock "append"
+     AND set_config('pgevents.turn', '=', true) = '=' AND pg_notify('pgevents', '') IS NOT NULL THEN
+    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
+      VALUES (nextval('pgevents.log_id_seq'), NEW.channel_id, clock_timestamp(), NEW.type, NEW.data, NEW.expires_at);
+    RETURN NULL;
+  ELSIF NEW.staged_at IS DISTINCT FROM now() THEN
+    RETURN NULL;  -- the row comes from a restored dump: the event was published before
   END IF;
-  IF NOT has_lock OR current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    way := pgevents.turn_way(is_control, settled, has_lock);
-  END IF;
+  way := pgevents.turn_way(NEW.channel_id = 'pgevents.control');
+  is_single := NEW.turn IS NULL OR current_setting('pgevents.turn', true) = NEW.turn::text;
   IF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
-    nothing := set_config('pgevents.turn', CASE way WHEN 'leave' THEN '' ELSE me || '=' END, true);
+    nothing := set_config('pgevents.turn', CASE way WHEN 'leave' THEN '' ELSE '=' END, true);
   END IF;
   IF way = 'leave' THEN
     n := pgevents.ready_number();
     INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at)
-      VALUES (n, NEW.ord, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+      VALUES (n, coalesce(NEW.turn, nextval('pgevents.staging_ord')), NEW.channel_id, NEW.type, NEW.data,
+              NEW.expires_at);
   ELSE
     IF NEW.type = 'pgevents.revoked' THEN
       NEW.data := pgevents.revocation_settle(NEW.data);
@@ -2226,10 +2265,10 @@ BEGIN
       VALUES (nextval('pgevents.log_id_seq'), NEW.channel_id, clock_timestamp(), NEW.type, NEW.data, NEW.expires_at);
   END IF;
   IF NOT is_single THEN
-    events := events + pgevents.turn_rest(NEW.turn, n);
+    events := pgevents.turn_rest(NEW.turn, n);
   END IF;
   IF way = 'leave' THEN
-    PERFORM pgevents.turn_left(n, events);
+    nothing := pgevents.turn_left(n, coalesce(events, 0) + 1);
   ELSE
     nothing := pg_notify('pgevents', CASE way WHEN 'waited' THEN 'w' ELSE '' END);
   END IF;
@@ -2497,14 +2536,7 @@ CREATE TABLE pgevents.settings (
     value text NOT NULL
 );
 COMMENT ON TABLE pgevents.settings IS 'Settings: how long things are kept, timings of presence and typing, how strict publishing is';
-CREATE SEQUENCE pgevents.staging_ord
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 100;
 CREATE UNLOGGED TABLE pgevents.staging (
-    ord bigint DEFAULT nextval('pgevents.staging_ord'::regclass) NOT NULL,
     turn bigint,
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
@@ -2513,7 +2545,24 @@ CREATE UNLOGGED TABLE pgevents.staging (
     staged_at timestamp with time zone DEFAULT now()
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
-COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT';
+COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT: the first of each turn';
+CREATE SEQUENCE pgevents.staging_ord
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 100;
+CREATE UNLOGGED TABLE pgevents.staging_rest (
+    turn bigint NOT NULL,
+    ord bigint DEFAULT nextval('pgevents.staging_ord'::regclass) NOT NULL,
+    channel_id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    data json NOT NULL,
+    expires_at timestamp with time zone,
+    staged_at timestamp with time zone DEFAULT now()
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
+COMMENT ON TABLE pgevents.staging_rest IS 'The further events of each turn, on their way to the log';
 CREATE TABLE pgevents.stream_members (
     stream_id text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C"
@@ -2529,12 +2578,11 @@ CREATE TABLE pgevents.streams (
 COMMENT ON TABLE pgevents.streams IS 'The streams (conversations), filled by the application; may be replaced by a view';
 CREATE UNLOGGED TABLE pgevents.turns (
     turn bigint,
-    ord bigint NOT NULL,
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone,
-    staged_at timestamp with time zone
+    staged_at timestamp with time zone DEFAULT now()
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.turns IS 'The first event of each turn, in the second round at COMMIT';
@@ -2605,7 +2653,7 @@ CREATE INDEX log_ts_id_idx ON pgevents.log USING btree (ts, id);
 CREATE INDEX presence_realm_update_id_idx ON pgevents.presence USING btree (realm, update_id);
 CREATE INDEX presence_realms_dirty_idx ON pgevents.presence_realms USING btree (realm) WHERE is_dirty;
 CREATE INDEX revocations_settled_idx ON pgevents.revocations USING btree (GREATEST(before, revoked_at));
-CREATE INDEX staging_turn_ord_idx ON pgevents.staging USING btree (turn, ord) WHERE (turn > 0);
+CREATE INDEX staging_rest_turn_ord_idx ON pgevents.staging_rest USING btree (turn, ord);
 CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_insert();
 CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
@@ -2613,9 +2661,9 @@ ALTER TABLE pgevents.log ENABLE REPLICA TRIGGER log_notify;
 CREATE TRIGGER settings_check BEFORE INSERT OR UPDATE ON pgevents.settings FOR EACH ROW EXECUTE FUNCTION pgevents.settings_check();
 CREATE TRIGGER settings_found_after AFTER UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
 CREATE TRIGGER settings_found_before BEFORE UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
-CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.staged_at = now()) AND ((new.turn < 0) IS NOT FALSE))) EXECUTE FUNCTION pgevents.staging_sequence();
+CREATE CONSTRAINT TRIGGER staging_sequence AFTER INSERT ON pgevents.staging DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.staging_sequence();
 ALTER TABLE pgevents.staging ENABLE ALWAYS TRIGGER staging_sequence;
-CREATE CONSTRAINT TRIGGER turns_sequence AFTER INSERT ON pgevents.turns DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.staged_at = now())) EXECUTE FUNCTION pgevents.turns_sequence();
+CREATE CONSTRAINT TRIGGER turns_sequence AFTER INSERT ON pgevents.turns DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pgevents.turns_sequence();
 ALTER TABLE pgevents.turns ENABLE ALWAYS TRIGGER turns_sequence;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_server;
 GRANT USAGE ON SCHEMA pgevents TO pgevents_publisher;
@@ -2773,7 +2821,7 @@ GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO 
 REVOKE ALL ON FUNCTION pgevents.turn_left(n bigint, events bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_number() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_rest(turn bigint, n bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean, settled boolean, has_lock boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turns_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.type_reserved(type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) FROM PUBLIC;

@@ -1,9 +1,9 @@
 -- pgevents.prune(max_rows): removes one batch of what is no longer needed; the front-ends call it now and then.
--- Parameters: max_rows: at most this many rows of each kind (staging, turns: ten times as many).
+-- Parameters: max_rows: at most this many rows of each kind (staging and turns: ten times as many).
 -- Returns:    number of rows removed; 0: nothing is left to do, another session is pruning, or this is a standby.
 -- Errors:     none.
--- Tables:     log, staging, turns, idempotency_keys, revocations, typing_counts (delete), history, prunes (insert,
---             update), settings (read).
+-- Tables:     log, staging, staging_rest, turns, idempotency_keys, revocations, typing_counts (delete), history, prunes
+--             (insert, update), settings (read).
 -- Takes row locks only, and waits for none. Staged rows are cheap to remove and each event makes one or two: hence ten
 -- times as many. The events in ready are never touched: they are not in the log yet.
 CREATE OR REPLACE FUNCTION pgevents.prune(max_rows int DEFAULT 5000) RETURNS bigint
@@ -27,6 +27,10 @@ BEGIN
 
   -- A staged row that this transaction can see has been committed, so its event is in the log or in ready.
   DELETE FROM pgevents.staging WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM pgevents.staging s LIMIT max_rows * 10));
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+  DELETE FROM pgevents.staging_rest WHERE ctid = ANY (ARRAY(
+    SELECT s.ctid FROM pgevents.staging_rest s LIMIT max_rows * 10));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
   DELETE FROM pgevents.turns WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM pgevents.turns t LIMIT max_rows * 10));

@@ -10,18 +10,20 @@
 --             publishing      open transactions that have published
 --             waiting         those of them that wait at COMMIT for the lock "append"
 --             append          process id of the session that has the lock "append"; null: it is free
---             staged          rows that prune() will remove from staging and turns
+--             staged          rows that prune() will remove from staging, staging_rest and turns
 --             group_commit    the setting
 --             ready           committed events that have no ids yet
 --             settled         whether no event can be without its id
 --             sequencer       process id of the session that gives ids to what publishers leave; null: none does
---             bytes           {log, staging, ready}: their size, with indexes and TOAST; staging: with turns
+--             bytes           {log, staging, ready}: their size, with indexes and TOAST; staging: with staging_rest
+--                             and turns
 --             pruned          {at, removed, removed_total}: the last call of prune() that removed something, or one in
 --                             the last hour, its rows, and the rows of all calls; null: it was never called
 --             revocations     users whose tokens are rejected
 --             bans            those of them whose tokens are rejected until revoke() lifts it
 -- Errors:     none.
--- Tables:     migrations, log, history, generations, staging, turns, ready, settings, prunes, revocations (read).
+-- Tables:     migrations, log, history, generations, staging, staging_rest, turns, ready, settings, prunes,
+--             revocations (read).
 -- Counts every row of the log (0.1 s for a million events): for people and for checks every few minutes. PL/pgSQL,
 -- because a query on an unlogged table cannot even be planned on a standby, and because install.sql creates the
 -- functions also when it stops at a version without some of the tables.
@@ -32,7 +34,8 @@ DECLARE
   answer  jsonb;
 BEGIN
   IF NOT pg_is_in_recovery() THEN
-    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.turns);
+    staged := (SELECT count(*) FROM pgevents.staging) + (SELECT count(*) FROM pgevents.staging_rest)
+      + (SELECT count(*) FROM pgevents.turns);
   END IF;
   -- prune() writes to staging as well; it has its own lock, "prune".
   WITH locks AS (
@@ -61,6 +64,7 @@ BEGIN
     'sequencer', pgevents.lock_holder(6),
     'bytes', jsonb_build_object('log', pg_total_relation_size('pgevents.log'),
                                 'staging', pg_total_relation_size('pgevents.staging')
+                                  + pg_total_relation_size('pgevents.staging_rest')
                                   + pg_total_relation_size('pgevents.turns'),
                                 'ready', pg_total_relation_size('pgevents.ready')),
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)

@@ -122,8 +122,8 @@ COPY pgevents.staging (turn, channel_id, type, data, staged_at) FROM stdin;
 7	c	t	1	\N
 \N	c	t	1	\N
 \.
-COPY pgevents.turns (turn, ord, channel_id, type, data, expires_at, staged_at) FROM stdin;
-7	8	c	t	1	\N	2026-01-01 00:00:00+00
+COPY pgevents.turns (turn, channel_id, type, data, expires_at, staged_at) FROM stdin;
+7	c	t	1	\N	2026-01-01 00:00:00+00
 \.
 EOS
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"

@@ -50,9 +50,8 @@ repeatable read | a b | BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; <a> <b>
 serializable | a b c | BEGIN ISOLATION LEVEL SERIALIZABLE; <a> <b> <c> COMMIT;
 serializable, constraints immediate | a b c | BEGIN ISOLATION LEVEL SERIALIZABLE; <a> SET CONSTRAINTS ALL IMMEDIATE; <b> <c> COMMIT;
 a block with an exception | a b c | BEGIN; <a> DO \$\$ BEGIN PERFORM pgevents.publish('c', 't', '\"x\"'); RAISE 'no'; EXCEPTION WHEN OTHERS THEN PERFORM pgevents.publish('c', 't', '\"b\"'); END \$\$; <c> COMMIT;
-the turn set by the session | a | SET pgevents.turn = '5:7'; BEGIN; <a> COMMIT;
 the generation's check set by the session | a | SET pgevents.generation_checked = 'yes'; <a>
-the number to leave under set by the session | a b | SET pgevents.ready_number = '5:7'; BEGIN ISOLATION LEVEL SERIALIZABLE; <a> <b> COMMIT;
+the number to leave under set by the session | a b | SET pgevents.ready_number = '7'; BEGIN ISOLATION LEVEL SERIALIZABLE; <a> <b> COMMIT;
 a rollback | | BEGIN; <x> ROLLBACK;
 a rollback after constraints immediate | | BEGIN; <x> SET CONSTRAINTS ALL IMMEDIATE; <x> SET CONSTRAINTS ALL DEFERRED; <x> ROLLBACK;
 the first turn in a savepoint that is rolled back | a | BEGIN; SAVEPOINT s; <x> SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; ROLLBACK TO s; <a> COMMIT;
@@ -125,9 +124,8 @@ control_events() {
   is "$(logged "$database") | $(revoked "$database")" "a b c | pgevents.revoked:10" "together with a revocation"
   is "$(q "$database" "SELECT string_agg(type, ' ' ORDER BY id) FROM pgevents.log")" "t t pgevents.revoked t" "their order"
   # Whatever a session sets, a control event is not lost, and does not leave.
-  q "$database" "BEGIN; SELECT pgevents.disconnect('11'), set_config('pgevents.turn', pg_current_xact_id() || ':7', true),
-    set_config('pgevents.direct', '', true); SELECT pgevents.disconnect('12'), set_config('pgevents.turn',
-      pg_current_xact_id() || ':7+', true), set_config('pgevents.direct', '', true); COMMIT" >/dev/null
+  q "$database" "BEGIN; SELECT pgevents.disconnect('11'), set_config('pgevents.turn', '7', true),
+    set_config('pgevents.direct', '', true); SELECT pgevents.disconnect('12'), set_config('pgevents.turn', '7+', true), set_config('pgevents.direct', '', true); COMMIT" >/dev/null
   q "$database" "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT pgevents.disconnect('13'); COMMIT" >/dev/null
   is "$(revoked "$database")" \
     "pgevents.revoked:10 pgevents.disconnect:11 pgevents.disconnect:12 pgevents.disconnect:13" "control events"
@@ -141,9 +139,8 @@ forged() {
   fresh_database database
   watch "$database"
   session forger "$database"
-  run_in forger "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT set_config('pgevents.ready_number',
-    pg_current_xact_id() || ':9000000000000000000', false); $(publish far) COMMIT;"
-  run_in forger "BEGIN; SELECT set_config('pgevents.turn', pg_current_xact_id() || ':1', false); $(publish lost) COMMIT;"
+  run_in forger "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT set_config('pgevents.ready_number', '9000000000000000000', false); $(publish far) COMMIT;"
+  run_in forger "BEGIN; SELECT set_config('pgevents.turn', '1', false); $(publish lost) COMMIT;"
   q "$database" "BEGIN; $(publish a) $(publish b) COMMIT" >/dev/null
   unwatch
   settle "$database"

@@ -8,23 +8,19 @@
 CREATE OR REPLACE FUNCTION pgevents.ready_number() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-  me      text := pg_current_xact_id();
-  earlier text := current_setting('pgevents.ready_number', true);
   number  bigint;
   nothing text;
 BEGIN
   IF current_setting('transaction_isolation') <> 'serializable' THEN
     RETURN nextval('pgevents.ready_n');
   END IF;
-  IF split_part(earlier, ':', 1) = me THEN
-    number := split_part(earlier, ':', 2);
-  END IF;
+  number := nullif(current_setting('pgevents.ready_number', true), '');
   IF number > pg_sequence_last_value('pgevents.ready_low'::regclass)
      AND number <= pg_sequence_last_value('pgevents.ready_n'::regclass) THEN
     RETURN number;
   END IF;
   number := nextval('pgevents.ready_n');
-  nothing := set_config('pgevents.ready_number', me || ':' || number, true);
+  nothing := set_config('pgevents.ready_number', number::text, true);
   RETURN number;
 END
 $$;

@@ -7,12 +7,12 @@
 -- PostgreSQL runs deferred triggers in the order in which they were queued; triggers that they queue themselves run
 -- after all others. In this round the turn only queues again. In the second round (turns_sequence()) all deferred
 -- foreign keys and triggers of the application have been checked, so that no transaction waits for a row's lock while
--- it holds the lock "append". The trigger's condition skips rows that come from a restored dump.
+-- it holds the lock "append".
 CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  INSERT INTO pgevents.turns (turn, ord, channel_id, type, data, expires_at, staged_at)
-    VALUES (-NEW.turn, NEW.ord, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
+  INSERT INTO pgevents.turns (turn, channel_id, type, data, expires_at, staged_at)
+    VALUES (NEW.turn, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
   RETURN NULL;
 END
 $$;

@@ -1,7 +1,5 @@
--- pgevents.turn_way(is_control, settled, has_lock): decides what becomes of a turn that did not get the lock "append"
--- at once, or found that other transactions have left events, or is the first one of its session.
--- Parameters: is_control: it is a control event, which never leaves; settled: is_settled(), asked when the turn ended;
---             has_lock: whether the transaction holds the lock "append".
+-- pgevents.turn_way(is_control): decides what becomes of a turn, if it is not the usual case of turns_sequence().
+-- Parameters: is_control: it is a control event, which never leaves.
 -- Returns:    direct: the turn's events get their ids now, the transaction holds the lock "append"; waited: the same,
 --             after it has waited; leave: the turn leaves its events, the transaction holds the lock "leaving".
 -- Errors:     none of its own. At COMMIT the session's lock_timeout applies; statement_timeout does not.
@@ -9,14 +7,19 @@
 -- A turn leaves only while a sequencer works. If that is not so, the next turn gives ids to what was left, which only a
 -- READ COMMITTED transaction sees: at other levels the turn leaves as well, so as not to overtake it. Nobody waits for
 -- the lock "leaving": a transaction asks for it alone only while it holds the lock "append".
-CREATE OR REPLACE FUNCTION pgevents.turn_way(is_control boolean, settled boolean, has_lock boolean) RETURNS text
+CREATE OR REPLACE FUNCTION pgevents.turn_way(is_control boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-  way     text := 'direct';
-  nothing text;
+  way      text := 'direct';
+  settled  boolean := pgevents.is_settled();
+  has_lock boolean := false;
+  nothing  text;
 BEGIN
+  IF settled THEN
+    has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  END IF;
   IF NOT has_lock THEN
-    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM pg_current_xact_id()::text
+    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
        AND pgevents.is_watched() AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
       RETURN 'leave';
     ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"

@@ -12,7 +12,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
-  nothing := set_config('pgevents.direct', pg_current_xact_id()::text, true);
+  nothing := set_config('pgevents.direct', 'yes', true);
   INSERT INTO pgevents.staging (channel_id, type, data)
     VALUES ('pgevents.control', publish_control.type, publish_control.data);
 END

@@ -3,12 +3,22 @@
 --             published.
 -- Returns:    nothing: the event gets its id at COMMIT.
 -- Errors:     none.
--- Tables:     staging (insert).
+-- Tables:     staging, staging_rest (insert).
 CREATE OR REPLACE FUNCTION pgevents.stage(channel text, type text, data json, ttl interval DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+  turn bigint;
 BEGIN
-  INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
-    SELECT pgevents.turn_number(), stage.channel, stage.type, stage.data, clock_timestamp() + ttl
-     WHERE pgevents.name_is_sane(channel);
+  IF NOT pgevents.name_is_sane(channel) THEN
+    RETURN;
+  END IF;
+  turn := pgevents.turn_number();
+  IF turn > 0 THEN
+    INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
+      VALUES (turn, stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
+  ELSE
+    INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+      VALUES (-turn, stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
+  END IF;
 END
 $$;
