@@ -2149,7 +2149,7 @@ DECLARE
   nothing text;
 BEGIN
   IF current_setting('transaction_isolation') = 'serializable' THEN
-    RETURN NULL;
+    RETURN -nextval('pgevents.staging_ord');
   ELSIF coalesce(current_setting('pgevents.turn', true), '') = '' THEN
     RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
   END IF;
@@ -2185,7 +2185,7 @@ BEGIN
   RETURN moved;
 END
 $$;
-CREATE FUNCTION pgevents.turn_way(is_control boolean) RETURNS text
+CREATE FUNCTION pgevents.turn_way(is_control boolean, turn bigint) RETURNS text
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -2194,7 +2194,10 @@ DECLARE
   has_lock boolean := false;
   nothing  text;
 BEGIN
-  IF settled THEN
+  IF turn < nullif(current_setting('pgevents.direct_until', true), '')::bigint THEN
+    nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+    RETURN way;
+  ELSIF settled THEN
     has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
   END IF;
   IF NOT has_lock THEN
@@ -2247,9 +2250,14 @@ BEGIN
   ELSIF NEW.staged_at IS DISTINCT FROM now() THEN
     RETURN NULL;  -- the row comes from a restored dump: the event was published before
   END IF;
-  way := pgevents.turn_way(NEW.channel_id = 'pgevents.control');
-  is_single := NEW.turn IS NULL OR current_setting('pgevents.turn', true) = NEW.turn::text;
-  IF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
+  way := pgevents.turn_way(NEW.channel_id = 'pgevents.control', NEW.turn);
+  is_single := NEW.turn IS NULL OR current_setting('transaction_isolation') = 'serializable'
+    OR current_setting('pgevents.turn', true) = NEW.turn::text;
+  IF current_setting('transaction_isolation') = 'serializable' THEN
+    IF way <> 'leave' AND coalesce(current_setting('pgevents.direct_until', true), '') = '' THEN
+      nothing := set_config('pgevents.direct_until', nextval('pgevents.staging_ord')::text, true);
+    END IF;
+  ELSIF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
     nothing := set_config('pgevents.turn', CASE way WHEN 'leave' THEN '' ELSE '=' END, true);
   END IF;
   IF way = 'leave' THEN
@@ -2821,7 +2829,7 @@ GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO 
 REVOKE ALL ON FUNCTION pgevents.turn_left(n bigint, events bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_number() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_rest(turn bigint, n bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean, turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turns_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.type_reserved(type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) FROM PUBLIC;

@@ -8,6 +8,8 @@ standby() {
   q "$database" "INSERT INTO pgevents.revocations VALUES ('10', 'infinity');
     INSERT INTO pgevents.users (user_id) VALUES ('10');
     SELECT FROM pgevents.presence_report('[{\"realm\":\"main\",\"user\":\"10\"}]')"
+  watch "$database"
+  q "$database" "SELECT pgevents.publish('c', 't', '\"left\"')" >/dev/null
   as_postgres mkdir -m 700 "$work/standby"
   as_postgres pg_basebackup -h "$work" -U postgres -D "$work/standby" -R --checkpoint=fast
   as_postgres pg_ctl -D "$work/standby" -l "$work/standby.log" -o "-p 5433" -t 180 -w -s start
@@ -28,9 +30,17 @@ standby() {
   is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" \
     "(10,9223372036854775807)" "revocations"
   is "$(q "$database" "SELECT pgevents.token_revoked('10', 1), pgevents.token_revoked('11', 1)")" "t|f" "token_revoked"
+  is "$(q "$database" "SELECT s, pgevents.sequencer_begin() FROM pgevents.sequence() s")" "(0,0,f,f,f)|f" "sequence"
+  is "$(q "$database" "SELECT s ->> 'ready', s ->> 'settled' FROM pgevents.status() s")" "1|false" "events without ids"
+  # It takes over.
+  as_postgres pg_ctl -D "$work/standby" -w -s promote
+  q "$database" "SELECT pgevents.sequence()" >/dev/null
+  settle "$database"
+  is "$(q "$database" "SELECT string_agg(type || data, ' ') FROM pgevents.log_after(5, 9)")" \
+    'pgevents.generation{"after" : 5} t"left"' "what was left, in a new generation of ids"
 }
 if [[ $url == - && -x $pg_bin/pg_basebackup ]]; then
-  it "a physical standby answers everything that only reads" standby
+  it "a physical standby answers everything that only reads, and gives ids to what was left when it takes over" standby
 fi
 
 # A backup has everything except the staged rows.
@@ -62,6 +72,10 @@ crash() {
   local database
   fresh_database database
   q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 5) n" >/dev/null
+  # One event was left and has no id yet, one is of a transaction that has left it and not committed.
+  watch "$database"
+  q "$database" "SELECT pgevents.publish('c', 't', '\"left\"')" >/dev/null
+  run_in leaver "SELECT pgevents.publish('c', 't', '\"lost\"'); SET CONSTRAINTS ALL IMMEDIATE;"
   session open "$database"
   run_in open "BEGIN; SELECT pgevents.publish('c', 't', '\"lost\"');"
   as_postgres pg_ctl -D "$work/data" -m immediate -w -s stop
@@ -69,13 +83,15 @@ crash() {
   is "$(q "$database" "SELECT string_agg(id || ':' || data, ' ') FROM pgevents.log_after(0, 9)")" \
     "2:1 3:2 4:3 5:4 6:5" "events"
   is "$(q "$database" "SELECT pgevents.status() ->> 'staged'")" 0 "staged rows"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.ready")" 1 "events without ids"
   q "$database" "SELECT pgevents.publish('c', 't', '6')" >/dev/null
   is "$(q "$database" "SELECT string_agg(type || data, ' ') FROM pgevents.log_after(6, 9)")" \
-    'pgevents.generation{"after" : 6} t6' "the next event, in a new generation of ids"
+    'pgevents.generation{"after" : 6} t"left" t6' "the next events, in a new generation of ids"
   is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 6, NULL, 9, 999)")" \
-    "t end" "a client that has every event"
+    "t t end" "a client that has every event"
   is "$(q "$database" "SELECT string_agg(type, ' ') FROM pgevents.fetch('{c}', 7, NULL, 9, 999)")" \
-    "pgevents.reset t t t t t t end" "a client that has more events"
+    "pgevents.reset t t t t t t t end" "a client that has more events"
+  settle "$database"
 }
 if [[ $url == - ]]; then
   it "after a crash every committed event is kept, and the next one begins a new generation" crash

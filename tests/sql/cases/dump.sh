@@ -13,7 +13,15 @@ dump_source() {
     INSERT INTO pgevents.users (user_id) VALUES ('10');
     UPDATE pgevents.settings SET value = '3 days' WHERE name = 'retention';
     UPDATE pgevents.log SET ts = now() - interval '4 days' WHERE id <= 11; SELECT pgevents.prune_log(100)" >/dev/null
-  is "$(q "$dumped" "SELECT count(*) FROM pgevents.staging")" 20 "staged rows in the dump"
+  is "$(q "$dumped" "SELECT pgevents.status() ->> 'staged'")" 21 "staged rows in the dump"
+  # Two events that were left and have no ids yet.
+  session sequencer "$dumped"
+  session holder "$dumped"
+  run_in sequencer "SELECT pgevents.sequencer_begin();"
+  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824374, 1);"
+  q "$dumped" "SELECT pgevents.publish('left', 't', '1'); SELECT pgevents.publish('left', 't', '2')" >/dev/null
+  close_session holder
+  close_session sequencer
   pg_dump -Fc -f "$dump_file" -d "$dumped"
   q "$dumped" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(22, 26) n" >/dev/null
 }
@@ -42,9 +50,13 @@ judge_restored() {
   is "$(q "$1" "SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger
     WHERE tgname IN ('staging_sequence', 'turns_sequence', 'log_notify')")" \
     "log_notifyR staging_sequenceA turns_sequenceA" "triggers"
-  is "$(q "$1" "SELECT count(*) FROM pgevents.staging")" 0 "stale rows in staging"
+  is "$(q "$1" "SELECT pgevents.status() ->> 'staged'")" 0 "stale staged rows"
   cursors_are_answered "$1" "" "after install.sql"
+  is "$(q "$1" "SELECT count(*) FROM pgevents.ready")" 2 "events without ids"
   q "$1" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 9) n" >/dev/null
+  is "$(q "$1" "SELECT string_agg(channel_id || data, ' ' ORDER BY id) FROM (SELECT * FROM pgevents.log
+    WHERE id > 1000000000 AND channel_id <> 'pgevents.control' ORDER BY id LIMIT 3) l")" "left1 left2 c1" "what was left"
+  is "$(q "$1" "SELECT count(*) FROM pgevents.ready")" 0 "events without ids, later"
   is "$(q "$1" "SELECT count(*) FILTER (WHERE id > 1000000000), count(*) FROM pgevents.log WHERE channel_id = 'c'")" \
     "9|19" "events of the new generation, and all"
   cursors_are_answered "$1" "$(q "$1" "SELECT string_agg(id::text, ' ' ORDER BY id) FROM

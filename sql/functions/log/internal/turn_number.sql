@@ -1,7 +1,7 @@
 -- pgevents.turn_number(): which turn the next staged event belongs to.
 -- Parameters: none.
 -- Returns:    the turn's number if the event is a further one of it, for staging_rest; the negative number if it is the
---             first one, for staging; NULL if it is a turn of its own.
+--             first one, for staging.
 -- Errors:     none of its own.
 -- Tables:     none.
 -- The setting pgevents.turn holds the number of the turn that is open, with "+" behind it when the turn has further
@@ -17,7 +17,7 @@ DECLARE
   nothing text;
 BEGIN
   IF current_setting('transaction_isolation') = 'serializable' THEN
-    RETURN NULL;
+    RETURN -nextval('pgevents.staging_ord');
   ELSIF coalesce(current_setting('pgevents.turn', true), '') = '' THEN
     RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
   END IF;

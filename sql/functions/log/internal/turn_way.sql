@@ -1,13 +1,15 @@
--- pgevents.turn_way(is_control): decides what becomes of a turn, if it is not the usual case of turns_sequence().
--- Parameters: is_control: it is a control event, which never leaves.
+-- pgevents.turn_way(is_control, turn): decides what becomes of a turn, if it is not the usual case of turns_sequence().
+-- Parameters: is_control: it is a control event, which never leaves; turn: its number.
 -- Returns:    direct: the turn's events get their ids now, the transaction holds the lock "append"; waited: the same,
 --             after it has waited; leave: the turn leaves its events, the transaction holds the lock "leaving".
 -- Errors:     none of its own. At COMMIT the session's lock_timeout applies; statement_timeout does not.
 -- Tables:     ready (delete, through drain()), generations (see check_generation()).
 -- A turn leaves only while a sequencer works. If that is not so, the next turn gives ids to what was left, which only a
 -- READ COMMITTED transaction sees: at other levels the turn leaves as well, so as not to overtake it. Nobody waits for
--- the lock "leaving": a transaction asks for it alone only while it holds the lock "append".
-CREATE OR REPLACE FUNCTION pgevents.turn_way(is_control boolean) RETURNS text
+-- the lock "leaving": a transaction asks for it alone only while it holds the lock "append". Under SERIALIZABLE the
+-- setting pgevents.direct_until is greater than the turns that had been published when the first one got its id: they
+-- follow it, so that other events do not come between, and all become visible at once.
+CREATE OR REPLACE FUNCTION pgevents.turn_way(is_control boolean, turn bigint) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
   way      text := 'direct';
@@ -15,7 +17,10 @@ DECLARE
   has_lock boolean := false;
   nothing  text;
 BEGIN
-  IF settled THEN
+  IF turn < nullif(current_setting('pgevents.direct_until', true), '')::bigint THEN
+    nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+    RETURN way;
+  ELSIF settled THEN
     has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
   END IF;
   IF NOT has_lock THEN

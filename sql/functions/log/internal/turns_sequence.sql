@@ -33,9 +33,14 @@ BEGIN
   ELSIF NEW.staged_at IS DISTINCT FROM now() THEN
     RETURN NULL;  -- the row comes from a restored dump: the event was published before
   END IF;
-  way := pgevents.turn_way(NEW.channel_id = 'pgevents.control');
-  is_single := NEW.turn IS NULL OR current_setting('pgevents.turn', true) = NEW.turn::text;
-  IF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
+  way := pgevents.turn_way(NEW.channel_id = 'pgevents.control', NEW.turn);
+  is_single := NEW.turn IS NULL OR current_setting('transaction_isolation') = 'serializable'
+    OR current_setting('pgevents.turn', true) = NEW.turn::text;
+  IF current_setting('transaction_isolation') = 'serializable' THEN
+    IF way <> 'leave' AND coalesce(current_setting('pgevents.direct_until', true), '') = '' THEN
+      nothing := set_config('pgevents.direct_until', nextval('pgevents.staging_ord')::text, true);
+    END IF;
+  ELSIF NEW.turn IS NOT NULL THEN  -- what is published from now on needs another turn
     nothing := set_config('pgevents.turn', CASE way WHEN 'leave' THEN '' ELSE '=' END, true);
   END IF;
   IF way = 'leave' THEN
