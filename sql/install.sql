@@ -262,11 +262,16 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 SELECT max(version) AS installed FROM pgevents.migrations \gset
 SELECT CASE :version_before WHEN 0 THEN '' WHEN :installed THEN ' already'
          ELSE ', upgraded from ' || :version_before END AS change,
-       :version_before BETWEEN 1 AND 7 AND :installed >= 8 AS became_strict \gset
+       :version_before BETWEEN 1 AND 7 AND :installed >= 8 AS became_strict,
+       :version_before BETWEEN 1 AND 9 AND :installed >= 10 AS has_group_commit \gset
 \set report 'pgevents: schema version ' :installed ' is installed' :change
 COMMIT;
 \echo :report
 \if :became_strict
 \echo 'pgevents: the settings reserved_types and unknown_members are \'warning\': publishing that worked does not fail.'
 \echo 'pgevents: when the server log shows no such WARNING any more, set both to \'error\' (docs/sql.md, section 2)'
+\endif
+\if :has_group_commit
+\echo 'pgevents: the setting group_commit is \'off\', because front-ends of earlier releases cannot give ids.'
+\echo 'pgevents: when all nginx and fallbacks are upgraded, set it to \'on\' (docs/sql.md, section 4)'
 \endif

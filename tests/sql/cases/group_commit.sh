@@ -361,3 +361,27 @@ waiting_key() {
   is "$(output many)" $'3\n4' "ids"
 }
 it "publications over HTTP that wait for an idempotency key delay no other publisher" waiting_key
+
+# The statement is that of docs/sql.md, section 5.
+locks_reserved() {
+  local database owner=${prefix}_lock_owner guest=${prefix}_guest
+  q postgres "CREATE ROLE $owner; CREATE ROLE $guest LOGIN IN ROLE pgevents_publisher"
+  empty_database database
+  install_schema "$database" -v owner="$owner" >/dev/null
+  session guest "$database"
+  run_in guest "SET ROLE $guest; SELECT pg_advisory_lock(1885824374, 1);"
+  is "$(q "$database" "SELECT (pgevents.status() ->> 'append')::int = (SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory')")" t "status() shows the session that stops all publishing"
+  run_in guest "SELECT pg_advisory_unlock_all();"
+  sed -n '/^  DO \$\$/,/^  END \$\$;/p' "$repo/docs/sql.md" | sed "s/pgevents_owner/$owner/" | sql -d "$database"
+  q "$database" "SET ROLE $guest; SELECT pg_advisory_lock(1885824374, 1)" >"$work/errors" 2>&1 && fail "a guest took it"
+  q "$database" "SET ROLE $guest; SELECT pg_try_advisory_xact_lock_shared(1)" >>"$work/errors" 2>&1 && fail "a guest took one"
+  is "$(grep -c "permission denied for function" "$work/errors")" 2 "complaints: $(cat "$work/errors")"
+  q "$database" "SET ROLE $guest; $(publish a)" >/dev/null
+  q "$database" "SET ROLE pgevents_server; SELECT pgevents.sequencer_begin(), pgevents.sequence(), pgevents.prune(),
+    pgevents.presence_tick(), pgevents.http_publish('{}', 'c', '{\"type\":\"t\",\"data\":\"b\"}', 'k');
+    SELECT pgevents.sequencer_end()" >/dev/null
+  is "$(logged "$database")" "a b" "events"
+}
+it "where only the schema's owner may execute the functions for advisory locks, a guest cannot stop publishing" \
+  locks_reserved
