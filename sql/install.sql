@@ -161,6 +161,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/publish/internal/events_insert.sql
 \ir functions/publish/internal/events_refuse_change.sql
 \ir functions/log/internal/staging_sequence.sql
+\ir functions/log/internal/turn_is_big.sql
 \ir functions/log/internal/turn_way.sql
 \ir functions/log/internal/turn_rest.sql
 \ir functions/log/internal/ready_number.sql

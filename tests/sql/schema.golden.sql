@@ -213,22 +213,27 @@ $$;
 CREATE FUNCTION pgevents.drain(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean) RETURNS record
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
-    SET enable_nestloop TO 'off'
-    SET enable_mergejoin TO 'off'
+    SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     AS $$
 DECLARE
-  low bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
-  top bigint;
+  low      bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
+  last_n   bigint;
+  last_ord bigint;
+  top      bigint;
 BEGIN
   events := 0; turns := 0; is_more := false;
   IF NOT EXISTS (SELECT FROM pgevents.ready r WHERE r.n > low) THEN
     RETURN;
   END IF;
+  SELECT r.n, r.ord INTO last_n, last_ord FROM pgevents.ready r
+   WHERE r.n > low ORDER BY r.n, r.ord OFFSET max_rows - 1 LIMIT 1;
+  last_ord := (SELECT r.ord FROM pgevents.ready r
+                WHERE r.n = last_n AND r.ord > last_ord ORDER BY r.ord OFFSET 1000 LIMIT 1);
   WITH left_behind AS (
-    DELETE FROM pgevents.ready r WHERE r.n > low AND r.n <= coalesce(
-        (SELECT b.n FROM pgevents.ready b WHERE b.n > low ORDER BY b.n, b.ord OFFSET max_rows - 1 LIMIT 1),
-        9223372036854775807)
+    DELETE FROM pgevents.ready r
+     WHERE r.n > low AND (r.n, r.ord) <= (coalesce(last_n, 9223372036854775807),
+                                          coalesce(last_ord, 9223372036854775807))
       RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at),
   moved AS (
     INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
@@ -236,7 +241,7 @@ BEGIN
         FROM (SELECT * FROM left_behind ORDER BY n, ord) l)
   SELECT count(*), count(DISTINCT l.n), max(l.n) INTO events, turns, top FROM left_behind l;
   IF events >= max_rows THEN
-    is_more := EXISTS (SELECT FROM pgevents.ready r WHERE r.n > top);
+    is_more := EXISTS (SELECT FROM pgevents.ready r WHERE r.n >= top);
   END IF;
   IF events > 0 THEN
     PERFORM pg_notify('pgevents', 's'), setval('pgevents.ready_done', top);
@@ -1806,6 +1811,12 @@ BEGIN
     PERFORM pgevents.check_generation();
   END IF;
   PERFORM pgevents.settle_by_force();
+  IF EXISTS (SELECT FROM pgevents.ready r
+              WHERE r.n = (SELECT f.n FROM pgevents.ready f
+                            WHERE f.n > pg_sequence_last_value('pgevents.ready_low'::regclass) ORDER BY f.n LIMIT 1)
+             OFFSET 2000) THEN
+    max_rows := least(max_rows, 1000);
+  END IF;
   SELECT d.events, d.turns, d.is_more INTO events, turns, is_more FROM pgevents.drain(greatest(max_rows, 1)) d;
   IF events = 0 THEN
     nothing := set_config('synchronous_commit', 'off', true);
@@ -2126,6 +2137,16 @@ BEGIN
      WHERE r.user_id = token_revoked.user_id AND coalesce(issued_us, 0) < pgevents.revocation_us(r.before));
 END
 $$;
+CREATE FUNCTION pgevents.turn_is_big(turn bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+  RETURN current_setting('transaction_isolation') <> 'serializable'
+    AND EXISTS (SELECT FROM pgevents.staging_rest s WHERE s.turn = turn_is_big.turn OFFSET 1000);
+END
+$$;
 CREATE FUNCTION pgevents.turn_left(n bigint, events bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2197,7 +2218,7 @@ BEGIN
   IF turn < nullif(current_setting('pgevents.direct_until', true), '')::bigint THEN
     nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
     RETURN way;
-  ELSIF settled THEN
+  ELSIF settled AND (is_control OR NOT pgevents.is_watched() OR NOT pgevents.turn_is_big(turn)) THEN
     has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
   END IF;
   IF NOT has_lock THEN
@@ -2826,6 +2847,7 @@ REVOKE ALL ON FUNCTION pgevents.timing_ms(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.timing_seconds(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.turn_is_big(turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_left(n bigint, events bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_number() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_rest(turn bigint, n bigint) FROM PUBLIC;

@@ -4,7 +4,8 @@
 --             after it has waited; leave: the turn leaves its events, the transaction holds the lock "leaving".
 -- Errors:     none of its own. At COMMIT the session's lock_timeout applies; statement_timeout does not.
 -- Tables:     ready (delete, through drain()), generations (see check_generation()).
--- A turn leaves only while a sequencer works. If that is not so, the next turn gives ids to what was left, which only a
+-- A turn leaves only while a sequencer works. A big one then leaves in any case: it gets its ids in parts, so that
+-- other publishers do not wait for it. If no sequencer works, the next turn gives ids to what was left, which only a
 -- READ COMMITTED transaction sees: at other levels the turn leaves as well, so as not to overtake it. Nobody waits for
 -- the lock "leaving": a transaction asks for it alone only while it holds the lock "append". Under SERIALIZABLE the
 -- setting pgevents.direct_until is greater than the turns that had been published when the first one got its id: they
@@ -20,7 +21,7 @@ BEGIN
   IF turn < nullif(current_setting('pgevents.direct_until', true), '')::bigint THEN
     nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
     RETURN way;
-  ELSIF settled THEN
+  ELSIF settled AND (is_control OR NOT pgevents.is_watched() OR NOT pgevents.turn_is_big(turn)) THEN
     has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
   END IF;
   IF NOT has_lock THEN

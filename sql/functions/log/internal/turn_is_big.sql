@@ -1,0 +1,12 @@
+-- pgevents.turn_is_big(turn): whether giving ids to a turn at once would make other publishers wait for long.
+-- Parameters: turn: its number.
+-- Returns:    true if it has more than 1,000 further events; false also under SERIALIZABLE, where each event is a turn.
+-- Errors:     none.
+-- Tables:     staging_rest (read).
+CREATE OR REPLACE FUNCTION pgevents.turn_is_big(turn bigint) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+  RETURN current_setting('transaction_isolation') <> 'serializable'
+    AND EXISTS (SELECT FROM pgevents.staging_rest s WHERE s.turn = turn_is_big.turn OFFSET 1000);
+END
+$$;
