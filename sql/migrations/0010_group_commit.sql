@@ -12,7 +12,9 @@ CREATE SEQUENCE pgevents.staging_ord AS bigint CACHE 100;
 -- index, and without a condition for the trigger: PostgreSQL would prepare both anew for each statement. UNLOGGED: rows
 -- that a crash could lose here belong to transactions that the crash rolls back.
 CREATE UNLOGGED TABLE pgevents.staging (
-  turn       bigint,  -- NULL: the turn has no other event
+  -- The turn's number, which the default also makes the number of the turn that is open (turn_number()). NULL: the turn
+  -- has no other event.
+  turn       bigint DEFAULT set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint,
   channel_id text COLLATE "C" NOT NULL,
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
@@ -34,7 +36,7 @@ COMMENT ON TABLE pgevents.staging_rest IS 'The further events of each turn, on t
 CREATE INDEX staging_rest_turn_ord_idx ON pgevents.staging_rest (turn, ord);
 
 -- The second round at COMMIT: a row of staging once more.
-CREATE UNLOGGED TABLE pgevents.turns (LIKE pgevents.staging INCLUDING DEFAULTS)
+CREATE UNLOGGED TABLE pgevents.turns (LIKE pgevents.staging)
   WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 COMMENT ON TABLE pgevents.turns IS 'The first event of each turn, in the second round at COMMIT';
 

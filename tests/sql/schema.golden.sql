@@ -285,6 +285,11 @@ BEGIN
         format('Member %s is unknown: an event has type and data', event.unknown));
     END IF;
   END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+    RETURN NEW;
+  END IF;
   turn := pgevents.turn_number();
   IF turn > 0 THEN
     INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
@@ -1643,6 +1648,11 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+    RETURN;
+  END IF;
   turn := pgevents.turn_number();
   IF turn > 0 THEN
     INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
@@ -1660,8 +1670,8 @@ DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
   nothing := set_config('pgevents.direct', 'yes', true);
-  INSERT INTO pgevents.staging (channel_id, type, data)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data);
+  INSERT INTO pgevents.staging (turn, channel_id, type, data)
+    VALUES (NULL, 'pgevents.control', publish_control.type, publish_control.data);
 END
 $$;
 CREATE FUNCTION pgevents.publishers_waiting() RETURNS integer
@@ -1992,7 +2002,10 @@ BEGIN
     ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
   END IF;
   inner_data := coalesce(inner_data, 'null');
-  IF stand_in IS NOT NULL THEN
+  IF stand_in IS NULL AND strpos(type_json::text, E'\\u') = 0 THEN
+    type := type_json #>> '{}';
+    RETURN;
+  ELSIF stand_in IS NOT NULL THEN
     inner_data := replace(inner_data::text, stand_in, E'\\u');
     type_json := replace(type_json::text, stand_in, E'\\u');
     unknown := replace(unknown, substr(stand_in, 2), E'\\u');
@@ -2016,6 +2029,11 @@ DECLARE
   turn bigint;
 BEGIN
   IF NOT pgevents.name_is_sane(channel) THEN
+    RETURN;
+  END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
     RETURN;
   END IF;
   turn := pgevents.turn_number();
@@ -2166,20 +2184,17 @@ CREATE FUNCTION pgevents.turn_number() RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  state   text;
+  state   text := current_setting('pgevents.turn', true);
   nothing text;
 BEGIN
-  IF current_setting('transaction_isolation') = 'serializable' THEN
-    RETURN -nextval('pgevents.staging_ord');
-  ELSIF coalesce(current_setting('pgevents.turn', true), '') = '' THEN
-    RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
-  END IF;
-  state := current_setting('pgevents.turn', true);
   IF state = '=' THEN
     nothing := set_config('pgevents.direct', 'yes', true);
     RETURN -set_config('pgevents.turn', nextval('pgevents.staging_ord')::text, true)::bigint;
   ELSIF right(state, 1) <> '+' THEN
     nothing := set_config('pgevents.turn', state || '+', true);
+  END IF;
+  IF current_setting('transaction_isolation') = 'serializable' THEN
+    RETURN -nextval('pgevents.staging_ord');
   END IF;
   RETURN rtrim(state, '+');
 END
@@ -2565,8 +2580,14 @@ CREATE TABLE pgevents.settings (
     value text NOT NULL
 );
 COMMENT ON TABLE pgevents.settings IS 'Settings: how long things are kept, timings of presence and typing, how strict publishing is';
+CREATE SEQUENCE pgevents.staging_ord
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 100;
 CREATE UNLOGGED TABLE pgevents.staging (
-    turn bigint,
+    turn bigint DEFAULT (set_config('pgevents.turn'::text, (nextval('pgevents.staging_ord'::regclass))::text, true))::bigint,
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
@@ -2575,12 +2596,6 @@ CREATE UNLOGGED TABLE pgevents.staging (
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.staging IS 'Events on their way to the log, which they reach at COMMIT: the first of each turn';
-CREATE SEQUENCE pgevents.staging_ord
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 100;
 CREATE UNLOGGED TABLE pgevents.staging_rest (
     turn bigint NOT NULL,
     ord bigint DEFAULT nextval('pgevents.staging_ord'::regclass) NOT NULL,
@@ -2611,7 +2626,7 @@ CREATE UNLOGGED TABLE pgevents.turns (
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
     expires_at timestamp with time zone,
-    staged_at timestamp with time zone DEFAULT now()
+    staged_at timestamp with time zone
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000');
 COMMENT ON TABLE pgevents.turns IS 'The first event of each turn, in the second round at COMMIT';

@@ -19,6 +19,11 @@ BEGIN
   IF pgevents.is_plain(channel, type, expiry) IS NOT TRUE THEN
     PERFORM pgevents.remark(channel, type, expiry);
   END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (publish.channel, publish.type, coalesce(publish.data, 'null'), expiry);
+    RETURN;
+  END IF;
   turn := pgevents.turn_number();
   IF turn > 0 THEN
     INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)

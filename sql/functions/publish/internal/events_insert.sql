@@ -22,6 +22,11 @@ BEGIN
         format('Member %s is unknown: an event has type and data', event.unknown));
     END IF;
   END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (NEW.channel_id, event.type, event.inner_data, NEW.expires_at);
+    RETURN NEW;
+  END IF;
   turn := pgevents.turn_number();
   IF turn > 0 THEN
     INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)

@@ -13,7 +13,7 @@ DECLARE
   nothing text := set_config('pgevents.turn', '', true);
 BEGIN
   nothing := set_config('pgevents.direct', 'yes', true);
-  INSERT INTO pgevents.staging (channel_id, type, data)
-    VALUES ('pgevents.control', publish_control.type, publish_control.data);
+  INSERT INTO pgevents.staging (turn, channel_id, type, data)
+    VALUES (NULL, 'pgevents.control', publish_control.type, publish_control.data);
 END
 $$;

@@ -31,7 +31,10 @@ BEGIN
     ttl := CASE WHEN 'ttl' = ANY (known) THEN data -> 'ttl' END;
   END IF;
   inner_data := coalesce(inner_data, 'null');
-  IF stand_in IS NOT NULL THEN
+  IF stand_in IS NULL AND strpos(type_json::text, E'\\u') = 0 THEN
+    type := type_json #>> '{}';
+    RETURN;
+  ELSIF stand_in IS NOT NULL THEN
     inner_data := replace(inner_data::text, stand_in, E'\\u');
     type_json := replace(type_json::text, stand_in, E'\\u');
     unknown := replace(unknown, substr(stand_in, 2), E'\\u');

@@ -12,6 +12,11 @@ BEGIN
   IF NOT pgevents.name_is_sane(channel) THEN
     RETURN;
   END IF;
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (stage.channel, stage.type, stage.data, clock_timestamp() + ttl);
+    RETURN;
+  END IF;
   turn := pgevents.turn_number();
   IF turn > 0 THEN
     INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
