@@ -132,6 +132,13 @@ bool DatabaseConnection::is_connected() {
   return connection_ != nullptr && kept_connection_lives();
 }
 
+bool DatabaseConnection::has_schema(int version, std::string& log) {
+  Outcome outcome;
+  const bool connected = is_connected() || connect(outcome);
+  log = outcome.log;
+  return connected && session_.version() >= version;
+}
+
 // A server that ended has closed the socket, which libpq notices without a round trip. The server's last message comes
 // first, the end only with the next read.
 bool DatabaseConnection::kept_connection_lives() {

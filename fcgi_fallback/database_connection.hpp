@@ -44,6 +44,10 @@ class DatabaseConnection final : private postgres::NoticeLog {
   // Whether a connection is open and not known to be dead. Opens none.
   bool is_connected();
 
+  // Whether the database's schema has at least this version. Opens a connection if none is open; if that fails, false,
+  // with `log` as in Outcome.
+  bool has_schema(int version, std::string& log);
+
   // Runs a statement and waits for its result. If a kept connection turns out to be dead, connects once more and
   // repeats the statement, provided that it surely was not executed, or is `repeatable`.
   Outcome run(const postgres::Statement& statement, bool repeatable);

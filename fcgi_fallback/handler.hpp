@@ -54,6 +54,7 @@ class Handler {
   void reject(CgiRequest& cgi, const Error& error, bool head_only = false);
   void reply(CgiRequest& cgi, Reply answer, bool head_only = false);
   // handler_events.cpp
+  void sequence(CgiRequest& cgi);
   void send_events(CgiRequest& cgi, const Subscription& subscription);
   void send_array(CgiRequest& cgi, const Subscription& subscription);
   void send_stream(CgiRequest& cgi, const Subscription& subscription);
@@ -76,6 +77,7 @@ class Handler {
   double arrived_ = 0;
   int status_ = 0;               // of the response; 0: none was sent
   std::set<std::string> named_;  // unknown variables that are in the log
+  std::chrono::steady_clock::time_point next_sequence_{};
   LogLimit rejected_log_{std::chrono::seconds(1)};
   // The first time soon after the start, so that processes that are replaced often prune as well.
   std::chrono::steady_clock::time_point next_prune_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);

@@ -60,6 +60,7 @@ void SessionStart::take_error(const PGresult* result, const char* database) {
 }
 
 void SessionStart::compare(int version, int serves_from, const char* database) {
+  version_ = version;
   if (version < kOldestSchema) {
     problem_ = schema_of(database) + " has version " + std::to_string(version) + ", this program needs version " +
                std::to_string(kOldestSchema) +

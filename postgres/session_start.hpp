@@ -30,6 +30,8 @@ class SessionStart {
   Statement statement();
   // Takes the answer, or the error. `database`: its name on the server.
   void take(const PGresult* result, const char* database);
+  // With kUse: the version of the schema.
+  int version() const noexcept { return version_; }
   // With kFail: what is wrong and what to do, as part of a log line.
   const std::string& problem() const noexcept { return problem_; }
 
@@ -42,6 +44,7 @@ class SessionStart {
   const char* role_;
   Question question_ = Question::kVersion;
   Next next_ = Next::kAsk;
+  int version_ = 0;
   std::string problem_;
 };
 

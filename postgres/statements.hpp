@@ -89,6 +89,39 @@ inline constexpr SqlText kPresenceTick{
 // $1 int max_rows: the number of rows that went
 inline constexpr SqlText kPrune{"pgevents_prune", "SELECT pgevents.prune($1)"};
 
+// Sequencing (schema version 10 and later; postgres/sequencing_plan.hpp says when).
+// $1 int max_rows: gives ids to what publishers have left. One row of RoundColumn.
+inline constexpr SqlText kSequence{
+    "pgevents_sequence", "SELECT events, turns, is_more, is_settled, is_busy, false FROM pgevents.sequence($1)"};
+
+// The same, and whether another session has the lock of the sequencer.
+inline constexpr SqlText kSequenceAndLook{
+    "pgevents_sequence",
+    "SELECT events, turns, is_more, is_settled, is_busy, EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = "
+    "l.database WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = 6 AND l.objsubid = 2 "
+    "AND l.granted AND l.mode = 'ExclusiveLock' AND l.pid <> pg_backend_pid() AND d.datname = current_database()) "
+    "FROM pgevents.sequence($1)"};
+
+enum class RoundColumn { kEvents, kTurns, kIsMore, kIsSettled, kIsBusy, kIsSequenced, kCount };
+
+// No parameters: int, the sessions that wait for the lock under which ids are given
+inline constexpr SqlText kPublishersWaiting{"pgevents_publishers_waiting", "SELECT pgevents.publishers_waiting()"};
+
+// No parameters: boolean, whether this session has the lock of the sequencer now. Tells the other listeners, so that
+// they look whether it works. The server notices within seconds that the host of such a session is gone, or that the
+// process at its other end does not read any more: while the session lives, publishers leave their events to it. (These
+// settings have no effect on a Unix socket.)
+inline constexpr SqlText kSequencerBegin{
+    "pgevents_sequencer_begin",
+    "SELECT begun FROM pgevents.sequencer_begin() AS begun, pg_notify('pgevents', 's') AS others, "
+    "set_config('tcp_keepalives_idle', '5', false) AS idle, "
+    "set_config('tcp_keepalives_interval', '2', false) AS pause, "
+    "set_config('tcp_keepalives_count', '3', false) AS probes, "
+    "set_config('tcp_user_timeout', '10000', false) AS silence"};
+
+// No parameters, no answer
+inline constexpr SqlText kSequencerEnd{"pgevents_sequencer_end", "SELECT pgevents.sequencer_end()"};
+
 // The first statement of a session. $1 text: the session's role, which becomes the last word of its application_name
 // (at most 63 bytes), in place of a role that a pooler has kept there. One row of VersionColumn.
 inline constexpr SqlText kSchemaVersion{

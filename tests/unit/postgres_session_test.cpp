@@ -29,6 +29,15 @@ START_TEST(schemas_that_fit_are_used) {
 }
 END_TEST
 
+START_TEST(the_version_of_a_schema_that_fits_is_known) {
+  postgres::SessionStart session("listener");
+  session.begin();
+  session.statement();
+  session.take(make_result({{"8", "7"}}, 2).get(), "app");
+  ck_assert_int_eq(session.version(), 8);
+}
+END_TEST
+
 START_TEST(an_older_schema_is_named_with_the_command) {
   const std::string text = verdict(postgres::kOldestSchema - 1, 1);
   assert_that(text.find("schema \"pgevents\" of database \"app\" has version 6, this program needs version 7") == 0,
@@ -65,6 +74,7 @@ END_TEST
 int main() {
   return run("session_start", {
                                   schemas_that_fit_are_used,
+                                  the_version_of_a_schema_that_fits_is_known,
                                   an_older_schema_is_named_with_the_command,
                                   a_newer_schema_that_no_longer_serves_this_program_is_named,
                                   an_answer_of_another_form_is_not_used,
