@@ -105,13 +105,19 @@ enum class StatementLabel : std::uint8_t {
   kTyping,
   kSettings,
   kPrune,
+  kSequence,
   kOther,
   kCount,
 };
 inline constexpr const char* kStatementWords[] = {
-    "log_after",     "fetch",          "publish",        "register",          "report_presence", "report_presence_many",
-    "user_presence", "realm_presence", "presence_state", "presence_contacts", "presence_tick",   "typing",
-    "settings",      "prune",          "other",
+    "log_after",       "fetch",
+    "publish",         "register",
+    "report_presence", "report_presence_many",
+    "user_presence",   "realm_presence",
+    "presence_state",  "presence_contacts",
+    "presence_tick",   "typing",
+    "settings",        "prune",
+    "sequence",        "other",
 };
 
 // `name`: under which the statement is prepared, `pgevents_fetch` for instance.

@@ -87,8 +87,8 @@ MaybeFinding unnotified(const Troubles& troubles, std::int64_t now_ms) {
                  "Events come without a notification, last noticed " +
                      readable_time(age_us(now_ms, troubles.unnotified_ms)) +
                      " ago: they are delivered as late as sweep= allows.",
-                 "Enable the trigger log_notify of the table pgevents.log, and let no pooler share the session of the "
-                 "listener.",
+                 "Let no pooler share the session of the listener. On a copy of the log, enable the trigger log_notify "
+                 "of the table pgevents.log.",
                  "PgeventsNotificationsLost"};
 }
 

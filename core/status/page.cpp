@@ -65,6 +65,9 @@ std::string listener_note(const DatabaseStatus& database) {
       note = "worker " + std::to_string(worker.pid) + ", ";
     }
   }
+  if (database.metrics.get(Metric::kSequencerActive) != 0) {
+    note += "gives ids, ";
+  }
   const std::uint64_t connects = database.metrics.get(Metric::kListenerConnects);
   return note + "connected " + readable_count(connects) + (connects == 1 ? " time" : " times") + " since start";
 }

@@ -39,9 +39,12 @@ Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, Share
       service_log_(conf, root, log),
       writer_(conf, root, ring, revocations, self, wake_, metrics, log),
       probe_(pool),
+      watch_(conf, root, metrics, log),
+      sequencer_(conf, metrics, log, [this] { or_fail([this] { go_on(); }); }),
       pruner_(conf, root, pool, metrics, log) {
   init_timer(tick_, this, &Listener::on_tick, log);
   init_timer(sweep_, this, &Listener::on_sweep, log);
+  init_timer(read_, this, &Listener::on_read, log);
 }
 
 Listener::~Listener() {
@@ -107,6 +110,8 @@ void Listener::take_lease() {
 void Listener::lose_lease() noexcept {
   owner_ = false;
   stop_timer(sweep_);
+  stop_timer(read_);
+  sequencer_.stop();
   pruner_.stop();
   probe_.cancel();
   connection_.close();
@@ -160,6 +165,14 @@ void Listener::begin_session() {
   }
 }
 
+// Where a timer calls: otherwise nothing would start another read, sweep or round.
+template <typename Body>
+void Listener::or_fail(Body&& body) noexcept {
+  if (!guarded(log_, body)) {
+    connection_.fail("out of memory");
+  }
+}
+
 void Listener::fail(AwayReason reason, const char* why) noexcept {
   reason_ = reason;
   connection_.fail(why);
@@ -199,6 +212,8 @@ void Listener::pg_ready() {
       return read_more();
     case Step::kRead:
       return page_read();
+    case Step::kSequence:
+      return sequenced();
     case Step::kProof:
     case Step::kIdle:
       return;
@@ -208,6 +223,9 @@ void Listener::pg_ready() {
 void Listener::pg_result(const PGresult* result) {
   if (step_ == Step::kSession) {
     return session_.take(result, connection_.database());
+  }
+  if (step_ == Step::kSequence) {
+    return sequencer_.take(result);
   }
   switch (PQresultStatus(result)) {
     case PGRES_SINGLE_TUPLE:
@@ -245,28 +263,34 @@ void Listener::wait_for_proof() {
   probe_.notify();
 }
 
-void Listener::pg_notified(std::string_view channel) {
+// Its own notifications tell the listener nothing: it reads behind what it has sequenced anyway.
+void Listener::pg_notified(const PgConnection::Notification& notification) {
   ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" was notified", &conf_.name);
-  if (step_ == Step::kProof && probe_.is_proof(channel) && connection_.idle()) {
+  if (step_ == Step::kProof && probe_.is_proof(notification.channel) && connection_.idle()) {
     stop_timer(sweep_);
     return send(Step::kProbeUnlisten, probe_.unlisten());
   }
-  root_.troubles.notified_ms.store(wall_clock_ms());
-  unannounced_found_ = false;
-  swept_from_.reset();
-  if (step_ == Step::kIdle && connection_.idle()) {
-    return read_more();
+  watch_.notified();
+  if (notification.pid != probe_.backend()) {
+    sequencer_.notified(notification.payload);
+    again_ = true;
   }
-  again_ = true;
+}
+
+void Listener::pg_all_notified() {
+  if (step_ == Step::kIdle && connection_.idle() && again_ && read_.timer_set == 0) {
+    read_more();
+  }
 }
 
 void Listener::pg_failed(const char* why) noexcept {
   step_ = Step::kIdle;
   asked_us_ = 0;
   failed_ = false;
-  swept_from_.reset();
-  unannounced_found_ = false;
+  watch_.forget();
   stop_timer(sweep_);
+  stop_timer(read_);
+  sequencer_.stop();
   if (set_connected(false)) {
     service_log_.away(reason_, why);
   }
@@ -281,29 +305,30 @@ void Listener::read_more() {
   step_ = Step::kRead;
   asked_ = statement.sql;
   asked_us_ = monotonic_us();
+  pacer_.begun(asked_us_);
   connection_.send_prepared_by_row(statement);
 }
 
 void Listener::page_read() {
   ngx_log_debug3(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" read a page of %d rows, ring at id %uL",
                  &conf_.name, writer_.page_rows(), ring_.snapshot().last_id);
-  if (writer_.page_was_full() || again_) {
+  pacer_.ended(monotonic_us());
+  if (writer_.page_was_full()) {
     writer_.announce();
     return read_more();
   }
   caught_up();
+  go_on();
 }
 
 void Listener::caught_up() {
   step_ = Step::kIdle;
   backoff_ = 0;
-  if (const auto from = std::exchange(swept_from_, std::nullopt); from && ring_.snapshot().last_id > *from) {
-    unannounced_found_ = true;
-    metrics_.add_many(writer_.appended() - swept_behind_, Metric::kSweepFoundEvents);
-  }
+  watch_.read_ended(ring_.snapshot().last_id, writer_.appended());
   writer_.note_end();
   if (std::exchange(is_new_, false)) {
     metrics_.add(Metric::kListenerConnects);
+    sequencer_.start(session_.version());
   }
   writer_.announce();
   if (root_.connected.load() == 0 && set_connected(true)) {
@@ -315,14 +340,45 @@ void Listener::caught_up() {
   ngx_add_timer(&sweep_, conf_.sweep);
 }
 
+// What an idle connection that has read the log to its end does next.
+void Listener::go_on() {
+  if (step_ != Step::kIdle || !connection_.idle()) {
+    return;
+  }
+  if (const auto statement = sequencer_.next()) {
+    stop_timer(read_);
+    return send(Step::kSequence, *statement);
+  }
+  if (!again_) {
+    return;
+  }
+  const auto pause = sequencer_.loops() ? 0 : static_cast<ngx_msec_t>(pacer_.pause());
+  pause == 0 ? read_more() : ngx_add_timer(&read_, pause);
+}
+
+void Listener::on_read(ngx_event_t* event) {
+  auto* self = static_cast<Listener*>(event->data);
+  self->or_fail([self] { self->pg_all_notified(); });
+}
+
+void Listener::sequenced() {
+  step_ = Step::kIdle;
+  switch (sequencer_.answered()) {
+    case Sequencer::Then::kClose:
+      return fail(AwayReason::kLostConnection, "the database rejects a statement about group commit");
+    case Sequencer::Then::kRead:
+      watch_.forget();  // a sweep would find it
+      return read_more();
+    case Sequencer::Then::kGoOn:
+      return go_on();
+  }
+}
+
 // A lost notification delays events by at most this long. A dead connection is noticed because the page is not
 // answered.
 void Listener::on_sweep(ngx_event_t* event) {
   auto* self = static_cast<Listener*>(event->data);
-  const bool done = guarded(self->log_, [self] { self->sweep(); });
-  if (!done) {
-    self->connection_.fail("out of memory");  // otherwise nothing would start another read or sweep
-  }
+  self->or_fail([self] { self->sweep(); });
 }
 
 void Listener::sweep() {
@@ -330,26 +386,12 @@ void Listener::sweep() {
     return fail(AwayReason::kNoNotification, kNoProof);
   }
   if (step_ != Step::kIdle || !connection_.idle()) {
+    again_ = true;  // the read after this statement takes its place
     return;
   }
-  if (std::exchange(unannounced_found_, false)) {
-    warn_of_missing_notifications();
-  }
-  swept_from_ = ring_.snapshot().last_id;
-  swept_behind_ = writer_.appended();
+  watch_.sweep_begins(ring_.snapshot().last_id, writer_.appended());
+  sequencer_.swept();
   read_more();
-}
-
-// One sweep after the one that found the events: their NOTIFY may have been on its way then.
-void Listener::warn_of_missing_notifications() {
-  root_.troubles.unnotified_ms.store(wall_clock_ms());
-  if (missing_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
-    ngx_log_error(
-        NGX_LOG_ERR, log_, 0,
-        "pgevents: events of \"%V\" came without a notification, as late as sweep= allows; enable the trigger "
-        "log_notify, and let no pooler share the listener's session%s",
-        &conf_.name, missing_log_.note());
-  }
 }
 
 }  // namespace pgevents::nginx

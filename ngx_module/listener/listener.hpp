@@ -7,14 +7,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "core/metrics/metrics.hpp"
-#include "core/text/repeat_limit.hpp"
+#include "ngx_module/listener/notification_watch.hpp"
 #include "ngx_module/listener/pruner.hpp"
+#include "ngx_module/listener/read_pacer.hpp"
 #include "ngx_module/listener/ring_writer.hpp"
+#include "ngx_module/listener/sequencer.hpp"
 #include "ngx_module/listener/service_log.hpp"
 #include "ngx_module/listener/session_probe.hpp"
 #include "ngx_module/postgres/pg_connection.hpp"
@@ -54,15 +54,18 @@ class Listener final : private PgConnection::Owner {
     kRevocations,
     kPrepare,
     kRead,
-    kIdle  // follows the log; also while closed
+    kSequence,  // a statement of the sequencer; the log was read to its end before
+    kIdle       // follows the log; also while closed
   };
 
   static void on_tick(ngx_event_t* event);
   static void on_sweep(ngx_event_t* event);
+  static void on_read(ngx_event_t* event);
 
   void pg_ready() override;
   void pg_result(const PGresult* result) override;
-  void pg_notified(std::string_view channel) override;
+  void pg_notified(const PgConnection::Notification& notification) override;
+  void pg_all_notified() override;
   void pg_failed(const char* why) noexcept override;
 
   bool keep_lease();
@@ -75,11 +78,14 @@ class Listener final : private PgConnection::Owner {
   void read_more();
   void page_read();
   void caught_up();
+  void go_on();
+  template <typename Body>
+  void or_fail(Body&& body) noexcept;
+  void sequenced();
   void take_rows(const PGresult* rows);
   void rejected(const PGresult* result) noexcept;
   void observe_answer() noexcept;
   void sweep();
-  void warn_of_missing_notifications();
   void fail(AwayReason reason, const char* why) noexcept;
   bool set_connected(bool connected) noexcept;
 
@@ -96,22 +102,22 @@ class Listener final : private PgConnection::Owner {
   ServiceLog service_log_;
   RingWriter writer_;
   SessionProbe probe_;
+  NotificationWatch watch_;
+  ReadPacer pacer_;
+  Sequencer sequencer_;
   Pruner pruner_;
   ngx_event_t tick_{};
   ngx_event_t sweep_{};
+  ngx_event_t read_{};  // the next read waits for it
   Step step_ = Step::kIdle;
   bool owner_ = false;       // of the lease, as far as this worker knows
-  bool again_ = false;       // a NOTIFY came while a page was read
+  bool again_ = false;       // a NOTIFY came since the last page was asked for
   bool is_new_ = false;      // the connection has not caught up with the log yet
   bool failed_ = false;      // the statement under way cannot be used; `rejection_`: why, empty for want
   std::string rejection_;    // of memory
   postgres::SqlText asked_;  // the statement under way, sent at asked_us_
   std::int64_t asked_us_ = 0;
   AwayReason reason_ = AwayReason::kLostConnection;  // for pg_failed()
-  std::optional<std::uint64_t> swept_from_;          // the ring's newest id when a read began without a NOTIFY
-  std::uint64_t swept_behind_ = 0;                   // what the writer had appended then
-  bool unannounced_found_ = false;                   // the last sweep found events, and no NOTIFY came since
-  RepeatLimit missing_log_{60'000};                  // of notifications
   ngx_msec_t retry_at_ = 0;
   ngx_msec_t backoff_ = 0;
 };

@@ -10,7 +10,8 @@ namespace pgevents::nginx {
 
 void SessionProbe::take_backend(const PGresult* result, int server_pid) noexcept {
   const Answer backend = answer_of({result, {}, {}, {}});
-  pooled_ = !backend.text || postgres::number_in<int>(*backend.text) != server_pid;
+  backend_ = backend.text ? postgres::number_in<int>(*backend.text) : 0;
+  pooled_ = backend_ == 0 || backend_ != server_pid;
 }
 
 Statement SessionProbe::listen() {

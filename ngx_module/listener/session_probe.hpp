@@ -23,6 +23,8 @@ class SessionProbe {
   void take_backend(const PGresult* result, int server_pid) noexcept;
   // Whether a pooler is in between, as far as process ids show it.
   bool pooled() const noexcept { return pooled_; }
+  // Process id of the session itself; 0 if it is not known.
+  int backend() const noexcept { return backend_; }
 
   // Statements for a channel with a random name. Each is valid until the next one is made.
   Statement listen();
@@ -39,6 +41,7 @@ class SessionProbe {
   std::string channel_;
   std::string text_;  // of the statement
   bool pooled_ = false;
+  int backend_ = 0;
 };
 
 }  // namespace pgevents::nginx

@@ -271,19 +271,19 @@ void PgConnection::deliver_results() {
 
 bool PgConnection::deliver_notifications() {
   const auto generation = generation_;
-  std::string last;
+  bool any = false;
   while (PGnotify* const next = PQnotifies(pg_)) {
     const std::unique_ptr<PGnotify, decltype(&PQfreemem)> notification(next, &PQfreemem);
-    if (last == notification->relname) {
-      continue;
-    }
-    last = notification->relname;
-    owner_.pg_notified(last);
+    any = true;
+    owner_.pg_notified({notification->relname, notification->extra, notification->be_pid});
     if (generation != generation_) {
       return false;
     }
   }
-  return true;
+  if (any) {
+    owner_.pg_all_notified();
+  }
+  return generation == generation_;
 }
 
 void PgConnection::on_read(ngx_event_t* event) {

@@ -20,13 +20,21 @@ using postgres::Statement;
 
 class PgConnection final : private postgres::NoticeLog, private ServerAddresses::Waiter {
  public:
+  // Valid during the call.
+  struct Notification {
+    std::string_view channel;
+    std::string_view payload;
+    int pid;  // of the session that has sent it
+  };
+
   // Receives what happens on the connection. Every call may close() the connection or send() the next statement. What a
   // call throws, for want of memory, ends the connection: how much of its work was done is unknown.
   class Owner {
    public:
     virtual void pg_ready() = 0;                           // connected, or the statement's last result was delivered
     virtual void pg_result(const PGresult* result) = 0;    // one result (row by row: one row, or the end)
-    virtual void pg_notified(std::string_view) {}          // one NOTIFY of this channel, or several in a row, arrived
+    virtual void pg_notified(const Notification&) {}       // a NOTIFY arrived; others may follow at once
+    virtual void pg_all_notified() {}                      // none follows for now
     virtual void pg_failed(const char* why) noexcept = 0;  // the connection is closed
    protected:
     ~Owner() = default;

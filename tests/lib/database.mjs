@@ -113,6 +113,13 @@ export class Database {
     return this.value('SELECT max(id) FROM pgevents.events WHERE channel_id = $1', [channel]);
   }
 
+  // Puts an event into the log without a notification, as if that were lost. Nobody else may publish meanwhile.
+  async appendSilently(channel, type, data) {
+    await this.query(`INSERT INTO pgevents.log (id, channel_id, ts, type, data)
+      VALUES (nextval('pgevents.log_id_seq'), $1, clock_timestamp(), $2, $3)`, [channel, type, JSON.stringify(data ?? null)]);
+    return this.head();
+  }
+
   head() {
     return this.value('SELECT pgevents.head()');
   }

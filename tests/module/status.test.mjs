@@ -263,9 +263,7 @@ describe('what is counted', () => {
 
   test('events that only the sweep has found', async () => {
     await moves([['sweep_found_events_total', {}, 2]], async () => {
-      await database.query('ALTER TABLE pgevents.log DISABLE TRIGGER log_notify');
-      await publish('cheese0', 2);
-      await database.query('ALTER TABLE pgevents.log ENABLE TRIGGER log_notify');
+      for (const n of range(1, 2)) await database.appendSilently('cheese0', 'made', n);
     });
   });
 

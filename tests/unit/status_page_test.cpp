@@ -95,6 +95,8 @@ START_TEST(the_page_begins_with_whether_all_is_well) {
   assert_has(well, "about 1,000 events</div>");
   assert_has(well, "<p>As of 2022-07-04 18:15:39 UTC, from worker 4711, for all workers.</p>");
 
+  values_of(*view).set(1, Metric::kSequencerActive);
+  assert_has(status_page(*view), "<div>worker 4712, gives ids, connected 1 time since start</div>");
   values_of(*view).set(1024, Metric::kPoolQueue);
   assert_has(status_page(*view), "<title>▲ warning · pgevents</title>");
   assert_has(status_page(*view), "<p class=\"finding warn\"><strong>▲ 1,024 statements wait");
