@@ -175,9 +175,12 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/log/listener_start.sql
 \ir functions/publish/publish.sql
 \ir functions/publish/internal/http_publish_check.sql
-\ir functions/publish/internal/publication.sql
+\ir functions/publish/internal/publication_read.sql
 \ir functions/publish/internal/publication_earlier.sql
+\ir functions/publish/internal/publication_write.sql
 \ir functions/publish/http_publish.sql
+\ir functions/publish/internal/publications_read.sql
+\ir functions/publish/internal/publications_claim.sql
 \ir functions/publish/http_publish_many.sql
 \ir functions/publish/internal/publish_control.sql
 \ir functions/access/internal/revocation_us.sql

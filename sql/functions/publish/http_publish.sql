@@ -1,5 +1,5 @@
 -- pgevents.http_publish(identity, channel, body, idempotency_key): publishes an event at once; for the front-ends, one
--- call in each transaction.
+-- call in each transaction. http_publish_many() does the same for several.
 -- Parameters: identity: the publisher (user, realm), NULL if anonymous; body: {"type":…,"data":…,"ttl":…}, ttl in
 --             seconds, optional; idempotency_key: NULL or empty, or a name of this publication, so that a repeated
 --             request publishes nothing.
@@ -12,24 +12,23 @@ CREATE OR REPLACE FUNCTION pgevents.http_publish(identity jsonb, channel text, b
 RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  publication record := pgevents.publication(identity, channel, body, idempotency_key);
-  new_id      bigint;
+  publication record := pgevents.publication_read(identity, channel, body, idempotency_key);
+  earlier     record;
+  event_id    bigint;
 BEGIN
-  IF publication.scope IS NOT NULL THEN
+  IF publication.key_scope IS NOT NULL THEN
     -- A second request with the same key waits here until the first one's result is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.scope, 'hex')));  -- lock "idempotency key"
-    new_id := pgevents.publication_earlier(publication.scope, publication.digest);
-    IF new_id IS NOT NULL THEN
-      RETURN jsonb_build_object('result', 'success', 'id', new_id);
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.key_scope, 'hex')));  -- lock "idempotency key"
+    earlier := pgevents.publication_earlier(publication.key_scope, publication.body_digest);
+    IF NOT earlier.is_same THEN
+      PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
     END IF;
+    event_id := earlier.event_id;
   END IF;
-  new_id := pgevents.append(channel, publication.type, publication.inner_data, publication.expires_at);
-  IF publication.scope IS NOT NULL THEN
-    INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
-      VALUES (publication.scope, publication.digest, new_id)
-      ON CONFLICT (scope) DO UPDATE
-        SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
+  IF event_id IS NULL THEN
+    event_id := pgevents.publication_write(channel, publication.type, publication.inner_data, publication.expires_at,
+      publication.key_scope, publication.body_digest);
   END IF;
-  RETURN jsonb_build_object('result', 'success', 'id', new_id);
+  RETURN jsonb_build_object('result', 'success', 'id', event_id);
 END
 $$;
