@@ -39,7 +39,7 @@ BEGIN
 
   DELETE FROM pgevents.idempotency_keys WHERE scope IN (
     SELECT k.scope FROM pgevents.idempotency_keys k
-     WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
+     WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
 

@@ -84,3 +84,17 @@ crossed() {
   is "$(q "$database" "SELECT count(*) - max(id) + min(id) FROM pgevents.log")" 1 "ids without a hole"
 }
 it "batches and single calls with the same keys in other orders do not deadlock" crossed
+
+# A transaction with several keys holds their rows: prune() with other rows would be in a deadlock with it.
+pruned_keys() {
+  local database
+  fresh_database database
+  q "$database" "$(many "$(request c a)" "$(request c b)")" >/dev/null
+  q "$database" "UPDATE pgevents.idempotency_keys SET created_at = created_at - interval '25 hours'"
+  session batch "$database"
+  run_in batch "BEGIN; $(many "$(request c b)");"
+  is "$(promptly "$database" "SELECT pgevents.prune()")" 1 "rows removed"
+  run_in batch "COMMIT;"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.idempotency_keys")" 1 "keys"
+}
+it "prune() does not wait for an idempotency key that is being published with again" pruned_keys
