@@ -6,6 +6,7 @@
 
 #include "core/metrics/clock.hpp"
 #include "core/wire/sql_fault.hpp"
+#include "postgres/result.hpp"
 #include "postgres/session_start.hpp"
 #include "postgres/sqlstate.hpp"
 
@@ -47,6 +48,7 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     connection_.close();
     query_ = nullptr;
+    kept_ = nullptr;
     again_ = SqlFault::kRequest;
     opening_ = false;
     suspects_schema_ = false;
@@ -77,15 +79,17 @@ class QueryPool::Member final : private PgConnection::Owner {
       return;
     }
     observe_answer();
-    switch (std::exchange(again_, SqlFault::kRequest)) {
-      case SqlFault::kConflict:
-        return start(std::exchange(query_, nullptr));
-      case SqlFault::kSession:
-        connection_.close();
-        show(std::nullopt);
-        return pool_.repeat(std::exchange(query_, nullptr));
-      default:
-        break;
+    if (const postgres::ResultPtr kept = std::move(kept_)) {
+      pool_.finish(query_, postgres::result_of(kept.get()));
+    }
+    const SqlFault again = std::exchange(again_, SqlFault::kRequest);
+    if (again == SqlFault::kConflict) {
+      return start(std::exchange(query_, nullptr));
+    }
+    if (again == SqlFault::kSession) {
+      connection_.close();
+      show(std::nullopt);
+      return pool_.repeat(std::exchange(query_, nullptr));
     }
     // A query that is not finished yet got no result: libpq had no memory for it.
     show(PoolState::kIdle);
@@ -130,7 +134,9 @@ class QueryPool::Member final : private PgConnection::Owner {
     ngx_log_debug4(NGX_LOG_DEBUG_HTTP, pool_.log_, 0, "pgevents: query %s (%s) answered: %s, %d rows",
                    query_->statement.sql.name, name_of(query_->lane), PQresStatus(PQresultStatus(rows)),
                    PQntuples(rows));
-    if (!may_repeat(result)) {
+    const bool may_write = result.rows != nullptr && query_->lane != Lane::kCatchup;
+    kept_.reset(may_write ? PQcopyResult(rows, PG_COPYRES_TUPLES) : nullptr);
+    if (!may_write && !may_repeat(result)) {
       pool_.finish(query_, result);
     }
   }
@@ -150,6 +156,7 @@ class QueryPool::Member final : private PgConnection::Owner {
     stop_timer(idle_timer_);
     show(std::nullopt);
     const bool was_opening = std::exchange(opening_, false);
+    kept_ = nullptr;
     again_ = SqlFault::kRequest;
     suspects_schema_ = false;
     const auto query = std::exchange(query_, nullptr);
@@ -200,6 +207,8 @@ class QueryPool::Member final : private PgConnection::Owner {
   QueryPool& pool_;
   PgConnection connection_;
   std::shared_ptr<Query> query_;
+  // Rows of a statement that may write, until the server is ready again: an error at its COMMIT comes after them.
+  postgres::ResultPtr kept_;
   ngx_event_t idle_timer_{};
   SqlFault again_ = SqlFault::kRequest;  // why the statement is repeated; kRequest: it is not
   bool opening_ = false;                 // connecting, or asking for the schema's version

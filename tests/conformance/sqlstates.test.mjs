@@ -33,7 +33,10 @@ await database.query(`
     END IF;
     RETURN pgevents.http_publish_now(identity, channel, body, idempotency_key);
   END $$;
-  GRANT EXECUTE ON FUNCTION pgevents.http_publish(jsonb, text, text, text) TO pgevents_server`);
+  GRANT EXECUTE ON FUNCTION pgevents.http_publish(jsonb, text, text, text) TO pgevents_server;
+  CREATE FUNCTION fail_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'too late'; END $$;
+  CREATE CONSTRAINT TRIGGER fail_late AFTER INSERT ON pgevents.log DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.channel_id = 'late') EXECUTE FUNCTION fail_late()`);
 
 const kConflicts = ['40000', '40001', '40P01'];
 const kSessions = ['25006', '26000', '42P05', '0A000', '25P02'];
@@ -81,6 +84,14 @@ forEach(backends, (backend) => {
       const before = await database.head();
       assert.equal((await backend.publish(state, { type: 'made' })).status, 201);
       assert.deepEqual([await tries(), (await database.log({ after: before })).length], [2, 1]);
+    });
+  }
+
+  for (const headers of [{}, { 'Idempotency-Key': 'late' }]) {
+    test(`a publication whose COMMIT fails is not answered with success (${Object.keys(headers)})`, async () => {
+      const answer = await backend.publish('late', { type: 'made' }, { headers });
+      assertError(answer, 500, 'INTERNAL', 'Internal error');
+      assert.equal((await database.log({ channels: ['late'] })).length, 0);
     });
   }
 
