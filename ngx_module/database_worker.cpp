@@ -20,6 +20,7 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       listener_(
           conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, slot_.metrics(),
           cycle->log),
+      publications_(pool_, slot_.metrics(), cycle->log),
       reports_(pool_, cycle->log),
       presence_states_(pool_, cycle->log),
       connection_tracker_(
@@ -32,7 +33,7 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       census_(
           root_, slot_, self_, [this](std::uint64_t hash) { return delivery_.subscribers_of(hash); },
           [this] { wake_all(); }, cycle->log),
-      request_context_{pool_, service_, reports_, presence_states_, slot_.metrics()} {
+      request_context_{pool_, service_, publications_, reports_, presence_states_, slot_.metrics()} {
   init_timer(second_, this, &DatabaseWorker::on_second, log_);
   init_timer(leave_, this, &DatabaseWorker::on_leave, log_);
   leave_.cancelable = 0;

@@ -9,6 +9,7 @@
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/channel_census.hpp"
 #include "ngx_module/delivery/delivery.hpp"
+#include "ngx_module/http/publications.hpp"
 #include "ngx_module/http/request_context.hpp"
 #include "ngx_module/http/service_state.hpp"
 #include "ngx_module/listener/listener.hpp"
@@ -75,6 +76,7 @@ class DatabaseWorker {
   ServerAddresses servers_;  // before the connections, which wait there
   QueryPool pool_;
   Listener listener_;
+  Publications publications_;
   Reports reports_;
   PresenceStates presence_states_;
   ConnectionTracker connection_tracker_;

@@ -7,6 +7,7 @@
 namespace pgevents::postgres {
 
 inline constexpr std::string_view kInternalError = "XX000";
+inline constexpr std::string_view kQueryCanceled = "57014";
 inline constexpr std::string_view kLockNotAvailable = "55P03";
 inline constexpr std::string_view kInvalidSchemaName = "3F000";
 inline constexpr std::string_view kUndefinedFunction = "42883";

@@ -30,6 +30,15 @@ enum class PositionColumn { kHead, kPrunedId, kStartAfter, kContinuous, kCount }
 // $1 jsonb identity, $2 text channel, $3 text body, $4 text idempotency_key or NULL
 inline constexpr SqlText kPublish{"pgevents_publish", "SELECT pgevents.http_publish($1, $2, $3, $4)"};
 
+// Many kPublish in one transaction: $1 jsonb [{"identity":…,"channel":…,"body":…,"idempotency_key":…},…]. A row of
+// PublishColumn for each, in order: the answer; or what goes into error_from_sql(); or only NULLs: kPublish must do it.
+inline constexpr SqlText kPublishMany{"pgevents_publish_many",
+                                      "SELECT answer, state, message, detail FROM pgevents.http_publish_many($1)"};
+// The schema version that it needs.
+inline constexpr int kPublishManySince = 10;
+
+enum class PublishColumn { kAnswer, kState, kMessage, kDetail, kCount };
+
 // No parameters. RevocationColumn
 inline constexpr SqlText kRevocations{"pgevents_revocations", "SELECT user_id, before_us FROM pgevents.revocations()"};
 

@@ -2,13 +2,14 @@
 // answer.
 #include "ngx_module/http/publish.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "ngx_module/http/publications.hpp"
 #include "ngx_module/http/query_request.hpp"
-#include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -17,6 +18,11 @@ class Publisher final : public QueryRequest {
  public:
   Publisher(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Publication&& publication)
       : QueryRequest(r, context, conf, conf.max_event_size), publication_(std::move(publication)) {}
+  ~Publisher() {
+    if (waiting_ != nullptr) {
+      waiting_->cancel();
+    }
+  }
 
  private:
   const Session& session() const override { return publication_.session; }
@@ -24,6 +30,7 @@ class Publisher final : public QueryRequest {
   Reply reply_to(std::string_view text) const override { return publish_reply(text); }
 
   Publication publication_;
+  std::shared_ptr<WaitingPublication> waiting_;
 };
 
 void Publisher::ask(const std::string& body) {
@@ -35,8 +42,13 @@ void Publisher::ask(const std::string& body) {
   if (!publication_.idempotency_key.empty()) {
     key = publication_.idempotency_key;
   }
-  run({sql::kPublish, {identity_json(publication_.session.identity), publication_.channel, std::move(json), key}},
-      Lane::kPublish);
+  waiting_ = std::make_shared<WaitingPublication>();
+  waiting_->params = {identity_json(publication_.session.identity), publication_.channel, std::move(json), key};
+  waiting_->done = [this](const Answer& answer) { this->answer(answer); };
+  if (!context().publications.add(waiting_)) {
+    waiting_->cancel();
+    reject(database_away(retry_after()));
+  }
 }
 
 }  // namespace

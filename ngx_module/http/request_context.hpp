@@ -7,6 +7,7 @@
 namespace pgevents::nginx {
 
 class PresenceStates;
+class Publications;
 class QueryPool;
 class Reports;
 class ServiceState;
@@ -14,6 +15,7 @@ class ServiceState;
 struct RequestContext {
   QueryPool& pool;
   const ServiceState& service;
+  Publications& publications;
   Reports& reports;
   PresenceStates& presence_states;
   Metrics& metrics;

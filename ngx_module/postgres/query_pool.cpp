@@ -120,6 +120,7 @@ class QueryPool::Member final : private PgConnection::Owner {
         break;
     }
     opening_ = false;
+    pool_.schema_version_ = session_.version();
     pool_.troubles_.connected_ms.store(wall_clock_ms());
     began_at_ = ngx_current_msec;
     return true;

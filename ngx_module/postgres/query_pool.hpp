@@ -5,6 +5,7 @@
 
 #include "ngx_module/postgres/pg_connection.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -61,6 +62,11 @@ class QueryPool {
 
   // The name of the database in the configuration, for log lines.
   const ngx_str_t& database() const noexcept { return conf_.name; }
+  // The version of the schema that the newest connection found; 0 before the first one.
+  int schema_version() const noexcept { return schema_version_; }
+  std::size_t connections() const noexcept { return members_.size(); }
+  // How many publications wait for the next transaction: the metrics count them with the pool's queue.
+  void set_gathered(std::size_t count) noexcept { queues_.set_gathered(count); }
   // The database answers again: the next statement may open a connection without a pause.
   void may_connect_again() noexcept { pause_until_ = ngx_current_msec; }
   // Each second: how many statements have waited or run for longer than 2 s, for the metrics.
@@ -93,6 +99,7 @@ class QueryPool {
   RepeatLimit connect_log_{60'000};
   RepeatLimit lost_log_{60'000};
   ngx_msec_t pause_until_ = 0;  // for a second after a failure no connection is opened
+  int schema_version_ = 0;
   bool shutting_down_ = false;
 };
 

@@ -29,6 +29,12 @@ class QueryQueues {
   bool has_next(bool presence) noexcept { return next(presence) != nullptr; }
   std::shared_ptr<Query> take(bool presence) noexcept;
 
+  // How many wait outside of the queues, to be counted with those in them.
+  void set_gathered(std::size_t count) noexcept {
+    gathered_ = count;
+    show();
+  }
+
   // All of them; the queues are empty then.
   std::list<std::shared_ptr<Query>> take_all() noexcept;
   void drop_cancelled() noexcept;
@@ -58,6 +64,7 @@ class QueryQueues {
   Queue presence_{{}, 0, kMaxPresenceBytes};
   // Publishing and catch-up take turns, so that neither waits for the other's whole queue.
   bool published_last_ = false;
+  std::size_t gathered_ = 0;
   unsigned passed_over_ = 0;  // how many of these went before the waiting statement about presence
 };
 

@@ -97,6 +97,8 @@ class Traffic {
     const old = () => service.poll('rare', { cursor: 1, base, headers: { ...credentials } });
     return [
       () => this.publish_(base),
+      () => this.publish_(base),
+      () => this.publish_(base, { 'Idempotency-Key': `${++serial}` }), // always by way of http_publish_many()
       () => anna.report({ status: 'active' }),
       () => anna.type({ op: 'start', to: ['bert'] }, { encoding: 'form' }),
       () => anna.choose({ presence_enabled: true }),
@@ -105,9 +107,9 @@ class Traffic {
     ];
   }
 
-  async publish_(base) {
+  async publish_(base, more = {}) {
     const body = JSON.stringify({ type: 'posted', data: { serial: ++serial } });
-    const headers = { 'Content-Type': 'application/json', ...credentials };
+    const headers = { 'Content-Type': 'application/json', ...more, ...credentials };
     const answer = await request({ port: service.port, path: `${base}/events/wine`, method: 'POST', body, headers });
     if (answer.status === 201) this.published.push(answer.json().id);
     return answer;

@@ -62,6 +62,7 @@ END_TEST
 
 START_TEST(a_statement_has_the_label_of_its_name) {
   ck_assert(statement_label("pgevents_log_after") == StatementLabel::kLogAfter);
+  ck_assert(statement_label("pgevents_publish_many") == StatementLabel::kPublishMany);
   ck_assert(statement_label("pgevents_report_presence_many") == StatementLabel::kReportPresenceMany);
   for (const char* const name : {"", "fetch", "pgevents_", "pgevents_listen", "pgevents_fetch2", "pgevents_other"}) {
     ck_assert(statement_label(name) == StatementLabel::kOther);
