@@ -4,6 +4,7 @@
 # itself. A counterexample stays in STATE-DIR/…/*.trail, beside the checker that found it; `./pan -r -v` there, or `spin
 # -t -p -g` with the same -D, shows it step by step.
 set -euo pipefail
+shopt -s nullglob
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 state=$1
@@ -24,6 +25,16 @@ scenarios_of() {
       echo "restored -DKILLS=0 -DLEAVES=0"
       echo "killed -DRESTORES=0 -DLEAVES=0"
       ;;
+    publishing)
+      echo "forced -DOTHERS=1 -DFORCES=1"
+      echo "turns -DOTHERS=1 -DSECOND=1"
+      echo "killed -DOTHERS=1 -DKILLS=1"
+      echo "restored -DOTHERS=1 -DRESTORED=1 -DPUBLISHERS=3"
+      echo "crashed -DOTHERS=1 -DCRASHES=1"
+      echo "frozen -DLISTENERS=2 -DFREEZES=1"
+      echo "three -DPUBLISHERS=3"
+      echo "gone -DLISTENERS=2 -DKILLS=1 -DGONE=1"
+      ;;
     *) echo "-" ;;
   esac
 }
@@ -35,8 +46,8 @@ cycles_of() {
 
 faults_of() {
   local tested defined
-  tested=$(grep -E '^#(if|ifdef|ifndef|elif)' "$here/$1.pml" | grep -Eo '\b[A-Z][A-Z_]+\b' | sort -u)
-  defined=$(sed -n 's/^#define \([A-Z_]*\).*/\1/p' "$here/$1.pml" | sort -u)
+  tested=$(cat "$here/$1".{,*.}pml | grep -E '^#(if|ifdef|ifndef|elif)' | grep -Eo '\b[A-Z][A-Z_]+\b' | sort -u)
+  defined=$(cat "$here/$1".{,*.}pml | sed -n 's/^#define \([A-Z_]*\).*/\1/p' | sort -u)
   comm -23 <(echo "$tested") <(echo "$defined")
 }
 
@@ -120,7 +131,7 @@ check() {
 
 all_models() {
   local source
-  for source in "$here"/*.pml; do basename -- "$source" .pml; done
+  for source in "$here"/*.pml; do basename -- "$source" .pml; done | grep -vF .
 }
 
 ((${#models[@]})) || mapfile -t models < <(all_models)
