@@ -319,6 +319,16 @@ cmd_soak() {
   PGEVENTS_RUN_DIR=$run_dir node tests/soak/soak.mjs "$variant" "$@"
 }
 
+# ./run stress [MINUTES]: half of them without nginx.
+cmd_stress() {
+  local minutes=${1:-30}
+  [[ $minutes =~ ^[1-9][0-9]*$ ]] || die "Usage: ./run stress [MINUTES]"
+  need_packages test
+  need_npm
+  build_release
+  PGEVENTS_STRESS_SECONDS=$((minutes * 30)) node --test --test-reporter=spec tests/faults/stress.test.mjs
+}
+
 # Runs the normal build under memcheck; each process writes a file of its own. Only memory without a pointer to it is
 # reported as a leak, because a process keeps its pools to its end.
 use_valgrind() {

@@ -24,7 +24,8 @@ export async function endAll() {
 }
 
 // No file takes nearly as long; a hanging one must fail by itself.
-const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000;
+const kStress = 2000 * Number(process.env.PGEVENTS_STRESS_SECONDS ?? 0);
+const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000 + kStress;
 
 function giveUp() {
   console.error(`${process.argv[1]}: not done after ${kFileLimit / 1000} s`);
