@@ -1806,7 +1806,8 @@ DECLARE
 BEGIN
   events := 0; turns := 0; is_more := false; is_busy := false;
   is_settled := pgevents.is_settled();
-  IF (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
+  IF current_setting('pgevents.is_sequencer', true) = 'yes'
+     AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
@@ -1843,7 +1844,8 @@ BEGIN
      OR (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     RETURN false;
   END IF;
-  -- The lock counts how often it was taken: it is taken once.
+  -- The lock counts how often it was taken: it is taken once. The setting saves sequence() a look at all locks.
+  PERFORM set_config('pgevents.is_sequencer', 'yes', false);
   RETURN pgevents.lock_holder(6) = pg_backend_pid() OR pg_try_advisory_lock(1885824374, 6);  -- lock "sequencer"
 END
 $$;
@@ -1852,6 +1854,7 @@ CREATE FUNCTION pgevents.sequencer_end() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+  PERFORM set_config('pgevents.is_sequencer', '', false);
   IF pgevents.lock_holder(6) = pg_backend_pid() THEN
     PERFORM pg_advisory_unlock(1885824374, 6);  -- lock "sequencer"
   END IF;

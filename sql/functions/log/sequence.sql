@@ -20,7 +20,8 @@ DECLARE
 BEGIN
   events := 0; turns := 0; is_more := false; is_busy := false;
   is_settled := pgevents.is_settled();
-  IF (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
+  IF current_setting('pgevents.is_sequencer', true) = 'yes'
+     AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN

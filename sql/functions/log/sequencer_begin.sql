@@ -13,7 +13,8 @@ BEGIN
      OR (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     RETURN false;
   END IF;
-  -- The lock counts how often it was taken: it is taken once.
+  -- The lock counts how often it was taken: it is taken once. The setting saves sequence() a look at all locks.
+  PERFORM set_config('pgevents.is_sequencer', 'yes', false);
   RETURN pgevents.lock_holder(6) = pg_backend_pid() OR pg_try_advisory_lock(1885824374, 6);  -- lock "sequencer"
 END
 $$;

@@ -8,6 +8,7 @@
 CREATE OR REPLACE FUNCTION pgevents.sequencer_end() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  PERFORM set_config('pgevents.is_sequencer', '', false);
   IF pgevents.lock_holder(6) = pg_backend_pid() THEN
     PERFORM pg_advisory_unlock(1885824374, 6);  -- lock "sequencer"
   END IF;

@@ -167,9 +167,9 @@ waits_without() {
   run_in listener "SELECT;"
   is "$(payloads)" "w" "notifications"
 }
-# payloads [SESSION]: of the notifications that a session has received; - for an empty one
+# payloads: of the notifications that the session "listener" has received; - for an empty one
 payloads() {
-  output "${1-listener}" | sed -nE 's/^Asynchronous notification "pgevents" (with payload "(.)" )?received.*/\2/p' |
+  output listener | sed -nE 's/^Asynchronous notification "pgevents" (with payload "(.)" )?received.*/\2/p' |
     sed 's/^$/-/' | xargs
 }
 it "without a sequencer a publisher waits for its ids, and its notification says so" waits_without
@@ -360,22 +360,6 @@ big_turn() {
   is "$(q "$database" "SELECT count(*), bool_and(id = (data #>> '{}')::int + 1) FROM pgevents.log")" "5002|t" "in order"
 }
 it "a big transaction leaves its events while a sequencer works, and they get their ids in parts" big_turn
-
-waiting_key() {
-  local database
-  fresh_database database
-  session holder "$database"
-  session many "$database"
-  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824375, hashtext(encode(
-    (pgevents.publication_read(NULL, 'c', '{\"type\":\"t\"}', 'k')).key_scope, 'hex')));"
-  send many "SELECT pgevents.http_publish(NULL, 'c', '{\"type\":\"t\"}', 'k') ->> 'id';"
-  is_waiting "$database"
-  promptly "$database" "$(publish a)" >/dev/null
-  run_in holder "ROLLBACK;"
-  await many
-  is "$(output many)" 3 "id"
-}
-it "a publication over HTTP that waits for its idempotency key delays no other publisher" waiting_key
 
 # The statement is that of docs/sql.md, section 5.
 locks_reserved() {

@@ -168,6 +168,22 @@ it "two requests at once with the same idempotency key: the second waits and get
 it "two requests at once with the same idempotency key, the first rolled back: the second publishes" \
   same_key_rolled_back
 
+waiting_key() {
+  local database
+  fresh_database database
+  session holder "$database"
+  session many "$database"
+  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824375, hashtext(encode(
+    (pgevents.publication_read(NULL, 'c', '{\"type\":\"t\"}', 'k')).key_scope, 'hex')));"
+  send many "SELECT pgevents.http_publish(NULL, 'c', '{\"type\":\"t\"}', 'k') ->> 'id';"
+  is_waiting "$database"
+  promptly "$database" "$(publish a)" >/dev/null
+  run_in holder "ROLLBACK;"
+  await many
+  is "$(output many)" 3 "id"
+}
+it "a publication over HTTP that waits for its idempotency key delays no other publisher" waiting_key
+
 other_key() {
   local database
   fresh_database database
