@@ -26,6 +26,7 @@ void append_escaped(std::string& target, std::string_view text) {
 std::string fill(std::string_view text, const Publication& publication) {
   constexpr std::string_view kChannel = "{channel}";
   constexpr std::string_view kData = "{data}";
+  constexpr std::string_view kJson = "{json}";
   std::string result;
   while (!text.empty()) {
     if (text.substr(0, kChannel.size()) == kChannel) {
@@ -34,6 +35,9 @@ std::string fill(std::string_view text, const Publication& publication) {
     } else if (text.substr(0, kData.size()) == kData) {
       append_escaped(result, publication.data);
       text.remove_prefix(kData.size());
+    } else if (text.substr(0, kJson.size()) == kJson) {
+      result += publication.data;
+      text.remove_prefix(kJson.size());
     } else {
       result += text.front();
       text.remove_prefix(1);
@@ -71,7 +75,7 @@ void HttpPublisher::publish() {
   const Publication& publication = under_way.front();
   const std::string body = body_.empty() ? publication.data : fill(body_, publication);
   std::string request =
-      "POST " + path_ + (body_.empty() ? publication.channel : "") +
+      "POST " + fill(path_, publication) + (body_.empty() ? publication.channel : "") +
       " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
       "\r\n\r\n";
   request += body;

@@ -1,5 +1,5 @@
 // Publishes by POST over a kept connection, or over a new one if the server closes it: to nchan's publisher location,
-// the bare loop, Pushpin's control port.
+// the bare loop, Pushpin's control port, pgevents.
 #pragma once
 
 #include <netinet/in.h>
@@ -15,8 +15,9 @@ namespace bench {
 
 class HttpPublisher final : public Publisher, public Handler, private HttpSink {
  public:
-  // Without a `body` the data is sent to `path` + channel. With one, the body is sent to `path` after `{channel}` and
-  // `{data}` are replaced, with quotes and backslashes escaped, because they are parts of JSON strings.
+  // Without a `body` the data is sent to `path` + channel. With one, the body is sent to `path`. In both, `{channel}`
+  // and `{data}` are replaced, with quotes and backslashes escaped, because they are parts of JSON strings; `{json}` is
+  // replaced by the data as it is.
   HttpPublisher(Loop& loop, PublisherPool& pool, const sockaddr_in& server, std::string path, std::string body);
   ~HttpPublisher() override;
   HttpPublisher(const HttpPublisher&) = delete;

@@ -144,12 +144,12 @@ void Run::await_missed() {
 Publication Run::next() {
   const std::uint64_t index = published_++;
   const auto channel = static_cast<std::uint32_t>(index % options_.channels);
-  std::string data =
-      "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(wall_us()) + ",\"x\":\"";
+  const std::int64_t now = wall_us();
+  std::string data = "{\"n\":" + std::to_string(++sequences_[channel]) + ",\"t\":" + std::to_string(now) + ",\"x\":\"";
   const std::size_t frame = data.size() + 2;
   if (frame < options_.size) data.append(padding_, 0, options_.size - frame);
   data += "\"}";
-  return {for_channel(options_.channel, channel), std::move(data), index};
+  return {for_channel(options_.channel, channel), std::move(data), index, now};
 }
 
 // The permitted number of events under way, not counting those that only some of their subscribers still lack.
@@ -176,7 +176,6 @@ std::uint64_t Run::expected() const {
 
 // The delay from the publisher's confirmation (the commit) to the channel's first subscriber. This process reads both
 // in turn: an event that it reads before the confirmation counts as 0.
-// this process in turn: what comes earlier than the confirmation counts as 0.
 Histogram Run::confirmed_delays() const {
   Histogram delays;
   const std::vector<std::int64_t>& confirmed = pool_.confirmed_at();
@@ -199,6 +198,7 @@ bool Run::all_there() const {
 // Publishes events for the given time. Gives the start of the measured time.
 std::int64_t Run::publish_steadily() {
   stats_.measure_from = wall_us();
+  pool_.measure_from(stats_.measure_from);
   stats_.late_from = stats_.measure_from + us(options_.seconds - kLateS);
   publish_for(options_.seconds);
   ticker_.stop();
@@ -277,6 +277,7 @@ void Run::print() const {
   print_delays("late_delay_us", stats_.late_delay);
   print_delays("commit_delay_us", stats_.commit_delay);
   print_delays("confirmed_delay_us", confirmed_delays());
+  print_delays("publish_delay_us", pool_.publish_delay());
   std::printf(
       "\"publish_us\":%ld,\"batches\":%lu,\"publish_queue\":%zu,\"reads\":%lu,\"responses\":%lu,\"bytes\":%lu,"
       "\"window_bytes\":%lu,",

@@ -5,12 +5,13 @@ import http from 'node:http';
 import { describe, test } from 'node:test';
 import path from 'node:path';
 
+import { sleep } from '../lib/conditions.mjs';
 import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 
 const kLoad = path.join(kRoot, 'build', 'bench', 'load');
 const kShred = 7; // bytes per write, so that every parser gets its input in pieces
-const kLate = 200; // ms from the beginning of the answer to the missed events
+const kLate = 200; // ms from the beginning of the answer to the missed events, and from an event to a late confirmation
 
 function send(subscribers, numbers, event) {
   const frames = numbers.map((n) => `event: bench\ndata: ${JSON.stringify({ n, t: event.t })}\nid: ${n}\n\n`);
@@ -21,12 +22,13 @@ function send(subscribers, numbers, event) {
 }
 
 // A server that delivers each published event as `deliver(n)` gives it, and to new subscribers what `missed(cursor)`
-// gives: lists of sequence numbers.
-async function withServer(deliver, body, missed = () => []) {
+// gives: lists of sequence numbers. It is late to confirm an event if `isLate(n)`.
+async function withServer(deliver, body, { missed = () => [], isLate = () => false } = {}) {
   const subscribers = new Set();
   const publish = (text) => {
     const event = JSON.parse(text);
     send(subscribers, deliver(event.n), event);
+    return event.n;
   };
   const server = http.createServer(async (request, response) => {
     if (request.method === 'GET') {
@@ -35,7 +37,8 @@ async function withServer(deliver, body, missed = () => []) {
       setTimeout(() => send([response], missed(request.headers['last-event-id']), { t: 0 }), kLate);
       return;
     }
-    publish(Buffer.concat(await request.toArray()).toString());
+    const n = publish(Buffer.concat(await request.toArray()).toString());
+    if (isLate(n)) await sleep(kLate);
     response.writeHead(201).end('ok');
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -77,6 +80,23 @@ async function withControl(port, body) {
 
 const faults = ({ missing, duplicates, reordered }) => ({ missing, duplicates, reordered });
 
+// A server in front of the other one, which takes events in the form of pgevents.
+async function withApplication(port, urls, body) {
+  const front = http.createServer(async (incoming, response) => {
+    const { data } = JSON.parse(Buffer.concat(await incoming.toArray()).toString());
+    urls.push(incoming.url);
+    await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: JSON.stringify(data) });
+    response.writeHead(200).end();
+  });
+  await new Promise((resolve) => front.listen(0, '127.0.0.1', resolve));
+  try {
+    return await body(front.address().port);
+  } finally {
+    front.closeAllConnections();
+    front.close();
+  }
+}
+
 describe('the load generator', () => {
   test('reports nothing for a perfect delivery, and counts all of it', async () => {
     const result = await withServer((n) => [n], load);
@@ -107,6 +127,24 @@ describe('the load generator', () => {
     assert.deepEqual(seen[0], ['/publish/', 'bench0']);
   });
 
+  test('publishes JSON to a path with the channel', async () => {
+    const urls = [];
+    const more = ['--publish', '/events/{channel}?x=1', '--body', '{"type":"bench","data":{json}}'];
+    const result = await withServer((n) => [n], (port) => withApplication(port, urls, (front) =>
+      load(port, [...more, '--publish-server', `127.0.0.1:${front}`])));
+    assert.deepEqual(faults(result), { missing: 0, duplicates: 0, reordered: 0 });
+    assert.equal(result.deliveries, 3 * result.published);
+    assert.equal(urls[0], '/events/bench0?x=1');
+  });
+
+  test('measures a confirmation from when the event was due, even if no connection was free', async () => {
+    const result = await withServer((n) => [n], load, { isLate: (n) => n === 10 });
+    const { count, p90, max } = result.publish_delay_us;
+    assert.equal(count, result.published);
+    assert.ok(max >= kLate * 1000, `${max} µs`);
+    assert.ok(p90 > kLate * 500, `${p90} µs: the events that became due meanwhile have waited, too`);
+  });
+
   test('waits for events that were published before, after the cursors that it sends', async () => {
     const cursors = [];
     const missed = (cursor) => {
@@ -114,7 +152,7 @@ describe('the load generator', () => {
       return [1, 2, 3, 4, 5];
     };
     const more = ['--missed', '5', '--last-event-id', '70', '--cursors', '2'];
-    const result = await withServer((n) => [n], (port) => load(port, more), missed);
+    const result = await withServer((n) => [n], (port) => load(port, more), { missed });
     assert.deepEqual(cursors.sort(), [70, 70, 71]);
     assert.ok(result.caught_up_s * 1000 >= kLate, `${result.caught_up_s} s`);
     assert.deepEqual(faults(result), { missing: 0, duplicates: 0, reordered: 0 });

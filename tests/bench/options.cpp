@@ -16,9 +16,9 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --subscribers N --channels N --path /events/bench{c}    subscribers and their channels ({c}: number of the channel)
   --flavor sse|long-poll --cursor pgevents|nchan          transport, and the form of cursors
   --tokens FILE                                           their tokens for Authorization: Bearer, one a line
-  --publish PATH --channel bench{c}                       POST to PATH + channel …
+  --publish PATH --channel bench{c}                       POST to PATH + channel, or to PATH with its {channel} …
   --publish-server ADDRESS:PORT                           … on another server than the subscribers'
-  --body TEMPLATE                                         … this to PATH; {channel} and {data} in JSON strings
+  --body TEMPLATE                                         … this to PATH: {channel} and {data} in JSON strings, {json} elsewhere
   --conninfo STRING                                       … or INSERT INTO pgevents.events over libpq
   --statement SQL                                         … or this statement: $1 channel, $2 {"type":"bench","data":…}
   --publishers N --rate EVENTS_PER_S --size BYTES         over N connections, at this rate, with this much data

@@ -11,14 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include "histogram.hpp"
 #include "loop.hpp"
 
 namespace bench {
 
 struct Publication {
   std::string channel;
-  std::string data;         // JSON text
-  std::uint64_t index = 0;  // its number in the run
+  std::string data;          // JSON text
+  std::uint64_t index = 0;   // its number in the run
+  std::int64_t made_us = 0;  // when it was due
 };
 
 using Batch = std::vector<Publication>;
@@ -56,7 +58,7 @@ class PublisherPool {
     ++batches_;
     acknowledged_ += publisher.under_way.size();
     took_us_ += now - publisher.started_us;
-    for (const Publication& publication : publisher.under_way) confirm(publication.index, now);
+    for (const Publication& publication : publisher.under_way) confirm(publication, now);
     publisher.under_way.clear();
     pump();
   }
@@ -64,15 +66,21 @@ class PublisherPool {
   // When the events were confirmed, by index; 0: not yet.
   const std::vector<std::int64_t>& confirmed_at() const { return confirmed_at_; }
 
+  // From when an event was due to its confirmation, for those that were due from `from` on: so the wait for a free
+  // connection counts.
+  void measure_from(std::int64_t from) { measure_from_ = from; }
+  const Histogram& publish_delay() const { return publish_delay_; }
+
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::size_t longest_queue() const { return longest_queue_; }
   std::uint64_t batches() const { return batches_; }
   std::int64_t mean_us() const { return batches_ == 0 ? 0 : took_us_ / static_cast<std::int64_t>(batches_); }
 
  private:
-  void confirm(std::uint64_t index, std::int64_t now) {
-    if (confirmed_at_.size() <= index) confirmed_at_.resize(index + 1);
-    confirmed_at_[index] = now;
+  void confirm(const Publication& publication, std::int64_t now) {
+    if (confirmed_at_.size() <= publication.index) confirmed_at_.resize(publication.index + 1);
+    confirmed_at_[publication.index] = now;
+    if (publication.made_us >= measure_from_) publish_delay_.add(now - publication.made_us);
   }
 
   void pump() {
@@ -91,6 +99,8 @@ class PublisherPool {
   std::vector<std::unique_ptr<Publisher>> publishers_;
   std::deque<Publication> waiting_;
   std::vector<std::int64_t> confirmed_at_;
+  std::int64_t measure_from_ = INT64_MAX;
+  Histogram publish_delay_;
   std::uint32_t batch_;
   std::uint64_t batches_ = 0;
   std::uint64_t acknowledged_ = 0;
