@@ -9,12 +9,12 @@ import { kBuild, kLoadCore } from './peers/common.mjs';
 
 const kRounds = { quick: 1, full: 3 };
 
-// The command line `[quick|full] [--only NAME,…] [--rounds N]` of programs with several measurements. Gives { mode,
-// names, rounds }.
-export function wantedOf(all) {
+// The command line `[quick|full] [--only NAME,…] [--rounds N]` of programs with several measurements, and their `more`
+// options (as parseArgs() takes them). Gives { mode, names, rounds, … }.
+export function wantedOf(all, more = {}) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { only: { type: 'string' }, rounds: { type: 'string' } },
+    options: { only: { type: 'string' }, rounds: { type: 'string' }, ...more },
   });
   const mode = positionals[0] ?? 'full';
   if (!(mode in kRounds) || positionals.length > 1) {
@@ -23,7 +23,7 @@ export function wantedOf(all) {
   const names = values.only?.split(',') ?? all;
   const unknown = names.find((name) => !all.includes(name));
   if (unknown !== undefined) throw new Error(`bench: no '${unknown}'; there are: ${all.join(', ')}`);
-  return { mode, names, rounds: Number(values.rounds ?? kRounds[mode]) };
+  return { ...values, mode, names, rounds: Number(values.rounds ?? kRounds[mode]) };
 }
 
 export async function buildLoad() {

@@ -96,6 +96,7 @@ function output(command, args) {
   }
 }
 
+export const versionIn = (directory) => output('git', ['-C', directory, 'describe', '--always', '--dirty']);
 const packageVersion = (name) => output('dpkg-query', ['-W', '-f', '${Version}', name]);
 
 export function machine() {
@@ -103,7 +104,7 @@ export function machine() {
   return [
     `${os.cpus().length} × ${cpu.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GB, ${os.type()} ${os.release()}, loopback`,
     `nginx ${packageVersion('nginx')}, PostgreSQL ${packageVersion('postgresql-15')}`,
-    `pgevents ${output('git', ['describe', '--always', '--dirty'])}`,
+    `pgevents ${versionIn('.')}`,
   ];
 }
 

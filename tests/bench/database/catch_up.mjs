@@ -45,8 +45,8 @@ async function queries(database) {
   return row ?? { calls: 0, total_time: 0 };
 }
 
-async function measure(cluster, clients, { options = ' preload=0', ...missed }) {
-  const database = await createDatabase(cluster);
+async function measure(where, clients, { options = ' preload=0', ...missed }) {
+  const database = await createDatabase(...where);
   await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'pl'`);
   const cursors = missed.cursors ? clients : 1;
   const first = await publishMissed(database, missed, cursors);
@@ -72,7 +72,7 @@ export const catchUp = {
     title: `${thousands(kClients[mode])} event streams come back to an nginx that has just started`,
     figures: kFigures,
     columns: Object.fromEntries(
-      Object.entries(kCases).map(([name, one]) => [name, (cluster) => measure(cluster, kClients[mode], one)])),
+      Object.entries(kCases).map(([name, one]) => [name, (...where) => measure(where, kClients[mode], one)])),
   }],
   notes: [
     'catch-up: each client has missed 100 events (or 1,000) of its one channel, and they connect as fast as they are answered, ' +

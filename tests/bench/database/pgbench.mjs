@@ -33,10 +33,11 @@ export function startPgbench(database, way, { clients, events = 1, rate, transac
   return { ended, stop };
 }
 
-// The counts at this moment: events with ids, PostgreSQL's CPU time, the position of its WAL.
+// The counts at this moment: events with ids and those still without, PostgreSQL's CPU time, the position of its WAL.
 export async function look(database, way) {
-  const [row] = await database.query(
-    `SELECT last_value AS events, (pg_current_wal_insert_lsn() - '0/0')::float8 AS wal FROM ${way.sequence}`);
+  const left = way.stages && database.leaves ? '(SELECT count(*)::int FROM pgevents.ready)' : 'NULL::int';
+  const [row] = await database.query(`SELECT last_value AS events, ${left} AS left,
+    (pg_current_wal_insert_lsn() - '0/0')::float8 AS wal FROM ${way.sequence}`);
   return { ...row, at: performance.now(), cpu_s: cpuSecondsOfServer(database.cluster.pid) };
 }
 
@@ -44,7 +45,7 @@ export function change(from, to) {
   const [seconds, events] = [(to.at - from.at) / 1000, to.events - from.events];
   const cpu_s = to.cpu_s - from.cpu_s;
   return { events, per_s: events / seconds, cpu_us: (cpu_s * 1e6) / events, cpu_share: cpu_s / seconds,
-    wal: to.wal - from.wal };
+    left: to.left ?? undefined, wal: to.wal - from.wal };
 }
 
 // The changes while pgbench runs and `during` is executed, together with the result of `during`.

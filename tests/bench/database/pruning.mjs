@@ -2,13 +2,13 @@
 import { sleep } from '../../lib/conditions.mjs';
 import { whileCommitting } from './pgbench.mjs';
 import { probeDelays, withInstances } from './servers.mjs';
-import { createDatabase, kInsertEvents } from './ways.mjs';
+import { createDatabase, kInsertEvents, kStagingBytes } from './ways.mjs';
 
 const kEvents = 5000; // a second
 const kBatch = 100;
 // Seconds: the first events have passed the retention before the measurement begins.
 const kCells = {
-  quick: { retention: 2, warmup: 3, seconds: 3 },
+  quick: { retention: 1, warmup: 1.5, seconds: 2 },
   full: { retention: 5, warmup: 7, seconds: 15 },
 };
 
@@ -38,7 +38,7 @@ async function watchSizes(database, done) {
   done.finally(() => (ended = true)).catch(() => {});
   while (!ended) {
     const [row] = await database.query(`SELECT pg_total_relation_size('pgevents.log') / 1e6::float8 AS log,
-      pg_total_relation_size('pgevents.staging') / 1e6::float8 AS staging`);
+      ${kStagingBytes} / 1e6 AS staging`);
     seen.push(row);
     await sleep(1000);
   }
@@ -57,8 +57,8 @@ async function observe(database, nginx, { warmup, seconds }) {
   };
 }
 
-async function measure(cluster, options, cells) {
-  const database = await createDatabase(cluster);
+async function measure(where, options, cells) {
+  const database = await createDatabase(...where);
   await database.query(`ALTER DATABASE ${database.name} SET track_functions = 'pl'`);
   await database.query(`UPDATE pgevents.settings SET value = $1 WHERE name = 'retention'`,
     [`${cells.retention} seconds`]);
@@ -97,7 +97,7 @@ export const pruning = {
     title: `One subscriber while ${number(kEvents)} events/s are committed and kept for ${kCells[mode].retention} seconds`,
     figures: kFigures,
     columns: Object.fromEntries(Object.entries(kCases).map(([name, options]) =>
-      [name, (cluster) => withBriskAutovacuum(cluster, kCells[mode].retention, () => measure(cluster, options, kCells[mode]))])),
+      [name, (...where) => withBriskAutovacuum(where[0], kCells[mode].retention, () => measure(where, options, kCells[mode]))])),
   }],
   notes: [
     `pruning: ${kBatch} events a transaction, on other channels than the subscriber's; autovacuum_naptime equals the retention; ` +

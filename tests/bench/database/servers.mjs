@@ -6,26 +6,27 @@ import { runLoad } from '../program.mjs';
 const kLocation = `        location / {
             pgevents main;
             pgevents_subscribe "*";
+            pgevents_publish "*";
         }
 `;
 
 export const nginxText = (listen, conninfo, options = '') =>
   nginxHttp(listen, 'small', `    pgevents_database main "${conninfo}" ring=32m${options};\n`, kLocation);
 
-// One worker, on the core that PostgreSQL does not use.
-async function startInstance(database, options) {
+async function startInstance(database, options, core) {
   const http = (listen) => nginxText(listen, database.conninfo(), options);
-  const nginx = await startNginx({ modules: [], loadModule: true, http });
+  const nginx = await startNginx({ modules: [database.module], loadModule: false, http });
   await nginx.waitListening();
-  await pin(kLoadCore, nginx.workers());
+  await pin(core, nginx.workers());
   return nginx;
 }
 
-// `options`: further parameters of pgevents_database.
-export async function withInstances(database, count, options, body) {
+// `options`: further parameters of pgevents_database. Each instance has one worker, on `core`: by default the one that
+// PostgreSQL does not use.
+export async function withInstances(database, count, options, body, core = kLoadCore) {
   const instances = [];
   try {
-    while (instances.length < count) instances.push(await startInstance(database, options));
+    while (instances.length < count) instances.push(await startInstance(database, options, core));
     return await body(instances);
   } finally {
     await Promise.all(instances.map((nginx) => nginx.stop({ signal: 'SIGTERM' })));

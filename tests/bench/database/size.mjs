@@ -1,6 +1,6 @@
 // The size of an event on disk and in the WAL, compared with the same row in a plain table.
 import { change, look, startPgbench } from './pgbench.mjs';
-import { createDatabase, kWays } from './ways.mjs';
+import { createDatabase, kStagingBytes, kWays, stagingTables } from './ways.mjs';
 
 const kCells = { quick: { events: 5000, batches: [1] }, full: { events: 100_000, batches: [1, 100] } };
 const kClients = 2;
@@ -10,7 +10,7 @@ const kParts = {
   'index on id': (way) => `pg_relation_size('${way.table}_pkey')`,
   'index on channel and id': (way) => `pg_relation_size('${way.table}_channel_id_id_idx')`,
   'index on time and id': (way) => `pg_relation_size('${way.table}_ts_id_idx')`,
-  'staging': (way) => (way.staging ? `pg_total_relation_size('${way.staging}')` : '0'),
+  'staging': (way) => (way.stages ? kStagingBytes : '0'),
 };
 
 async function sizes(database, way, events) {
@@ -23,11 +23,12 @@ const total = (parts) => Object.values(parts).reduce((sum, bytes) => sum + bytes
 
 async function pruneAndVacuum(database, way) {
   while ((await database.value('SELECT pgevents.prune()')) > 0);
-  for (const table of [way.table, way.staging].filter(Boolean)) await database.query(`VACUUM ${table}`);
+  const staging = way.stages ? await stagingTables(database) : [];
+  for (const table of [way.table, ...staging]) await database.query(`VACUUM ${table}`);
 }
 
-async function measure(cluster, way, events, batch) {
-  const database = await createDatabase(cluster);
+async function measure(where, way, events, batch) {
+  const database = await createDatabase(...where);
   // The WAL is the same, and the test need not wait for it.
   await database.query(`ALTER DATABASE ${database.name} SET synchronous_commit = off`);
   const from = await look(database, way);
@@ -56,7 +57,8 @@ const kColumns = ['plain INSERT', 'pgevents, INSERT'];
 const section = (events, batch) => ({
   title: `Bytes for each event of ${events.toLocaleString('en-US')}, ${batch} in a transaction`,
   figures: kTitles.map((title) => ({ title, digits: 0, ...(/^(all|WAL)/.test(title) && { ratio: [kColumns[0]] }) })),
-  columns: Object.fromEntries(kColumns.map((name) => [name, (cluster) => measure(cluster, kWays[name], events, batch)])),
+  columns: Object.fromEntries(kColumns.map((name) => [name, (...where) => measure(where, kWays[name], events, batch)])),
+  alone: kColumns.slice(0, 1),
   rounds: 1,
 });
 

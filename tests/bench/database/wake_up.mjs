@@ -10,11 +10,11 @@ const kClients = 8;
 const quantile = (values, q) => values.sort((a, b) => a - b)[Math.min(values.length - 1,
   Math.floor(values.length * q))];
 
-// A notification's payload identifies its transaction; those of pgevents, to which it also listens, have none.
+// A notification's payload identifies its transaction. This connection also listens to those of pgevents.
 async function listen(database) {
   const client = await database.connect('postgres');
   const arrivals = new Map();
-  client.on('notification', ({ payload }) => payload && arrivals.set(payload, performance.now()));
+  client.on('notification', ({ channel, payload }) => channel === 'probe' && arrivals.set(payload, performance.now()));
   await client.query('LISTEN pgevents; LISTEN probe');
   return { client, arrivals };
 }
@@ -41,8 +41,8 @@ async function probe(database, count) {
   };
 }
 
-async function measure(cluster, count, clients) {
-  const database = await createDatabase(cluster);
+async function measure(where, count, clients) {
+  const database = await createDatabase(...where);
   const during = () => probe(database, count);
   const { per_s, ...result } = await (clients > 0 ? whileCommitting(database, kInsertEvents, { clients },
     during) : during());
@@ -59,8 +59,8 @@ export const wakeUp = {
       { title: 'commits/s of others', digits: 0 },
     ],
     columns: {
-      alone: (cluster) => measure(cluster, kCommits[mode], 0),
-      [`while ${kClients} clients commit`]: (cluster) => measure(cluster, kCommits[mode], kClients),
+      alone: (...where) => measure(where, kCommits[mode], 0),
+      [`while ${kClients} clients commit`]: (...where) => measure(where, kCommits[mode], kClients),
     },
   }],
   notes: [

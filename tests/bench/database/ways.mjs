@@ -2,6 +2,7 @@
 // bytes of data. pgbench runs them.
 import { range } from '../../lib/conditions.mjs';
 import { kPublisherUser } from '../../lib/database.mjs';
+import { kHere } from './installations.mjs';
 
 const kBytes = 200;
 const data = (n) => `{"n":${n},"x":"`.padEnd(kBytes - 2, 'a') + '"}';
@@ -13,7 +14,13 @@ const insert = (count) => `INSERT INTO bench.log (channel_id, type, data) SELECT
 const kPayload = `json_build_object('id', id, 'channel', channel_id, 'data', data)::text`;
 
 const kPlain = { table: 'bench.log', sequence: 'bench.log_id_seq' };
-const kPgevents = { table: 'pgevents.log', sequence: 'pgevents.log_id_seq', staging: 'pgevents.staging' };
+const kPgevents = { table: 'pgevents.log', sequence: 'pgevents.log_id_seq', stages: true };
+
+// The tables, and the bytes of those, that hold events until their transaction commits, and afterwards until prune().
+const kStagingTables = `FROM pg_class WHERE relnamespace = 'pgevents'::regnamespace AND relname IN ('staging', 'staging_rest', 'turns')`;
+export const kStagingBytes = `(SELECT sum(pg_total_relation_size(oid))::float8 ${kStagingTables})`;
+export const stagingTables = async (database) =>
+  (await database.query(`SELECT oid::regclass::text AS name ${kStagingTables}`)).map(({ name }) => name);
 
 // `statement` publishes this many events; `sequence` gives the ids of `table`, and so their number.
 export const kWays = {
@@ -39,9 +46,12 @@ export const kInsertEvents = kWays['pgevents, INSERT'];
 // Transactions of one statement each, on one of 100 channels.
 export const scriptOf = (way, events) => `\\set channel random(1, 100)\n${way.statement(events)};\n`;
 
-// A new database with the schema and the plain table: the same columns and indexes, with ids at insertion.
-export async function createDatabase(cluster) {
-  const database = await cluster.createDatabase();
+// A new database with the schema of an installation and the plain table: the same columns and indexes, with ids at
+// insertion. `leaves`: its transactions can leave events without ids.
+export async function createDatabase(cluster, installation = kHere) {
+  const database = await cluster.createDatabase({ install: installation.install });
+  database.module = installation.module;
+  database.leaves = await database.value(`SELECT to_regclass('pgevents.ready') IS NOT NULL`);
   await database.psql([], `
     CREATE SCHEMA bench;
     CREATE SEQUENCE bench.log_id_seq;

@@ -10,6 +10,7 @@ import { PermanentError, waitFor } from '../../lib/conditions.mjs';
 import { Nginx } from '../../lib/nginx.mjs';
 import { childrenOf, run } from '../../lib/processes.mjs';
 import { kRoot } from '../../lib/scratch.mjs';
+import { slowFlush } from '../../lib/slow_flush.mjs';
 
 export const kBuild = path.join(kRoot, 'build', 'bench');
 
@@ -89,15 +90,17 @@ export async function startServer({ dir, command, args, core = kServerCore, read
 // For waitFor(): succeeds if a server listens on this port.
 export const listens = (port) => run('bash', ['-c', `: </dev/tcp/127.0.0.1/${port}`]);
 
-// One cluster serves all runs, with PostgreSQL's defaults, including fsync, except for the size of its cache.
-let cluster;
-export function benchCluster() {
-  cluster ??= startBenchCluster();
-  return cluster;
+// One cluster serves all runs, with PostgreSQL's defaults, including fsync, except for the size of its cache; and one
+// for each `flush`: how many ms its flushes take longer than the machine's.
+const clusters = new Map();
+export function benchCluster(flush = 0) {
+  if (!clusters.has(flush)) clusters.set(flush, startBenchCluster(flush));
+  return clusters.get(flush);
 }
 
-async function startBenchCluster() {
-  const started = await startCluster({ fsync: true, settings: { shared_buffers: '256MB' } });
+async function startBenchCluster(flush) {
+  const env = flush > 0 ? await slowFlush(flush) : {};
+  const started = await startCluster({ fsync: true, settings: { shared_buffers: '256MB' }, env });
   await pin(kServerCore, [started.pid, ...childrenOf(started.pid)]);
   return started;
 }
