@@ -406,25 +406,24 @@ CREATE FUNCTION pgevents.http_publish(identity jsonb, channel text, body text, i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  publication record := pgevents.publication(identity, channel, body, idempotency_key);
-  new_id      bigint;
+  publication record := pgevents.publication_read(identity, channel, body, idempotency_key);
+  earlier     record;
+  event_id    bigint;
 BEGIN
-  IF publication.scope IS NOT NULL THEN
+  IF publication.key_scope IS NOT NULL THEN
     -- A second request with the same key waits here until the first one's result is visible.
-    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.scope, 'hex')));  -- lock "idempotency key"
-    new_id := pgevents.publication_earlier(publication.scope, publication.digest);
-    IF new_id IS NOT NULL THEN
-      RETURN jsonb_build_object('result', 'success', 'id', new_id);
+    PERFORM pg_advisory_xact_lock(1885824375, hashtext(encode(publication.key_scope, 'hex')));  -- lock "idempotency key"
+    earlier := pgevents.publication_earlier(publication.key_scope, publication.body_digest);
+    IF NOT earlier.is_same THEN
+      PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
     END IF;
+    event_id := earlier.event_id;
   END IF;
-  new_id := pgevents.append(channel, publication.type, publication.inner_data, publication.expires_at);
-  IF publication.scope IS NOT NULL THEN
-    INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
-      VALUES (publication.scope, publication.digest, new_id)
-      ON CONFLICT (scope) DO UPDATE
-        SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
+  IF event_id IS NULL THEN
+    event_id := pgevents.publication_write(channel, publication.type, publication.inner_data, publication.expires_at,
+      publication.key_scope, publication.body_digest);
   END IF;
-  RETURN jsonb_build_object('result', 'success', 'id', new_id);
+  RETURN jsonb_build_object('result', 'success', 'id', event_id);
 END
 $$;
 CREATE FUNCTION pgevents.http_publish_check(identity jsonb, channel text, type text) RETURNS void
@@ -448,75 +447,19 @@ CREATE FUNCTION pgevents.http_publish_many(requests jsonb) RETURNS TABLE(answer 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  count       int := jsonb_array_length(requests);
-  request     jsonb;
-  publication record;
-  channels    text[];
-  types       text[];
-  data        json[];
-  expiries    timestamptz[];
-  scopes      bytea[];
-  digests     bytea[];
-  failures    jsonb[];
-  is_due      boolean[];  -- the request publishes an event
-  same_as     int[];      -- an earlier request of this call with the same key
-  ids         bigint[];
+  outcome jsonb;
+  id      bigint;
 BEGIN
-  FOR place IN 1 .. count LOOP
-    request := requests -> place - 1;
-    BEGIN
-      publication := pgevents.publication(request -> 'identity', request ->> 'channel', request ->> 'body',
-                                          request ->> 'idempotency_key');
-      channels[place] := request ->> 'channel';
-      types[place] := publication.type;
-      data[place] := publication.inner_data;
-      expiries[place] := publication.expires_at;
-      scopes[place] := publication.scope;
-      digests[place] := publication.digest;
-    EXCEPTION WHEN OTHERS THEN
-      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-      failures[place] := jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
-    END;
-  END LOOP;
-  PERFORM pg_advisory_xact_lock(1885824375, k.key)  -- lock "idempotency key"
-    FROM (SELECT DISTINCT hashtext(encode(s.scope, 'hex')) AS key FROM unnest(scopes) s (scope)
-           WHERE s.scope IS NOT NULL ORDER BY 1) k;
-  FOR place IN 1 .. count LOOP
-    BEGIN
-      IF scopes[place] IS NOT NULL THEN
-        same_as[place] := nullif(array_position(scopes, scopes[place]), place);
-        ids[place] := pgevents.publication_earlier(scopes[place], digests[place], digests[same_as[place]]);
-      END IF;
-      is_due[place] := failures[place] IS NULL AND ids[place] IS NULL AND same_as[place] IS NULL;
-    EXCEPTION WHEN SQLSTATE 'PT422' THEN
-      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-      failures[place] := jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail);
-    END;
-  END LOOP;
-  IF true = ANY (is_due) THEN
-    PERFORM pgevents.append_lock();
-    FOR place IN 1 .. count LOOP
-      IF is_due[place] THEN
-        ids[place] := nextval('pgevents.log_id_seq');
-      END IF;
-    END LOOP;
-    INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
-      SELECT e.id, e.channel, clock_timestamp(), e.type, e.data, e.expires_at
-        FROM unnest(ids, channels, types, data, expiries, is_due) e (id, channel, type, data, expires_at, is_due)
-       WHERE e.is_due;
-    INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
-      SELECT e.scope, e.digest, e.id FROM unnest(scopes, digests, ids, is_due) e (scope, digest, id, is_due)
-       WHERE e.is_due AND e.scope IS NOT NULL
-      ON CONFLICT (scope) DO UPDATE
-        SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
-    PERFORM pg_notify('pgevents', '');
-  END IF;
-  FOR place IN 1 .. count LOOP
-    answer := CASE WHEN failures[place] IS NULL
-      THEN jsonb_build_object('result', 'success', 'id', coalesce(ids[place], ids[same_as[place]])) END;
-    state := failures[place] ->> 'state';
-    message := failures[place] ->> 'message';
-    detail := failures[place] ->> 'detail';
+  FOREACH outcome IN ARRAY pgevents.publications_claim(pgevents.publications_read(requests)) LOOP
+    id := outcome -> 'id';
+    IF outcome ? 'type' THEN
+      id := pgevents.publication_write(outcome ->> 'channel', outcome ->> 'type', (outcome ->> 'data')::json,
+        (outcome ->> 'expires_at')::timestamptz, (outcome ->> 'key_scope')::bytea, (outcome ->> 'body_digest')::bytea);
+    END IF;
+    answer := CASE WHEN id IS NOT NULL THEN jsonb_build_object('result', 'success', 'id', id) END;
+    state := outcome ->> 'state';
+    message := outcome ->> 'message';
+    detail := outcome ->> 'detail';
     RETURN NEXT;
   END LOOP;
 END
@@ -1540,7 +1483,7 @@ BEGIN
   total := total + removed;
   DELETE FROM pgevents.idempotency_keys WHERE scope IN (
     SELECT k.scope FROM pgevents.idempotency_keys k
-     WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows);
+     WHERE k.created_at < now() - interval '24 hours' ORDER BY k.created_at LIMIT max_rows FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
   DELETE FROM pgevents.typing_counts WHERE ctid = ANY (ARRAY(
@@ -1598,39 +1541,110 @@ BEGIN
   RETURN removed;
 END
 $$;
-CREATE FUNCTION pgevents.publication(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT scope bytea, OUT digest bytea) RETURNS record
+CREATE FUNCTION pgevents.publication_earlier(key_scope bytea, body_digest bytea, OUT event_id bigint, OUT is_same boolean) RETURNS record
     LANGUAGE plpgsql
     AS $$
+BEGIN
+  SELECT k.event_id, k.body_digest = publication_earlier.body_digest
+    INTO publication_earlier.event_id, publication_earlier.is_same
+    FROM pgevents.idempotency_keys k
+   WHERE k.scope = key_scope AND k.created_at > now() - interval '24 hours';
+END
+$$;
+CREATE FUNCTION pgevents.publication_read(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT key_scope bytea, OUT body_digest bytea) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
 DECLARE
+  split record := pgevents.split_body(body);
+  key   text := nullif(idempotency_key, '');
   fault text;
 BEGIN
-  SELECT b.type, b.inner_data, b.expires_at INTO type, inner_data, expires_at FROM pgevents.split_body(body) b;
-  PERFORM pgevents.http_publish_check(identity, channel, type);
-  fault := pgevents.event_fault(channel, type, expires_at);
+  PERFORM pgevents.http_publish_check(identity, channel, split.type);
+  fault := pgevents.event_fault(channel, split.type, split.expires_at);
   IF fault IS NOT NULL THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', fault);
   END IF;
-  digest := sha256(convert_to(body, 'UTF8'));
-  IF idempotency_key <> '' THEN
-    scope := sha256(convert_to(
-      jsonb_build_array(identity -> 'realm', identity -> 'user', channel, idempotency_key)::text, 'UTF8'));
+  type := split.type;
+  inner_data := split.inner_data;
+  expires_at := split.expires_at;
+  IF key IS NOT NULL THEN
+    key_scope := sha256(convert_to(
+      jsonb_build_array(identity -> 'realm', identity -> 'user', channel, key)::text, 'UTF8'));
+    body_digest := sha256(convert_to(body, 'UTF8'));
   END IF;
 END
 $$;
-CREATE FUNCTION pgevents.publication_earlier(scope bytea, digest bytea, digest_before bytea DEFAULT NULL::bytea) RETURNS bigint
+CREATE FUNCTION pgevents.publication_write(channel text, type text, data json, expires_at timestamp with time zone, key_scope bytea, body_digest bytea) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  earlier record;
+  new_id bigint := pgevents.append(channel, type, data, expires_at);
 BEGIN
-  SELECT k.body_digest, k.event_id INTO earlier FROM pgevents.idempotency_keys k
-   WHERE k.scope = publication_earlier.scope AND k.created_at > now() - interval '24 hours';
-  IF coalesce(earlier.body_digest, digest_before) <> digest THEN
-    PERFORM pgevents.raise_error(422, 'UNPROCESSABLE', 'Idempotency-Key was already used with another body');
+  IF key_scope IS NOT NULL THEN
+    INSERT INTO pgevents.idempotency_keys AS k (scope, body_digest, event_id)
+      VALUES (publication_write.key_scope, publication_write.body_digest, new_id)
+      ON CONFLICT (scope) DO UPDATE
+        SET body_digest = excluded.body_digest, event_id = excluded.event_id, created_at = excluded.created_at;
   END IF;
-  RETURN earlier.event_id;
+  RETURN new_id;
 END
 $$;
+CREATE FUNCTION pgevents.publications_claim(outcomes jsonb[]) RETURNS jsonb[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  scope   bytea;
+  scopes  bytea[] := '{}';
+  earlier record;
+BEGIN
+  FOR i IN 1..cardinality(outcomes) LOOP
+    scope := outcomes[i] ->> 'key_scope';
+    CONTINUE WHEN scope IS NULL;
+    -- Lock "idempotency key". A statement of its own: the next one must see what its last holder has committed.
+    IF scope = ANY (scopes) OR NOT pg_try_advisory_xact_lock(1885824375, hashtext(encode(scope, 'hex'))) THEN
+      outcomes[i] := '{}';
+      CONTINUE;
+    END IF;
+    scopes := scopes || scope;
+    earlier := pgevents.publication_earlier(scope, (outcomes[i] ->> 'body_digest')::bytea);
+    IF earlier.is_same THEN
+      outcomes[i] := jsonb_build_object('id', earlier.event_id);
+    ELSIF earlier.event_id IS NOT NULL THEN
+      outcomes[i] := '{}';
+    END IF;
+  END LOOP;
+  RETURN outcomes;
+END
+$$;
+CREATE FUNCTION pgevents.publications_read(requests jsonb) RETURNS jsonb[]
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+  request     jsonb;
+  publication record;
+  outcomes    jsonb[] := '{}';
+  message     text;
+  detail      text;
+BEGIN
+  WHILE cardinality(outcomes) < jsonb_array_length(requests) LOOP
+    BEGIN
+      FOR i IN cardinality(outcomes)..jsonb_array_length(requests) - 1 LOOP
+        request := requests -> i;
+        publication := pgevents.publication_read(request -> 'identity', request ->> 'channel', request ->> 'body',
+          request ->> 'idempotency_key');
+        outcomes := outcomes || jsonb_build_object('channel', request -> 'channel', 'type', publication.type,
+          'data', publication.inner_data::text, 'expires_at', publication.expires_at,
+          'key_scope', publication.key_scope, 'body_digest', publication.body_digest);
+      END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+      outcomes := outcomes || CASE WHEN SQLSTATE ~ '^PT[45][0-9][0-9]$'
+        THEN jsonb_build_object('state', SQLSTATE, 'message', message, 'detail', detail) ELSE '{}' END;
+    END;
+  END LOOP;
+  RETURN outcomes;
+END
+$_$;
 CREATE FUNCTION pgevents.publish(channel text, type text, data json, ttl interval DEFAULT NULL::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1805,11 +1819,11 @@ DECLARE
   nothing text;
 BEGIN
   events := 0; turns := 0; is_more := false; is_busy := false;
-  is_settled := pgevents.is_settled();
   IF current_setting('pgevents.is_sequencer', true) = 'yes'
      AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
+  is_settled := pgevents.is_settled();
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;
   END IF;
@@ -2053,7 +2067,12 @@ CREATE FUNCTION pgevents.staging_sequence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+  nothing text;
 BEGIN
+  IF current_setting('transaction_isolation') = 'serializable' THEN
+    nothing := set_config('pgevents.ready_number', '', true);
+  END IF;
   INSERT INTO pgevents.turns (turn, channel_id, type, data, expires_at, staged_at)
     VALUES (NEW.turn, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at, NEW.staged_at);
   RETURN NULL;
@@ -2241,7 +2260,10 @@ BEGIN
   END IF;
   IF NOT has_lock THEN
     IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
-       AND pgevents.is_watched() AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
+       AND pgevents.is_watched() AND pg_sequence_last_value('pgevents.ready_n'::regclass) - 5000
+         < greatest(pg_sequence_last_value('pgevents.ready_done'::regclass),
+                    pg_sequence_last_value('pgevents.ready_low'::regclass))
+       AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
       RETURN 'leave';
     ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
       way := 'waited';
@@ -2823,8 +2845,11 @@ REVOKE ALL ON FUNCTION pgevents.prune(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.prune(max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.prune_log(max_rows integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.prune_revocations(max_rows integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.publication(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT scope bytea, OUT digest bytea) FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.publication_earlier(scope bytea, digest bytea, digest_before bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publication_earlier(key_scope bytea, body_digest bytea, OUT event_id bigint, OUT is_same boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publication_read(identity jsonb, channel text, body text, idempotency_key text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone, OUT key_scope bytea, OUT body_digest bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publication_write(channel text, type text, data json, expires_at timestamp with time zone, key_scope bytea, body_digest bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publications_claim(outcomes jsonb[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.publications_read(requests jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;

@@ -10,8 +10,8 @@
 -- (mark_settled()), and then need not wait for the disk. Under a steady load there is always a transaction that is
 -- leaving events: so when ready_low is far behind, once in a second, one call makes them wait for 20 ms. Without that
 -- each call would read more and more removed rows while an old snapshot keeps them.
--- A turn of more than 2,000 events gets its ids in parts, so that no publisher waits for long. Its subscribers receive
--- them in order, with no other event in between.
+-- A turn of more than 2,000 events gets its ids in parts, so that no publisher waits for long. They stay in order; an
+-- event of a transaction that ran beside it may come between.
 CREATE OR REPLACE FUNCTION pgevents.sequence(max_rows int DEFAULT 5000,
   OUT events int, OUT turns int, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -19,11 +19,11 @@ DECLARE
   nothing text;
 BEGIN
   events := 0; turns := 0; is_more := false; is_busy := false;
-  is_settled := pgevents.is_settled();
   IF current_setting('pgevents.is_sequencer', true) = 'yes'
      AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
+  is_settled := pgevents.is_settled();
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;
   END IF;

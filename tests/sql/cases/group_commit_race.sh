@@ -77,6 +77,40 @@ forced() {
 }
 it "when the mark of what has ids is far behind, publishers are held up for a moment so that it can move" forced
 
+# The second turn takes a lock that another transaction has held: its event comes after that one's.
+serializable_turns() {
+  local database
+  fresh_database database
+  watch "$database"
+  session first "$database"
+  session second "$database"
+  run_in first "BEGIN; SELECT pg_advisory_xact_lock(7, 1);"
+  run_in second "BEGIN ISOLATION LEVEL SERIALIZABLE; $(publish early) SET CONSTRAINTS ALL IMMEDIATE;
+    SET CONSTRAINTS ALL DEFERRED;"
+  run_in first "$(publish middle) COMMIT;"
+  run_in second "SELECT pg_advisory_xact_lock(7, 1); $(publish late) COMMIT;"
+  is "$(logged "$database")|$(left_in "$database")" "|3" "left"
+  unwatch
+  settle "$database"
+  is "$(logged "$database")" "early middle late" "order"
+}
+it "a SERIALIZABLE transaction leaves the events of each turn in their own place" serializable_turns
+
+hanging_sequencer() {
+  local database
+  fresh_database database
+  watch "$database"
+  q "$database" "$(publish a)" >/dev/null
+  q "$database" "SELECT setval('pgevents.ready_n', pgevents.ready_number() + 5000)" >/dev/null
+  promptly "$database" "$(publish b)" >/dev/null
+  is "$(logged "$database")|$(left_in "$database")" "a b|0" "publishers give the ids"
+  promptly "$database" "$(publish c)" >/dev/null
+  unwatch
+  settle "$database"
+  is "$(logged "$database")" "a b c" "order"
+}
+it "when 5,000 turns wait for a sequencer that hangs, publishers give the ids" hanging_sequencer
+
 release_before() { tar xJf "$repo/tests/upgrade/release-before.tar.xz" -C "$1" --wildcards 'sql/*'; }
 
 upgrade_under_load() {

@@ -5,11 +5,12 @@
 -- Errors:     none of its own. At COMMIT the session's lock_timeout applies; statement_timeout does not.
 -- Tables:     ready (delete, through drain()), generations (see check_generation()).
 -- A turn leaves only while a sequencer works. A big one then leaves in any case: it gets its ids in parts, so that
--- other publishers do not wait for it. If no sequencer works, the next turn gives ids to what was left, which only a
--- READ COMMITTED transaction sees: at other levels the turn leaves as well, so as not to overtake it. Nobody waits for
--- the lock "leaving": a transaction asks for it alone only while it holds the lock "append". Under SERIALIZABLE the
--- setting pgevents.direct_until is greater than the turns that had been published when the first one got its id: they
--- follow it, so that other events do not come between, and all become visible at once.
+-- other publishers do not wait for it. While 5,000 turns wait for their ids, none leaves: a sequencer that hangs keeps
+-- its lock, and publishers do its work then. If no sequencer works, the next turn gives ids to what was left, which
+-- only a READ COMMITTED transaction sees: at other levels the turn leaves as well, so as not to overtake it. Nobody
+-- waits for the lock "leaving": a transaction asks for it alone only while it holds the lock "append". Under
+-- SERIALIZABLE the setting pgevents.direct_until is greater than the turns that had been published when the first one
+-- got its id: they follow it, so that other events do not come between, and all become visible at once.
 CREATE OR REPLACE FUNCTION pgevents.turn_way(is_control boolean, turn bigint) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,7 +27,10 @@ BEGIN
   END IF;
   IF NOT has_lock THEN
     IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
-       AND pgevents.is_watched() AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
+       AND pgevents.is_watched() AND pg_sequence_last_value('pgevents.ready_n'::regclass) - 5000
+         < greatest(pg_sequence_last_value('pgevents.ready_done'::regclass),
+                    pg_sequence_last_value('pgevents.ready_low'::regclass))
+       AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
       RETURN 'leave';
     ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
       way := 'waited';
