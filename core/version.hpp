@@ -5,6 +5,6 @@
 
 namespace pgevents {
 
-inline constexpr char kVersion[] = "0.9.0";
+inline constexpr char kVersion[] = "0.10.0";
 
 }  // namespace pgevents
