@@ -19,9 +19,10 @@ constexpr int64_t kFirstHoldOff = 500;
 constexpr int64_t kMaxHoldOff = 8'000;
 
 // Of the loop. It goes on while a round has at least one and a half turns on average. Rounds that find another session
-// giving ids do not count: those who waited before the loop began take theirs one after the other first.
+// giving ids do not count, nor does a window that had such rounds and no turn: those who waited before the loop began
+// take their ids one after the other first, and until then hardly anybody leaves.
 constexpr int64_t kWindow = 100;
-constexpr int kMaxBusyWindows = 30;  // in a row, with such rounds only
+constexpr int kMaxBusyWindows = 30;  // such windows in a row
 constexpr int64_t kPause = 1;
 constexpr int64_t kIdlePause = 2;
 
@@ -120,6 +121,7 @@ void SequencingPlan::take_begun(bool begun, int64_t now) noexcept {
   if (!std::exchange(loops_, true)) {
     round_at_ = window_from_ = now;
     rounds_ = turns_ = windows_ = busy_windows_ = 0;
+    found_busy_ = false;
   }
 }
 
@@ -140,17 +142,20 @@ void SequencingPlan::take_round(const Round& round, int64_t now) noexcept {
 
 void SequencingPlan::count_round(const Round& round, int64_t now) noexcept {
   rounds_ += round.is_busy ? 0 : 1;
+  found_busy_ = found_busy_ || round.is_busy;
   turns_ += round.turns;
   const int64_t pause = round.events > 0 ? kPause : kIdlePause;
   round_at_ = round.is_more ? now : now + pause;
   if (now - window_from_ < kWindow) {
     return;
   }
-  busy_windows_ = rounds_ == 0 ? busy_windows_ + 1 : 0;
-  ends_ = 2 * turns_ < 3 * rounds_ || busy_windows_ > kMaxBusyWindows;
-  windows_ += rounds_ > 0 && !ends_ ? 1 : 0;
+  const bool is_busy = found_busy_ && turns_ == 0;
+  busy_windows_ = is_busy ? busy_windows_ + 1 : 0;
+  ends_ = is_busy ? busy_windows_ > kMaxBusyWindows : 2 * turns_ < 3 * rounds_;
+  windows_ += is_busy || ends_ ? 0 : 1;
   window_from_ = now;
   rounds_ = turns_ = 0;
+  found_busy_ = false;
 }
 
 // Until all is settled and no other session has the lock. If this session has moved some although another one has it,

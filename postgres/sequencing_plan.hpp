@@ -95,7 +95,8 @@ class SequencingPlan {
   std::int64_t window_from_ = 0;  // rounds and their turns are counted from here
   int rounds_ = 0;
   int turns_ = 0;
-  int windows_ = 0;  // that were worth it
+  int windows_ = 0;          // that were worth it
+  bool found_busy_ = false;  // a round has
   int busy_windows_ = 0;
   bool ends_ = false;  // the loop is over, but for kEnd
 };

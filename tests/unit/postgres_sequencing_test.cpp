@@ -279,6 +279,16 @@ START_TEST(a_loop_that_finds_others_giving_ids_goes_on_for_three_seconds) {
 }
 END_TEST
 
+START_TEST(a_loop_that_begins_before_anybody_leaves_goes_on) {
+  Session session;
+  session.loops();
+  session.rounds(10, kSettled);  // those who wait have not even begun to take their ids
+  session.rounds(140, kBusy);
+  session.rounds(300, kMany);
+  ck_assert(session.plan.next(session.now) != Action::kEnd);
+}
+END_TEST
+
 START_TEST(one_and_a_half_turns_a_round_are_enough) {
   const struct {
     std::vector<int> turns;
@@ -423,6 +433,7 @@ int main() {
                                publishers_that_did_not_wait_are_not_counted,
                                a_lock_that_another_session_has_is_not_asked_for_again_at_once,
                                the_loop_pauses_by_what_a_round_has_moved,
+                               a_loop_that_begins_before_anybody_leaves_goes_on,
                                a_busy_loop_goes_on_and_asks_each_second_whether_it_may,
                                a_loop_that_may_not_go_on_ends_and_settles,
                                a_loop_of_little_use_ends_within_a_tenth_of_a_second,
