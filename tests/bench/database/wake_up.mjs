@@ -3,7 +3,7 @@ import { sleep, waitFor } from '../../lib/conditions.mjs';
 import { whileCommitting } from './pgbench.mjs';
 import { createDatabase, kInsertEvents } from './ways.mjs';
 
-const kCommits = { quick: 100, full: 300 };
+const kCommits = { quick: 50, full: 300 };
 const kPause = 5; // ms between two commits
 const kClients = 8;
 
