@@ -62,7 +62,7 @@ forced() {
   session long "$database"
   run_in long "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pgevents.ready;"
   q "$database" "$(publish a)" >/dev/null
-  q "$database" "SELECT setval('pgevents.ready_n', 200000)" >/dev/null
+  q "$database" "SELECT setval('pgevents.ready_n', 200000), setval('pgevents.ready_done', 200000)" >/dev/null
   q "$database" "$(publish b)" >/dev/null
   is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2,2,f,f,f)" "a transaction leaves"
   is "$(q "$database" "SELECT last_value FROM pgevents.ready_low")" 1 "the mark, while it does not end"

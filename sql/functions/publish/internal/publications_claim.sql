@@ -15,8 +15,9 @@ BEGIN
   FOR i IN 1..cardinality(outcomes) LOOP
     scope := outcomes[i] ->> 'key_scope';
     CONTINUE WHEN scope IS NULL;
-    -- Lock "idempotency key". A statement of its own: the next one must see what its last holder has committed.
-    IF scope = ANY (scopes) OR NOT pg_try_advisory_xact_lock(1885824375, hashtext(encode(scope, 'hex'))) THEN
+    -- A statement of its own: the next one must see what the lock's last holder has committed.
+    IF scope = ANY (scopes)
+       OR NOT pg_try_advisory_xact_lock(1885824375, hashtext(encode(scope, 'hex'))) THEN  -- lock "idempotency key"
       outcomes[i] := '{}';
       CONTINUE;
     END IF;
