@@ -25,7 +25,7 @@ enum class Counter : std::uint8_t {
 // The statements by the names in postgres/statements.hpp without `pgevents_`.
 inline constexpr const char* kCountedStatements[] = {
     "fetch",  "token_revoked", "publish",       "register",      "report_presence", "user_presence", "realm_presence",
-    "typing", "settings",      "presence_poll", "presence_tick", "prune",           "other",
+    "typing", "settings",      "presence_poll", "presence_tick", "prune",           "sequence",      "other",
 };
 
 // docs/fallback.md describes them; a test compares that page with this table.

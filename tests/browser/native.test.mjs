@@ -67,7 +67,7 @@ async function allStates(scene) {
 
 // Waits until every source is open and has the newest event.
 async function assertAllOpen(scene) {
-  const head = (await scene.service.database.log({ channels: kChannels })).at(-1).id;
+  const head = (await scene.service.database.log({ channels: kChannels })).at(-1)?.id ?? 0;
   let states;
   const good = ({ readyState, ids }) => readyState === 1 && ids.at(-1) >= head;
   await waitFor(async () => {

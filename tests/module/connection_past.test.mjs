@@ -164,7 +164,9 @@ const kPresents = {
   'no user': { ask: () => post('/rt/typing', {}), status: 401 },
 };
 
-const asked = {}; // expected number of calls of each SQL function
+// Expected number of calls of each SQL function; publication_write() is called once for each publication, whether
+// http_publish() or http_publish_many() does it.
+const asked = {};
 const count = (sql) => (asked[sql] = (asked[sql] ?? 0) + 1);
 
 const rowsOf = async (channels, cursor) => {
@@ -181,7 +183,7 @@ async function sendPast(connection, past) {
       await connection.abandon(question);
       continue;
     }
-    if (status === 201) count('http_publish');
+    if (status === 201) count('publication_write');
     const answer = connection.ask(question)
       .then((got) => assert.equal(got.status, status, `${question.path}: ${got.body}`));
     answer.catch(() => {});
@@ -212,7 +214,7 @@ async function sendPresent(connection, present, cell) {
 
 async function cellOf(connect, name, past, present, cursor, way) {
   const cell = { id: `u${++user_count}`, peer: `u${++user_count}`, channel: `cell.${user_count}`, cursor, way };
-  if (present.sql !== null && present.status === 201) count('http_publish');
+  if (present.sql !== null && present.status === 201) count('publication_write');
   if (present.sql) count(present.sql);
   const connection = connect();
   try {

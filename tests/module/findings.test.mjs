@@ -70,7 +70,7 @@ describe('the findings of the status', () => {
   test('the role may have no more connections', async () => {
     await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT 1`);
     const sessions = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE usename = '${kServerUser}' AND query NOT LIKE '%log_after%'`;
+      WHERE usename = '${kServerUser}' AND application_name LIKE '%pool'`;
     await waitFor(async () => {
       await database.query(sessions);
       return (await publish()).status === 503;
