@@ -9,7 +9,7 @@ namespace {
 
 using std::int64_t;
 
-constexpr int kEnoughWaiting = 3;  // publishers: one flush for all of them takes less time than one for each
+constexpr int kEnoughWaiting = 4;  // publishers: one flush for all of them takes less time than one for each
 constexpr int64_t kAskWaitingInterval = 20;
 constexpr int64_t kAskVersionInterval = 10'000;
 constexpr int64_t kRenewInterval = 1'000;

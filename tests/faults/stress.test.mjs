@@ -2,7 +2,8 @@
 // processes are killed or hang, and PostgreSQL crashes. Then ids must be in the order of the commits, and each client
 // and each reader must have every event once. In between the writers pause: everything that was committed must then
 // be in the log at once, although the processes that notice it may just have been killed.
-//   ./run stress MINUTES, or PGEVENTS_STRESS_SECONDS=600 PGEVENTS_STRESS_SEED=7 node --test tests/faults/stress.test.mjs
+//   ./run stress MINUTES
+//   PGEVENTS_STRESS_SECONDS=600 PGEVENTS_STRESS_SEED=7 node --test tests/faults/stress.test.mjs
 // The seed determines the choices of each writer and the faults; their overlap depends on the machine.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
