@@ -100,8 +100,8 @@ const away = async (from, to, openMore) => {
 };
 
 const listenerAway = async ({ service: { database } }, openMore) => {
-  const sessions = await database.query('SELECT pid, query FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
-  const listener = sessions.find(({ query }) => /LISTEN|log_after|listener_start/.test(query));
+  const sessions = await database.query('SELECT pid, application_name AS name FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
+  const listener = sessions.find(({ name }) => name === 'pgevents listener');
   await away(async () => {
     await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT ${sessions.length - 1}`);
     await database.query('SELECT pg_terminate_backend($1)', [listener.pid]);

@@ -96,7 +96,7 @@ const kDatabaseFaults = {
   },
   'PostgreSQL hangs': ({ between }) =>
     pausedPids([cluster.pid, ...childrenOf(cluster.pid)], between([300, 3000])),
-  'the listener is cut': () => terminate("query LIKE 'LISTEN%' OR query LIKE '%pgevents.log_after%'"),
+  'the listener is cut': () => terminate("application_name = 'pgevents listener'"),
   'all sessions are cut': () => terminate('true'),
 };
 

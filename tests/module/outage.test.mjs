@@ -252,7 +252,7 @@ const kTroubles = {
 
 // Ends every session with the database except the listener's.
 const cutPool = () => database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-  WHERE usename = $1 AND query !~ 'LISTEN|log_after|listener_start'`, [kServerUser]);
+  WHERE usename = $1 AND application_name <> 'pgevents listener'`, [kServerUser]);
 
 async function whileLocked(table, body) {
   const client = await database.connect('postgres');

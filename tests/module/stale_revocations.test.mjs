@@ -72,8 +72,9 @@ const kWho = {
   'an anonymous client': {},
 };
 
-const sessions = () => database.query('SELECT pid, query FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
-const isListener = ({ query }) => /LISTEN|log_after|listener_start/.test(query);
+const sessions = () => database.query(
+  'SELECT pid, application_name AS name FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
+const isListener = ({ name }) => name === 'pgevents listener';
 
 // Allows no more sessions than exist without the listener's, and ends that one, so that it cannot reconnect.
 async function cutListener() {

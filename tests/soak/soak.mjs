@@ -141,7 +141,7 @@ class Soak {
   async strike_() {
     await sleep(Math.random() * 1000);
     if (this.hours_() * 3600 < this.plan.strike / 2) return;
-    const which = ++this.strikes % 3 === 0 ? '' : `AND query LIKE '%log_after%'`;
+    const which = ++this.strikes % 3 === 0 ? '' : `AND application_name = 'pgevents listener'`;
     await this.all.database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE datname = current_database() AND application_name IN ('pgevents listener', 'pgevents pool') ${which}`);
   }
