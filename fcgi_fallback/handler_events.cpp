@@ -10,7 +10,6 @@
 #include "fcgi_fallback/cgi_response.hpp"
 #include "fcgi_fallback/handler.hpp"
 #include "postgres/result.hpp"
-#include "postgres/sequencing_plan.hpp"
 #include "postgres/statements.hpp"
 
 namespace pgevents::fallback {
@@ -27,7 +26,6 @@ constexpr std::size_t kMaxPages = 200;
 constexpr char kReconnectSoon[] = "retry: 100\n\n";
 // While the database is away, the reconnection time is up to so many times as long.
 constexpr unsigned kSpread = 3;
-constexpr char kSequenceRows[] = "5000";
 constexpr std::chrono::seconds kSequencePause{1};
 
 void append_frame(std::string& out, const EventView& event, bool envelope) {
@@ -65,12 +63,12 @@ void Handler::sequence(CgiRequest& cgi) {
   }
   next_sequence_ = now + kSequencePause;
   std::string log;
-  const bool can_sequence = database_.has_schema(postgres::kSequencingSchema, log);
+  const bool can_sequence = database_.has_schema(sql::kGroupCommitSchema, log);
   report(cgi, log);
   if (!can_sequence) {
     return;
   }
-  const Outcome outcome = database_.run({sql::kSequence, {kSequenceRows}}, true);
+  const Outcome outcome = database_.run({sql::kSequence, {sql::kSequenceRows}}, true);
   report(cgi, outcome.log);
   if (outcome.rows && postgres::Rows<sql::RoundColumn>(outcome.rows.get()).front().is_true(sql::RoundColumn::kIsMore)) {
     next_sequence_ = now;

@@ -14,10 +14,9 @@
 #include <optional>
 #include <string_view>
 
-namespace pgevents::postgres {
+#include "postgres/statements.hpp"
 
-// The functions exist since this version of the schema.
-inline constexpr int kSequencingSchema = 10;
+namespace pgevents::postgres {
 
 class SequencingPlan {
  public:
@@ -63,7 +62,7 @@ class SequencingPlan {
   // The database rejected the statement. False: the session must end: it may hold the lock, and cannot give it back.
   bool take_rejected(std::int64_t now) noexcept;
 
-  bool can_sequence() const noexcept { return version_ >= kSequencingSchema; }
+  bool can_sequence() const noexcept { return version_ >= sql::kGroupCommitSchema; }
   bool loops() const noexcept { return loops_; }
 
  private:

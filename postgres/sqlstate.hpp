@@ -37,8 +37,7 @@ constexpr const char* advice(std::string_view sqlstate) noexcept {
   }
   if (schema_may_have_changed(sqlstate)) {
     return "; run pgevents-schema upgrade (or psql -f sql/install.sql) for this database, whose schema is older than "
-           "this "
-           "program";
+           "this program";
   }
   if (sqlstate == "42501") {  // insufficient_privilege
     return "; GRANT pgevents_server TO the role that connects";

@@ -27,15 +27,17 @@ inline constexpr SqlText kListenerStart{
 
 enum class PositionColumn { kHead, kPrunedId, kStartAfter, kContinuous, kCount };
 
+// The schema version since which publishers may leave their events, and many publish in one transaction.
+inline constexpr int kGroupCommitSchema = 10;
+
 // $1 jsonb identity, $2 text channel, $3 text body, $4 text idempotency_key or NULL
 inline constexpr SqlText kPublish{"pgevents_publish", "SELECT pgevents.http_publish($1, $2, $3, $4)"};
 
 // Many kPublish in one transaction: $1 jsonb [{"identity":…,"channel":…,"body":…,"idempotency_key":…},…]. A row of
 // PublishColumn for each, in order: the answer; or what goes into error_from_sql(); or only NULLs: kPublish must do it.
+// Since kGroupCommitSchema.
 inline constexpr SqlText kPublishMany{"pgevents_publish_many",
                                       "SELECT answer, state, message, detail FROM pgevents.http_publish_many($1)"};
-// The schema version that it needs.
-inline constexpr int kPublishManySince = 10;
 
 enum class PublishColumn { kAnswer, kState, kMessage, kDetail, kCount };
 
@@ -98,18 +100,12 @@ inline constexpr SqlText kPresenceTick{
 // $1 int max_rows: the number of rows that went
 inline constexpr SqlText kPrune{"pgevents_prune", "SELECT pgevents.prune($1)"};
 
-// Sequencing (schema version 10 and later; postgres/sequencing_plan.hpp says when).
+// Sequencing (since kGroupCommitSchema; postgres/sequencing_plan.hpp says when).
 // $1 int max_rows: gives ids to what publishers have left. One row of RoundColumn.
 inline constexpr SqlText kSequence{
-    "pgevents_sequence", "SELECT events, turns, is_more, is_settled, is_busy, false FROM pgevents.sequence($1)"};
-
-// The same, and whether another session has the lock of the sequencer.
-inline constexpr SqlText kSequenceAndLook{
-    "pgevents_sequence",
-    "SELECT events, turns, is_more, is_settled, is_busy, EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = "
-    "l.database WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = 6 AND l.objsubid = 2 "
-    "AND l.granted AND l.mode = 'ExclusiveLock' AND l.pid <> pg_backend_pid() AND d.datname = current_database()) "
-    "FROM pgevents.sequence($1)"};
+    "pgevents_sequence", "SELECT events, turns, is_more, is_settled, is_busy, is_sequenced FROM pgevents.sequence($1)"};
+// As max_rows: a flush for so many rows takes hardly longer than for one.
+inline constexpr char kSequenceRows[] = "5000";
 
 enum class RoundColumn { kEvents, kTurns, kIsMore, kIsSettled, kIsBusy, kIsSequenced, kCount };
 

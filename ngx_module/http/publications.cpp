@@ -6,7 +6,6 @@
 
 #include "core/wire/event.hpp"
 #include "core/wire/sql_fault.hpp"
-#include "postgres/session_start.hpp"
 #include "postgres/sqlstate.hpp"
 #include "postgres/statements.hpp"
 
@@ -93,7 +92,7 @@ Publications::~Publications() {
 
 // Before the pool has connected for the first time, it is not known what the schema has.
 bool Publications::gathers() const noexcept {
-  return pool_.schema_version() == 0 || pool_.schema_version() >= sql::kPublishManySince;
+  return pool_.schema_version() == 0 || pool_.schema_version() >= sql::kGroupCommitSchema;
 }
 
 bool Publications::add(std::shared_ptr<WaitingPublication> publication) {
@@ -134,7 +133,7 @@ void Publications::drop_cancelled() noexcept {
 Publications::Batch Publications::take_batch() noexcept {
   Batch batch;
   std::size_t bytes = 0;
-  const std::size_t most = pool_.schema_version() < sql::kPublishManySince ? 1 : kMaxBatch;
+  const std::size_t most = pool_.schema_version() < sql::kGroupCommitSchema ? 1 : kMaxBatch;
   while (!waiting_.empty() && batch.size() < most) {
     const std::size_t more = bytes_of(*waiting_.front());
     if (!batch.empty() && bytes + more > kMaxBatchBytes) {
@@ -201,7 +200,7 @@ void Publications::send_next() noexcept {
 bool Publications::send(Batch& batch, std::uint64_t number) {
   const auto kept = std::make_shared<Batch>();
   const auto query = std::make_shared<Query>();
-  const bool is_old = pool_.schema_version() < sql::kPublishManySince;
+  const bool is_old = pool_.schema_version() < sql::kGroupCommitSchema;
   const bool by_itself = batch.size() == 1 && (is_old || !batch.front()->params[kKey]);
   query->statement = by_itself ? Statement{sql::kPublish, batch.front()->params} : statement_for(batch);
   query->lane = Lane::kPublish;

@@ -16,8 +16,6 @@ using postgres::Statement;
 using sql::RoundColumn;
 using sql::VersionColumn;
 
-constexpr int kMaxRows = 5'000;  // of a round: a flush for so many rows takes hardly longer than for one
-
 }  // namespace
 
 Sequencer::Sequencer(const DatabaseConf& conf, Metrics& metrics, ngx_log_t* log, std::function<void()> due)
@@ -60,7 +58,7 @@ std::optional<Statement> Sequencer::next() {
     case Action::kEnd:
       return Statement{sql::kSequencerEnd, {}};
     case Action::kSequence:
-      return Statement{plan_.loops() ? sql::kSequence : sql::kSequenceAndLook, {std::to_string(kMaxRows)}};
+      return Statement{sql::kSequence, {sql::kSequenceRows}};
   }
   return std::nullopt;
 }

@@ -13,10 +13,6 @@ const kEnds = 0.02; // chance, of each round
 const kPages = [1, 7, 5000];
 
 const kSequence = 'SELECT * FROM pgevents.sequence($1)';
-const kSequencer = `
-  SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = 6 AND l.objsubid = 2
-    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-    AND l.mode = 'ExclusiveLock' AND l.pid <> pg_backend_pid()`;
 
 export class Reader {
   // sequences: gives ids, too; after: the last id that it knows.
@@ -87,9 +83,9 @@ export class Reader {
 
   async sequence_(client) {
     const max_rows = kPages[Math.floor(this.random_() * kPages.length)];
-    // In this order: the reader may rest only if nothing is left after there was no sequencer.
-    this.watches_ = (await client.query(kSequencer)).rows.length > 0;
-    return (await client.query(kSequence, [max_rows])).rows[0];
+    const [row] = (await client.query(kSequence, [max_rows])).rows;
+    this.watches_ = row.is_sequenced;
+    return row;
   }
 
   async begin_(client) {

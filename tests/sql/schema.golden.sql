@@ -1812,7 +1812,7 @@ CREATE FUNCTION pgevents.schema_version() RETURNS TABLE(version integer, serves_
     AS $$
   SELECT 10, 7
 $$;
-CREATE FUNCTION pgevents.sequence(max_rows integer DEFAULT 5000, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) RETURNS record
+CREATE FUNCTION pgevents.sequence(max_rows integer DEFAULT 5000, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean, OUT is_sequenced boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1824,6 +1824,7 @@ BEGIN
      AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
+  is_sequenced := pgevents.is_watched();
   is_settled := pgevents.is_settled();
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;
@@ -2867,8 +2868,8 @@ REVOKE ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time 
 GRANT ALL ON FUNCTION pgevents.revoke(user_id text, before timestamp with time zone) TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.schema_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.schema_version() TO pgevents_server;
-REVOKE ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean, OUT is_sequenced boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.sequence(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean, OUT is_sequenced boolean) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.sequencer_begin() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.sequencer_begin() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.sequencer_end() FROM PUBLIC;

@@ -4,7 +4,6 @@
 
 #include "sequencing_session.hpp"
 
-using namespace pgevents;
 using namespace pgevents::testing;
 
 namespace {

@@ -1,7 +1,6 @@
 // When a listener that does not sequence asks, begins, and drains what was left.
 #include "sequencing_session.hpp"
 
-using namespace pgevents;
 using namespace pgevents::testing;
 
 namespace {

@@ -27,7 +27,7 @@ inline const char* name_of(Action action) {
 }
 
 struct Session {
-  explicit Session(int version = postgres::kSequencingSchema) { plan.begin(version, now); }
+  explicit Session(int version = sql::kGroupCommitSchema) { plan.begin(version, now); }
 
   void wants(Action action, const char* about = "") { assert_text(name_of(plan.next(now)), name_of(action), about); }
 

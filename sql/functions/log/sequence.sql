@@ -3,7 +3,8 @@
 -- Parameters: max_rows: up to the turn with which it is this many events.
 -- Returns:    events, turns: how many got their ids; is_more: whether there are more; is_settled: whether no event can
 --             be without its id, so that there is nothing to do; is_busy: another session gives ids just now, or the
---             transaction is not READ COMMITTED: it did nothing, the next call may.
+--             transaction is not READ COMMITTED: it did nothing, the next call may; is_sequenced: another session is
+--             the sequencer.
 -- Errors:     none of its own.
 -- Tables:     ready (delete), log (insert), settings (read); generations (see check_generation()).
 -- Costs next to nothing when everything is settled. A call that moves nothing asks whether everything is settled
@@ -12,8 +13,11 @@
 -- each call would read more and more removed rows while an old snapshot keeps them.
 -- A turn of more than 2,000 events gets its ids in parts, so that no publisher waits for long. They stay in order; an
 -- event of a transaction that ran beside it may come between.
+-- is_sequenced is asked first: publishers notify nobody while there is a sequencer. If it ended after is_settled was
+-- asked, and before is_sequenced was, the caller would stop to look although events were left in between.
 CREATE OR REPLACE FUNCTION pgevents.sequence(max_rows int DEFAULT 5000,
-  OUT events int, OUT turns int, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean)
+  OUT events int, OUT turns int, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean,
+  OUT is_sequenced boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   nothing text;
@@ -23,6 +27,7 @@ BEGIN
      AND (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     PERFORM pgevents.sequencer_end();
   END IF;
+  is_sequenced := pgevents.is_watched();
   is_settled := pgevents.is_settled();
   IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;

@@ -30,7 +30,7 @@ standby() {
   is "$(q "$database" "SELECT string_agg(r::text, ' ') FROM pgevents.revocations() r")" \
     "(10,9223372036854775807)" "revocations"
   is "$(q "$database" "SELECT pgevents.token_revoked('10', 1), pgevents.token_revoked('11', 1)")" "t|f" "token_revoked"
-  is "$(q "$database" "SELECT s, pgevents.sequencer_begin() FROM pgevents.sequence() s")" "(0,0,f,f,f)|f" "sequence"
+  is "$(q "$database" "SELECT s, pgevents.sequencer_begin() FROM pgevents.sequence() s")" "(0,0,f,f,f,f)|f" "sequence"
   is "$(q "$database" "SELECT s ->> 'ready', s ->> 'settled' FROM pgevents.status() s")" "1|false" "events without ids"
   # It takes over.
   as_postgres pg_ctl -D "$work/standby" -w -s promote

@@ -190,13 +190,13 @@ leaves_at_once() {
   is "$(logged "$database")|$(left_in "$database")|$(settled "$database")" "a|3|f" "while it is taken"
   is "$(q "$database" "SELECT string_agg(s ->> k, ' ' ORDER BY k) FROM pgevents.status() s,
     unnest(ARRAY['ready', 'settled', 'group_commit']) k")" "on 3 false" "status"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,t)" "giving ids meanwhile"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,t,t)" "giving ids meanwhile"
   run_in holder "COMMIT;"
   is "$(logged "$database")" "a b" "the holder's"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(1,1,t,f,f)" "the first turn"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(2,1,f,f,f)" "the second turn, whole"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(1,1,t,f,f,t)" "the first turn"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence(1) s")" "(2,1,f,f,f,t)" "the second turn, whole"
   is "$(logged "$database")" "a b c d e" "all"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f)" "nothing left"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f,t)" "nothing left"
   is "$(settled "$database")" t "settled"
   run_in listener "SELECT;"
   is "$(payloads)" "- - s s" "notifications"
@@ -285,11 +285,11 @@ in_flight_leaver() {
   watch "$database"
   run_in leaver "$(publish slow) SET CONSTRAINTS ALL IMMEDIATE;"
   q "$database" "$(publish a)" >/dev/null
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f)" "beside one that has not committed"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f)" "nothing is there, but not certainly"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f,t)" "beside one that has not committed"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f,t)" "nothing is there, but not certainly"
   run_in leaver "COMMIT;"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f)" "when it has"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f)" "settled"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f,t)" "when it has"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,t,f,t)" "settled"
   is "$(logged "$database")" "a slow" "events"
 }
 it "a transaction that has left events and not committed yet keeps the log from being settled" in_flight_leaver
@@ -302,7 +302,7 @@ rolled_back_sequence() {
   run_in leaver "ROLLBACK;"
   session server "$database"
   run_in server "BEGIN; SELECT pgevents.sequence(); SELECT pgevents.sequence(); ROLLBACK;"
-  is "$(output server)" $'(1,1,f,f,f)\n(0,0,f,f,f)' "a transaction that moved events marks nothing"
+  is "$(output server)" $'(1,1,f,f,f,t)\n(0,0,f,f,f,t)' "a transaction that moved events marks nothing"
   is "$(settled "$database")|$(left_in "$database")" "f|1" "rolled back"
   settle "$database"
   is "$(logged "$database")" a "events"
@@ -316,7 +316,7 @@ prepared_leaver() {
   q "$database" "BEGIN; $(publish prepared) PREPARE TRANSACTION '$database'" >/dev/null
   unwatch
   q "$database" "$(publish a)" >/dev/null
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f)" "while it is prepared"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(0,0,f,f,f,f)" "while it is prepared"
   q "$database" "COMMIT PREPARED '$database'"
   settle "$database"
   is "$(logged "$database")" "a prepared" "events"
@@ -353,9 +353,9 @@ big_turn() {
   q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 5000) n" >/dev/null
   q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(5001, 5002) n" >/dev/null
   is "$(logged "$database")|$(left_in "$database")" "|5002" "left, although nobody was in the way"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f)" "the first part"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f)" "the second part"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1000,2,f,f,f)" "the rest, and the next turn"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f,t)" "the first part"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f,t)" "the second part"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1000,2,f,f,f,t)" "the rest, and the next turn"
   settle "$database"
   is "$(q "$database" "SELECT count(*), bool_and(id = (data #>> '{}')::int + 1) FROM pgevents.log")" "5002|t" "in order"
 }

@@ -64,12 +64,12 @@ forced() {
   q "$database" "$(publish a)" >/dev/null
   q "$database" "SELECT setval('pgevents.ready_n', 200000), setval('pgevents.ready_done', 200000)" >/dev/null
   q "$database" "$(publish b)" >/dev/null
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2,2,f,f,f)" "a transaction leaves"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2,2,f,f,f,t)" "a transaction leaves"
   is "$(q "$database" "SELECT last_value FROM pgevents.ready_low")" 1 "the mark, while it does not end"
   run_in leaver "ROLLBACK; BEGIN;"
   q "$database" "$(publish c)" >/dev/null
   send leaver "SELECT pg_advisory_xact_lock_shared(1885824374, 5), pg_sleep(0.005); COMMIT;"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f)" "it ends soon"
+  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f,t)" "it ends soon"
   is "$(q "$database" "SELECT last_value FROM pgevents.ready_low")" 200001 "the mark: all but what was there still"
   await leaver
   settle "$database"
