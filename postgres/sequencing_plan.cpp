@@ -18,10 +18,14 @@ constexpr int64_t kBeginPause = 1'000;  // after another session had the lock, o
 constexpr int64_t kFirstHoldOff = 500;
 constexpr int64_t kMaxHoldOff = 8'000;
 
-// Of the loop. It goes on while a round has at least one and a half turns on average. Rounds that find another session
-// giving ids do not count, nor does a window that had such rounds and no turn: those who waited before the loop began
-// take their ids one after the other first, and until then hardly anybody leaves.
+// Of the loop. It goes on while a round has at least one and a half turns on average, or takes a part of a big one.
+// Rounds that can do nothing yet do not count, nor does a window that had such rounds and no turn: another session
+// gives ids, or those who have left their events have not committed. So it is at the beginning, when those who waited
+// before leave. With a slow disk a window is longer: one or two rounds say little, the first one may find a single
+// turn.
 constexpr int64_t kWindow = 100;
+constexpr int64_t kLongWindow = 500;  // with fewer rounds than these
+constexpr int kEnoughRounds = 3;
 constexpr int kMaxBusyWindows = 30;  // such windows in a row
 constexpr int64_t kPause = 1;
 constexpr int64_t kIdlePause = 2;
@@ -76,6 +80,9 @@ SequencingPlan::Action SequencingPlan::next_while_watching(int64_t now) noexcept
   if (!can_sequence()) {
     return saw_new_schema_ && now >= ask_version_at_ ? Action::kAskVersion : Action::kNone;
   }
+  if (!is_ready_) {
+    return Action::kReady;
+  }
   if (may_begin_) {
     return Action::kBegin;
   }
@@ -92,7 +99,7 @@ std::optional<int64_t> SequencingPlan::wait(int64_t now) const noexcept {
   if (loops_) {
     at = ends_ ? now : std::min(round_at_, renew_at_);
   } else if (can_sequence()) {
-    at = may_begin_ ? now : drain_at_;
+    at = may_begin_ || !is_ready_ ? now : drain_at_;
   }
   if (!at) {
     return std::nullopt;
@@ -120,8 +127,8 @@ void SequencingPlan::take_begun(bool begun, int64_t now) noexcept {
   renew_at_ = now + kRenewInterval;
   if (!std::exchange(loops_, true)) {
     round_at_ = window_from_ = now;
-    rounds_ = turns_ = windows_ = busy_windows_ = 0;
-    found_busy_ = false;
+    rounds_ = turns_ = busy_windows_ = 0;
+    found_busy_ = worth_it_ = false;
   }
 }
 
@@ -132,7 +139,7 @@ void SequencingPlan::take_ended(int64_t now) noexcept {
   drain_at_ = now;
   drain_pause_ = 0;
   // A loop that was of no use from its beginning: those who wait do not leave, for example publications over HTTP.
-  hold_off_ = windows_ > 0 ? 0 : std::clamp(2 * hold_off_, kFirstHoldOff, kMaxHoldOff);
+  hold_off_ = worth_it_ ? 0 : std::clamp(2 * hold_off_, kFirstHoldOff, kMaxHoldOff);
   begin_at_ = std::max(begin_at_, now + hold_off_);
 }
 
@@ -141,30 +148,34 @@ void SequencingPlan::take_round(const Round& round, int64_t now) noexcept {
 }
 
 void SequencingPlan::count_round(const Round& round, int64_t now) noexcept {
-  rounds_ += round.is_busy ? 0 : 1;
-  found_busy_ = found_busy_ || round.is_busy;
+  const bool is_early = round.is_busy || (round.events == 0 && !round.is_settled);
+  rounds_ += is_early ? 0 : 1;
+  found_busy_ = found_busy_ || is_early;
   turns_ += round.turns;
+  worth_it_ = worth_it_ || round.is_more;
   const int64_t pause = round.events > 0 ? kPause : kIdlePause;
   round_at_ = round.is_more ? now : now + pause;
-  if (now - window_from_ < kWindow) {
+  const bool is_busy = found_busy_ && turns_ == 0;
+  if (now - window_from_ < (is_busy || rounds_ >= kEnoughRounds ? kWindow : kLongWindow)) {
     return;
   }
-  const bool is_busy = found_busy_ && turns_ == 0;
   busy_windows_ = is_busy ? busy_windows_ + 1 : 0;
-  ends_ = is_busy ? busy_windows_ > kMaxBusyWindows : 2 * turns_ < 3 * rounds_;
-  windows_ += is_busy || ends_ ? 0 : 1;
+  ends_ = is_busy ? busy_windows_ > kMaxBusyWindows : !round.is_more && 2 * turns_ < 3 * rounds_;
+  worth_it_ = worth_it_ || !(is_busy || ends_);
   window_from_ = now;
   rounds_ = turns_ = 0;
   found_busy_ = false;
 }
 
 // Until all is settled and no other session has the lock. If this session has moved some although another one has it,
-// that one is stuck: then this one drains in its place, for as long as it finds some.
+// that one is stuck: then this one drains in its place, for as long as it finds some. If there is more than one round
+// takes it becomes the sequencer, so that publishers need not wait between the rounds.
 void SequencingPlan::plan_drain(const Round& round, int64_t now) noexcept {
   drain_at_.reset();
   if (round.events > 0) {
     drain_pause_ = 0;
     drain_at_ = round.is_more ? now : now + kFirstDrainPause;
+    may_begin_ = round.is_more && now >= begin_at_;
   } else if (round.is_busy || round.is_sequenced) {
     drain_at_ = now + kQuiet;
   } else if (!round.is_settled) {
@@ -180,7 +191,7 @@ bool SequencingPlan::take_rejected(int64_t now) noexcept {
   }
   may_begin_ = saw_new_schema_ = false;
   if (asked_ == Action::kBegin) {
-    windows_ = 0;
+    worth_it_ = false;
   }
   if (loops_ || asked_ == Action::kBegin) {
     loops_ = ends_ = true;

@@ -23,6 +23,7 @@ class SequencingPlan {
   enum class Action {
     kNone,
     kAskVersion,  // of the schema: it may have been upgraded while the session was open
+    kReady,       // from now on transactions with very many events may leave them
     kAskWaiting,  // how many publishers wait for the lock under which ids are given
     kBegin,
     kRenew,  // begins again in the loop: the operator may have switched group_commit off
@@ -55,6 +56,7 @@ class SequencingPlan {
 
   // The answers, each to the action of its name (kRenew is answered as kBegin).
   void take_version(int version, std::int64_t now) noexcept;
+  void take_ready() noexcept { is_ready_ = true; }
   void take_waiting(int sessions) noexcept;
   void take_begun(bool begun, std::int64_t now) noexcept;
   void take_ended(std::int64_t now) noexcept;
@@ -80,13 +82,14 @@ class SequencingPlan {
   // While it watches.
   std::optional<std::int64_t> drain_at_;  // when it looks at what was left
   std::int64_t drain_pause_ = 0;          // before the next look at what could not be settled
-  bool heard_waiting_ = false;            // a publisher had to wait
-  bool saw_new_schema_ = false;           // a notification came that only a later schema sends
-  bool may_begin_ = false;                // enough publishers wait
-  std::int64_t ask_waiting_at_ = 0;       // not before
-  std::int64_t ask_version_at_ = 0;       // not before
-  std::int64_t begin_at_ = 0;             // not before
-  std::int64_t hold_off_ = 0;             // how long after a loop that was of no use
+  bool is_ready_ = false;
+  bool heard_waiting_ = false;       // a publisher had to wait
+  bool saw_new_schema_ = false;      // a notification came that only a later schema sends
+  bool may_begin_ = false;           // enough publishers wait, or very much was left
+  std::int64_t ask_waiting_at_ = 0;  // not before
+  std::int64_t ask_version_at_ = 0;  // not before
+  std::int64_t begin_at_ = 0;        // not before
+  std::int64_t hold_off_ = 0;        // how long after a loop that was of no use
 
   // In the loop.
   std::int64_t round_at_ = 0;
@@ -94,7 +97,7 @@ class SequencingPlan {
   std::int64_t window_from_ = 0;  // rounds and their turns are counted from here
   int rounds_ = 0;
   int turns_ = 0;
-  int windows_ = 0;          // that were worth it
+  bool worth_it_ = false;    // a window was, or a round took a part of what was left
   bool found_busy_ = false;  // a round has
   int busy_windows_ = 0;
   bool ends_ = false;  // the loop is over, but for kEnd

@@ -24,7 +24,8 @@ BEGIN
   FOR lost IN
     SELECT t.tgrelid::regclass AS relation, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = 'pgevents'::regnamespace AND t.tgname IN
-       ('events_insert', 'events_refuse_change', 'settings_check', 'settings_found_before', 'settings_found_after')
+       ('events_insert', 'events_refuse_change', 'outbox_insert', 'outbox_refuse_change', 'settings_check',
+        'settings_found_before', 'settings_found_after')
        AND t.tgenabled = 'D'
   LOOP
     EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', lost.relation, lost.tgname);

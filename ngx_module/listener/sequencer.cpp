@@ -24,7 +24,7 @@ Sequencer::Sequencer(const DatabaseConf& conf, Metrics& metrics, ngx_log_t* log,
 }
 
 void Sequencer::start(int schema_version) {
-  plan_.begin(schema_version, now());
+  plan_.begin(conf_.primary == nullptr ? schema_version : 0, now());
   show();
 }
 
@@ -40,6 +40,9 @@ void Sequencer::on_timer(ngx_event_t* event) {
 
 std::optional<Statement> Sequencer::next() {
   stop_timer(timer_);
+  if (conf_.primary != nullptr) {
+    return std::nullopt;
+  }
   moved_ = rejected_ = false;
   action_ = plan_.next(now());
   switch (action_) {
@@ -50,6 +53,8 @@ std::optional<Statement> Sequencer::next() {
       return std::nullopt;
     case Action::kAskVersion:
       return Statement{sql::kSchemaVersion, {"listener"}};
+    case Action::kReady:
+      return Statement{sql::kSequencerReady, {}};
     case Action::kAskWaiting:
       return Statement{sql::kPublishersWaiting, {}};
     case Action::kBegin:
@@ -90,6 +95,8 @@ void Sequencer::take_row(const PGresult* rows) {
   switch (action_) {
     case Action::kAskVersion:
       return plan_.take_version(Rows<VersionColumn>(rows).front().number<int>(VersionColumn::kVersion), now());
+    case Action::kReady:
+      return plan_.take_ready();
     case Action::kAskWaiting:
       return plan_.take_waiting(postgres::number_in<int>(PQgetvalue(rows, 0, 0)));
     case Action::kBegin:

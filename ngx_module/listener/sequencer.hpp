@@ -1,6 +1,8 @@
 // The listener's part in giving ids to the events that publishers have left: sends what SequencingPlan decides, on the
 // listener's connection, and takes the answers. The listener calls it when it has read the log to its end.
 //
+// On a copy, whose primary gives the ids, it has nothing to do: publishers do not notify there.
+//
 // If the connection is lost, or the worker ends, the session's locks are free at once: nothing needs to be sent before.
 #pragma once
 

@@ -48,15 +48,32 @@ CREATE TABLE pgevents.ready (
   type       text COLLATE "C" NOT NULL,
   data       json NOT NULL,
   expires_at timestamptz,
+  left_by    xid8 DEFAULT pg_current_xact_id(),  -- NULL: neither the first nor the last event of its turn
   PRIMARY KEY (n, ord)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE pgevents.ready IS 'Events of committed transactions that have no ids yet';
+CREATE INDEX ready_left_by_idx ON pgevents.ready (left_by) WHERE left_by IS NOT NULL;
+
+-- Where the search for turns in ready begins while a transaction that has left events stays open (mark_passed()); the
+-- last row of the generation counts. UNLOGGED: without it the search begins at ready_low.
+CREATE UNLOGGED TABLE pgevents.ready_marks (
+  generation bigint NOT NULL,
+  last       bigint NOT NULL,                                 -- the last number drawn before made_by was
+  made_by    xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  after      bigint NOT NULL,                                 -- the search begins behind this turn;
+  passed     xid8[] NOT NULL,                                 -- only these transactions may still commit earlier ones
+  PRIMARY KEY (generation, last)
+);
+COMMENT ON TABLE pgevents.ready_marks IS 'Where the search for events without ids begins; one row, or none';
 
 -- Read by pg_sequence_last_value(), which no snapshot limits; each has been called, so that it is never NULL.
 CREATE SEQUENCE pgevents.ready_n AS bigint;     -- numbers the turns in ready
 CREATE SEQUENCE pgevents.ready_low AS bigint;   -- turns up to this number have their ids, or were rolled back
 CREATE SEQUENCE pgevents.ready_done AS bigint;  -- roughly how far ids were given: too low or too high does no harm
 SELECT nextval('pgevents.ready_n') + nextval('pgevents.ready_low') + nextval('pgevents.ready_done') AS nothing \gset
+
+-- A session that has called nextval() knows that it need not begin a generation (generation_is_checked()).
+CREATE SEQUENCE pgevents.generation_seen AS bigint;
 
 -- The triggers need these functions. install.sql replaces them afterwards; sql/functions describes them.
 CREATE OR REPLACE FUNCTION pgevents.staging_sequence() RETURNS trigger LANGUAGE plpgsql AS $$

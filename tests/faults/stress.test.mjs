@@ -3,6 +3,7 @@
 // and each reader must have every event once. In between the writers pause: everything that was committed must then
 // be in the log at once, although the processes that notice it may just have been killed.
 //   ./run stress MINUTES
+//   ./run stress MINUTES WRITERS
 //   PGEVENTS_STRESS_SECONDS=600 PGEVENTS_STRESS_SEED=7 node --test tests/faults/stress.test.mjs
 // The seed determines the choices of each writer and the faults; their overlap depends on the machine.
 import assert from 'node:assert/strict';
@@ -19,19 +20,19 @@ import { Reader } from '../lib/sequencer.mjs';
 import { Crowd, describeFigures } from './crowd.mjs';
 import { ask, chosen, kDatabaseFaults, kNginxFaults, kReaderFaults } from './stress_faults.mjs';
 import { judgeStress } from './stress_verdict.mjs';
-import { kChannels, kTables, Writers } from './stress_writers.mjs';
+import { kChannels, kTables, kWriters, Writers } from './stress_writers.mjs';
 
 const kSeconds = Number(process.env.PGEVENTS_STRESS_SECONDS ?? 35); // of each test
 const kSeed = Number(process.env.PGEVENTS_STRESS_SEED ?? Date.now() % 1e9);
 const kRound = [0.5, 2.5]; // s from calm to calm
 const kPause = [50, 900]; // ms from fault to fault
 const kAtOnce = 5000; // ms; less than the sweep of a listener, more than a restarted worker takes
-const kWriters = 20;
-assert.ok(kSeconds > 0 && Number.isInteger(kSeed), 'PGEVENTS_STRESS_SECONDS and PGEVENTS_STRESS_SEED must be numbers');
+assert.ok(kSeconds > 0 && Number.isInteger(kSeed) && kWriters > 0, 'PGEVENTS_STRESS_… must be numbers');
 
 // A flush that takes some time makes publishers wait for each other.
 const cluster = await startCluster({
-  fsync: true, settings: { commit_delay: 2000, commit_siblings: 2, deadlock_timeout: '100ms' },
+  fsync: true,
+  settings: { commit_delay: 2000, commit_siblings: 2, deadlock_timeout: '100ms', max_connections: kWriters + 60 },
 });
 
 // Events can be left without ids since schema version 10.
@@ -72,16 +73,28 @@ const helpers = (random) => ({
   pick: (list) => list[Math.floor(random() * list.length)],
 });
 
-// Faults one after the other, or two at once, for a while.
+// A session that publishes its first event beside all others. The time counts if no fault ends it.
+async function newcomer(run) {
+  const [{ locks }] = await ask(run.database, 'SELECT count(*) AS locks FROM pg_locks');
+  run.locks = Math.max(run.locks, locks);
+  const client = await run.database.connect().catch(() => undefined);
+  const from = performance.now();
+  const published = client?.query(`SELECT pgevents.publish('probe', 't', '1')`).then(() => true, () => false);
+  if (await published) run.newcomers.push(Math.round(performance.now() - from));
+  await client?.end().catch(() => {});
+}
+
+// Faults one after the other, or two different ones at once, for a while: a server cannot be restarted twice at once.
 async function harass(run, random, until) {
   const { between } = helpers(random);
   while (performance.now() < until) {
-    const both = random() < 0.3 ? 2 : 1;
-    await Promise.all(range(1, both).map(async () => {
-      const [name, { strike }] = chosen(run.faults, random);
+    const one = chosen(run.faults, random);
+    const other = random() < 0.3 ? chosen(run.faults, random) : one;
+    await Promise.all([...new Map([one, other])].map(async ([name, { strike }]) => {
       run.struck.set(name, (run.struck.get(name) ?? 0) + 1);
       await strike({ ...run, ...helpers(random) });
     }));
+    await newcomer(run);
     await sleep(between(kPause));
   }
 }
@@ -99,24 +112,29 @@ async function violationsOf(run) {
   ];
 }
 
+const spread = (times) => {
+  const sorted = times.toSorted((a, b) => a - b);
+  return `p50 ${sorted[sorted.length >> 1]} ms, at most ${sorted.at(-1)} ms, ${sorted.length} times`;
+};
 const counted = (map) => [...map].map(([name, count]) => `${count} × ${name}`).join(', ');
 
 function describe(run, t, turns) {
   const { committed, rolledBack, unsure } = run.writers.record;
-  const calms = run.calms.toSorted((a, b) => a - b);
   t.diagnostic(`seed ${kSeed}; transactions: ${committed.length} committed, ${rolledBack.length} rolled back, ` +
     `${unsure.length} unsure; ${turns} turns left without ids`);
   t.diagnostic(`faults: ${counted(run.struck)}`);
   t.diagnostic(`errors: ${counted(run.writers.errors)}`);
-  t.diagnostic(`calm after p50 ${calms[calms.length >> 1]} ms, at most ${calms.at(-1)} ms, ${calms.length} times`);
+  t.diagnostic(`calm after ${spread(run.calms)}`);
+  t.diagnostic(`COMMIT took ${spread(committed.flatMap(({ commit }) => commit ?? []))}`);
+  t.diagnostic(`a new publisher took ${spread(run.newcomers)}; at most ${run.locks} locks`);
 }
 
 // run: { database, canLeave, readers, crowds, faults, publishOverHttp, answering }. Gives how many turns were left.
 async function stress(run, t) {
-  Object.assign(run, { cluster, struck: new Map(), calms: [], settles: 60_000 });
+  Object.assign(run, { cluster, struck: new Map(), calms: [], newcomers: [], locks: 0, settles: 60_000 });
   const random = randomSource(kSeed);
   const before = await leftTurns(run.database);
-  run.writers = new Writers(run.database, { count: kWriters, seed: kSeed, publishOverHttp: run.publishOverHttp });
+  run.writers = new Writers(run.database, { seed: kSeed, publishOverHttp: run.publishOverHttp });
   const until = performance.now() + kSeconds * 1000;
   while (performance.now() < until) {
     await harass(run, random, Math.min(until, performance.now() + helpers(random).between(kRound) * 1000));

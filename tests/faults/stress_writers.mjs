@@ -8,7 +8,8 @@ import { atEnd } from '../lib/lifetime.mjs';
 import { randomSource } from '../lib/publishers.mjs';
 
 export const kChannels = ['cheese', 'wine', 'bread'];
-const kRows = 6;
+export const kWriters = Number(process.env.PGEVENTS_STRESS_WRITERS ?? 20);
+const kRows = Math.ceil(kWriters / 3.5); // few enough that transactions wait for each other
 const kLevels = [[0.84, 'READ COMMITTED'], [0.93, 'REPEATABLE READ'], [1, 'SERIALIZABLE']];
 
 // counters: a counter's value is the place of its event among those of the counter. locks: the sequence gives tickets
@@ -115,6 +116,7 @@ class Transaction {
   // Up to COMMIT. Gives false if it has rolled back.
   async run() {
     await this.event_();
+    if (this.random_() < 0.01) await this.stayOpen_();
     for (let n = this.pick_([0, 1, 1, 2, 3]); n > 0; n--) {
       await this.step_();
       if (this.random_() < 0.3) await sleep(this.random_() * 10);
@@ -125,6 +127,15 @@ class Transaction {
     }
     if (this.late === 0 && this.random_() < 0.06) await this.endTurn_();
     return true;
+  }
+
+  // While hundreds of turns are left behind its own; but not if it gave ids, and so keeps others from publishing.
+  async stayOpen_() {
+    await this.client_.query('SET CONSTRAINTS ALL IMMEDIATE');
+    const { rows } = await this.client_.query(`SELECT current_setting('pgevents.turn', true) AS turn`);
+    if (rows[0].turn === '') await sleep(2000 + this.random_() * 2000);
+    await this.client_.query('SET CONSTRAINTS ALL DEFERRED');
+    this.turns = 2;
   }
 
   // What follows depends on transactions that commit meanwhile.
@@ -139,14 +150,14 @@ class Transaction {
 
 export class Writers {
   // publishOverHttp(channel, data): the id, or undefined if that is not known.
-  constructor(database, { count = 20, seed, publishOverHttp }) {
+  constructor(database, { seed, publishOverHttp }) {
     Object.assign(this, { database_: database, seed_: seed, publishOverHttp_: publishOverHttp });
     this.record = { committed: [], rolledBack: [], unsure: [] };
     this.errors = new Map();
     this.busy_ = 0;
     this.stopping_ = false;
     this.paused_ = false;
-    this.running_ = Array.from({ length: count }, (_, writer) => this.run_(writer, randomSource(seed + 7919 * writer)));
+    this.running_ = Array.from({ length: kWriters }, (_, writer) => this.run_(writer, randomSource(seed + 7919 * writer)));
     atEnd(() => this.stop());
   }
 
@@ -203,9 +214,11 @@ export class Writers {
       await transaction.begin(client);
       if (!(await transaction.run())) return;
       list = this.record.unsure;
+      const from = performance.now();
       try {
         await client.query('COMMIT');
         list = this.record.committed;
+        transaction.commit = Math.round(performance.now() - from);
       } catch (error) {
         // Serialization failures and deadlocks are certain; a lost connection is not.
         if (/^(40|55|23)/.test(error.code)) list = this.record.rolledBack;

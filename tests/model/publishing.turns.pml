@@ -1,5 +1,5 @@
 /* Part of publishing.pml: the locks, the table `ready` and its sequences, what one statement or one COMMIT does to
-   them, and the publishers. */
+   them. */
 
 #ifndef PUBLISHERS
 #define PUBLISHERS 2
@@ -31,8 +31,11 @@
 #ifndef RESTORED
 #define RESTORED 0 /* from a dump: turn 0 is in ready, below a mark that is newer */
 #endif
-#ifndef FORCES
-#define FORCES 0
+#ifndef BIG
+#define BIG 1 /* may a turn be big, and may one that has waited leave? */
+#endif
+#ifndef PASSES
+#define PASSES 0 /* how often mark_passed() is called */
 #endif
 
 #define TURNS (PUBLISHERS + SECOND) /* turn t is publisher t's, the last one may be publisher 0's second */
@@ -43,7 +46,7 @@
 
 byte append, sequencer; /* locks: the owner */
 byte leaving;           /* lock: how many share it; */
-bool closed, closing;   /* the owner of "append" has it exclusively, or waits for that */
+bool closed;            /* the owner of "append" has it exclusively */
 byte n, low;            /* the last values of ready_n and ready_low; */
 byte safe_n, safe_low;  /* and what a crash leaves at least */
 
@@ -58,13 +61,42 @@ byte earlier[TURNS];    /* bits: the turns whose ids must be smaller */
 bool untold;            /* a transaction that would have notified was rolled back: unsettled, but nothing waits */
 bool begun[PUBLISHERS], ended[PUBLISHERS], dead[PUBLISHERS];
 bool listens[LISTENERS], notified[LISTENERS], told[LISTENERS], killed[LISTENERS];
-byte kills = KILLS, crashes = CRASHES, freezes = FREEZES, loops = LOOPS, forces = FORCES;
+byte kills = KILLS, crashes = CRASHES, freezes = FREEZES, loops = LOOPS;
 bool checked; /* generations has a row of this place */
+#if PASSES
+byte over;               /* bits: the publishers that have committed, or were rolled back */
+byte after, last;        /* the row of ready_marks */
+byte passed, xids;       /* bits: publishers; xids: those that have a smaller xid than made_by */
+byte safe[4];            /* the same, before the transaction that writes it commits */
+byte passes = PASSES;
+#endif
 hidden byte t1, t2, k, rank;
 
 #define SETTLED (n <= low)
 #define bit(t) (1 << (t))
-#define ready_for(who, t) (in_ready[t] && giver[t] == NOBODY && number[t] > low && (committed[t] || owner_of(t) == who))
+#if !PASSES
+#define PASSES_LEFT false
+#define START low
+#define passed_by(t) false
+#else
+#define PASSES_LEFT (passes > 0)
+#define START (after > low -> after : low)
+#ifndef PASSED_FORGOTTEN
+#define passed_by(t) (after > low && number[t] <= after && (passed & bit(owner_of(t) - 1)))
+#else
+#define passed_by(t) false
+#endif
+#endif
+#define ready_for(who, t) (in_ready[t] && giver[t] == NOBODY && (committed[t] || owner_of(t) == who) && \
+                           (number[t] > START || passed_by(t)))
+
+#if PUBLISHERS + SECOND == 2
+#define ROWS_OF(who) (ready_for(who, 0) || ready_for(who, 1))
+#elif PUBLISHERS + SECOND == 3
+#define ROWS_OF(who) (ready_for(who, 0) || ready_for(who, 1) || ready_for(who, 2))
+#else
+#define ROWS_OF(who) (ready_for(who, 0) || ready_for(who, 1) || ready_for(who, 2) || ready_for(who, 3))
+#endif
 
 inline greatest_id() {
   rank = 0;
@@ -81,7 +113,7 @@ inline drain(who, view, limit, moved) {
   d_step {
     greatest_id();
     moved = 0;
-    for (k : low + 1 .. n) {
+    for (k : 1 .. n) {
       for (t1 : 0 .. TURNS - 1) {
         if
         :: moved < limit && ready_for(who, t1) && number[t1] == k && (view & bit(t1)) ->
@@ -112,6 +144,78 @@ inline mark(who) {
     low = (rank > low -> rank : low)
   }
 }
+
+#if PASSES
+#define OPEN_(p) (begun[p] && !(over & bit(p)) -> bit(p) : 0)
+#define BEGUN_(p) (begun[p] -> bit(p) : 0)
+#if PUBLISHERS == 2
+#define OPEN (OPEN_(0) | OPEN_(1))
+#define BEGUN (BEGUN_(0) | BEGUN_(1))
+#else
+#define OPEN (OPEN_(0) | OPEN_(1) | OPEN_(2))
+#define BEGUN (BEGUN_(0) | BEGUN_(1) | BEGUN_(2))
+#endif
+
+/* rank: the first turn that a new snapshot shows */
+inline first_turn(who) {
+  rank = 255;
+  for (t1 : 0 .. TURNS - 1) {
+    if
+    :: ready_for(who, t1) && number[t1] < rank -> rank = number[t1]
+    :: else
+    fi
+  }
+}
+
+/* By a transaction that has no xid yet, and moves nothing before. */
+inline mark_passed(who, drawn, open, first) {
+#ifdef XID_FIRST
+  first = BEGUN;
+#endif
+  drawn = n;
+#ifdef LOOK_FIRST
+  d_step { first_turn(who); first = rank }
+#endif
+  open = OPEN;
+  d_step {
+#ifdef LOOK_FIRST
+    rank = first;
+#else
+    first_turn(who);
+#endif
+    if
+#ifndef PASSED_REPLACED
+    :: rank <= START -> drawn = 0
+    :: rank > START ->
+#else
+    :: true ->
+#endif
+#ifdef LAST_AT_ONCE
+       last = n; xids = 255;
+#endif
+       if
+       :: last > START ->
+          after = (last < rank - 1 -> last : (rank - 1 > START -> rank - 1 : START));
+          passed = open & xids
+       :: else
+       fi;
+       last = drawn
+    fi
+  }
+#ifndef XID_FIRST
+  first = BEGUN;
+#endif
+  d_step { xids = (drawn > 0 -> first : xids); drawn = 0; open = 0; first = 0 }
+}
+
+inline write_mark() { safe[0] = after; safe[1] = last; safe[2] = passed; safe[3] = xids }
+inline lose_mark() { after = safe[0]; last = safe[1]; passed = safe[2]; xids = safe[3] }
+#define ended_by(p) over = over | bit(p)
+#else
+#define write_mark() skip
+#define lose_mark() skip
+#define ended_by(p) skip
+#endif
 
 inline give_own(who, t) {
   d_step {
@@ -164,200 +268,16 @@ inline roll_back(who) {
   }
 }
 
+#if !BIG
+#define EXPECTED false
+#elif LISTENERS == 1
+#define EXPECTED listens[0]
+#else
+#define EXPECTED (listens[0] || listens[1])
+#endif
+
 inline notify_all() {
   for (k : 0 .. LISTENERS - 1) {
     notified[k] = notified[k] || listens[k]
   }
-}
-
-proctype Publisher(byte p) {
-  byte t = p, drawn, moved;
-  bool settled, tell, direct, shares, touched, knows, checks;
-#define ME PUBLISHER(p)
-#ifdef OLD_SNAPSHOT
-  byte view;
-  d_step {
-    for (t1 : 0 .. TURNS - 1) {
-      view = view | (committed[t1] << t1)
-    }
-    t1 = 0
-  }
-#define VIEW view
-#else
-#define VIEW 255
-#endif
-#ifdef SETTLED_BEFORE_LOCKS
-  settled = SETTLED;
-#endif
-#ifdef NUMBER_BEFORE_LOCKS
-  atomic { n++; number[t] = n; untold = true }
-#endif
-  {
-    begun[p] = true;
-turn: /* the application has taken its last lock: what is committed comes first */
-    atomic {
-      drawn = n;
-      for (t1 : 0 .. TURNS - 1) {
-        if
-        :: committed[t1] || (t1 == p && t != p) -> earlier[t] = earlier[t] | bit(t1)
-        :: else
-        fi
-      }
-    }
-#ifdef ALWAYS_SETTLED
-    settled = true;
-#elif !defined(SETTLED_BEFORE_LOCKS)
-    settled = (drawn <= low);
-#endif
-#ifdef NUMBER_BEFORE_GATE
-    atomic { n++; number[t] = n; untold = true }
-#endif
-#ifdef LOOK_BEFORE_NUMBER
-    tell = (sequencer == NOBODY);
-#endif
-    if
-    :: sequencer != NOBODY && !direct ->
-       if
-       :: settled -> atomic {
-            if
-#if RESTORED
-            :: append == NOBODY && !knows -> append = ME; goto wait
-#endif
-            :: append == NOBODY && (!RESTORED || knows) -> append = ME; goto give
-            :: append != NOBODY || OTHERS
-            fi
-          }
-       :: !settled
-       fi;
-#ifdef NO_GATE
-       goto leave;
-#else
-       atomic {
-         if
-         :: shares -> goto leave
-         :: !shares && !closed && !closing -> leaving++; shares = true; goto leave
-         :: else /* somebody settles */
-         fi
-       }
-#endif
-    :: true /* not watched; or an event that needs its id at once */
-    fi;
-wait:
-    atomic {
-      append == NOBODY || append == ME -> append = ME;
-#if RESTORED
-      if
-      :: !knows -> /* check_generation(), once in a session */
-         knows = true;
-#ifndef GENERATION_LATE
-         settled = false;
-#endif
-         if
-         :: !checked -> checked = true; checks = true; low = 0
-         :: else
-         fi
-      :: else
-      fi
-#endif
-    }
-#ifndef TRY_FAILS_DIRECT
-    settled = settled || SETTLED;
-#else
-    settled = true;
-#endif
-    if
-    :: settled
-#if !defined(DIRECT_UNSETTLED)
-    :: !settled -> /* READ COMMITTED */
-       drain(ME, VIEW, 255, moved);
-       atomic {
-         if
-#ifdef MARK_NEXT_TURN
-         :: moved == 0 && leaving == shares -> closed = true
-#else
-         :: moved == 0 && leaving == shares && !touched -> closed = true
-#endif
-         :: else
-         fi
-       }
-       if
-       :: moved == 0 && closed -> mark(ME)
-       :: else
-       fi;
-       atomic { touched = touched || moved > 0; moved = 0 }
-#else
-    :: !settled
-#endif
-    :: !settled -> /* REPEATABLE READ, SERIALIZABLE: does not see it */
-#ifdef RR_DIRECT
-       goto give
-#endif
-       atomic {
-         assert(!closing);
-         if
-         :: !shares -> leaving++; shares = true
-         :: else
-         fi
-       }
-       tell = true;
-       goto leave
-    fi;
-give:
-    direct = true;
-    give_own(ME, t);
-    goto turn_end;
-leave:
-    atomic {
-#if !defined(NUMBER_BEFORE_GATE) && !defined(NUMBER_BEFORE_LOCKS)
-#ifdef NUMBER_KEPT
-      if
-      :: t != p && number[p] > 0 -> number[t] = number[p]
-      :: else -> n++; number[t] = n
-      fi;
-#else
-      n++;
-      number[t] = n;
-#endif
-#endif
-      in_ready[t] = true;
-      touched = true
-    }
-#ifdef RELEASE_EARLY
-    if
-    :: shares -> leaving--; shares = false
-    :: else
-    fi;
-#endif
-#if !defined(LOOK_BEFORE_NUMBER) && !defined(NO_NOTE)
-    tell = tell || (sequencer == NOBODY);
-#endif
-turn_end:
-    if
-    :: SECOND && t == p && p == 0 -> t = TURNS - 1; settled = false; drawn = 0; goto turn
-    :: atomic {
-         true;
-         d_step {
-           commit(ME);
-           if
-           :: tell -> notify_all()
-           :: else
-           fi
-         }
-       }
-    :: atomic {
-         true;
-#if RESTORED
-         checked = checked && !checks;
-#endif
-         d_step { roll_back(ME); untold = untold || tell }
-       }
-    fi;
-    d_step {
-      leaving = leaving - shares;
-      closed = closed && append != ME;
-      append = (append == ME -> NOBODY : append);
-      ended[p] = true
-    }
-  } unless { dead[p] }
-#undef ME
 }

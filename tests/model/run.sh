@@ -26,14 +26,14 @@ scenarios_of() {
       echo "killed -DRESTORES=0 -DLEAVES=0"
       ;;
     publishing)
-      echo "forced -DOTHERS=1 -DFORCES=1"
+      echo "passed -DOTHERS=1 -DPASSES=3"
       echo "turns -DOTHERS=1 -DSECOND=1"
       echo "killed -DOTHERS=1 -DKILLS=1"
       echo "restored -DOTHERS=1 -DRESTORED=1 -DPUBLISHERS=3"
       echo "crashed -DOTHERS=1 -DCRASHES=1"
-      echo "frozen -DLISTENERS=2 -DFREEZES=1"
-      echo "three -DPUBLISHERS=3"
-      echo "gone -DLISTENERS=2 -DKILLS=1 -DGONE=1"
+      echo "frozen -DBIG=0 -DLISTENERS=2 -DFREEZES=1"
+      echo "three -DBIG=0 -DPUBLISHERS=3"
+      echo "gone -DBIG=0 -DLISTENERS=2 -DKILLS=1 -DGONE=1"
       ;;
     *) echo "-" ;;
   esac

@@ -27,13 +27,13 @@ START_TEST(an_upgraded_schema_is_noticed_by_what_its_publishers_send) {
   session.now += 10'000;
   session.wants(Action::kAskVersion);
   session.plan.take_version(10, session.now);
+  session.gets_ready();
   session.wants(Action::kAskWaiting);
 }
 END_TEST
 
 START_TEST(what_a_dead_sequencer_left_is_drained_at_the_start) {
   Session session;
-  session.drains(kFull);
   session.drains(kOne);
   session.wants_after(5, Action::kSequence, "to settle");
   session.round(kSettled);
@@ -66,6 +66,36 @@ START_TEST(a_publisher_that_leaves_without_a_sequencer_is_helped_at_once) {
   session.drains(kSettled);
   session.plan.notified("l", session.now);
   session.drains(kOne);
+}
+END_TEST
+
+START_TEST(very_much_that_was_left_begins_the_loop) {
+  Session session;
+  session.drains(kSettled);
+  session.plan.notified("l", session.now);
+  session.drains(kPart);
+  session.wants(Action::kBegin);
+  session.plan.take_begun(true, session.now);
+  ck_assert(session.plan.loops());
+  Session other;
+  other.drains(kFull);
+  other.wants(Action::kBegin);
+  other.plan.take_begun(false, other.now);
+  other.drains(kFull);
+  other.drains(kOne);
+  other.wants_after(5, Action::kSequence, "another session has the lock: it begins no loop");
+}
+END_TEST
+
+START_TEST(what_makes_the_session_ready_is_sent_until_it_succeeds) {
+  Session session(9);
+  session.plan.take_version(10, session.now);
+  session.wants(Action::kReady);
+  ck_assert(session.plan.take_rejected(session.now));
+  session.wants_after(1'000, Action::kReady);
+  session.plan.take_ready();
+  session.drains(kSettled);
+  session.rests();
 }
 END_TEST
 
@@ -201,6 +231,8 @@ int main() {
                                leftovers_of_a_transaction_in_flight_are_looked_for_less_and_less,
                                a_sweep_looks_once,
                                a_publisher_that_leaves_without_a_sequencer_is_helped_at_once,
+                               very_much_that_was_left_begins_the_loop,
+                               what_makes_the_session_ready_is_sent_until_it_succeeds,
                                few_who_wait_begin_no_loop,
                                publishers_that_did_not_wait_are_not_counted,
                                a_lock_that_another_session_has_is_not_asked_for_again_at_once,

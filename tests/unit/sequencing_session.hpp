@@ -20,14 +20,25 @@ inline constexpr Round kElsewhere{0, 0, false, true, false, true};  // another s
 inline constexpr Round kOne{1, 1, false, false, false, false};
 inline constexpr Round kMany{40, 32, false, false, false, false};
 inline constexpr Round kFull{5'000, 100, true, false, false, false};
+inline constexpr Round kPart{2'001, 1, true, false, false, false};  // of a big turn
 
 inline const char* name_of(Action action) {
-  constexpr const char* kNames[] = {"none", "version", "waiting", "begin", "renew", "end", "sequence"};
+  constexpr const char* kNames[] = {"none", "version", "ready", "waiting", "begin", "renew", "end", "sequence"};
   return kNames[static_cast<int>(action)];
 }
 
 struct Session {
-  explicit Session(int version = sql::kGroupCommitSchema) { plan.begin(version, now); }
+  explicit Session(int version = sql::kGroupCommitSchema) {
+    plan.begin(version, now);
+    if (version >= sql::kGroupCommitSchema) {
+      gets_ready();
+    }
+  }
+
+  void gets_ready() {
+    wants(Action::kReady);
+    plan.take_ready();
+  }
 
   void wants(Action action, const char* about = "") { assert_text(name_of(plan.next(now)), name_of(action), about); }
 

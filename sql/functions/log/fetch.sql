@@ -5,10 +5,10 @@
 --             when either is reached.
 -- Returns:    columns as in log_after(). At most one row of type 'pgevents.reset' (the cursor's history is gone), then
 --             the events in order of id without those that have expired, then one row with channel_id NULL: id = cursor
---             to use next, type 'end' (no more events) or 'more' (the page is full and more events follow). All rows
---             come from one snapshot.
--- Errors:     none.
--- Tables:     log, history (read).
+--             to use next (that of the request, if this server may not have its event yet), type 'end' (no more
+--             events) or 'more' (the page is full and more events follow). All rows come from one snapshot.
+-- Errors:     PT503 on a copy that is not complete (copy_complete()).
+-- Tables:     log, history, generations, copy_mark (read).
 CREATE OR REPLACE FUNCTION pgevents.fetch(channels text[], after bigint, since_us bigint,
   max_rows int, max_bytes bigint)
 RETURNS TABLE (id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
@@ -23,7 +23,7 @@ DECLARE
   event      record;
 BEGIN
   IF page.gap IS NOT NULL THEN
-    RETURN QUERY SELECT page.pruned_id, channels[1], now_us, 'pgevents.reset',
+    RETURN QUERY SELECT page.start_id, channels[1], now_us, 'pgevents.reset',
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. Comparing the pair instead of id alone leaves only

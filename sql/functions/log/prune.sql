@@ -1,6 +1,7 @@
 -- pgevents.prune(max_rows): removes one batch of what is no longer needed; the front-ends call it now and then.
 -- Parameters: max_rows: at most this many rows of each kind (staging and turns: ten times as many).
--- Returns:    number of rows removed; 0: nothing is left to do, another session is pruning, or this is a standby.
+-- Returns:    number of rows removed; 0: nothing is left to do, another session is pruning, or this is a standby or
+--             a copy, which gets from the primary what is pruned there.
 -- Errors:     none.
 -- Tables:     log, staging, staging_rest, turns, idempotency_keys, revocations, typing_counts (delete), history, prunes
 --             (insert, update), settings (read).
@@ -12,7 +13,7 @@ DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
+  IF pg_is_in_recovery() OR pgevents.is_fed() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);

@@ -9,5 +9,5 @@
 -- older program calls is gone or means something else. Schema versions before 9 do not have this function.
 CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int, serves_from int)
 LANGUAGE sql IMMUTABLE ROWS 1 AS $$
-  SELECT 10, 7
+  SELECT 12, 7
 $$;

@@ -8,9 +8,7 @@
 -- Errors:     none of its own.
 -- Tables:     ready (delete), log (insert), settings (read); generations (see check_generation()).
 -- Costs next to nothing when everything is settled. A call that moves nothing asks whether everything is settled
--- (mark_settled()), and then need not wait for the disk. Under a steady load there is always a transaction that is
--- leaving events: so when ready_low is far behind, once in a second, one call makes them wait for 20 ms. Without that
--- each call would read more and more removed rows while an old snapshot keeps them.
+-- (mark_settled()), and then need not wait for the disk.
 -- A turn of more than 2,000 events gets its ids in parts, so that no publisher waits for long. They stay in order; an
 -- event of a transaction that ran beside it may come between.
 -- is_sequenced is asked first: publishers notify nobody while there is a sequencer. If it ended after is_settled was
@@ -29,7 +27,7 @@ BEGIN
   END IF;
   is_sequenced := pgevents.is_watched();
   is_settled := pgevents.is_settled();
-  IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+  IF is_settled OR pg_is_in_recovery() OR pgevents.is_fed() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;
   END IF;
   is_busy := NOT starts_with(current_setting('transaction_isolation'), 'read')
@@ -37,16 +35,7 @@ BEGIN
   IF is_busy THEN
     RETURN;
   END IF;
-  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    PERFORM pgevents.check_generation();
-  END IF;
-  PERFORM pgevents.settle_by_force();
-  IF EXISTS (SELECT FROM pgevents.ready r
-              WHERE r.n = (SELECT f.n FROM pgevents.ready f
-                            WHERE f.n > pg_sequence_last_value('pgevents.ready_low'::regclass) ORDER BY f.n LIMIT 1)
-             OFFSET 2000) THEN
-    max_rows := least(max_rows, 1000);
-  END IF;
+  PERFORM pgevents.check_generation();
   SELECT d.events, d.turns, d.is_more INTO events, turns, is_more FROM pgevents.drain(greatest(max_rows, 1)) d;
   IF events = 0 THEN
     nothing := set_config('synchronous_commit', 'off', true);

@@ -2,14 +2,14 @@
 -- their events to it from now on, until sequencer_end() or the end of the session.
 -- Parameters: none.
 -- Returns:    whether it is the sequencer now; false if the setting group_commit is off, another session is the
---             sequencer, or this is a standby.
+--             sequencer, or this is a standby or a copy.
 -- Errors:     none.
 -- Tables:     settings (read).
 -- The session calls sequence() every few milliseconds. Publishers see the lock, and so need not read the setting.
 CREATE OR REPLACE FUNCTION pgevents.sequencer_begin() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF pg_is_in_recovery()
+  IF pg_is_in_recovery() OR pgevents.is_fed()
      OR (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     RETURN false;
   END IF;

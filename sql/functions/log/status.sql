@@ -21,6 +21,15 @@
 --                             the last hour, its rows, and the rows of all calls; null: it was never called
 --             revocations     users whose tokens are rejected
 --             bans            those of them whose tokens are rejected until revoke() lifts it
+--             role            primary, copy (is_copy()) or standby
+--             publication     {missing}: tables that the publication pgevents lacks; null: there is no publication
+--             slots           [{name, active, behind_bytes, retained_bytes, wal_status},…]: the logical replication
+--                             slots here; behind_bytes: what the copy has not confirmed yet
+--             subscription    {name, enabled, pid, seconds, received, copying, missing}, from PostgreSQL 15 on also
+--                             apply_errors, sync_errors: the one that feeds the log; seconds: since the primary's last
+--                             message; copying, missing: tables that have not arrived, or are not subscribed; null:
+--                             there is none
+--             warnings        sentences about publication, slots and subscription: what is to be done
 -- Errors:     none.
 -- Tables:     migrations, log, history, generations, staging, staging_rest, turns, ready, settings, prunes,
 --             revocations (read).
@@ -70,6 +79,6 @@ BEGIN
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
                  FROM pgevents.prunes p),
     'revocations', (SELECT count(*) FROM pgevents.revocations),
-    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity'));
+    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity')) || pgevents.copy_status();
 END
 $$;

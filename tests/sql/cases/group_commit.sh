@@ -345,22 +345,6 @@ t" "who is the sequencer"
 }
 it "one session is the sequencer, as long as the setting group_commit is on" one_sequencer
 
-big_turn() {
-  local database
-  fresh_database database
-  session sequencer "$database"
-  run_in sequencer "SELECT pgevents.sequencer_begin();"
-  q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(1, 5000) n" >/dev/null
-  q "$database" "SELECT pgevents.publish('c', 't', to_json(n)) FROM generate_series(5001, 5002) n" >/dev/null
-  is "$(logged "$database")|$(left_in "$database")" "|5002" "left, although nobody was in the way"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f,t)" "the first part"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2001,1,t,f,f,t)" "the second part"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1000,2,f,f,f,t)" "the rest, and the next turn"
-  settle "$database"
-  is "$(q "$database" "SELECT count(*), bool_and(id = (data #>> '{}')::int + 1) FROM pgevents.log")" "5002|t" "in order"
-}
-it "a big transaction leaves its events while a sequencer works, and they get their ids in parts" big_turn
-
 # The statement is that of docs/sql.md, section 5.
 locks_reserved() {
   local database owner=${prefix}_lock_owner guest=${prefix}_guest

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154 # work, here and others: set by run.sh
 # Many publishers beside sequencers that come and go.
 
+ticket_rows=30
 for level in "READ COMMITTED" "REPEATABLE READ" SERIALIZABLE; do
   # The row's lock gives the order of the tickets; nobody writes to the row, so no transaction fails.
   cat >"$work/ticket_${level// /_}.sql" <<EOS
-\\set row random(1, 6)
+\\set row random(1, $ticket_rows)
 BEGIN ISOLATION LEVEL $level;
 SELECT FROM rows WHERE id = :row FOR UPDATE;
 SELECT pgevents.publish('row' || :row, 't', json_build_object('ticket', nextval('ticket' || :row), 'part', part))
@@ -18,64 +19,49 @@ SELECT pgevents.sequence(100);
 \sleep 1 ms
 EOS
 
-# kill_sequencers DATABASE SECONDS: one works at a time; each is killed after a while
+# kill_sequencers DATABASE SECONDS: one of two works at a time; each is killed after a while. Beside them new sessions
+# publish.
 kill_sequencers() {
   local end=$((SECONDS + $2)) pid
   while ((SECONDS < end)); do
-    pgbench -n -c 1 -T 60 -f "$work/sequencer.sql" "$1" >"$work/sequencer.out" 2>&1 &
+    pgbench -n -c 2 -T 60 -f "$work/sequencer.sql" "$1" >"$work/sequencer.out" 2>&1 &
     pid=$!
-    sleep 0.7
+    sleep 0.5
+    promptly "$1" "SELECT pgevents.publish('new', 't', '1')" >/dev/null || fail "a new publisher waits"
+    (($(q "$1" "SELECT max(count) FROM (SELECT count(*) FROM pg_locks GROUP BY pid) l") < 40)) || fail "too many locks"
     q "$1" "SELECT pg_terminate_backend((pgevents.status() ->> 'sequencer')::int)" >/dev/null
     kill "$pid" 2>/dev/null || true
     wait "$pid" || true
   done
 }
 
+# As many sessions as an application may have; each publishes alone or in a transaction.
 storm() {
-  local database publishers clients=60
+  local database publishers clients row
+  clients=$(q postgres "SELECT least(300, current_setting('max_connections')::int - 20)")
   fresh_database database
-  q "$database" "CREATE TABLE rows (id int PRIMARY KEY); INSERT INTO rows SELECT generate_series(1, 6)"
-  for row in 1 2 3 4 5 6; do q "$database" "CREATE SEQUENCE ticket$row"; done
-  pgbench -n -c $clients -j 2 -T 5 -f "$work/ticket_READ_COMMITTED.sql@8" -f "$work/ticket_REPEATABLE_READ.sql@1" \
-    -f "$work/ticket_SERIALIZABLE.sql@1" "$database" >"$work/pgbench.out" 2>&1 &
+  q "$database" "CREATE TABLE rows (id int PRIMARY KEY); INSERT INTO rows SELECT generate_series(1, $ticket_rows)"
+  for ((row = 1; row <= ticket_rows; row++)); do echo "CREATE SEQUENCE ticket$row;"; done | sql -d "$database"
+  publish alone >"$work/alone.sql"
+  PGOPTIONS="-c lock_timeout=30s" pgbench -n -c "$clients" -j 2 -T 6 -f "$work/alone.sql@5" \
+    -f "$work/ticket_READ_COMMITTED.sql@8" -f "$work/ticket_REPEATABLE_READ.sql@2" \
+    -f "$work/ticket_SERIALIZABLE.sql@2" "$database" >"$work/pgbench.out" 2>&1 &
   publishers=$!
-  kill_sequencers "$database" 5
+  kill_sequencers "$database" 6
   wait "$publishers" || fail "publishers: $(tail -n 5 "$work/pgbench.out")"
   settle "$database"
   (($(q "$database" "SELECT last_value FROM pgevents.ready_n") > 100)) || fail "too few turns were left: $(cat "$work/pgbench.out")"
   is "$(q "$database" "SELECT count(*) FROM (SELECT (data ->> 'ticket')::int AS ticket, lag((data ->> 'ticket')::int)
-      OVER (PARTITION BY channel_id ORDER BY id) AS before FROM pgevents.log) l WHERE ticket < before")" 0 "out of order"
-  is "$(q "$database" "SELECT string_agg(concat(channel_id, events = tickets), ' ')
-    FROM (SELECT channel_id, count(*) AS events, max((data ->> 'ticket')::int) AS tickets FROM pgevents.log
-           GROUP BY 1 ORDER BY 1) l")" "row1t row2t row3t row4t row5t row6t" "each ticket once"
-  is "$(q "$database" "SELECT count(*) FROM (SELECT (data ->> 'part')::int AS part, id,
-      lag(id) OVER (PARTITION BY channel_id ORDER BY (data ->> 'ticket')::int) AS before FROM pgevents.log) l
+      OVER (PARTITION BY channel_id ORDER BY id) AS before FROM pgevents.log WHERE channel_id ~ 'row') l
+    WHERE ticket < before")" 0 "out of order"
+  is "$(q "$database" "SELECT string_agg(channel_id, ' ') FROM (SELECT channel_id FROM pgevents.log
+      WHERE channel_id ~ 'row' GROUP BY 1 HAVING count(*) <> max((data ->> 'ticket')::int)) l")" "" \
+    "channels without each ticket once"
+  is "$(q "$database" "SELECT count(*) FROM (SELECT (data ->> 'part')::int AS part, id, lag(id) OVER
+      (PARTITION BY channel_id ORDER BY (data ->> 'ticket')::int) AS before FROM pgevents.log WHERE channel_id ~ 'row') l
     WHERE part > 1 AND id <> before + 1")" 0 "events of one transaction with others between them"
 }
-it "sixty publishers at every isolation level, and sequencers that are killed: every event once and in order" storm
-
-# While a transaction is always leaving events, and an old snapshot keeps what was removed, the mark moves all the same.
-forced() {
-  local database
-  fresh_database database
-  watch "$database"
-  session long "$database"
-  run_in long "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pgevents.ready;"
-  q "$database" "$(publish a)" >/dev/null
-  q "$database" "SELECT setval('pgevents.ready_n', 200000), setval('pgevents.ready_done', 200000)" >/dev/null
-  q "$database" "$(publish b)" >/dev/null
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(2,2,f,f,f,t)" "a transaction leaves"
-  is "$(q "$database" "SELECT last_value FROM pgevents.ready_low")" 1 "the mark, while it does not end"
-  run_in leaver "ROLLBACK; BEGIN;"
-  q "$database" "$(publish c)" >/dev/null
-  send leaver "SELECT pg_advisory_xact_lock_shared(1885824374, 5), pg_sleep(0.005); COMMIT;"
-  is "$(q "$database" "SELECT s FROM pgevents.sequence() s")" "(1,1,f,f,f,t)" "it ends soon"
-  is "$(q "$database" "SELECT last_value FROM pgevents.ready_low")" 200001 "the mark: all but what was there still"
-  await leaver
-  settle "$database"
-  is "$(logged "$database")" "a b c" "events"
-}
-it "when the mark of what has ids is far behind, publishers are held up for a moment so that it can move" forced
+it "hundreds of publishers at every isolation level, and sequencers that are killed: every event once and in order" storm
 
 # The second turn takes a lock that another transaction has held: its event comes after that one's.
 serializable_turns() {
@@ -110,6 +96,47 @@ hanging_sequencer() {
   is "$(logged "$database")" "a b c" "order"
 }
 it "when 5,000 turns wait for a sequencer that hangs, publishers give the ids" hanging_sequencer
+
+# three_wait DATABASE STATEMENT: three publishers wait; then the statement is executed in the session sequencer, and the
+# lock is free
+three_wait() {
+  local name
+  run_in holder "BEGIN; SELECT pg_advisory_xact_lock(1885824374, 1);"
+  for name in 1 2 3; do
+    session "$name" "$1"
+    send "$name" "$(publish "$name")"
+    wait_for "$1" "$name" "SELECT pgevents.publishers_waiting()"
+  done
+  run_in sequencer "$2"
+  run_in holder "COMMIT;"
+  for name in 1 2 3; do
+    await "$name"
+    close_session "$name"
+  done
+}
+
+waiting_leave() {
+  local database
+  fresh_database database
+  session holder "$database"
+  session sequencer "$database"
+  three_wait "$database" "SELECT pgevents.sequencer_begin();"
+  is "$(logged "$database")|$(left_in "$database")" "|3" "a sequencer has begun meanwhile"
+  settle "$database"
+  is "$(logged "$database" | xargs -n 1 | sort | xargs)" "1 2 3" "events; they did not depend on each other"
+  close_session sequencer
+  watch "$database"
+  q "$database" "SELECT setval('pgevents.ready_n', 6000), setval('pgevents.ready_done', 6000)" >/dev/null
+  q "$database" "$(publish a)" >/dev/null
+  q "$database" "SELECT setval('pgevents.ready_done', 1)" >/dev/null
+  three_wait "$database" "SELECT 1;"
+  is "$(logged "$database" 4)|$(left_in "$database")" "a 1|2" "the first one has given ids to 5,000 turns"
+  unwatch
+  settle "$database"
+  is "$(logged "$database" 4 | cut -c 1-4)|$(q "$database" "SELECT count(*) FROM pgevents.log")" "a 1 |7" "order"
+}
+it "publishers that had to wait leave their events as soon as they may, and do not wait for each other's flushes" \
+  waiting_leave
 
 release_before() { tar xJf "$repo/tests/upgrade/release-before.tar.xz" -C "$1" --wildcards 'sql/*'; }
 

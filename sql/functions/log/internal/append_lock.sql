@@ -11,13 +11,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
   nothing text := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
 BEGIN
-  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    PERFORM pgevents.check_generation();
-  END IF;
-  IF NOT pgevents.is_settled() AND starts_with(current_setting('transaction_isolation'), 'read') THEN
-    IF (SELECT d.events FROM pgevents.drain(2147483647) d) = 0 THEN
-      PERFORM pgevents.mark_settled();
-    END IF;
+  PERFORM pgevents.check_generation();
+  IF NOT pgevents.is_settled() THEN
+    PERFORM pgevents.turn_follows(true);
   END IF;
 END
 $$;

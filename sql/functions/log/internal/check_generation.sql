@@ -1,15 +1,18 @@
 -- pgevents.check_generation(): begins a new generation of ids if the last one was begun in another place
 -- (generation_place()) or the server has crashed since. An event on pgevents' own channel, {"after":…}, reports it and
--- has the first id of the generation.
+-- has the first id of the generation. Does nothing if the session has checked that (generation_is_checked()).
 -- Parameters: none; the caller holds the lock "append".
 -- Returns:    nothing.
--- Errors:     40001 at REPEATABLE READ and above, if another transaction does the same at the same time.
--- Tables:     generations (read, insert), crash_mark (read, insert), log (read, insert), history, ready (read); the
---             sequences of ready.
+-- Errors:     PT503 on a copy, whose ids the primary gives. 40001 at REPEATABLE READ and above, if another transaction
+--             has begun the generation, and this one's snapshot does not show it. Before that it has changed nothing.
+-- Tables:     generations (read, insert), crash_mark (read, insert, delete), log (read, insert), history, ready
+--             (read); the sequences of ready, and generation_seen.
 -- The first generation begins with the first event, not with the installation, so that a dump can be restored into an
 -- empty log. One check in each session is enough: no session has assigned ids before a promotion or outlives a crash,
--- and nothing changes later while the session lives. A dump may bring events in ready with marks that are newer than
--- they are, or older: whatever is there is looked at again.
+-- and nothing changes later while the session lives. But the transaction that begins a generation may be rolled back,
+-- so the session has checked only when a transaction of it finds nothing to do, and has not written the mark itself. A
+-- dump may bring events in ready with marks that are newer than they are, or older: whatever is there is looked at
+-- again. The mark is renewed because that conflicts, whereas two generations with different first ids would not.
 CREATE OR REPLACE FUNCTION pgevents.check_generation() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -19,10 +22,10 @@ DECLARE
   next   bigint;
   is_new boolean := true;
 BEGIN
-  -- Missing while install.sql stops at an earlier version.
-  IF to_regclass('pgevents.crash_mark') IS NULL THEN
+  IF pgevents.generation_is_checked() THEN
     RETURN;
   END IF;
+  PERFORM pgevents.primary_only();
   here := pgevents.generation_place();
   SELECT g.place INTO there FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1;
   IF NOT FOUND THEN
@@ -31,8 +34,9 @@ BEGIN
   ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
-    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
+    DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
@@ -46,6 +50,10 @@ BEGIN
       PERFORM setval('pgevents.ready_n', (SELECT max(r.n) FROM pgevents.ready r));
     END IF;
   END IF;
-  PERFORM set_config('pgevents.generation_checked', 'yes', false);
+  IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'pgevents.crash_mark'::regclass
+                    AND l.mode = 'RowExclusiveLock') THEN
+    PERFORM nextval('pgevents.generation_seen'),
+      set_config('pgevents.generation_checked', 'pgevents.generation_seen'::regclass::oid::text, false);
+  END IF;
 END
 $$;

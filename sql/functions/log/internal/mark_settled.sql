@@ -19,7 +19,7 @@ BEGIN
     RETURN false;
   END IF;
   last := pg_sequence_last_value('pgevents.ready_n'::regclass);
-  last := coalesce((SELECT r.n - 1 FROM pgevents.ready r WHERE r.n > low ORDER BY r.n LIMIT 1), last);
+  last := coalesce((SELECT s.n - 1 FROM pgevents.ready_start() s), last);
   IF last > low THEN
     PERFORM setval('pgevents.ready_low', last);
   END IF;

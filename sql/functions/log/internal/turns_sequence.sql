@@ -22,7 +22,9 @@ DECLARE
 BEGIN
   IF (NEW.staged_at = now() AND NEW.channel_id <> 'pgevents.control'
       AND current_setting('pgevents.turn', true) = NEW.turn::text
-      AND current_setting('pgevents.generation_checked', true) = 'yes'
+      AND coalesce(current_setting('pgevents.generation_checked', true), '')
+        = 'pgevents.generation_seen'::regclass::oid::text
+      AND currval('pgevents.generation_seen'::regclass) > 0
       AND pg_sequence_last_value('pgevents.ready_n'::regclass) <= pg_sequence_last_value('pgevents.ready_low'::regclass)
      ) IS TRUE
      AND pg_try_advisory_xact_lock(1885824374, 1)  -- lock "append"
