@@ -9,7 +9,7 @@
 --
 -- The order: preflight.sql (checks, roles, schema, ownership.sql), the missing migrations, the functions, comments.sql
 -- (COMMENT ON), roles.sql (rights), settle.sql. Functions have a file each:
---     functions/AREA/NAME.sql           a role may call it
+--     functions/AREA/NAME.sql           a role may call it, or the operator
 --     functions/AREA/internal/NAME.sql  only other functions and triggers call it
 --     functions/replaceable/NAME.sql    an application may replace it
 -- The areas:
@@ -17,9 +17,10 @@
 --     log       ids, reading, pruning, what the listener needs   typing    typing notifications
 --     access    revoking tokens, ending streams                  users     the directory, register, a user's settings
 --     http      parameters, answers and errors of http_*()       settings  the operator's settings and timings
+--     watch     triggers that publish the changes of a table   copies    the log on other servers
 \set ON_ERROR_STOP on
 \set QUIET on
-\set latest 10
+\set latest 12
 \if :{?to}
 \else
 \set to :latest
@@ -108,6 +109,18 @@ SELECT :installed < 10 AND :to >= 10 AS is_due \gset
 INSERT INTO pgevents.migrations (version, name) VALUES (10, 'group_commit');
 \endif
 
+SELECT :installed < 11 AND :to >= 11 AS is_due \gset
+\if :is_due
+\ir migrations/0011_outbox.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (11, 'outbox');
+\endif
+
+SELECT :installed < 12 AND :to >= 12 AS is_due \gset
+\if :is_due
+\ir migrations/0012_copies.sql
+INSERT INTO pgevents.migrations (version, name) VALUES (12, 'copies');
+\endif
+
 -- An application may replace these functions, so an upgrade does not touch them.
 SELECT to_regprocedure('pgevents.user_channel(text, text)') IS NULL AS is_due \gset
 \if :is_due
@@ -132,6 +145,15 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 
 \ir functions/http/internal/raise_error.sql
 \ir functions/log/internal/us.sql
+\ir functions/copies/internal/is_fed.sql
+\ir functions/copies/is_copy.sql
+\ir functions/copies/internal/copied_tables.sql
+\ir functions/copies/internal/primary_only.sql
+\ir functions/copies/internal/copy_refuses.sql
+\ir functions/copies/internal/copy_guard.sql
+\ir functions/copies/internal/copy_complete.sql
+\ir functions/copies/internal/copy_owner.sql
+\ir functions/copies/internal/may_lag.sql
 \ir functions/publish/internal/json_stand_in.sql
 \ir functions/publish/internal/json_harmless.sql
 \ir functions/publish/internal/json_unknown_member.sql
@@ -150,18 +172,27 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/publish/internal/split_data.sql
 \ir functions/publish/internal/split_body.sql
 \ir functions/log/internal/generation_place.sql
+\ir functions/log/internal/generation_is_checked.sql
 \ir functions/log/internal/check_generation.sql
 \ir functions/log/internal/is_settled.sql
 \ir functions/log/internal/is_watched.sql
+\ir functions/log/internal/ready_start.sql
 \ir functions/log/internal/mark_settled.sql
+\ir functions/log/internal/mark_passed.sql
+\ir functions/log/internal/drain_end.sql
 \ir functions/log/internal/drain.sql
+\ir functions/log/internal/is_expected.sql
+\ir functions/log/internal/turn_follows.sql
 \ir functions/log/internal/append_lock.sql
 \ir functions/log/internal/append.sql
 \ir functions/log/internal/turn_number.sql
 \ir functions/publish/internal/events_insert.sql
+\ir functions/publish/internal/outbox_insert.sql
 \ir functions/publish/internal/events_refuse_change.sql
 \ir functions/log/internal/staging_sequence.sql
 \ir functions/log/internal/turn_is_big.sql
+\ir functions/log/internal/turn_may_leave.sql
+\ir functions/log/internal/turn_waits.sql
 \ir functions/log/internal/turn_way.sql
 \ir functions/log/internal/turn_rest.sql
 \ir functions/log/internal/ready_number.sql
@@ -174,6 +205,16 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/log/fetch.sql
 \ir functions/log/listener_start.sql
 \ir functions/publish/publish.sql
+\ir functions/watch/channel_value.sql
+\ir functions/watch/internal/watch_check.sql
+\ir functions/watch/internal/watch_name.sql
+\ir functions/watch/internal/watch_channel.sql
+\ir functions/watch/internal/watch_image.sql
+\ir functions/watch/internal/watch_key.sql
+\ir functions/watch/internal/watch_body.sql
+\ir functions/watch/watch_statements.sql
+\ir functions/watch/unwatch.sql
+\ir functions/watch/watch.sql
 \ir functions/publish/internal/http_publish_check.sql
 \ir functions/publish/internal/publication_read.sql
 \ir functions/publish/internal/publication_earlier.sql
@@ -251,12 +292,17 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/access/internal/prune_revocations.sql
 \ir functions/log/prune.sql
 \ir functions/log/internal/lock_holder.sql
-\ir functions/log/internal/settle_by_force.sql
+\ir functions/log/sequencer_ready.sql
 \ir functions/log/sequencer_begin.sql
 \ir functions/log/sequencer_end.sql
 \ir functions/log/sequence.sql
 \ir functions/log/publishers_waiting.sql
 \ir functions/log/schema_version.sql
+\ir functions/copies/create_publication.sql
+\ir functions/copies/become_copy.sql
+\ir functions/copies/promote_copy.sql
+\ir functions/copies/internal/copy_warnings.sql
+\ir functions/copies/internal/copy_status.sql
 \ir functions/log/status.sql
 \ir comments.sql
 \ir roles.sql

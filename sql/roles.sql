@@ -15,6 +15,23 @@ GRANT USAGE ON SCHEMA pgevents TO pgevents_server, pgevents_publisher, pgevents_
 
 GRANT INSERT ON pgevents.events TO pgevents_publisher;
 GRANT EXECUTE ON FUNCTION pgevents.publish(text, text, json, interval) TO pgevents_publisher;
+-- A role that may call the form with json may call the others: literals go to that with text since version 11.
+DO $$
+DECLARE
+  grantee text;
+BEGIN
+  FOR grantee IN SELECT a.grantee::regrole FROM pg_proc p, aclexplode(p.proacl) a
+                  WHERE p.oid = 'pgevents.publish(text, text, json, interval)'::regprocedure
+                    AND a.grantee <> p.proowner AND a.privilege_type = 'EXECUTE' LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION pgevents.publish(text, text, jsonb, interval), '
+                   'pgevents.publish(text, text, text, interval) TO %s', grantee);
+  END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION pgevents.watch(regclass, text, text[], text, boolean) TO pgevents_publisher;
+GRANT EXECUTE ON FUNCTION pgevents.watch_statements(regclass, text, text[], text, boolean) TO pgevents_publisher;
+GRANT EXECUTE ON FUNCTION pgevents.unwatch(regclass, text) TO pgevents_publisher;
+GRANT EXECUTE ON FUNCTION pgevents.channel_value(text, text) TO pgevents_publisher;
 
 GRANT EXECUTE ON FUNCTION pgevents.revoke(text, timestamptz) TO pgevents_admin;
 GRANT EXECUTE ON FUNCTION pgevents.disconnect(text) TO pgevents_admin;
@@ -23,6 +40,9 @@ BEGIN
   -- Missing while install.sql stops at an earlier version.
   IF to_regclass('pgevents.users') IS NOT NULL THEN
     GRANT SELECT, INSERT, UPDATE, DELETE ON pgevents.users, pgevents.streams, pgevents.stream_members TO pgevents_admin;
+  END IF;
+  IF to_regclass('pgevents.outbox') IS NOT NULL THEN
+    GRANT INSERT, SELECT ON pgevents.outbox TO pgevents_publisher;  -- RETURNING needs SELECT; it shows no rows
   END IF;
 END
 $$;
@@ -50,9 +70,11 @@ GRANT EXECUTE ON FUNCTION pgevents.presence_contacts(bigint, jsonb) TO pgevents_
 GRANT EXECUTE ON FUNCTION pgevents.presence_poll(jsonb, int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.presence_tick() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.sequence(int) TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.sequencer_ready() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.sequencer_begin() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.sequencer_end() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.publishers_waiting() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.prune(int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.schema_version() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.status() TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.is_copy() TO pgevents_server;

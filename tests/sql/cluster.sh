@@ -30,7 +30,7 @@ listen_addresses = ''
 unix_socket_directories = '$work'
 wal_level = logical
 max_prepared_transactions = 5
-max_connections = 80
+max_connections = 330
 shared_buffers = 64MB
 log_lock_waits = on
 EOF

@@ -86,6 +86,17 @@ fail() {
 # is GOT WANTED WHAT
 is() { [[ $1 == "$2" ]] || fail "$3: got '$1', wanted '$2'"; }
 
+# attach_refused DATABASE FUNCTION: a role of no rights cannot make the function a trigger of a table of its own.
+attach_refused() {
+  local stranger=${prefix}_stranger
+  q "$1" "CREATE ROLE $stranger"
+  q "$1" "SET ROLE $stranger; CREATE TEMP TABLE mine (id int);
+    CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION public.$2()" 2>"$work/attached" &&
+    fail "$2() became a trigger of a stranger's table"
+  grep -q "permission denied for function public.$2" "$work/attached" || fail "$(cat "$work/attached")"
+  q "$1" "DROP ROLE $stranger"
+}
+
 # wait_for DATABASE WANTED SQL: asks until the answer is as wanted, at most 15 s
 wait_for() {
   local deadline=$((SECONDS + 15)) got

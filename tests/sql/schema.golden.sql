@@ -25,14 +25,59 @@ CREATE FUNCTION pgevents.append_lock() RETURNS void
 DECLARE
   nothing text := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
 BEGIN
-  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    PERFORM pgevents.check_generation();
+  PERFORM pgevents.check_generation();
+  IF NOT pgevents.is_settled() THEN
+    PERFORM pgevents.turn_follows(true);
   END IF;
-  IF NOT pgevents.is_settled() AND starts_with(current_setting('transaction_isolation'), 'read') THEN
-    IF (SELECT d.events FROM pgevents.drain(2147483647) d) = 0 THEN
-      PERFORM pgevents.mark_settled();
-    END IF;
+END
+$$;
+CREATE FUNCTION pgevents.become_copy(conninfo text, version integer DEFAULT NULL::integer, slot text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  here  int := (SELECT v.version FROM pgevents.schema_version() v);
+  owner text := (SELECT c.relowner::regrole FROM pg_class c WHERE c.oid = 'pgevents.log'::regclass);
+  name  text;
+BEGIN
+  PERFORM pgevents.copy_owner();
+  IF NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
+     AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'pg_create_subscription'
+                      AND pg_has_role(r.oid, 'USAGE') AND has_database_privilege(current_database(), 'CREATE')) THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN', format('%s may not subscribe: that needs a superuser, or from '
+      'PostgreSQL 16 on a member of pg_create_subscription with CREATE on the database', current_user));
+  ELSIF version <> here THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT', format('The schema version of the primary is %s, that of this '
+      'database is %s: run the newer install.sql on the other one first', version, here));
+  ELSIF NOT pgevents.is_fed() THEN
+    LOCK TABLE pgevents.staging, pgevents.staging_rest IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH name IN ARRAY pgevents.copied_tables() || ARRAY['ready'] LOOP
+      EXECUTE format('SELECT %L FROM pgevents.%I HAVING count(*) > 0', name, name) INTO name;
+      IF name IS NOT NULL THEN
+        PERFORM pgevents.raise_error(409, 'CONFLICT', format('Something was published here: pgevents.%s has rows. '
+          'A copy begins with an empty schema', name));
+      END IF;
+    END LOOP;
   END IF;
+  IF NOT EXISTS (SELECT FROM pgevents.copy_mark) THEN
+    INSERT INTO pgevents.copy_mark DEFAULT VALUES;
+    PERFORM pgevents.copy_guard(true);
+    DROP SEQUENCE pgevents.generation_seen;
+    CREATE SEQUENCE pgevents.generation_seen AS bigint;
+    EXECUTE format('ALTER SEQUENCE pgevents.generation_seen OWNER TO %s', owner);
+  END IF;
+  IF EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgevents.log'::regclass) THEN
+    RETURN NULL;
+  END IF;
+  name := coalesce(slot, concat_ws('_', 'pgevents', (SELECT c.system_identifier FROM pg_control_system() c),
+    (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())));
+  IF slot IS NULL THEN
+    RETURN format('CREATE SUBSCRIPTION pgevents CONNECTION %L PUBLICATION pgevents WITH (slot_name = %L)',
+      conninfo, name);
+  END IF;
+  EXECUTE format('CREATE SUBSCRIPTION pgevents CONNECTION %L PUBLICATION pgevents '
+    'WITH (create_slot = false, slot_name = %L)', conninfo, name);
+  RETURN NULL;
 END
 $$;
 CREATE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) RETURNS record
@@ -46,6 +91,7 @@ BEGIN
   IF coalesce(user_id, '') = '' THEN
     PERFORM pgevents.raise_error(401, 'UNAUTHORIZED', 'Authentication required');
   END IF;
+  PERFORM pgevents.primary_only();
   known := pgevents.directory_user(realm, user_id);
   IF NOT known.is_known THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No such user');
@@ -102,6 +148,24 @@ EXCEPTION WHEN OTHERS THEN
   RETURN NULL;
 END
 $$;
+CREATE FUNCTION pgevents.channel_value(value text, name text DEFAULT 'value'::text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+  IF value COLLATE "C" ~ '^[A-Za-z0-9_-]{0,255}$' THEN
+    RETURN value;
+  ELSIF value IS NULL OR octet_length(value) > 255 THEN
+    RAISE EXCEPTION USING ERRCODE = 'PT400', DETAIL = '{"code":"BAD_REQUEST"}',
+      MESSAGE = format('No channel can be made of %I: it is %s', name,
+                       CASE WHEN value IS NULL THEN 'NULL' ELSE 'longer than 255 bytes' END);
+  END IF;
+  RETURN (SELECT string_agg(CASE WHEN c.letter COLLATE "C" ~ '[A-Za-z0-9_-]' THEN c.letter ELSE
+             regexp_replace(upper(encode(convert_to(c.letter, 'UTF8'), 'hex')), '(..)', E'%\\1', 'g') END, ''
+             ORDER BY c.n)
+            FROM unnest(string_to_array(value, NULL)) WITH ORDINALITY c (letter, n));
+END
+$_$;
 CREATE FUNCTION pgevents.check_generation() RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -112,10 +176,10 @@ DECLARE
   next   bigint;
   is_new boolean := true;
 BEGIN
-  -- Missing while install.sql stops at an earlier version.
-  IF to_regclass('pgevents.crash_mark') IS NULL THEN
+  IF pgevents.generation_is_checked() THEN
     RETURN;
   END IF;
+  PERFORM pgevents.primary_only();
   here := pgevents.generation_place();
   SELECT g.place INTO there FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1;
   IF NOT FOUND THEN
@@ -124,8 +188,9 @@ BEGIN
   ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
     next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
-    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
+    DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
     PERFORM setval('pgevents.log_id_seq', next);
     INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
@@ -139,7 +204,11 @@ BEGIN
       PERFORM setval('pgevents.ready_n', (SELECT max(r.n) FROM pgevents.ready r));
     END IF;
   END IF;
-  PERFORM set_config('pgevents.generation_checked', 'yes', false);
+  IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = 'pgevents.crash_mark'::regclass
+                    AND l.mode = 'RowExclusiveLock') THEN
+    PERFORM nextval('pgevents.generation_seen'),
+      set_config('pgevents.generation_checked', 'pgevents.generation_seen'::regclass::oid::text, false);
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.check_user(user_id text) RETURNS void
@@ -188,6 +257,186 @@ BEGIN
     DO UPDATE SET until = greatest(old.until, excluded.until), left_at = excluded.left_at;
 END
 $$;
+CREATE FUNCTION pgevents.copied_tables() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT ARRAY['log', 'history', 'generations', 'revocations', 'idempotency_keys']
+$$;
+CREATE FUNCTION pgevents.copy_complete() RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF pgevents.is_fed() AND (
+      NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgevents.log'::regclass)
+      OR EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid
+                  WHERE c.relnamespace = 'pgevents'::regnamespace AND c.relname = ANY (pgevents.copied_tables())
+                    AND r.srsubstate <> 'r')) THEN
+    PERFORM pgevents.raise_error(503, 'SERVICE_UNAVAILABLE', 'This copy of the log is not complete yet');
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.copy_guard(is_on boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY pgevents.copied_tables() || ARRAY['staging', 'staging_rest'] LOOP
+    IF EXISTS (SELECT FROM pg_trigger t
+                WHERE t.tgrelid = format('pgevents.%I', name)::regclass AND t.tgname = 'copy_refuses') THEN
+      EXECUTE format('DROP TRIGGER copy_refuses ON pgevents.%I', name);
+    END IF;
+    IF is_on THEN
+      EXECUTE format('CREATE TRIGGER copy_refuses BEFORE %s ON pgevents.%I FOR EACH STATEMENT '
+                     'EXECUTE FUNCTION pgevents.copy_refuses()',
+                     CASE WHEN starts_with(name, 'staging') THEN 'INSERT' ELSE 'INSERT OR UPDATE OR DELETE' END, name);
+    END IF;
+  END LOOP;
+END
+$$;
+CREATE FUNCTION pgevents.copy_owner() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  owner oid := (SELECT c.relowner FROM pg_class c WHERE c.oid = 'pgevents.log'::regclass);
+BEGIN
+  IF NOT pg_has_role(owner, 'USAGE') THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN',
+      format('Only a superuser or %s, the owner of pgevents, may do this', owner::regrole));
+  ELSIF pg_is_in_recovery() THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT', 'This server is a standby: connect to its primary');
+  ELSIF NOT starts_with(current_setting('transaction_isolation'), 'read') THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT', 'Call this in a transaction that is READ COMMITTED');
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.copy_refuses() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM pgevents.primary_only();
+  RETURN NULL;
+END
+$$;
+CREATE FUNCTION pgevents.copy_status() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  is_standby  boolean := pg_is_in_recovery();
+  role        text := CASE WHEN pgevents.is_fed() THEN 'copy' WHEN is_standby THEN 'standby' ELSE 'primary' END;
+  wal_end     pg_lsn := CASE WHEN is_standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END;
+  publication jsonb;
+  slots       jsonb;
+  feed        jsonb;
+  errors      jsonb;
+BEGIN
+  SELECT jsonb_build_object('missing', coalesce(jsonb_agg(t.name ORDER BY t.name) FILTER (WHERE r.prrelid IS NULL
+           AND NOT p.puballtables), '[]')) INTO publication
+    FROM pg_publication p CROSS JOIN unnest(pgevents.copied_tables()) t (name)
+    LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = format('pgevents.%I', t.name)::regclass
+   WHERE p.pubname = 'pgevents' GROUP BY p.oid;
+  SELECT jsonb_agg(jsonb_build_object('name', s.slot_name, 'active', s.active,
+           'behind_bytes', greatest(wal_end - s.confirmed_flush_lsn, 0),
+           'retained_bytes', greatest(wal_end - s.restart_lsn, 0), 'wal_status', s.wal_status) ORDER BY s.slot_name)
+    INTO slots
+    FROM pg_replication_slots s
+   WHERE s.database = current_database() AND s.plugin = 'pgoutput' AND NOT s.temporary;
+  SELECT jsonb_build_object('id', w.subid::bigint, 'name', s.subname, 'enabled', s.subenabled, 'pid', w.pid,
+           'seconds', round(date_part('epoch', clock_timestamp() - w.last_msg_receipt_time)::numeric, 1),
+           'received', w.received_lsn, 'copying', t.copying, 'missing', t.missing)
+    INTO feed
+    FROM pg_subscription_rel l
+    JOIN pg_stat_subscription w ON w.subid = l.srsubid AND w.relid IS NULL
+    JOIN pg_subscription s ON s.subname = w.subname
+     AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    CROSS JOIN LATERAL (
+      SELECT coalesce(jsonb_agg(c.name ORDER BY c.name) FILTER (WHERE r.srsubstate <> 'r'), '[]') AS copying,
+             coalesce(jsonb_agg(c.name ORDER BY c.name) FILTER (WHERE r.srrelid IS NULL), '[]') AS missing
+        FROM unnest(pgevents.copied_tables()) c (name)
+        LEFT JOIN pg_subscription_rel r ON r.srrelid = format('pgevents.%I', c.name)::regclass) t
+   WHERE l.srrelid = 'pgevents.log'::regclass
+   ORDER BY w.last_msg_receipt_time DESC NULLS LAST LIMIT 1;
+  IF feed IS NOT NULL AND to_regclass('pg_catalog.pg_stat_subscription_stats') IS NOT NULL THEN
+    EXECUTE 'SELECT jsonb_build_object(''apply_errors'', e.apply_error_count, ''sync_errors'', e.sync_error_count)
+               FROM pg_catalog.pg_stat_subscription_stats e WHERE e.subid = $1' INTO errors
+      USING (feed ->> 'id')::bigint::oid;
+    feed := feed || coalesce(errors, '{}');
+  END IF;
+  RETURN jsonb_build_object('role', role, 'publication', publication, 'slots', coalesce(slots, '[]'),
+    'subscription', feed - 'id', 'warnings', pgevents.copy_warnings(role, publication, slots, feed));
+END
+$_$;
+CREATE FUNCTION pgevents.copy_warnings(role text, publication jsonb, slots jsonb, feed jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $_$
+  SELECT coalesce(jsonb_agg(w.sentence), '[]') FROM (
+    SELECT format('The publication lacks %s: run pgevents.create_publication()', publication ->> 'missing') AS sentence
+     WHERE publication ->> 'missing' <> '[]'
+    UNION ALL SELECT format('The subscription lacks %s: run pgevents.create_publication() on the primary, then '
+        'ALTER SUBSCRIPTION %s REFRESH PUBLICATION here', feed ->> 'missing', quote_ident(feed ->> 'name'))
+     WHERE feed ->> 'missing' <> '[]'
+    UNION ALL SELECT format('Not complete yet: %s', feed ->> 'copying') WHERE feed ->> 'copying' <> '[]'
+    UNION ALL SELECT 'This copy has no subscription: execute what pgevents.become_copy() returns, or run '
+        'pgevents.promote_copy()' WHERE role = 'copy' AND feed IS NULL
+    UNION ALL SELECT format('Subscription %s is disabled: ALTER SUBSCRIPTION %1$s ENABLE', quote_ident(feed ->> 'name'))
+     WHERE NOT (feed -> 'enabled')::boolean
+    UNION ALL SELECT 'No worker applies changes: the primary is away, or PostgreSQL''s log names the error'
+     WHERE (feed -> 'enabled')::boolean AND feed ->> 'pid' IS NULL
+    UNION ALL SELECT format('Replication slot "%s" is not in use and keeps %s of WAL: if its copy is gone, drop it',
+        s.value ->> 'name', pg_size_pretty((s.value ->> 'retained_bytes')::numeric))
+      FROM jsonb_array_elements(slots) s WHERE NOT (s.value -> 'active')::boolean
+    UNION ALL SELECT format('Replication slot "%s" has lost WAL: its copy must be made anew', s.value ->> 'name')
+      FROM jsonb_array_elements(slots) s WHERE s.value ->> 'wal_status' = 'lost') w
+$_$;
+CREATE FUNCTION pgevents.create_publication(reader text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  known  record;
+  change record;
+BEGIN
+  PERFORM pgevents.copy_owner();
+  IF current_setting('wal_level') <> 'logical' THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT', format('wal_level is %s: set "wal_level = logical" in '
+      'postgresql.conf and restart PostgreSQL', current_setting('wal_level')));
+  ELSIF NOT has_database_privilege(current_database(), 'CREATE') THEN
+    PERFORM pgevents.raise_error(403, 'FORBIDDEN', format('%s may not create a publication: GRANT CREATE ON DATABASE '
+      '%I TO %s', current_user, current_database(), quote_ident(current_user)));
+  END IF;
+  SELECT p.oid, p.puballtables, p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole INTO known
+    FROM pg_publication p WHERE p.pubname = 'pgevents';
+  IF known.oid IS NULL THEN
+    CREATE PUBLICATION pgevents;
+    known.oid := (SELECT p.oid FROM pg_publication p WHERE p.pubname = 'pgevents');
+  ELSIF known.puballtables OR NOT known.is_whole THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT', 'There is a publication "pgevents" of all tables, or without all '
+      'kinds of changes: DROP PUBLICATION pgevents, or rename it');
+  END IF;
+  FOR change IN
+    SELECT c.relname, c.relname = ANY (pgevents.copied_tables()) AS is_wanted
+      FROM pg_class c LEFT JOIN pg_publication_rel r ON r.prrelid = c.oid AND r.prpubid = known.oid
+     WHERE c.relnamespace = 'pgevents'::regnamespace AND c.relkind = 'r'
+       AND c.relname NOT IN ('users', 'streams', 'stream_members')
+       AND (c.relname = ANY (pgevents.copied_tables())) = (r.prrelid IS NULL)
+  LOOP
+    EXECUTE format('ALTER PUBLICATION pgevents %s TABLE pgevents.%I',
+      CASE WHEN change.is_wanted THEN 'ADD' ELSE 'DROP' END, change.relname);
+  END LOOP;
+  IF reader IS NOT NULL THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA pgevents TO %I', reader);
+    EXECUTE format('GRANT SELECT ON %s TO %I',
+      (SELECT string_agg(format('pgevents.%I', t), ', ') FROM unnest(pgevents.copied_tables()) t), reader);
+  END IF;
+  RETURN format('SELECT pgevents.become_copy(%L, %s) \gexec',
+    format('host=… port=%s dbname=%s user=%s', current_setting('port'), current_database(),
+           coalesce(reader, current_user)),
+    (SELECT v.version FROM pgevents.schema_version() v));
+END
+$$;
 CREATE FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -217,35 +466,72 @@ CREATE FUNCTION pgevents.drain(max_rows integer, OUT events integer, OUT turns i
     SET jit TO 'off'
     AS $$
 DECLARE
-  low      bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
+  drawn    bigint := pg_sequence_last_value('pgevents.ready_n'::regclass);
+  start    record;
   last_n   bigint;
   last_ord bigint;
   top      bigint;
 BEGIN
+  SELECT * INTO start FROM pgevents.ready_start();
   events := 0; turns := 0; is_more := false;
-  IF NOT EXISTS (SELECT FROM pgevents.ready r WHERE r.n > low) THEN
+  IF start.n IS NULL THEN
     RETURN;
+  ELSIF drawn - greatest(start.last, start.after) > 500 AND pg_current_xact_id_if_assigned() IS NULL THEN
+    PERFORM pgevents.mark_passed();
   END IF;
-  SELECT r.n, r.ord INTO last_n, last_ord FROM pgevents.ready r
-   WHERE r.n > low ORDER BY r.n, r.ord OFFSET max_rows - 1 LIMIT 1;
-  last_ord := (SELECT r.ord FROM pgevents.ready r
-                WHERE r.n = last_n AND r.ord > last_ord ORDER BY r.ord OFFSET 1000 LIMIT 1);
-  WITH left_behind AS (
+  SELECT e.end_n, e.end_ord INTO last_n, last_ord FROM pgevents.drain_end(start.n, start.after, max_rows) e;
+  WITH passed AS (
     DELETE FROM pgevents.ready r
-     WHERE r.n > low AND (r.n, r.ord) <= (coalesce(last_n, 9223372036854775807),
-                                          coalesce(last_ord, 9223372036854775807))
+     WHERE r.n = ANY (ARRAY(SELECT p.n FROM pgevents.ready p WHERE p.left_by = ANY (start.passed)
+                                                               AND p.n + 0 <= start.after))
+       AND (r.n, r.ord) <= (coalesce(last_n, 9223372036854775807), coalesce(last_ord, 9223372036854775807))
       RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at),
+  others AS (
+    DELETE FROM pgevents.ready r
+     WHERE r.n > start.after
+       AND (r.n, r.ord) <= (coalesce(last_n, 9223372036854775807), coalesce(last_ord, 9223372036854775807))
+      RETURNING r.n, r.ord, r.channel_id, r.type, r.data, r.expires_at,
+                CASE WHEN max_rows IS NULL AND r.ord % 512 = 0 THEN
+                  setval('pgevents.ready_done', pg_sequence_last_value('pgevents.ready_n'::regclass)) END),
+  left_behind AS (
+    SELECT * FROM passed UNION ALL SELECT n, ord, channel_id, type, data, expires_at FROM others),
   moved AS (
     INSERT INTO pgevents.log (id, channel_id, ts, type, data, expires_at)
       SELECT nextval('pgevents.log_id_seq'), l.channel_id, clock_timestamp(), l.type, l.data, l.expires_at
-        FROM (SELECT * FROM left_behind ORDER BY n, ord) l)
+        FROM (SELECT * FROM left_behind ORDER BY n, ord) l
+      RETURNING CASE WHEN max_rows IS NULL AND id % 512 = 0 THEN
+                  setval('pgevents.ready_done', pg_sequence_last_value('pgevents.ready_n'::regclass)) END)
   SELECT count(*), count(DISTINCT l.n), max(l.n) INTO events, turns, top FROM left_behind l;
-  IF events >= max_rows THEN
-    is_more := EXISTS (SELECT FROM pgevents.ready r WHERE r.n >= top);
+  IF last_n IS NOT NULL THEN
+    is_more := (SELECT s.n IS NOT NULL FROM pgevents.ready_start() s);
   END IF;
   IF events > 0 THEN
-    PERFORM pg_notify('pgevents', 's'), setval('pgevents.ready_done', top);
+    PERFORM pg_notify('pgevents', 's'),
+      setval('pgevents.ready_done', CASE WHEN last_ord IS NULL THEN greatest(top, start.after) ELSE drawn END);
   END IF;
+END
+$$;
+CREATE FUNCTION pgevents.drain_end(n bigint, after bigint, max_rows integer, OUT end_n bigint, OUT end_ord bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+  IF max_rows IS NULL THEN
+    RETURN;
+  ELSIF EXISTS (SELECT FROM pgevents.ready r WHERE r.n = drain_end.n OFFSET 2000) THEN
+    max_rows := least(max_rows, 1000);
+  END IF;
+  IF n <= after THEN
+    end_n := n;
+    end_ord := (SELECT r.ord FROM pgevents.ready r WHERE r.n = drain_end.n ORDER BY r.ord OFFSET max_rows - 1 LIMIT 1);
+  ELSE
+    SELECT r.n, r.ord INTO end_n, end_ord FROM pgevents.ready r
+     WHERE r.n > after ORDER BY r.n, r.ord OFFSET max_rows - 1 LIMIT 1;
+  END IF;
+  end_ord := (SELECT r.ord FROM pgevents.ready r
+               WHERE r.n = end_n AND r.ord > end_ord ORDER BY r.ord OFFSET 1000 LIMIT 1);
 END
 $$;
 CREATE FUNCTION pgevents.epoch(ts timestamp with time zone) RETURNS bigint
@@ -326,7 +612,7 @@ DECLARE
   event      record;
 BEGIN
   IF page.gap IS NOT NULL THEN
-    RETURN QUERY SELECT page.pruned_id, channels[1], now_us, 'pgevents.reset',
+    RETURN QUERY SELECT page.start_id, channels[1], now_us, 'pgevents.reset',
       format('{"reason":"%s","oldest":%s,"head":%s}', page.gap, page.pruned_id + 1, page.head), NULL::bigint;
   END IF;
   -- One ordered index scan per channel, none longer than the page. Comparing the pair instead of id alone leaves only
@@ -354,6 +640,15 @@ BEGIN
     bytes_left := bytes_left - octet_length(data);
   END LOOP;
   RETURN QUERY SELECT page.head, NULL, NULL::bigint, 'end', NULL, NULL::bigint;
+END
+$$;
+CREATE FUNCTION pgevents.generation_is_checked() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN coalesce(current_setting('pgevents.generation_checked', true), '')
+      = 'pgevents.generation_seen'::regclass::oid::text
+    AND currval('pgevents.generation_seen'::regclass) > 0;
 END
 $$;
 CREATE FUNCTION pgevents.generation_place() RETURNS text
@@ -387,6 +682,9 @@ CREATE FUNCTION pgevents.holder_open() RETURNS bigint
 DECLARE
   new_holder bigint;
 BEGIN
+  IF pgevents.is_fed() THEN
+    RETURN 0;
+  END IF;
   INSERT INTO pgevents.presence_holders (alive_until)
     VALUES (clock_timestamp() + pgevents.timing('presence_lease')) RETURNING holder INTO new_holder;
   RETURN new_holder;
@@ -647,6 +945,32 @@ BEGIN
   RETURN pgevents.answer(answer, format('"presence":{"aggregated":{%s},"website":{%s}}', overall, status));
 END
 $$;
+CREATE FUNCTION pgevents.is_copy() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  RETURN pgevents.is_fed();
+END
+$$;
+CREATE FUNCTION pgevents.is_expected() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM pgevents.settings s WHERE s.name = 'group_commit' AND s.value = 'on')
+    AND EXISTS (SELECT FROM pg_locks l
+                 WHERE l.locktype = 'advisory' AND l.classid = 1885824374 AND l.objid = 7 AND l.objsubid = 2 AND l.granted
+                   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
+END
+$$;
+CREATE FUNCTION pgevents.is_fed() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM pgevents.copy_mark)
+    OR EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r WHERE r.srrelid = 'pgevents.log'::regclass);
+END
+$$;
 CREATE FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
@@ -725,15 +1049,17 @@ CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, prelo
     AS $$
 #variable_conflict use_column
 BEGIN
-  IF pgevents.head() > 1 AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
+  PERFORM pgevents.copy_complete();
+  IF pgevents.head() > 1 AND NOT pgevents.is_fed() AND NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
      AND pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
     PERFORM pgevents.check_generation();
   END IF;
   RETURN QUERY SELECT now.head, greatest(h.pruned_id, g.first_id - 1, 1),
          greatest((SELECT l.id FROM pgevents.log l ORDER BY l.id DESC OFFSET greatest(preload, 0) LIMIT 1),
                   h.pruned_id, g.first_id - 1, 1),
-         coalesce(last_id, 0) = 0 OR (last_id <= now.head
-           AND NOT EXISTS (SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
+         coalesce(last_id, 0) = 0 OR EXISTS (
+           SELECT FROM pgevents.generations e WHERE last_id > e.after_id AND last_id < e.first_id - 1)
+         OR ((last_id <= now.head OR pgevents.may_lag(last_id, now.head))
            AND NOT EXISTS (SELECT FROM pgevents.log l WHERE l.id = last_id AND pgevents.us(l.ts) <> last_ts_us))
     FROM (SELECT pgevents.head() AS head) now,
          LATERAL (SELECT max(e.pruned_id) AS pruned_id FROM pgevents.history e) h,
@@ -757,6 +1083,13 @@ CREATE FUNCTION pgevents.log_after(after bigint, max_rows integer) RETURNS TABLE
     AS $$
 #variable_conflict use_column
 BEGIN
+  IF log_after.after = 1 AND pgevents.is_fed() THEN
+    PERFORM pgevents.copy_complete();
+    IF greatest((SELECT h.pruned_id FROM pgevents.history h),
+                (SELECT max(g.first_id) - 1 FROM pgevents.generations g)) > 1 THEN
+      PERFORM pgevents.raise_error(503, 'SERVICE_UNAVAILABLE', 'The log was copied since this listener began');
+    END IF;
+  END IF;
   RETURN QUERY
     SELECT l.id, l.channel_id, pgevents.us(l.ts), l.type, l.data::text,
            (pgevents.us(l.expires_at) - pgevents.us(clock_timestamp())) / 1000
@@ -775,6 +1108,27 @@ BEGIN
   RETURN NULL;
 END
 $$;
+CREATE FUNCTION pgevents.mark_passed() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  drawn bigint := pg_sequence_last_value('pgevents.ready_n'::regclass);
+  open_ xid8[] := ARRAY(SELECT pg_snapshot_xip(pg_current_snapshot()));
+  start record;
+BEGIN
+  SELECT * INTO start FROM pgevents.ready_start();
+  IF start.n <= start.after THEN
+    RETURN;  -- a transaction that was passed has committed: its events get their ids first
+  ELSIF start.last > start.after THEN
+    start.after := least(start.last, start.n - 1);
+    start.passed := ARRAY(SELECT o FROM unnest(open_) o WHERE o < start.made_by);
+  END IF;
+  DELETE FROM pgevents.ready_marks m
+   WHERE m.generation = (SELECT max(g.first_id) FROM pgevents.generations g) AND m.last = start.last;
+  INSERT INTO pgevents.ready_marks (generation, last, after, passed)
+    SELECT max(g.first_id), drawn, start.after, start.passed FROM pgevents.generations g;
+END
+$$;
 CREATE FUNCTION pgevents.mark_settled() RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -788,11 +1142,24 @@ BEGIN
     RETURN false;
   END IF;
   last := pg_sequence_last_value('pgevents.ready_n'::regclass);
-  last := coalesce((SELECT r.n - 1 FROM pgevents.ready r WHERE r.n > low ORDER BY r.n LIMIT 1), last);
+  last := coalesce((SELECT s.n - 1 FROM pgevents.ready_start() s), last);
   IF last > low THEN
     PERFORM setval('pgevents.ready_low', last);
   END IF;
   RETURN pgevents.is_settled();
+END
+$$;
+CREATE FUNCTION pgevents.may_lag(after bigint, head bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  seconds double precision;
+BEGIN
+  IF NOT (pg_is_in_recovery() OR pgevents.is_fed()) OR after - head >= 1000000000000 THEN
+    RETURN false;
+  END IF;
+  seconds := date_part('epoch', clock_timestamp() - (SELECT l.ts FROM pgevents.log l ORDER BY l.id DESC LIMIT 1));
+  RETURN (after - head) % 1000000000 <= coalesce(1000000 * (1 + greatest(seconds, 0)), 'infinity');
 END
 $$;
 CREATE FUNCTION pgevents.name_is_sane(name text) RETURNS boolean
@@ -800,23 +1167,54 @@ CREATE FUNCTION pgevents.name_is_sane(name text) RETURNS boolean
     AS $$
   SELECT coalesce(octet_length(name) BETWEEN 1 AND 255 AND name COLLATE "C" !~ E'[\\u0001-\\u001f\\u007f]', false)
 $$;
+CREATE FUNCTION pgevents.outbox_insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  turn bigint;
+BEGIN
+  IF pgevents.is_plain(NEW.channel_id, NEW.type, NEW.expires_at) IS NOT TRUE THEN
+    PERFORM pgevents.remark(NEW.channel_id, NEW.type, NEW.expires_at);
+  END IF;
+  NEW.outbox_id := coalesce(NEW.outbox_id, gen_random_uuid());
+  NEW.data := coalesce(NEW.data, 'null');
+  IF coalesce(current_setting('pgevents.turn', true), '') = '' THEN  -- the transaction's first event
+    INSERT INTO pgevents.staging (channel_id, type, data, expires_at)
+      VALUES (NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+    RETURN NEW;
+  END IF;
+  turn := pgevents.turn_number();
+  IF turn > 0 THEN
+    INSERT INTO pgevents.staging_rest (turn, channel_id, type, data, expires_at)
+      VALUES (turn, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  ELSE
+    INSERT INTO pgevents.staging (turn, channel_id, type, data, expires_at)
+      VALUES (-turn, NEW.channel_id, NEW.type, NEW.data, NEW.expires_at);
+  END IF;
+  RETURN NEW;
+END
+$$;
 CREATE FUNCTION pgevents.page_start(after bigint, since_us bigint, OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
+  shared_id bigint;  -- the last id before the gap between generations in which the cursor lies
 BEGIN
+  PERFORM pgevents.copy_complete();
   -- Without a row nothing has been pruned.
   SELECT h.pruned_id, h.pruned_ts INTO pruned_id, pruned_ts FROM pgevents.history h;
   pruned_id := coalesce(pruned_id, 1);
   head := greatest((SELECT max(l.id) FROM pgevents.log l), pruned_id);
   IF after IS NOT NULL THEN
     -- A cursor by time may stand just before the first id of a generation.
-    gap := CASE WHEN after > head OR EXISTS (
-                  SELECT FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1) THEN 'ahead'
+    shared_id := (SELECT min(g.after_id) FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1);
+    gap := CASE WHEN shared_id IS NOT NULL OR (after > head AND NOT pgevents.may_lag(after, head)) THEN 'ahead'
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
     start_id := after;
+    head := CASE WHEN gap IS NULL THEN greatest(head, after) ELSE head END;
   ELSIF since_us IS NOT NULL THEN
     -- The product is exact up to 2^53, which is the year 2255.
     since := timestamptz 'epoch' + greatest(0, least(since_us, 9007199254740992)) * interval '1 microsecond';
@@ -827,7 +1225,7 @@ BEGIN
     start_id := head;
   END IF;
   -- Applies to the cursor 0 too: the index has only dead entries below pruned_id.
-  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE pruned_id END;
+  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE greatest(shared_id, pruned_id) END;
 END
 $$;
 CREATE FUNCTION pgevents.param_boolean(params jsonb, name text) RETURNS boolean
@@ -990,6 +1388,12 @@ DECLARE
   ends  timestamptz := (SELECT h.alive_until FROM pgevents.presence_holders h
                          WHERE h.holder = presence_contacts.holder AND NOT h.is_gone);
 BEGIN
+  report_ms := pgevents.timing_ms('presence_ping_interval');
+  renew_ms := greatest(1, pgevents.timing_ms('presence_lease') / 3);
+  IF holder = 0 AND pgevents.is_fed() THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
   IF ends < at + lease * 3 / 4 THEN
     UPDATE pgevents.presence_holders h SET alive_until = at + lease
      WHERE h.holder = presence_contacts.holder AND NOT h.is_gone RETURNING h.alive_until INTO ends;
@@ -997,8 +1401,6 @@ BEGIN
   IF ends IS NULL OR pgevents.presence_report(contacts, presence_contacts.holder) < 0 THEN
     RETURN;
   END IF;
-  report_ms := pgevents.timing_ms('presence_ping_interval');
-  renew_ms := greatest(1, pgevents.timing_ms('presence_lease') / 3);
   RETURN NEXT;
 END
 $$;
@@ -1127,7 +1529,7 @@ DECLARE
   contact jsonb := jsonb_build_array(jsonb_build_object('user', identity ->> 'user',
                      'realm', coalesce(nullif(identity ->> 'realm', ''), 'main')));
 BEGIN
-  IF coalesce(identity ->> 'user', '') = '' OR NOT EXISTS (
+  IF coalesce(identity ->> 'user', '') = '' OR pgevents.is_fed() OR NOT EXISTS (
       SELECT FROM pgevents.presence_changes(contact, 0, until, at) c WHERE c.contact_due OR c.row_due) THEN
     RETURN false;
   END IF;
@@ -1150,6 +1552,7 @@ DECLARE
   wrong     jsonb;
   total     int;
 BEGIN
+  PERFORM pgevents.primary_only();
   IF holder IS NULL THEN
     wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
       OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string'
@@ -1402,7 +1805,7 @@ DECLARE
   name      text;
   next_us   bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
+  IF pg_is_in_recovery() OR pgevents.is_fed() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
     RETURN 500;
   END IF;
   PERFORM pgevents.presence_sweep(1000);
@@ -1451,6 +1854,56 @@ BEGIN
   RETURN total;
 END
 $$;
+CREATE FUNCTION pgevents.primary_only() RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF pgevents.is_fed() THEN
+    PERFORM pgevents.raise_error(503, 'SERVICE_UNAVAILABLE',
+      'This database is not the primary: it is a copy, which only serves subscribers');
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.promote_copy() RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  feed  record;
+  slots text[] := '{}';
+  head  bigint;
+BEGIN
+  PERFORM pgevents.copy_owner();
+  IF NOT pgevents.is_fed() THEN
+    RETURN NULL;
+  ELSIF EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgevents.log'::regclass) THEN
+    PERFORM pgevents.copy_complete();
+  END IF;
+  FOR feed IN
+    SELECT DISTINCT s.subname, s.subslotname FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+      JOIN pg_class c ON c.oid = r.srrelid AND c.relnamespace = 'pgevents'::regnamespace
+     WHERE c.relname = ANY (pgevents.copied_tables())
+  LOOP
+    EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', feed.subname);
+    EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', feed.subname);
+    EXECUTE format('DROP SUBSCRIPTION %I', feed.subname);  -- ends its workers before it returns
+    slots := slots || array_remove(ARRAY[feed.subslotname::text], NULL);
+  END LOOP;
+  PERFORM pgevents.copy_guard(false);
+  DELETE FROM pgevents.copy_mark;
+  PERFORM pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  head := pgevents.head();
+  IF head > 1 AND NOT EXISTS (SELECT FROM pgevents.generations) THEN
+    -- Not copied: the ids were given elsewhere all the same.
+    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (1, 0, 'primary');
+  END IF;
+  IF head > 1 THEN
+    PERFORM pgevents.check_generation();
+  END IF;
+  RETURN jsonb_build_object('head', head, 'slots', slots,
+    'first_id', (SELECT max(g.first_id) FROM pgevents.generations g));
+END
+$$;
 CREATE FUNCTION pgevents.prune(max_rows integer DEFAULT 5000) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1459,7 +1912,7 @@ DECLARE
   total   bigint;
   removed bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
+  IF pg_is_in_recovery() OR pgevents.is_fed() OR NOT pg_try_advisory_xact_lock(1885824374, 2) THEN  -- lock "prune"
     RETURN 0;
   END IF;
   total := pgevents.prune_log(max_rows);
@@ -1678,6 +2131,16 @@ BEGIN
   END IF;
 END
 $$;
+CREATE FUNCTION pgevents.publish(channel text, type text, data jsonb, ttl interval DEFAULT NULL::interval) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT pgevents.publish(channel, type, data::pg_catalog.json, ttl)
+$$;
+CREATE FUNCTION pgevents.publish(channel text, type text, data text DEFAULT NULL::text, ttl interval DEFAULT NULL::interval) RETURNS void
+    LANGUAGE sql
+    AS $$
+  SELECT pgevents.publish(channel, type, data::pg_catalog.json, ttl)
+$$;
 CREATE FUNCTION pgevents.publish_control(type text, data json) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1727,6 +2190,28 @@ BEGIN
   number := nextval('pgevents.ready_n');
   nothing := set_config('pgevents.ready_number', number::text, true);
   RETURN number;
+END
+$$;
+CREATE FUNCTION pgevents.ready_start(OUT n bigint, OUT after bigint, OUT passed xid8[], OUT last bigint, OUT made_by xid8) RETURNS record
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  low bigint := pg_sequence_last_value('pgevents.ready_low'::regclass);
+BEGIN
+  SELECT m.after, m.passed, m.last, m.made_by INTO after, passed, last, made_by FROM pgevents.ready_marks m
+   WHERE m.generation = (SELECT max(g.first_id) FROM pgevents.generations g) ORDER BY m.last DESC LIMIT 1;
+  IF after > low THEN
+    n := (SELECT min(r.n + 0) FROM pgevents.ready r WHERE r.left_by = ANY (passed) AND r.n + 0 <= after);
+  ELSE
+    after := low;
+    passed := '{}';
+  END IF;
+  IF n IS NULL THEN
+    n := (SELECT r.n FROM pgevents.ready r WHERE r.n > after ORDER BY r.n LIMIT 1);
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) RETURNS void
@@ -1810,7 +2295,7 @@ $$;
 CREATE FUNCTION pgevents.schema_version() RETURNS TABLE(version integer, serves_from integer)
     LANGUAGE sql IMMUTABLE ROWS 1
     AS $$
-  SELECT 10, 7
+  SELECT 12, 7
 $$;
 CREATE FUNCTION pgevents.sequence(max_rows integer DEFAULT 5000, OUT events integer, OUT turns integer, OUT is_more boolean, OUT is_settled boolean, OUT is_busy boolean, OUT is_sequenced boolean) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1826,7 +2311,7 @@ BEGIN
   END IF;
   is_sequenced := pgevents.is_watched();
   is_settled := pgevents.is_settled();
-  IF is_settled OR pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN
+  IF is_settled OR pg_is_in_recovery() OR pgevents.is_fed() OR current_setting('transaction_read_only') = 'on' THEN
     RETURN;
   END IF;
   is_busy := NOT starts_with(current_setting('transaction_isolation'), 'read')
@@ -1834,16 +2319,7 @@ BEGIN
   IF is_busy THEN
     RETURN;
   END IF;
-  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    PERFORM pgevents.check_generation();
-  END IF;
-  PERFORM pgevents.settle_by_force();
-  IF EXISTS (SELECT FROM pgevents.ready r
-              WHERE r.n = (SELECT f.n FROM pgevents.ready f
-                            WHERE f.n > pg_sequence_last_value('pgevents.ready_low'::regclass) ORDER BY f.n LIMIT 1)
-             OFFSET 2000) THEN
-    max_rows := least(max_rows, 1000);
-  END IF;
+  PERFORM pgevents.check_generation();
   SELECT d.events, d.turns, d.is_more INTO events, turns, is_more FROM pgevents.drain(greatest(max_rows, 1)) d;
   IF events = 0 THEN
     nothing := set_config('synchronous_commit', 'off', true);
@@ -1856,7 +2332,7 @@ CREATE FUNCTION pgevents.sequencer_begin() RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-  IF pg_is_in_recovery()
+  IF pg_is_in_recovery() OR pgevents.is_fed()
      OR (SELECT s.value FROM pgevents.settings s WHERE s.name = 'group_commit') IS DISTINCT FROM 'on' THEN
     RETURN false;
   END IF;
@@ -1874,6 +2350,14 @@ BEGIN
   IF pgevents.lock_holder(6) = pg_backend_pid() THEN
     PERFORM pg_advisory_unlock(1885824374, 6);  -- lock "sequencer"
   END IF;
+END
+$$;
+CREATE FUNCTION pgevents.sequencer_ready() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM pg_try_advisory_lock_shared(1885824374, 7);  -- lock "ready"
 END
 $$;
 CREATE FUNCTION pgevents.server_timestamp() RETURNS double precision
@@ -1940,28 +2424,6 @@ BEGIN
                     array_to_string(pgevents.setting_names(), ', '));
   END IF;
   RETURN NULL;
-END
-$$;
-CREATE FUNCTION pgevents.settle_by_force() RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  last_time text := nullif(current_setting('pgevents.settled_by_force', true), '');
-  timeout   text := current_setting('lock_timeout');
-  time      double precision := date_part('epoch', clock_timestamp());
-BEGIN
-  IF pg_sequence_last_value('pgevents.ready_n'::regclass) - pg_sequence_last_value('pgevents.ready_low'::regclass)
-       <= 100000 OR time - last_time::double precision BETWEEN 0 AND 1 THEN
-    RETURN;
-  END IF;
-  PERFORM set_config('pgevents.settled_by_force', time::text, false);
-  BEGIN
-    PERFORM set_config('lock_timeout', '20ms', true);
-    PERFORM pg_advisory_xact_lock(1885824374, 5);  -- lock "leaving"
-    PERFORM pgevents.mark_settled();
-    PERFORM set_config('lock_timeout', timeout, true);
-  EXCEPTION WHEN lock_not_available THEN NULL;
-  END;
 END
 $$;
 CREATE FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) RETURNS record
@@ -2125,7 +2587,7 @@ BEGIN
     'pruned', (SELECT jsonb_build_object('at', p.pruned_at, 'removed', p.removed, 'removed_total', p.removed_total)
                  FROM pgevents.prunes p),
     'revocations', (SELECT count(*) FROM pgevents.revocations),
-    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity'));
+    'bans', (SELECT count(*) FROM pgevents.revocations r WHERE r.before = 'infinity')) || pgevents.copy_status();
 END
 $$;
 CREATE FUNCTION pgevents.stream_channel(stream_id text) RETURNS text
@@ -2179,14 +2641,38 @@ BEGIN
      WHERE r.user_id = token_revoked.user_id AND coalesce(issued_us, 0) < pgevents.revocation_us(r.before));
 END
 $$;
+CREATE FUNCTION pgevents.turn_follows(is_control boolean) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  max_rows int;  -- NULL: all
+  events   int;
+  is_more  boolean;
+BEGIN
+  IF NOT starts_with(current_setting('transaction_isolation'), 'read') THEN
+    RETURN false;
+  ELSIF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
+        AND pgevents.is_expected() THEN
+    max_rows := 1000;
+  END IF;
+  SELECT d.events, d.is_more INTO events, is_more FROM pgevents.drain(max_rows) d;
+  IF events = 0 THEN
+    PERFORM pgevents.mark_settled();
+  END IF;
+  RETURN NOT is_more;
+END
+$$;
 CREATE FUNCTION pgevents.turn_is_big(turn bigint) RETURNS boolean
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
 BEGIN
-  RETURN current_setting('transaction_isolation') <> 'serializable'
-    AND EXISTS (SELECT FROM pgevents.staging_rest s WHERE s.turn = turn_is_big.turn OFFSET 1000);
+  IF turn IS NULL OR current_setting('pgevents.turn', true) = turn::text
+     OR current_setting('transaction_isolation') = 'serializable' THEN
+    RETURN false;
+  END IF;
+  RETURN EXISTS (SELECT FROM pgevents.staging_rest s WHERE s.turn = turn_is_big.turn OFFSET 1000);
 END
 $$;
 CREATE FUNCTION pgevents.turn_left(n bigint, events bigint) RETURNS void
@@ -2196,12 +2682,25 @@ DECLARE
   nothing text;
 BEGIN
   IF (n - pg_sequence_last_value('pgevents.ready_done'::regclass)) * (events + 10) > 5000 THEN
-    nothing := pg_advisory_lock_shared(1885824374, 1)::text ||  -- lock "append"
-      pg_advisory_unlock_shared(1885824374, 1)::text;           -- lock "append"
+    FOR batch IN 0 .. events / 2000 LOOP
+      nothing := pg_advisory_lock_shared(1885824374, 1)::text ||  -- lock "append"
+        pg_advisory_unlock_shared(1885824374, 1)::text;           -- lock "append"
+    END LOOP;
   END IF;
   IF NOT pgevents.is_watched() THEN
     nothing := pg_notify('pgevents', 'l');
   END IF;
+END
+$$;
+CREATE FUNCTION pgevents.turn_may_leave(turn bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  RETURN current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
+    AND (pgevents.is_watched() OR pgevents.turn_is_big(turn) AND pgevents.is_expected())
+    AND pg_sequence_last_value('pgevents.ready_n'::regclass) - 5000
+      < greatest(pg_sequence_last_value('pgevents.ready_done'::regclass),
+                 pg_sequence_last_value('pgevents.ready_low'::regclass));
 END
 $$;
 CREATE FUNCTION pgevents.turn_number() RETURNS bigint
@@ -2237,52 +2736,71 @@ BEGIN
         FROM (SELECT s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging_rest s
                WHERE s.turn = turn_rest.turn AND s.staged_at = now() ORDER BY s.ord) r;
   ELSE
-    INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at)
-      SELECT turn_rest.n, s.ord, s.channel_id, s.type, s.data, s.expires_at FROM pgevents.staging_rest s
+    INSERT INTO pgevents.ready (n, ord, channel_id, type, data, expires_at, left_by)
+      SELECT turn_rest.n, s.ord, s.channel_id, s.type, s.data, s.expires_at,
+             CASE WHEN s.ord = (SELECT max(l.ord) FROM pgevents.staging_rest l
+                                 WHERE l.turn = turn_rest.turn AND l.staged_at = now()) THEN pg_current_xact_id() END
+        FROM pgevents.staging_rest s
        WHERE s.turn = turn_rest.turn AND s.staged_at = now();
   END IF;
   GET DIAGNOSTICS moved = ROW_COUNT;
   RETURN moved;
 END
 $$;
+CREATE FUNCTION pgevents.turn_waits(is_control boolean, turn bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  nothing text;
+BEGIN
+  nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  IF NOT is_control AND pgevents.turn_may_leave(turn) THEN
+    RAISE EXCEPTION 'it may leave';
+  END IF;
+  RETURN true;
+EXCEPTION WHEN raise_exception THEN
+  RETURN false;
+END
+$$;
 CREATE FUNCTION pgevents.turn_way(is_control boolean, turn bigint) RETURNS text
     LANGUAGE plpgsql
     AS $$
 DECLARE
-  way      text := 'direct';
-  settled  boolean := pgevents.is_settled();
-  has_lock boolean := false;
-  nothing  text;
+  settled   boolean := pgevents.is_settled();
+  may_leave boolean := NOT is_control AND pgevents.turn_may_leave(turn);
+  way       text := 'direct';
+  nothing   text;
 BEGIN
   IF turn < nullif(current_setting('pgevents.direct_until', true), '')::bigint THEN
     nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+    PERFORM pgevents.check_generation();
     RETURN way;
-  ELSIF settled AND (is_control OR NOT pgevents.is_watched() OR NOT pgevents.turn_is_big(turn)) THEN
-    has_lock := pg_try_advisory_xact_lock(1885824374, 1);  -- lock "append"
-  END IF;
-  IF NOT has_lock THEN
-    IF NOT is_control AND current_setting('pgevents.direct', true) IS DISTINCT FROM 'yes'
-       AND pgevents.is_watched() AND pg_sequence_last_value('pgevents.ready_n'::regclass) - 5000
-         < greatest(pg_sequence_last_value('pgevents.ready_done'::regclass),
-                    pg_sequence_last_value('pgevents.ready_low'::regclass))
-       AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
+  ELSIF NOT (settled AND NOT (may_leave AND pgevents.turn_is_big(turn))
+             AND pg_try_advisory_xact_lock(1885824374, 1)) THEN  -- lock "append"
+    IF may_leave AND pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
       RETURN 'leave';
     ELSIF NOT pg_try_advisory_xact_lock(1885824374, 1) THEN  -- lock "append"
       way := 'waited';
-      nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+      IF NOT pgevents.turn_waits(is_control, turn) THEN
+        IF pg_try_advisory_xact_lock_shared(1885824374, 5) THEN  -- lock "leaving"
+          RETURN 'leave';
+        END IF;
+        nothing := pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+      END IF;
     END IF;
   END IF;
-  IF current_setting('pgevents.generation_checked', true) IS DISTINCT FROM 'yes' THEN
-    PERFORM pgevents.check_generation();
-    settled := settled AND pgevents.is_settled();
+  IF NOT pgevents.generation_is_checked() THEN
+    BEGIN
+      PERFORM pgevents.check_generation();
+      settled := settled AND pgevents.is_settled();
+    EXCEPTION WHEN serialization_failure THEN
+      IF is_control THEN
+        RAISE;
+      END IF;
+      settled := false;
+    END;
   END IF;
-  IF settled THEN
-    RETURN way;
-  ELSIF starts_with(current_setting('transaction_isolation'), 'read') THEN
-    IF (SELECT d.events FROM pgevents.drain(2147483647) d) = 0 THEN
-      PERFORM pgevents.mark_settled();
-    END IF;
-  ELSIF NOT is_control THEN
+  IF NOT settled AND NOT pgevents.turn_follows(is_control) AND NOT is_control THEN
     way := 'leave';
     nothing := pg_advisory_xact_lock_shared(1885824374, 5);  -- lock "leaving"
   END IF;
@@ -2302,7 +2820,9 @@ DECLARE
 BEGIN
   IF (NEW.staged_at = now() AND NEW.channel_id <> 'pgevents.control'
       AND current_setting('pgevents.turn', true) = NEW.turn::text
-      AND current_setting('pgevents.generation_checked', true) = 'yes'
+      AND coalesce(current_setting('pgevents.generation_checked', true), '')
+        = 'pgevents.generation_seen'::regclass::oid::text
+      AND currval('pgevents.generation_seen'::regclass) > 0
       AND pg_sequence_last_value('pgevents.ready_n'::regclass) <= pg_sequence_last_value('pgevents.ready_low'::regclass)
      ) IS TRUE
      AND pg_try_advisory_xact_lock(1885824374, 1)  -- lock "append"
@@ -2443,6 +2963,39 @@ BEGIN
     pgevents.timing('typing_started_expiry'));
 END
 $$;
+CREATE FUNCTION pgevents.unwatch(relation regclass, channel text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  watch record;
+  name  text;
+  ended int := 0;
+BEGIN
+  FOR watch IN
+    SELECT p.oid::regprocedure AS function, p.proowner::regrole AS owner, array_agg(t.tgname::text) AS triggers
+      FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+     WHERE t.tgrelid = relation AND t.tgparentid = 0 AND starts_with(p.proname, 'pgevents_watch_')
+       AND substr(t.tgname, length(p.proname) + 1) IN ('_row', '_truncate')
+       AND starts_with(t.tgname, p.proname)
+       AND CASE WHEN t.tgnargs = 1 AND channel IS NOT NULL
+                THEN convert_from(substr(t.tgargs, 1, length(t.tgargs) - 1), 'UTF8') = channel ELSE channel IS NULL END
+     GROUP BY p.oid, p.proowner ORDER BY p.oid
+  LOOP
+    FOREACH name IN ARRAY watch.triggers LOOP
+      EXECUTE format('DROP TRIGGER %I ON %s', name, relation);
+    END LOOP;
+    BEGIN
+      EXECUTE format('DROP FUNCTION %s', watch.function);
+    EXCEPTION WHEN insufficient_privilege OR dependent_objects_still_exist THEN
+      RAISE NOTICE USING MESSAGE = format('The function %s is left: %s', watch.function, SQLERRM),
+        HINT = format('%s may drop it; it is no longer a trigger of %s.', watch.owner, relation);
+    END;
+    ended := ended + 1;
+  END LOOP;
+  RETURN ended;
+END
+$$;
 CREATE FUNCTION pgevents.us(ts timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -2454,6 +3007,204 @@ CREATE FUNCTION pgevents.user_channel(realm text, user_id text) RETURNS text
   SELECT CASE realm WHEN 'main' THEN 'user:'
               ELSE 'user@' || replace(replace(realm, '=', '=3D'), ':', '=3A') || ':' END || user_id
 $$;
+CREATE FUNCTION pgevents.watch(relation regclass, channel text, columns text[], type text DEFAULT NULL::text, old_values boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  schema regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation);
+  statement text;
+BEGIN
+  IF (SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation) IS NOT TRUE THEN
+    RAISE EXCEPTION 'must be owner of %', relation USING ERRCODE = '42501';
+  ELSIF NOT has_schema_privilege(schema, 'CREATE') THEN
+    RAISE EXCEPTION 'permission denied for schema %, in which watch() creates a function; GRANT CREATE ON SCHEMA % TO %',
+      schema, schema, current_user::regrole USING ERRCODE = '42501';
+  END IF;
+  PERFORM pgevents.unwatch(relation, channel);
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', relation);
+  FOREACH statement IN ARRAY pgevents.watch_statements(relation, channel, columns, type, old_values) LOOP
+    EXECUTE statement;
+  END LOOP;
+END
+$$;
+CREATE FUNCTION pgevents.watch_body(relation regclass, template text, columns text[], type text, old_values boolean) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  side    text := E'  IF TG_OP <> %1$L THEN\n    %2$s_channel := %3$s;\n    %2$s_key := ARRAY[%4$s]::text[];\n'
+                  '    %2$s_image := %5$s;\n  END IF;';
+  publish text := '      PERFORM pgevents.publish(%s_channel, %L, (%s || %s_image || ''}'')::json);';
+BEGIN
+  RETURN concat_ws(E'\n', '', 'DECLARE',
+    '  old_channel text;', '  old_key text[];', '  old_image text;',
+    '  new_channel text;', '  new_key text[];', '  new_image text;',
+    'BEGIN',
+    $q$  IF to_regnamespace('pgevents') IS NULL THEN  -- pgevents was removed$q$,
+    '    RETURN NULL;',
+    $q$  ELSIF TG_OP = 'TRUNCATE' THEN$q$,
+    format('    EXECUTE %L || TG_RELID::regclass || '' r'';', format(
+      'SELECT pgevents.publish(%s, %L, (''{"old":'' || %s || ''}'')::json) FROM ',
+      pgevents.watch_channel(relation, template, 'r'), type || '_deleted', pgevents.watch_image(columns, 'r'))),
+    '    RETURN NULL;',
+    '  END IF;',
+    format(side, 'INSERT', 'old', pgevents.watch_channel(relation, template, 'OLD'),
+           pgevents.watch_key(relation, 'OLD'), pgevents.watch_image(columns, 'OLD')),
+    format(side, 'DELETE', 'new', pgevents.watch_channel(relation, template, 'NEW'),
+           pgevents.watch_key(relation, 'NEW'), pgevents.watch_image(columns, 'NEW')),
+    '  IF old_channel = new_channel AND old_key = new_key THEN',
+    '    IF old_image <> new_image THEN',
+    format(publish, 'new', type || '_updated',
+      CASE WHEN old_values THEN $q$'{"old":' || old_image || ',"new":'$q$ ELSE $q$'{"new":'$q$ END, 'new'),
+    '    END IF;',
+    '  ELSE',
+    '    IF old_channel IS NOT NULL THEN',
+    format(publish, 'old', type || '_deleted', $q$'{"old":'$q$, 'old'),
+    '    END IF;',
+    '    IF new_channel IS NOT NULL THEN',
+    format(publish, 'new', type || '_created', $q$'{"new":'$q$, 'new'),
+    '    END IF;',
+    '  END IF;', '  RETURN NULL;', 'END', '');
+END
+$_$;
+CREATE FUNCTION pgevents.watch_channel(relation regclass, template text, alias text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  word    text := substring(template COLLATE "C" from '^[A-Za-z0-9_-]*');
+  missing text := (SELECT m[1] FROM regexp_matches(template, '[{]([^{}]*)[}]', 'g') m
+                    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = m[1]
+                                         AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's'))
+                    LIMIT 1);
+  fault   text := CASE
+    WHEN (template COLLATE "C" ~ '^[A-Za-z0-9_-]+([.:@=+]([A-Za-z0-9_.:@=+-]|[{][^{}]+[}])*)?$') IS NOT TRUE
+      THEN 'it must begin with a word and one of .:@=+, and have no other characters than these outside of {column}'
+    WHEN word IN ('user', 'presence', 'stream', 'pgevents') THEN format('the prefix %s is reserved', word)
+    WHEN template COLLATE "C" ~ '[}][A-Za-z0-9_-]*[{]' THEN 'one of .:@=+ must stand between two columns'
+    WHEN octet_length(regexp_replace(template, '[{][^{}]*[}]', '', 'g')) > 255 THEN 'it is longer than 255 bytes'
+    WHEN missing IS NOT NULL THEN format('%s has no column %I', relation, missing) END;
+BEGIN
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', format('Invalid channel %s: %s', to_json(template), fault));
+  END IF;
+  RETURN (SELECT string_agg(CASE
+             WHEN m.part[1] IS NOT NULL THEN quote_literal(m.part[1])
+             WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype)
+               THEN format('coalesce(%1$s.%2$I::text, pgevents.channel_value(%1$s.%2$I::text, %2$L))', alias,
+                           a.attname)
+             ELSE format('pgevents.channel_value(%1$s.%2$I::text, %2$L)', alias, a.attname) END, ' || ' ORDER BY m.n)
+            FROM regexp_matches(template, '([^{}]+)|[{]([^{}]+)[}]', 'g') WITH ORDINALITY m (part, n)
+            LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = m.part[2] AND a.attnum > 0);
+END
+$_$;
+CREATE FUNCTION pgevents.watch_check(relation regclass, columns text[], type text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  watched pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
+  wrong   text := (SELECT w.name FROM unnest(columns) WITH ORDINALITY w (name, n) LEFT JOIN pg_attribute a
+                     ON a.attrelid = relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+                  WHERE a.attname IS NULL ORDER BY w.n LIMIT 1);
+  fault   text := CASE
+    WHEN (watched.relkind IN ('r', 'p')) IS NOT TRUE
+      THEN format('%s is not a table', coalesce(relation::text, 'NULL'))
+    WHEN watched.relpersistence = 't' THEN format('%s is a temporary table', relation)
+    WHEN watched.relnamespace IN ('pgevents'::regnamespace, 'pg_catalog'::regnamespace)
+      THEN format('%s is a table of the system', relation)
+    WHEN watched.relispartition THEN format('%s is a partition: watch the partitioned table', relation)
+    WHEN EXISTS (SELECT FROM pg_inherits i WHERE watched.relkind = 'r' AND relation IN (i.inhparent, i.inhrelid))
+      THEN format('%s inherits, or is inherited from', relation)
+    WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary AND NOT i.indimmediate)
+      THEN format('the primary key of %s is deferrable', relation)
+    WHEN coalesce(cardinality(columns), 0) = 0 THEN 'name the columns to publish'
+    WHEN array_ndims(columns) > 1 THEN 'the list of columns has more than one dimension'
+    WHEN '*' = ANY (columns) THEN 'name the columns: * would publish those that are added later'
+    WHEN array_position(columns, NULL) IS NOT NULL THEN 'a column is NULL'
+    WHEN wrong IS NOT NULL THEN format('%s has no column %I', relation, wrong)
+    WHEN cardinality(columns) <> (SELECT count(DISTINCT name) FROM unnest(columns) name) THEN 'a column occurs twice'
+    WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (columns)
+                    AND a.attgenerated NOT IN ('', 's')) THEN 'triggers do not see virtual generated columns'
+    WHEN type = '' THEN 'the type is empty'
+    ELSE pgevents.event_fault('c', type || '_created', NULL) END;
+BEGIN
+  IF fault IS NOT NULL THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'Cannot watch: ' || fault);
+  ELSIF NOT (has_schema_privilege(watched.relowner, 'pgevents', 'USAGE')
+             AND has_function_privilege(watched.relowner, 'pgevents.channel_value(text, text)', 'EXECUTE')
+             AND has_function_privilege(watched.relowner, 'pgevents.publish(text, text, json, interval)', 'EXECUTE'))
+  THEN
+    RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('Role %s, which owns %s, may not publish',
+      watched.relowner::regrole, relation), HINT = format('GRANT pgevents_publisher TO %s', watched.relowner::regrole);
+  END IF;
+END
+$$;
+CREATE FUNCTION pgevents.watch_image(columns text[], alias text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT string_agg(format('%L || coalesce(to_json(%s.%I)::text, ''null'')',
+                           CASE w.n WHEN 1 THEN '{' ELSE ',' END || to_json(w.name) || ':', alias, w.name),
+                    ' || ' ORDER BY w.n) || ' || ''}'''
+    FROM unnest(columns) WITH ORDINALITY w (name, n)
+$$;
+CREATE FUNCTION pgevents.watch_key(relation regclass, alias text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT coalesce(string_agg(format('%s.%I::text', alias, a.attname), ', ' ORDER BY a.attnum), '')
+    FROM pg_index i JOIN pg_attribute a ON a.attrelid = relation AND a.attnum = ANY (i.indkey)
+   WHERE i.indrelid = relation AND i.indisprimary
+$$;
+CREATE FUNCTION pgevents.watch_name(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  watched pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
+  tables  oid[] := ARRAY(SELECT p.relid FROM pg_partition_tree(relation) p) || watched.oid;
+  stem    text := 'pgevents_watch_'
+            || CASE WHEN octet_length(watched.relname) <= 30 THEN watched.relname ELSE md5(watched.relname) END;
+  name    text := stem;
+  n       int := 1;
+BEGIN
+  WHILE EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = watched.relnamespace AND p.proname = name)
+     OR EXISTS (SELECT FROM pg_trigger t
+                 WHERE t.tgrelid = ANY (tables) AND t.tgname IN (name || '_row', name || '_truncate')) LOOP
+    n := n + 1;
+    name := stem || '_' || n;
+  END LOOP;
+  RETURN name;
+END
+$$;
+CREATE FUNCTION pgevents.watch_statements(relation regclass, channel text, columns text[], type text DEFAULT NULL::text, old_values boolean DEFAULT false) RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  watched  pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
+  name     text;
+  function text;
+BEGIN
+  type := coalesce(type, watched.relname);
+  old_values := coalesce(old_values, false);
+  PERFORM pgevents.watch_check(relation, columns, type);
+  name := pgevents.watch_name(relation);
+  function := format('%s.%I', watched.relnamespace::regnamespace, name);
+  RETURN ARRAY[
+    format('CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
+           'SET search_path = pg_catalog, pg_temp SET TimeZone = ''UTC'' SET DateStyle = ''ISO, YMD'' '
+           'SET IntervalStyle = postgres SET bytea_output = hex SET extra_float_digits = 1 SET row_security = off '
+           'AS %L', function, pgevents.watch_body(relation, channel, columns, type, old_values)),
+    format('COMMENT ON FUNCTION %s() IS %L', function, format(
+      'pgevents.watch(%L, channel => %L, columns => %L, type => %L, old_values => %L)', relation, channel, columns,
+      type, old_values)),
+    format('REVOKE ALL ON FUNCTION %s() FROM %s', function, concat_ws(', ', 'PUBLIC', (
+      SELECT string_agg(DISTINCT a.grantee::regrole::text, ', ') FROM pg_default_acl d, aclexplode(d.defaclacl) a
+       WHERE d.defaclobjtype = 'f' AND a.grantee NOT IN (0, watched.relowner)))),
+    format('ALTER FUNCTION %s() OWNER TO %s', function, watched.relowner::regrole),
+    format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s(%L)',
+           name || '_row', relation, function, channel),
+    format('CREATE TRIGGER %I BEFORE TRUNCATE ON %s EXECUTE FUNCTION %s(%L)',
+           name || '_truncate', relation, function, channel)];
+END
+$$;
 CREATE TABLE pgevents.connections (
     realm text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
@@ -2462,6 +3213,12 @@ CREATE TABLE pgevents.connections (
     left_at timestamp with time zone
 );
 COMMENT ON TABLE pgevents.connections IS 'Which users are connected through which holder';
+CREATE TABLE pgevents.copy_mark (
+    is_set boolean DEFAULT true NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT copy_mark_is_set_check CHECK (is_set)
+);
+COMMENT ON TABLE pgevents.copy_mark IS 'One row from become_copy() to promote_copy(): this database gives no ids';
 CREATE UNLOGGED TABLE pgevents.crash_mark (
     is_set boolean DEFAULT true NOT NULL,
     CONSTRAINT crash_mark_is_set_check CHECK (is_set)
@@ -2485,6 +3242,12 @@ CREATE VIEW pgevents.events AS
     log.expires_at
    FROM pgevents.log;
 COMMENT ON VIEW pgevents.events IS 'Insert (channel_id, data) to publish; select to read the log';
+CREATE SEQUENCE pgevents.generation_seen
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 CREATE TABLE pgevents.generations (
     first_id bigint NOT NULL,
     after_id bigint NOT NULL,
@@ -2519,6 +3282,15 @@ CREATE TABLE pgevents.migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE pgevents.migrations IS 'Which migrations have been applied';
+CREATE VIEW pgevents.outbox AS
+ SELECT NULL::uuid AS outbox_id,
+    (NULL::text COLLATE "C") AS channel_id,
+    (NULL::text COLLATE "C") AS type,
+    NULL::json AS data,
+    NULL::timestamp with time zone AS expires_at
+  WHERE false;
+COMMENT ON VIEW pgevents.outbox IS 'Insert (channel_id, type, data) to publish; shows no rows';
+COMMENT ON COLUMN pgevents.outbox.outbox_id IS 'The key of the insert, for the application alone: not the event''s id, and no cursor';
 CREATE TABLE pgevents.presence (
     realm text NOT NULL COLLATE pg_catalog."C",
     user_id text NOT NULL COLLATE pg_catalog."C",
@@ -2574,7 +3346,8 @@ CREATE TABLE pgevents.ready (
     channel_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL COLLATE pg_catalog."C",
     data json NOT NULL,
-    expires_at timestamp with time zone
+    expires_at timestamp with time zone,
+    left_by xid8 DEFAULT pg_current_xact_id()
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 COMMENT ON TABLE pgevents.ready IS 'Events of committed transactions that have no ids yet';
@@ -2590,6 +3363,14 @@ CREATE SEQUENCE pgevents.ready_low
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+CREATE UNLOGGED TABLE pgevents.ready_marks (
+    generation bigint NOT NULL,
+    last bigint NOT NULL,
+    made_by xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    after bigint NOT NULL,
+    passed xid8[] NOT NULL
+);
+COMMENT ON TABLE pgevents.ready_marks IS 'Where the search for events without ids begins; one row, or none';
 CREATE SEQUENCE pgevents.ready_n
     START WITH 1
     INCREMENT BY 1
@@ -2678,8 +3459,11 @@ CREATE TABLE pgevents.users (
     CONSTRAINT users_names_sane CHECK ((((octet_length(realm) >= 1) AND (octet_length(realm) <= 255)) AND ((octet_length(user_id) >= 1) AND (octet_length(user_id) <= 255)) AND ((realm || user_id) !~ '[\u0001-\u001f\u007f]'::text)))
 );
 COMMENT ON TABLE pgevents.users IS 'The users, filled by the application; may be replaced by a view';
+ALTER TABLE ONLY pgevents.outbox ALTER COLUMN outbox_id SET DEFAULT gen_random_uuid();
 ALTER TABLE ONLY pgevents.connections
     ADD CONSTRAINT connections_pkey PRIMARY KEY (realm, user_id, holder);
+ALTER TABLE ONLY pgevents.copy_mark
+    ADD CONSTRAINT copy_mark_pkey PRIMARY KEY (is_set);
 ALTER TABLE ONLY pgevents.crash_mark
     ADD CONSTRAINT crash_mark_pkey PRIMARY KEY (is_set);
 ALTER TABLE ONLY pgevents.generations
@@ -2700,6 +3484,8 @@ ALTER TABLE ONLY pgevents.presence_realms
     ADD CONSTRAINT presence_realms_pkey PRIMARY KEY (realm);
 ALTER TABLE ONLY pgevents.prunes
     ADD CONSTRAINT prunes_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY pgevents.ready_marks
+    ADD CONSTRAINT ready_marks_pkey PRIMARY KEY (generation, last);
 ALTER TABLE ONLY pgevents.ready
     ADD CONSTRAINT ready_pkey PRIMARY KEY (n, ord);
 ALTER TABLE ONLY pgevents.revocations
@@ -2723,12 +3509,15 @@ CREATE INDEX log_expires_at_idx ON pgevents.log USING btree (expires_at) WHERE (
 CREATE INDEX log_ts_id_idx ON pgevents.log USING btree (ts, id);
 CREATE INDEX presence_realm_update_id_idx ON pgevents.presence USING btree (realm, update_id);
 CREATE INDEX presence_realms_dirty_idx ON pgevents.presence_realms USING btree (realm) WHERE is_dirty;
+CREATE INDEX ready_left_by_idx ON pgevents.ready USING btree (left_by) WHERE (left_by IS NOT NULL);
 CREATE INDEX revocations_settled_idx ON pgevents.revocations USING btree (GREATEST(before, revoked_at));
 CREATE INDEX staging_rest_turn_ord_idx ON pgevents.staging_rest USING btree (turn, ord);
 CREATE TRIGGER events_insert INSTEAD OF INSERT ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_insert();
 CREATE TRIGGER events_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.events FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER log_notify AFTER INSERT ON pgevents.log FOR EACH ROW EXECUTE FUNCTION pgevents.log_notify();
 ALTER TABLE pgevents.log ENABLE REPLICA TRIGGER log_notify;
+CREATE TRIGGER outbox_insert INSTEAD OF INSERT ON pgevents.outbox FOR EACH ROW EXECUTE FUNCTION pgevents.outbox_insert();
+CREATE TRIGGER outbox_refuse_change INSTEAD OF DELETE OR UPDATE ON pgevents.outbox FOR EACH ROW EXECUTE FUNCTION pgevents.events_refuse_change();
 CREATE TRIGGER settings_check BEFORE INSERT OR UPDATE ON pgevents.settings FOR EACH ROW EXECUTE FUNCTION pgevents.settings_check();
 CREATE TRIGGER settings_found_after AFTER UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
 CREATE TRIGGER settings_found_before BEFORE UPDATE ON pgevents.settings FOR EACH STATEMENT EXECUTE FUNCTION pgevents.settings_found();
@@ -2742,26 +3531,39 @@ GRANT USAGE ON SCHEMA pgevents TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append_lock() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.become_copy(conninfo text, version integer, slot text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_kind(realm text, channel text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_matches(channel text, template text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_name(kind text, realm text, id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.channel_value(value text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.channel_value(value text, name text) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.check_generation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.check_user(user_id text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.client_timings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.complain(setting text, message text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copied_tables() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_complete() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_guard(is_on boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_owner() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_refuses() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_status() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_warnings(role text, publication jsonb, slots jsonb, feed jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.create_publication(reader text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.directory_user(realm text, user_id text, OUT is_known boolean, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean, OUT joined_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.disconnect(user_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.disconnect(user_id text) TO pgevents_admin;
 REVOKE ALL ON FUNCTION pgevents.drain(max_rows integer, OUT events integer, OUT turns integer, OUT is_more boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.drain_end(n bigint, after bigint, max_rows integer, OUT end_n bigint, OUT end_ord bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.epoch(ts timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_refuse_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.generation_is_checked() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.generation_place() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.head() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.head() TO pgevents_server;
@@ -2790,6 +3592,10 @@ REVOKE ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) FROM P
 GRANT ALL ON FUNCTION pgevents.http_typing(identity jsonb, params jsonb) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.http_user_presence(identity jsonb, params jsonb) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.is_copy() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.is_copy() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.is_expected() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.is_fed() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.is_plain(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.is_settled() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.is_watched() FROM PUBLIC;
@@ -2803,8 +3609,11 @@ REVOKE ALL ON FUNCTION pgevents.lock_holder(number integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.log_after(after bigint, max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.log_notify() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.mark_passed() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.mark_settled() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.may_lag(after bigint, head bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.name_is_sane(name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.outbox_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.page_start(after bigint, since_us bigint, OUT start_id bigint, OUT head bigint, OUT pruned_id bigint, OUT gap text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.param_boolean(params jsonb, name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.param_id(params jsonb, name text) FROM PUBLIC;
@@ -2843,6 +3652,8 @@ REVOKE ALL ON FUNCTION pgevents.presence_tell(realms text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.presence_tick() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.presence_tick() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.presence_write(reports jsonb, holder bigint, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.primary_only() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.promote_copy() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.prune(max_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.prune(max_rows integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.prune_log(max_rows integer) FROM PUBLIC;
@@ -2854,11 +3665,16 @@ REVOKE ALL ON FUNCTION pgevents.publications_claim(outcomes jsonb[]) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgevents.publications_read(requests jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data json, ttl interval) TO pgevents_publisher;
+REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data jsonb, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data jsonb, ttl interval) TO pgevents_publisher;
+REVOKE ALL ON FUNCTION pgevents.publish(channel text, type text, data text, ttl interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.publish(channel text, type text, data text, ttl interval) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.publish_control(type text, data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.publishers_waiting() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.publishers_waiting() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.raise_error(status integer, code text, message text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.ready_number() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.ready_start(OUT n bigint, OUT after bigint, OUT passed xid8[], OUT last bigint, OUT made_by xid8) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.remark(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocation_settle(data json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.revocation_us(before timestamp with time zone) FROM PUBLIC;
@@ -2874,11 +3690,12 @@ REVOKE ALL ON FUNCTION pgevents.sequencer_begin() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.sequencer_begin() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.sequencer_end() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.sequencer_end() TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.sequencer_ready() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.sequencer_ready() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.setting_names() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_found() FROM PUBLIC;
-REVOKE ALL ON FUNCTION pgevents.settle_by_force() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.stage(channel text, type text, data json, ttl interval) FROM PUBLIC;
@@ -2892,19 +3709,35 @@ REVOKE ALL ON FUNCTION pgevents.timing_ms(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.timing_seconds(name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.token_revoked(user_id text, issued_us bigint) TO pgevents_server;
+REVOKE ALL ON FUNCTION pgevents.turn_follows(is_control boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_is_big(turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_left(n bigint, events bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_may_leave(turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_number() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_rest(turn bigint, n bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.turn_waits(is_control boolean, turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turn_way(is_control boolean, turn bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.turns_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.type_reserved(type text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_charge(realm text, user_id text, events integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_direct(realm text, user_id text, may_send boolean, op text, people jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.typing_stream(realm text, user_id text, may_send boolean, op text, stream_id text, topic text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.unwatch(relation regclass, channel text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.unwatch(relation regclass, channel text) TO pgevents_publisher;
 REVOKE ALL ON FUNCTION pgevents.us(ts timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.user_channel(realm text, user_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch(relation regclass, channel text, columns text[], type text, old_values boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.watch(relation regclass, channel text, columns text[], type text, old_values boolean) TO pgevents_publisher;
+REVOKE ALL ON FUNCTION pgevents.watch_body(relation regclass, template text, columns text[], type text, old_values boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_channel(relation regclass, template text, alias text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_check(relation regclass, columns text[], type text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_image(columns text[], alias text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_key(relation regclass, alias text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_name(relation regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.watch_statements(relation regclass, channel text, columns text[], type text, old_values boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.watch_statements(relation regclass, channel text, columns text[], type text, old_values boolean) TO pgevents_publisher;
 GRANT INSERT ON TABLE pgevents.events TO pgevents_publisher;
+GRANT SELECT,INSERT ON TABLE pgevents.outbox TO pgevents_publisher;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.stream_members TO pgevents_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.streams TO pgevents_admin;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgevents.users TO pgevents_admin;

@@ -5,7 +5,7 @@
 -- Returns:    how many users' rows have been written. Users who are unknown, inactive or bots are skipped. -1: the
 --             holder is gone, and nothing has been written.
 -- Errors:     PT400 without a holder: an application writes these reports itself, and a misspelt member would count as
---             idle.
+--             idle. PT503 on a copy.
 -- Tables:     presence, connections (insert, update), users, presence_holders (read), presence_realms (update), staging
 --             (insert).
 -- Call it in a transaction of its own: the rows and the realms stay locked until it ends. The order of locks, here and
@@ -20,6 +20,7 @@ DECLARE
   wrong     jsonb;
   total     int;
 BEGIN
+  PERFORM pgevents.primary_only();
   IF holder IS NULL THEN
     wrong := (SELECT e.value FROM jsonb_array_elements(reports) e WHERE jsonb_typeof(e.value) <> 'object'
       OR coalesce(jsonb_typeof(e.value -> 'realm'), '') <> 'string'

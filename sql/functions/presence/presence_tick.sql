@@ -1,7 +1,7 @@
 -- pgevents.presence_tick(): does what no request triggers: publishes changes that were held back to share an event, and
 -- ends connections that are over. Every server calls it again and again; one at a time is enough.
 -- Parameters: none.
--- Returns:    milliseconds until it should be called again, at most 500.
+-- Returns:    milliseconds until it should be called again, at most 500. On a standby or a copy it does nothing.
 -- Errors:     none of its own.
 -- Tables:     as presence_sweep(); presence_realms (read).
 -- Only tries the locks "realm" and never waits for them, because the sweep may hold others already. A transaction that
@@ -13,7 +13,7 @@ DECLARE
   name      text;
   next_us   bigint;
 BEGIN
-  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
+  IF pg_is_in_recovery() OR pgevents.is_fed() OR NOT pg_try_advisory_xact_lock(1885824374, 4) THEN  -- lock "presence tick"
     RETURN 500;
   END IF;
   PERFORM pgevents.presence_sweep(1000);

@@ -161,10 +161,10 @@ CREATE FUNCTION pg_temp.status(names text[]) RETURNS text LANGUAGE sql AS $$
   SELECT jsonb_object_agg(e.key, e.value)::text FROM jsonb_each(pgevents.status()) e WHERE e.key = ANY (names)
 $$;
 SELECT pg_temp.equal((SELECT string_agg(k, ' ' ORDER BY k) FROM jsonb_object_keys(pgevents.status()) k),
-  'append bans bytes events functions generation group_commit head oldest pruned publishing ready revocations sequencer '
-  'settled staged version waiting', 'members');
+  'append bans bytes events functions generation group_commit head oldest pruned publication publishing ready '
+  'revocations role sequencer settled slots staged subscription version waiting warnings', 'members');
 SELECT pg_temp.equal(pg_temp.status('{version,functions,head,oldest,events,staged,publishing,waiting,pruned}'),
-  '{"head": 1, "events": 0, "oldest": 2, "pruned": null, "staged": 0, "version": 10, "waiting": 0, "functions": 10, '
+  '{"head": 1, "events": 0, "oldest": 2, "pruned": null, "staged": 0, "version": 12, "waiting": 0, "functions": 12, '
   '"publishing": 0}', 'empty');
 SELECT pgevents.publish('c', 't', to_json(repeat('x', 10000))) FROM generate_series(2, 10);
 UPDATE pgevents.log SET ts = now() - interval '8 days' WHERE id = 2;
@@ -202,6 +202,6 @@ SELECT pg_temp.equal((SELECT p.removed || ' ' || p.removed_total FROM pgevents.p
 SELECT pg_temp.ok((SELECT p.pruned_at > now() - interval '1 minute' FROM pgevents.prunes p), 'its time');
 
 -- test: the functions say which programs they serve
-SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '10 7', 'versions');
+SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '12 7', 'versions');
 SET ROLE pgevents_server;
-SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '10 7', 'for a front-end');
+SELECT pg_temp.equal((SELECT s.version || ' ' || s.serves_from FROM pgevents.schema_version() s), '12 7', 'for a front-end');

@@ -141,7 +141,8 @@ installed_twice() {
   dump "$database" >"$work/twice.sql"
   diff "$work/once.sql" "$work/twice.sql" || fail "the schema differs"
   is "$(q "$database" "SELECT string_agg(version || name, ' ' ORDER BY version) FROM pgevents.migrations")" \
-    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict 9status 10group_commit" "migrations"
+    "1event_log 2idempotency_keys 3revocations 4presence 5generations 6crash_mark 7one_check 8strict 9status 10group_commit \
+11outbox 12copies" "migrations"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log")" 1 "events"
 }
 it "installing twice changes nothing" installed_twice
@@ -303,7 +304,7 @@ at_once() {
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || fail "one of three failed"; done
-  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 10 "migrations"
+  is "$(q "$database" "SELECT count(*) FROM pgevents.migrations")" 12 "migrations"
 }
 it "three installations at once all succeed" at_once
 
@@ -321,7 +322,7 @@ it "an installation that fails leaves nothing" all_or_nothing
 file_of() { find "$repo/sql/functions" -name "$1.sql"; }
 
 files_complete() {
-  local file name database
+  local file name forms database
   for file in "$repo"/sql/migrations/*.sql "$repo"/sql/functions/*/*.sql "$repo"/sql/functions/*/internal/*.sql; do
     name=${file#"$repo/sql/"}
     grep -q "^\\\\ir $name\$" "$repo/sql/install.sql" || fail "install.sql does not include $name"
@@ -332,15 +333,16 @@ files_complete() {
   empty_database database
   install_schema "$database"
   is "$(q "$database" "SELECT version FROM pgevents.schema_version()")" "$((10#${name%%_*}))" "version of the functions"
-  for name in $(q "$database" "SELECT proname FROM pg_proc WHERE pronamespace = 'pgevents'::regnamespace"); do
+  while read -r name forms; do
     file=$(file_of "$name")
     [[ -f $file ]] || fail "no file for $name()"
-    is "$(grep -c "^CREATE " "$file")" 1 "statements in $file"
+    is "$(grep -c "^CREATE " "$file")" "$forms" "statements in $file"
     head -n 1 "$file" | grep -q -- "^-- pgevents\.$name(.*): " || fail "$file does not open with the purpose of $name()"
     for heading in Parameters Returns Errors Tables; do
       grep -q -- "^-- $heading: " "$file" || fail "$file lacks the heading $heading"
     done
-  done
+  done < <(q "$database" "SELECT proname || ' ' || count(*) FROM pg_proc
+    WHERE pronamespace = 'pgevents'::regnamespace GROUP BY proname")
 }
 it "install.sql includes every file, and every function has a file of its own that describes it" files_complete
 
@@ -358,8 +360,8 @@ locks_named() {
 }
 it "every advisory lock is named where it is taken, and docs/sql.md lists it" locks_named
 
-# What a role may call lies in sql/functions/*/, what an application may replace in sql/functions/replaceable/, all the
-# rest in sql/functions/*/internal/.
+# What a role or the operator may call lies in sql/functions/*/, what an application may replace in
+# sql/functions/replaceable/, all the rest in sql/functions/*/internal/.
 folders_show() {
   local database name expected actual
   empty_database database
@@ -370,6 +372,7 @@ folders_show() {
   done < <(q "$database" "SELECT proname || ' ' || CASE
       WHEN proname IN ('user_channel', 'presence_channel', 'stream_channel', 'channel_kind', 'change_settings')
         THEN 'replaceable'
+      WHEN proname IN ('create_publication', 'become_copy', 'promote_copy') THEN 'public'
       WHEN has_function_privilege('pgevents_server', oid, 'EXECUTE')
         OR has_function_privilege('pgevents_publisher', oid, 'EXECUTE')
         OR has_function_privilege('pgevents_admin', oid, 'EXECUTE') THEN 'public'

@@ -117,6 +117,7 @@ documented_examples() {
     SET ROLE pgevents_admin; SELECT pgevents.revoke(user_id => '10', before => now()); RESET ROLE; $examples" >/dev/null
   is "$(q "$database" "SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM pgevents.revocations()")" \
     "20 21 22" "revoked"
+  attach_refused "$database" put_out
   q "$database" "UPDATE users SET is_active = false WHERE id = 20; UPDATE users SET password_hash = 'y' WHERE id = 21"
   is "$(q "$database" "SELECT pgevents.token_revoked('20', us), pgevents.token_revoked('21', us)
     FROM pgevents.us(now()) us")" "t|f" "new tokens"

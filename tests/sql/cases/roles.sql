@@ -5,6 +5,7 @@ SELECT pgevents.publish('c', 't', '2');
 COPY pgevents.events (channel_id, data) FROM STDIN;
 c	{"type":"t","data":3}
 \.
+INSERT INTO pgevents.outbox (channel_id, type, data) VALUES ('c', 't', '4');
 SELECT pg_temp.fails('SELECT * FROM pgevents.events', '42501', 'permission denied');
 SELECT pg_temp.fails('UPDATE pgevents.events SET data = NULL', '42501', 'permission denied');
 SELECT pg_temp.fails('DELETE FROM pgevents.events', '42501', 'permission denied');
@@ -17,7 +18,14 @@ SELECT pg_temp.fails('SELECT pgevents.' || call, '42501', 'permission denied')
   FROM unnest(ARRAY['revoke(''10'')', 'disconnect(''10'')', 'token_revoked(''10'', 0)', 'revocations()',
     'publish_control(''pgevents.revoked'', ''{}'')']) call;
 RESET ROLE;
-SELECT pg_temp.equal(string_agg(data, ' '), '1 2 3', 'events') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(string_agg(data, ' '), '1 2 3 4', 'events') FROM pgevents.log_after(0, 10);
+SELECT pg_temp.equal(string_agg(DISTINCT proname, ' ' ORDER BY proname),
+  'channel_value publish unwatch watch watch_statements', 'functions that it may execute') FROM pg_proc
+ WHERE pronamespace = 'pgevents'::regnamespace AND has_function_privilege('pgevents_publisher', oid, 'EXECUTE');
+SELECT pg_temp.equal(string_agg(relname, ' ' ORDER BY relname), 'events outbox', 'relations that it may touch')
+  FROM pg_class
+ WHERE relnamespace = 'pgevents'::regnamespace AND relkind IN ('r', 'v', 'S')
+   AND EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee = 'pgevents_publisher'::regrole);
 
 -- test: a server can call its functions, and nothing else
 SET ROLE pgevents_server;
@@ -123,15 +131,19 @@ CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ B
 CREATE FUNCTION evil.starts_with(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
 CREATE FUNCTION evil.pg_advisory_xact_lock(int, int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
 CREATE DOMAIN evil.text AS pg_catalog.text CHECK (octet_length(VALUE) < 0);
+CREATE FUNCTION evil.gen_random_uuid() RETURNS uuid LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
+CREATE DOMAIN evil.json AS pg_catalog.text CHECK (octet_length(VALUE) < 0);
 CREATE TABLE evil.log (id int);
 GRANT ALL ON SCHEMA evil TO PUBLIC;
 SET ROLE pgevents_publisher;
 SET search_path = evil, pg_catalog;
 CREATE TEMP TABLE staging (id int);
 INSERT INTO pgevents.events (channel_id, data) VALUES ('c', '{"type":"t","data":1}');
-SELECT pgevents.publish('c', 't', '1');
+INSERT INTO pgevents.outbox (channel_id, type, data) VALUES ('c', 't', '1') RETURNING *;
+SELECT pgevents.publish('c', 't', '1'), pgevents.publish('c', 't', '1'::pg_catalog.json),
+  pgevents.publish('c', 't', '1'::jsonb);
 RESET ROLE;
-SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::pg_catalog.text, '2', 'events');
+SELECT pg_temp.equal((SELECT count(*) FROM pgevents.log)::pg_catalog.text, '5', 'events');
 -- The same for a role that writes the log directly.
 INSERT INTO pgevents.log (id, channel_id, ts, type, data) VALUES (10, 'c', now(), 't', '1');
 

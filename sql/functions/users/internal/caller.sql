@@ -1,7 +1,8 @@
 -- pgevents.caller(identity): the user who makes a request.
 -- Parameters: identity: {"user":…,"realm":…} from the token or the web server; the realm is main if it is absent.
 -- Returns:    realm and user_id as columns for queries, and the columns of directory_user().
--- Errors:     PT401 without a user; PT400 if the user is not in the directory.
+-- Errors:     PT401 without a user; PT503 on a copy, which has neither directory nor presence; PT400 if the user is not
+--             in the directory.
 -- Tables:     users (read, through directory_user()).
 CREATE OR REPLACE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean,
   OUT presence_enabled boolean, OUT send_private_typing_notifications boolean,
@@ -15,6 +16,7 @@ BEGIN
   IF coalesce(user_id, '') = '' THEN
     PERFORM pgevents.raise_error(401, 'UNAUTHORIZED', 'Authentication required');
   END IF;
+  PERFORM pgevents.primary_only();
   known := pgevents.directory_user(realm, user_id);
   IF NOT known.is_known THEN
     PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'No such user');
