@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/request/handshake_headers.hpp"
 #include "core/text/header_value.hpp"
 #include "core/text/name_pattern.hpp"
 #include "core/text/url.hpp"
@@ -35,7 +36,7 @@ Error token_expired() {
 // --- finding the token ---
 
 struct FoundToken {
-  enum class Source { kHeader, kQuery, kCookie };
+  enum class Source { kHeader, kProtocol, kQuery, kCookie };
   Source source;
   std::string text;
 };
@@ -65,6 +66,10 @@ std::optional<Error> find_token(const Request& request, const TokenRules& rules,
   }
   auto text = bearer_credentials(request.authorization);
   auto source = FoundToken::Source::kHeader;
+  if (!text && is_handshake(request)) {
+    source = FoundToken::Source::kProtocol;
+    text = token_in_protocols(request.web_socket_protocol);
+  }
   if (!text && rules.query) {
     source = FoundToken::Source::kQuery;
     if (auto error = from_query(request.query, text)) {
@@ -83,6 +88,10 @@ std::optional<Error> find_token(const Request& request, const TokenRules& rules,
 
 // --- its claims ---
 
+// The server's clock is that of its last look at it, in whole milliseconds: a token that was made on the same machine a
+// moment ago may seem to come from the future.
+constexpr double kClockLag = 1;
+
 std::optional<Error> check_time(const Claims& claims, const TokenRules& rules, double now) {
   if (!claims.expires_at && rules.require_exp) {
     return bad_token(AuthFault::kNoExpiry, "The token has no expiry");
@@ -91,7 +100,7 @@ std::optional<Error> check_time(const Claims& claims, const TokenRules& rules, d
     return token_expired();
   }
   for (const auto& start : {claims.not_before, claims.issued_at}) {
-    if (start && *start > now + rules.leeway) {
+    if (start && *start > now + kClockLag + rules.leeway) {
       return bad_token(AuthFault::kNotYetValid, "The token is not valid yet");
     }
   }
@@ -168,7 +177,7 @@ std::variant<Error, Caller> by_token(const FoundToken& token, const AccessRules&
       return *error;
     }
     caller.session.unchecked = true;
-    caller.unchecked = std::move(error);
+    caller.unchecked = std::make_shared<const Error>(std::move(*error));
   }
   return caller;
 }

@@ -70,7 +70,7 @@ struct Caller {
   std::vector<std::string> publish;
   bool ambient = false;  // a browser sends these credentials by itself (all but a header's or the query's token)
   bool by_cookie = false;
-  std::optional<Error> unchecked;  // with session.unchecked: the answer to a request that cannot wait
+  std::shared_ptr<const Error> unchecked;  // with session.unchecked: the answer to a request that cannot wait
 };
 
 // Identifies the caller. A bad token is an error (401) even where none is needed; two tokens in the query are an error

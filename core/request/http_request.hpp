@@ -24,8 +24,16 @@ struct Request {
   std::string_view host;
   std::string_view sec_fetch_site;
   std::string_view preflight_method;  // `Access-Control-Request-Method`
-  bool https = false;                 // as far as the web server knows
-  bool early_data = false;            // sent before the TLS handshake was complete: perhaps a replay (RFC 8470)
+  std::string_view upgrade;
+  std::string_view connection;
+  std::string_view web_socket_key;  // `Sec-WebSocket-Key` and so on
+  std::string_view web_socket_version;
+  std::string_view web_socket_protocol;  // several headers joined by ", "
+  // Why this connection cannot become a WebSocket; empty: it can.
+  std::string_view no_web_socket = "WebSockets are not served here; use a stream or poll";
+  bool has_body = false;    // or claims to have one
+  bool https = false;       // as far as the web server knows
+  bool early_data = false;  // sent before the TLS handshake was complete: perhaps a replay (RFC 8470)
 };
 
 }  // namespace pgevents

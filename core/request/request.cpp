@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "core/request/handshake_headers.hpp"
 #include "core/request/path.hpp"
 #include "core/text/header_value.hpp"
 #include "core/text/url.hpp"
@@ -102,6 +103,21 @@ bool wait_id_is_good(std::string_view wait_id) {
          });
 }
 
+// Makes the subscription one of a WebSocket. A wait id has no effect.
+std::optional<Error> open_web_socket(const Request& request, const RouteRules& rules, const Caller& caller,
+                                     Subscription& out) {
+  WebSocketOpening opening;
+  if (auto error = check_handshake_origin(request, caller, rules.access, opening.may_write)) {
+    return error;
+  }
+  opening.bare = offers_nothing(request) && out.no_envelope;
+  opening.caller = caller;
+  out.flavor = Flavor::kWebSocket;
+  out.wait_id.clear();
+  out.web_socket = std::move(opening);
+  return std::nullopt;
+}
+
 Route subscription(const Request& request, const RouteRules& rules, const Caller& caller, const Segments& segments) {
   Subscription out;
   out.session = caller.session;
@@ -117,6 +133,11 @@ Route subscription(const Request& request, const RouteRules& rules, const Caller
   }
   if (auto error = read_parameters(request, out)) {
     return *error;
+  }
+  if (is_handshake(request)) {
+    if (auto error = open_web_socket(request, rules, caller, out)) {
+      return *error;
+    }
   }
   return out;
 }
@@ -251,50 +272,81 @@ PreflightAnswer preflight_answer(const Request& request, const RouteRules& rules
   return {methods, preflight_headers(rules.access.origins, request.origin, methods)};
 }
 
-// If it is unknown for now whether the token was revoked, only an event stream can wait for the answer.
-Route unless_unchecked(const Caller& caller, Route wanted) {
+// If it is unknown for now whether the token was revoked, a stream or WebSocket can wait for the answer.
+Route unless_unchecked(const Caller& caller, bool checks_later, Route wanted) {
   if (!caller.unchecked || std::holds_alternative<Error>(wanted)) {
     return wanted;
   }
   const auto* subscription = std::get_if<Subscription>(&wanted);
-  return subscription != nullptr && subscription->flavor == Flavor::kEventSource ? wanted : Route(*caller.unchecked);
+  const bool may_wait = subscription != nullptr ? stays(subscription->flavor) : checks_later;
+  return may_wait ? wanted : Route(*caller.unchecked);
+}
+
+// The target of a request for which the path is good.
+std::variant<Error, Target> read_target(const Request& request, std::string_view base) {
+  auto segments = split_path({request.path, request.target, request.mount});
+  if (!segments) {
+    return make_error(400, "An encoded slash in a path with '.', '..' or '//'");
+  }
+  auto target = find_target(std::move(*segments), base);
+  if (!target) {
+    return make_error(404, "Not found");
+  }
+  return std::move(*target);
+}
+
+Route wanted_by(const Request& request, const RouteRules& rules, const Caller& caller, const Target& target) {
+  if (target.resource) {
+    return unless_unchecked(caller, rules.checks_later, call(request, rules, caller, *target.resource));
+  }
+  const bool publishes = request.method == "POST";
+  return unless_unchecked(caller, rules.checks_later,
+                          publishes ? publication(request, rules, caller, *target.events)
+                                    : subscription(request, rules, caller, *target.events));
+}
+
+// What identity and access do not matter for. Frames behind a handshake in early data could be a replay too.
+std::optional<Error> check_form(const Request& request, const Target& target) {
+  const bool handshake = target.events && is_handshake(request);
+  if (may_be_replayed(request, target) || (handshake && request.early_data)) {
+    return too_early();
+  }
+  return handshake ? check_handshake(request) : std::nullopt;
 }
 
 }  // namespace
 
 Route route(const Request& request, const RouteRules& rules, double now, std::optional<Identity>* identified) {
-  auto segments = split_path({request.path, request.target, request.mount});
-  if (!segments) {
-    return make_error(400, "An encoded slash in a path with '.', '..' or '//'");
+  const auto found = read_target(request, rules.base);
+  if (const auto* error = std::get_if<Error>(&found)) {
+    return *error;
   }
-  const auto target = find_target(std::move(*segments), rules.base);
-  if (!target) {
-    return make_error(404, "Not found");
-  }
+  const auto& target = std::get<Target>(found);
   if (request.method == "OPTIONS") {
-    return preflight_answer(request, rules, target->methods);
+    return preflight_answer(request, rules, target.methods);
   }
-  if (!target->allows(request.method)) {
-    return method_not_allowed(target->methods);
+  if (!target.allows(request.method)) {
+    return method_not_allowed(target.methods);
   }
-  if (may_be_replayed(request, *target)) {
-    return too_early();
+  if (auto error = check_form(request, target)) {
+    return *error;
   }
   const auto caller = identify(request, rules.access, now);
   const auto* error = std::get_if<Error>(&caller);
   if (identified != nullptr) {
     *identified = error != nullptr ? Identity{} : std::get<Caller>(caller).session.identity;
   }
-  if (error != nullptr) {
+  return error != nullptr ? *error : wanted_by(request, rules, std::get<Caller>(caller), target);
+}
+
+Route route_as(const Request& request, const RouteRules& rules, const Caller& caller) {
+  const auto found = read_target(request, rules.base);
+  if (const auto* error = std::get_if<Error>(&found)) {
     return *error;
   }
-  const auto& known = std::get<Caller>(caller);
-  if (target->resource) {
-    return unless_unchecked(known, call(request, rules, known, *target->resource));
-  }
-  const bool publishes = request.method == "POST";
-  return unless_unchecked(known, publishes ? publication(request, rules, known, *target->events)
-                                           : subscription(request, rules, known, *target->events));
+  const auto& target = std::get<Target>(found);
+  return target.allows(request.method) ? wanted_by(request, rules, caller, target)
+                                       : Route(method_not_allowed(target.methods));
 }
 
 }  // namespace pgevents

@@ -30,6 +30,8 @@ RequestKind kind_of(const Subscription& subscription) noexcept {
       return RequestKind::kStream;
     case Flavor::kLongPoll:
       return RequestKind::kLongPoll;
+    case Flavor::kWebSocket:
+      return RequestKind::kWebSocket;
     case Flavor::kPoll:
       break;
   }

@@ -133,6 +133,7 @@ std::optional<Error> read_envelope(const Query& query, Subscription& out) {
     return make_error(400, "Invalid envelope (0 or 1)");
   }
   out.envelope = value == "1";
+  out.no_envelope = value == "0";
   return std::nullopt;
 }
 

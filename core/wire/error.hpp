@@ -18,6 +18,7 @@ struct Error {
   unsigned retry_after = 0;            // seconds, for 429 and 503
   std::string challenge;               // WWW-Authenticate, for 401 (RFC 6750, section 3)
   std::string allow;                   // methods, for 405
+  std::string web_socket_version;      // the one that is served, for 426
   std::string log;                     // for the operator's log, where it needs more than `msg`
   AuthFault fault = AuthFault::kNone;  // for the metric auth_failures_total
 };

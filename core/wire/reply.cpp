@@ -36,6 +36,8 @@ const char* usual_code(int status) {
       return "UNPROCESSABLE";
     case 425:
       return "TOO_EARLY";
+    case 426:
+      return "UPGRADE_REQUIRED";
     case 429:
       return "TOO_MANY_REQUESTS";
     case 503:
@@ -63,6 +65,12 @@ const char* info_text(PollKind kind) {
   return nullptr;
 }
 
+constexpr std::string_view kExpiredType = "pgevents.expired";
+
+std::string expired_data(std::string_view reason) {
+  return "{\"reason\":\"" + std::string(reason) + "\"}";
+}
+
 std::string id_in_json(std::string_view cursor) {
   const std::string text(cursor);
   return cursor.find_first_not_of("0123456789") == std::string_view::npos ? text : '"' + text + '"';
@@ -82,6 +90,10 @@ Reply error_reply(const Error& error) {
   }
   if (!error.challenge.empty()) {
     reply.headers.push_back({"WWW-Authenticate", error.challenge});
+  }
+  if (!error.web_socket_version.empty()) {
+    reply.headers.push_back({"Upgrade", "websocket"});
+    reply.headers.push_back({"Sec-WebSocket-Version", error.web_socket_version});
   }
   reply.body = "{\"result\":\"error\",\"code\":\"";
   append_json_escaped(reply.body, error.code.empty() ? usual_code(error.status) : error.code);
@@ -139,21 +151,23 @@ std::string stream_cursor(std::string_view cursor) {
   return "event: pgevents.cursor\ndata:\nid: " + std::string(cursor) + "\n\n";
 }
 
-std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
+std::string expired_object(std::string_view cursor, std::string_view reason, std::string_view channel,
                            std::int64_t ts_us) {
   EventView event;
   event.channel = channel;
   event.ts_us = ts_us;
-  event.type = "pgevents.expired";
-  const std::string data = "{\"reason\":\"" + std::string(reason) + "\"}";
+  event.type = kExpiredType;
+  const std::string data = expired_data(reason);
   event.data = data;
   std::string object;
-  if (envelope) {
-    append_json(object, event);
-    object.replace(0, std::string_view("{\"id\":0").size(), "{\"id\":" + id_in_json(cursor));
-  }
-  const std::string& line = envelope ? object : data;
-  return "event: " + std::string(event.type) + "\ndata: " + line + "\nid: " + std::string(cursor) + "\n\n";
+  append_json(object, event);
+  return object.replace(0, std::string_view("{\"id\":0").size(), "{\"id\":" + id_in_json(cursor));
+}
+
+std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
+                           std::int64_t ts_us) {
+  const std::string line = envelope ? expired_object(cursor, reason, channel, ts_us) : expired_data(reason);
+  return "event: " + std::string(kExpiredType) + "\ndata: " + line + "\nid: " + std::string(cursor) + "\n\n";
 }
 
 Reply options_reply(const std::string& methods, const std::vector<Header>& headers) {

@@ -61,6 +61,10 @@ std::string stream_cursor(std::string_view cursor);
 std::string stream_expired(std::string_view cursor, std::string_view reason, bool envelope, std::string_view channel,
                            std::int64_t ts_us);
 
+// The whole object of that event, as in the envelope form.
+std::string expired_object(std::string_view cursor, std::string_view reason, std::string_view channel,
+                           std::int64_t ts_us);
+
 // The answer to OPTIONS; `methods` are all others, `headers` those of a preflight.
 Reply options_reply(const std::string& methods, const std::vector<Header>& headers);
 

@@ -45,6 +45,7 @@ constexpr Fault kFaults[] = {
     {"25P03", SqlFault::kUnavailable},  // idle_in_transaction_session_timeout
     {"25P04", SqlFault::kUnavailable},  // transaction_timeout
     {"53", SqlFault::kUnavailable},
+    {"55000", SqlFault::kUnavailable},  // object_not_in_prerequisite_state: while a standby is promoted
     {"55006", SqlFault::kUnavailable},  // object_in_use
     {"55P03", SqlFault::kUnavailable},  // lock_not_available
     {"57", SqlFault::kUnavailable},

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "core/web_socket/messages.hpp"
+
 namespace pgevents::nginx {
 
 BlockBuilder::BlockBuilder(Format format) : format_(format), block_(std::make_shared<Block>()) {
@@ -13,13 +15,19 @@ BlockBuilder::BlockBuilder(Format format) : format_(format), block_(std::make_sh
 }
 
 void BlockBuilder::add(std::uint64_t id, std::string_view type, std::string_view json, std::string_view inner) {
-  if (format_ == Format::kArray) {
-    if (!empty()) {
-      block_->bytes_ += ',';
-    }
-    block_->bytes_ += json;
-  } else {
-    append_sse(block_->bytes_, type, format_ == Format::kStream ? inner : json, id);
+  std::string& bytes = block_->bytes_;
+  switch (format_) {
+    case Format::kArray:
+      bytes.append(empty() ? "" : ",").append(json);
+      break;
+    case Format::kWebSocket:
+      web_socket::append_event(bytes, json);
+      break;
+    case Format::kWebSocketBare:
+      web_socket::append_bare_event(bytes, type, inner);
+      break;
+    default:
+      append_sse(bytes, type, format_ == Format::kStream ? inner : json, id);
   }
   ++block_->events_;
   block_->newest_us_ = time_in_json(json);

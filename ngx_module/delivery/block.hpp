@@ -1,6 +1,7 @@
 // A block: the bytes of several frames, made once and shared by all subscribers that get the same frames.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,7 +12,9 @@
 
 namespace pgevents::nginx {
 
-enum class Format : std::uint8_t { kStream, kStreamEnvelope, kArray };
+// kWebSocket: whole event objects; kWebSocketBare: type and data only.
+enum class Format : std::uint8_t { kStream, kStreamEnvelope, kArray, kWebSocket, kWebSocketBare };
+inline constexpr std::size_t kFormats = 5;
 
 // Immutable when built. Also holds the framing of HTTP/1.1 chunked coding (RFC 9112, section 7.1) around the payload.
 class Block {
@@ -55,7 +58,7 @@ class BlockBuilder {
   std::shared_ptr<Block> block_;
 };
 
-// A block of an event stream that holds only `text`.
+// A block of an event stream or a WebSocket that holds only `text`.
 BlockRef text_block(std::string_view text);
 
 }  // namespace pgevents::nginx

@@ -31,7 +31,7 @@ bool BlockMaker::find_heads(const Selection& selection) {
   head_count_ = 0;
   for (const Membership& membership : selection.channels) {
     std::uint64_t pos = 0;
-    switch (find(*membership.channel, selection, pos)) {
+    switch (find(membership, selection, pos)) {
       case Ring::Read::kLost:
         return false;
       case Ring::Read::kEnd:
@@ -49,8 +49,9 @@ bool BlockMaker::find_heads(const Selection& selection) {
   return true;
 }
 
-Ring::Read BlockMaker::find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const {
-  const std::uint64_t cursor = selection.cursor;
+Ring::Read BlockMaker::find(const Membership& membership, const Selection& selection, std::uint64_t& pos) const {
+  const Channel& channel = *membership.channel;
+  const std::uint64_t cursor = std::max(selection.cursor, membership.after);
   if (cursor >= channel.last_id) {
     return Ring::Read::kEnd;
   }
@@ -75,10 +76,12 @@ NextBlock BlockMaker::next(const Selection& selection, std::int64_t now_ms) {
     next.complete = true;
     return next;
   }
-  if (selection.channels.size() > 1 || selection.filter != nullptr) {
+  if (head_count_ > 1 || selection.filter != nullptr) {
     return build(selection, now_ms);
   }
-  Channel::CachedBlock& cached = selection.channels.front().channel->cached[static_cast<int>(selection.format)];
+  // Whatever other channels each has, all that want nothing but this channel's events behind this one share a block.
+  Channel& channel = *heads_[0].channel;
+  Channel::CachedBlock& cached = channel.cached[static_cast<int>(selection.format)];
   const std::uint64_t first_pos = heads_[0].pos;
   if (cached.block == nullptr || cached.first_pos != first_pos || cached.seen_id != view_.seen_id) {
     next = build(selection, now_ms);

@@ -38,14 +38,14 @@ class BlockMaker {
  private:
   // Where reading of one channel has come to.
   struct Head {
-    const Channel* channel = nullptr;
+    Channel* channel = nullptr;
     std::uint64_t pos = 0;
     bool loaded = false;
     RingEvent event;
   };
 
   bool find_heads(const Selection& selection);
-  Ring::Read find(const Channel& channel, const Selection& selection, std::uint64_t& pos) const;
+  Ring::Read find(const Membership& membership, const Selection& selection, std::uint64_t& pos) const;
   NextBlock build(const Selection& selection, std::int64_t now_ms);
   bool collect(const Selection& selection, std::int64_t now_ms, NextBlock& next);
   bool load_heads();

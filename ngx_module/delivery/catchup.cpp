@@ -30,7 +30,9 @@ std::optional<ResetReason> reset_reason(const EventView& event) noexcept {
 std::string array_literal(const std::vector<Membership>& channels) {
   postgres::ArrayLiteral literal;
   for (const Membership& membership : channels) {
-    literal.add(membership.channel->name);
+    if (membership.after != Membership::kMuted) {
+      literal.add(membership.channel->name);
+    }
   }
   return std::move(literal).finish();
 }
@@ -47,6 +49,7 @@ Page::Page(const PGresult* rows) {
     reset_ = reset_ ? reset_ : reset_reason(view);
     Event event;
     event.id = view.id;
+    event.channel = view.channel;
     event.type = view.type;
     event.data = append_json(event.json, view);
     events_.push_back(std::move(event));
@@ -57,14 +60,26 @@ Page::Page(const PGresult* rows) {
   valid_ = true;
 }
 
-BlockRef Page::block(Format format, const TypeFilter* filter) {
+BlockRef Page::block(Format format, const TypeFilter* filter, const std::vector<Membership>& channels) {
+  const bool has_some = !events_.empty() && std::any_of(channels.begin(), channels.end(), [&](const Membership& one) {
+    return one.after >= events_.front().id;
+  });
+  const auto is_known = [&](const Event& event) {
+    return !reset_ && std::any_of(channels.begin(), channels.end(), [&](const Membership& one) {
+      return event.id <= one.after && one.channel->name == event.channel;
+    });
+  };
+  const auto wanted = [&](const Event& event) {
+    return (filter == nullptr || filter->passes(event.type)) && !(has_some && is_known(event));
+  };
+  const bool shared = filter == nullptr && !has_some;
   BlockRef& made = made_[static_cast<int>(format)];
-  if (filter == nullptr && made != nullptr) {
+  if (shared && made != nullptr) {
     return made;
   }
   BlockBuilder builder(format);
   for (const Event& event : events_) {
-    if (filter == nullptr || filter->passes(event.type)) {
+    if (wanted(event)) {
       const std::string_view json(event.json);
       builder.add(event.id, event.type, json, json.substr(event.data.data_offset, event.data.data_size));
     }
@@ -73,7 +88,7 @@ BlockRef Page::block(Format format, const TypeFilter* filter) {
     return nullptr;
   }
   BlockRef block = builder.finish();
-  if (filter == nullptr) {
+  if (shared) {
     made = block;
   }
   return block;

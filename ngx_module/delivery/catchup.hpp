@@ -40,12 +40,14 @@ class Page {
   // Why it begins with an event pgevents.reset; nothing: it does not.
   std::optional<ResetReason> reset() const noexcept { return reset_; }
 
-  // The events that pass the filter (null: all) as one block; null when none passes.
-  BlockRef block(Format format, const TypeFilter* filter);
+  // The events that pass the filter (null: all) as one block; null when none passes. Leaves out what a member of
+  // `channels` has already (Membership::after).
+  BlockRef block(Format format, const TypeFilter* filter, const std::vector<Membership>& channels);
 
  private:
   struct Event {
     std::uint64_t id;
+    std::string channel;
     std::string type;
     std::string json;
     JsonSpan data;
@@ -56,7 +58,7 @@ class Page {
   bool more_ = false;
   bool valid_ = false;
   std::optional<ResetReason> reset_;
-  BlockRef made_[3];  // without filter, by Format
+  BlockRef made_[kFormats];  // without filter, by Format
 };
 
 // Waits for one page at a time. Base of Subscriber, so that this file needs no definition of it.

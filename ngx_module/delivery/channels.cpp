@@ -1,16 +1,18 @@
 // See channels.hpp.
 #include "ngx_module/delivery/channels.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgevents::nginx {
 
-void Channels::join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id) {
-  member.memberships.reserve(names.size());
+void Channels::join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id,
+                    std::uint64_t after) {
+  member.memberships.reserve(member.memberships.size() + names.size());
   for (const std::string& name : names) {
     Channel& channel = find_or_add(name, seen_id);
     channel.members.push_back(&member);
-    member.memberships.push_back({&channel, channel.members.size() - 1});
+    member.memberships.push_back({&channel, channel.members.size() - 1, after});
   }
 }
 
@@ -35,6 +37,17 @@ void Channels::leave(ChannelMember& member) noexcept {
     leave(membership);
   }
   member.memberships.clear();
+}
+
+void Channels::leave(ChannelMember& member, const std::string& name) noexcept {
+  auto& all = member.memberships;
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Membership& one) { return one.channel->name == name; });
+  if (found != all.end()) {
+    const Membership left = *found;
+    all.erase(found);
+    leave(left);
+  }
 }
 
 // The last member takes the place that becomes free. A round serves from the end to the beginning, so the member that

@@ -20,8 +20,13 @@ struct Channel;
 
 // A place among a channel's members.
 struct Membership {
+  // The member gets nothing of the channel yet.
+  static constexpr std::uint64_t kMuted = UINT64_MAX;
+
   Channel* channel;
   std::size_t index;
+  // The member has the channel's events up to here, or behind its own cursor if that is further.
+  std::uint64_t after = 0;
 };
 
 // The channels that a subscriber has joined. Base of Subscriber, so that this file needs no definition of it.
@@ -63,7 +68,7 @@ struct Channel {
   bool queued = false;
   Channel* next_queued = nullptr;  // in TurnQueues, where queueing must take no memory
   bool started = false;            // the round has begun
-  CachedBlock cached[3];           // by Format
+  CachedBlock cached[kFormats];    // by Format
 };
 
 class Channels {
@@ -72,9 +77,12 @@ class Channels {
 
   // Joins all of `names`. `seen_id`: see RingView. If memory is refused the member has joined some of them; leave()
   // undoes that.
-  void join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id);
+  void join(ChannelMember& member, const std::vector<std::string>& names, std::uint64_t seen_id,
+            std::uint64_t after = 0);
   // Leaves all channels.
   void leave(ChannelMember& member) noexcept;
+  // Leaves this one, if it has joined it.
+  void leave(ChannelMember& member, const std::string& name) noexcept;
 
   // Visits the channels with this hash, mostly one or none.
   template <typename Visit>

@@ -1,6 +1,10 @@
 // See heartbeats.hpp.
 #include "ngx_module/delivery/heartbeats.hpp"
 
+#include <string>
+
+#include "core/web_socket/frame.hpp"
+#include "core/web_socket/messages.hpp"
 #include "core/wire/reply.hpp"
 
 namespace pgevents::nginx {
@@ -17,6 +21,25 @@ BlockRef Heartbeats::block(std::uint64_t cursor, bool moved) {
     moved_cursor_ = cursor;
   }
   return moved_;
+}
+
+BlockRef Heartbeats::ping() {
+  if (ping_ == nullptr) {
+    std::string frame;
+    web_socket::append_frame(frame, web_socket::Opcode::kPing, {});
+    ping_ = text_block(frame);
+  }
+  return ping_;
+}
+
+BlockRef Heartbeats::ping_with(std::uint64_t cursor) {
+  if (ping_with_ == nullptr || ping_cursor_ != cursor) {
+    std::string frames = web_socket::cursor_frame(std::to_string(cursor));
+    web_socket::append_frame(frames, web_socket::Opcode::kPing, {});
+    ping_with_ = text_block(frames);
+    ping_cursor_ = cursor;
+  }
+  return ping_with_;
 }
 
 }  // namespace pgevents::nginx

@@ -16,6 +16,14 @@ void Registration::introduce(const SubscriberContext& context, Subscriber& subsc
   context.users.join(*identity_);
 }
 
+void Registration::renew(const SubscriberContext& context, Subscriber& subscriber, const Session& session) {
+  if (identity_ != nullptr) {
+    context.users.leave(*identity_);
+    identity_.reset();
+  }
+  introduce(context, subscriber, session);
+}
+
 void Registration::count_as_contact(const SubscriberContext& context) {
   if (context.connection_tracker != nullptr && contact_ == nullptr && identity_ != nullptr &&
       !identity_->session.identity.user.empty()) {

@@ -20,6 +20,8 @@ class Registration {
  public:
   // Keeps the session of a user, or one that expires.
   void introduce(const SubscriberContext& context, Subscriber& subscriber, const Session& session);
+  // Likewise, with new credentials of the same user.
+  void renew(const SubscriberContext& context, Subscriber& subscriber, const Session& session);
   // From now on the subscriber counts as a contact of its user, if it has one.
   void count_as_contact(const SubscriberContext& context);
   // False when another request waits with this id.

@@ -17,10 +17,16 @@ constexpr int kBlocksPerTurn = 8;
 // request of a few bytes could read the whole log.
 constexpr unsigned kMaxEmptyPages = 20;
 
+// How many ids a cursor may be ahead of the ring before the log is asked again; that of pgevents.may_lag().
+constexpr std::uint64_t kUsualLag = 1'000'000;
+
 // A long poll shorter than this, in milliseconds, is a poll: the ring may be that far behind the log.
 constexpr ngx_msec_t kLeastHold = 50;
 
 Format format_of(const Subscription& wanted) {
+  if (wanted.web_socket) {
+    return wanted.web_socket->bare ? Format::kWebSocketBare : Format::kWebSocket;
+  }
   if (wanted.flavor != Flavor::kEventSource || wanted.head_only) {
     return Format::kArray;
   }
@@ -70,7 +76,7 @@ Subscriber::Subscriber(ngx_http_request_t* r, const SubscriberContext& context, 
   if (wanted.flavor == Flavor::kPoll || wanted.head_only || (wanted.flavor == Flavor::kLongPoll && hold < kLeastHold)) {
     mode_ = Mode::kPoll;
     poll_kind_ = PollKind::kRequested;
-  } else if (wanted.flavor == Flavor::kEventSource) {
+  } else if (stays(wanted.flavor)) {
     mode_ = Mode::kStream;
   }
   init_timer(deadline_, this, &Subscriber::on_deadline, log());
@@ -85,6 +91,7 @@ Subscriber::~Subscriber() {
     *gone_ = true;
   }
   leave(broken());
+  stop_timer(deadline_);
 }
 
 // Every change of the state goes through here.
@@ -98,32 +105,37 @@ void Subscriber::enter(State next) noexcept {
 }
 
 // The request may be over, and this object deleted, before that returns: `gone` tells.
-void Subscriber::start(const Subscription& wanted) noexcept {
+void Subscriber::start(const Subscription& wanted, Admission admission) noexcept {
   bool gone = false;
   gone_ = &gone;
-  attempt([&] { begin(wanted); });
+  attempt([&] { begin(wanted, admission); });
   if (!gone) {
     gone_ = nullptr;
   }
 }
 
-void Subscriber::begin(const Subscription& wanted) {
+void Subscriber::begin(const Subscription& wanted, Admission admission) {
   join(wanted);
   ngx_http_set_ctx(r_, this, ngx_http_pgevents_module);
   keep_request(r_, &Subscriber::on_read, &Subscriber::on_write);
   set_deadline();
-  const bool must_wait = mode_ == Mode::kStream && (wanted.session.unchecked || !context_.service.serving());
-  if (must_wait) {
+  if (admission == Admission::kHold) {
     fix_start();
   }
   if (context_.service.leaving()) {
     end(Ending::kLeaving);
-  } else if (must_wait) {
+  } else if (admission == Admission::kHold) {
     hold();
-  } else if (locate()) {
-    enter(State::kLive);
-    go_on();
+  } else if (admission == Admission::kServeFromRing || locate()) {
+    go_live();
   }
+}
+
+// From cursor_, which stands for the start.
+void Subscriber::go_live() {
+  start_.reset();
+  enter(State::kLive);
+  go_on();
 }
 
 void Subscriber::join(const Subscription& wanted) {
@@ -161,6 +173,7 @@ void Subscriber::ask_log(const Cursor& cursor) {
   const Ring::Snapshot ring = context_.view.ring.snapshot();
   asked_epoch_ = ring.epoch;
   asked_floor_ = ring.floor;
+  asked_last_ = ring.last_id;
   ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: log asked for a page behind cursor \"%s\", ring's floor %uL",
                  cursor_text(cursor).c_str(), ring.floor);
   enter(start_ != nullptr ? State::kLocating : State::kCatchingUp);
@@ -173,6 +186,14 @@ void Subscriber::ask_log(const Cursor& cursor) {
       return context_.turns.wait_for_place(*this);
     case Catchup::Asked::kRejected:
       return page_failed();
+  }
+}
+
+// Ids of before mean nothing any more.
+void Subscriber::void_cursor() noexcept {
+  cursor_void_ = true;
+  for (Membership& membership : memberships) {
+    membership.after = membership.after == Membership::kMuted ? Membership::kMuted : 0;
   }
 }
 
@@ -212,11 +233,15 @@ void Subscriber::go_on() {
   context_.turns.serve_later(*this);
 }
 
-// A cursor above the ring's newest id counts only if the log has confirmed it since the ring was last emptied.
+// A cursor above the ring's newest id counts only if the log has confirmed it since the ring was last emptied. A copy
+// that lags confirms cursors of events that have not arrived. One that is far ahead may be none of this log: the copy
+// notices that only when further events have arrived (pgevents.may_lag()), so the log is asked again then.
 bool Subscriber::ring_covers_cursor() const noexcept {
   const Ring::Snapshot ring = context_.view.ring.snapshot();
-  const bool unknown = cursor_ > ring.last_id && checked_epoch_ != ring.epoch;
-  return cursor_ >= ring.floor && !unknown;
+  if (cursor_ <= ring.last_id) {
+    return cursor_ >= ring.floor;
+  }
+  return checked_epoch_ == ring.epoch && (cursor_ - ring.last_id <= kUsualLag || asked_last_ == ring.last_id);
 }
 
 // False when nothing more can be sent now, or the request is answered.
@@ -235,6 +260,9 @@ bool Subscriber::serve(const NextBlock& next) {
 
 // The subscriber has got everything up to now. A stream or long poll keeps waiting, other requests are finished.
 void Subscriber::nothing_more() {
+  if (socket_waits_) {
+    return web_socket_goes_on();
+  }
   if (poll_kind_ == PollKind::kWaited) {
     return;
   }
@@ -270,7 +298,7 @@ void Subscriber::take(Page& page) {
   if (mode_ == Mode::kStream && !open_stream()) {
     return;  // the page is asked for again when the client takes more
   }
-  const BlockRef block = page.block(format_, filter_.get());
+  const BlockRef block = page.block(format_, filter_.get(), memberships);
   cursor_ = page.cursor();
   if (mode_ == Mode::kStream) {
     if (block != nullptr && !deliver(block)) {
@@ -302,16 +330,19 @@ void Subscriber::locate_by(const Page& page) noexcept {
   start_.reset();
 }
 
-// A stream is held, and so is a long poll that waits already; a new request is rejected.
+// A stream is held, and so is a long poll that waits already.
 void Subscriber::page_failed() noexcept {
   ngx_log_debug0(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: the log cannot be asked now");
-  attempt([this] {
-    if (mode_ == Mode::kStream || served_) {
-      hold();
-    } else {
-      reject(Ending::kDatabaseAway, database_away(poll_interval()));
-    }
-  });
+  attempt([this] { mode_ == Mode::kStream || served_ ? hold() : go_on_without_log(); });
+}
+
+// A new poll gets what the ring has, if its cursor lies there. The question may have taken seconds, in which the
+// listener may have been lost too: the token counts as it is known now.
+void Subscriber::go_on_without_log() {
+  const bool from_ring =
+      start_ != nullptr && admit(check_permission().has_value(), place_of(*start_, context_.view.ring.snapshot()),
+                                 Flavor::kPoll, LogState::kUnanswered) == Admission::kServeFromRing;
+  from_ring ? go_live() : reject(Ending::kDatabaseAway, database_away(poll_interval()));
 }
 
 }  // namespace pgevents::nginx

@@ -1,6 +1,6 @@
-// A waiting request: an event stream or a long poll, with its channels and its cursor. Made by the handler. Ends with
-// the request, or, where `pgevents_release_request` lets an event stream continue without its request, with the
-// connection.
+// A waiting request: an event stream, a WebSocket or a long poll, with its channels and its cursor. Made by the
+// handler. Ends with the request, or, where `pgevents_release_request` lets an event stream continue without its
+// request, with the connection.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/metrics/labels.hpp"
 #include "core/metrics/reasons.hpp"
+#include "core/request/admission.hpp"
 #include "core/request/request.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/block_maker.hpp"
@@ -23,10 +25,13 @@
 #include "ngx_module/delivery/subscriber_list.hpp"
 #include "ngx_module/delivery/subscriber_state.hpp"
 #include "ngx_module/delivery/turn_queues.hpp"
+#include "ngx_module/http/kept_access.hpp"
+#include "ngx_module/http/request_context.hpp"
 
 namespace pgevents::nginx {
 
 struct SubscriberContext;
+class WebSocket;
 
 class Subscriber final : public PageWaiter,
                          public TurnLink,
@@ -41,8 +46,12 @@ class Subscriber final : public PageWaiter,
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
-  // Called once by the handler, which then returns NGX_DONE: the request is answered now or later.
-  void start(const Subscription& wanted) noexcept;
+  // Makes a WebSocket of it, before start().
+  void speak(const RequestContext& requests, KeptAccess&& access, const WebSocketOpening& opening);
+
+  // Called once by the handler, which then returns NGX_DONE: the request is answered now or later. A request that is to
+  // be rejected comes here only while the worker leaves, and is answered with its cursor.
+  void start(const Subscription& wanted, Admission admission) noexcept;
 
   // Each of the following may end the request and with it this object. If memory is refused it does: the client has its
   // cursor.
@@ -64,7 +73,7 @@ class Subscriber final : public PageWaiter,
   // Ends it now. The client gets a cursor to reconnect with.
   void end(Ending ending) noexcept;
   // The log was restored to an earlier state: whatever the cursor is, the client must get a reset.
-  void void_cursor() noexcept { cursor_void_ = true; }
+  void void_cursor() noexcept;
   // Once a second: sends a heartbeat when it is due. `now` in milliseconds.
   void tick(ngx_msec_t now) noexcept;
   // The log can be asked again, as far as is known.
@@ -76,6 +85,15 @@ class Subscriber final : public PageWaiter,
   void page_failed() noexcept override;
 
  private:
+  // The two other halves of a WebSocket's subscriber.
+  friend class WebSocket;
+  friend class ChannelJoin;
+
+  // Only subscriber_web_socket.cpp knows the class.
+  struct EndWebSocket {
+    void operator()(WebSocket* socket) const noexcept;
+  };
+
   using State = SubscriberState;
   enum class Mode : std::uint8_t { kStream, kLongPoll, kPoll };
   // What the client of a stream has got: nothing, the header, the opening with the cursor at which the stream begins in
@@ -109,10 +127,11 @@ class Subscriber final : public PageWaiter,
   bool may_send() const noexcept { return state_ != State::kEnded && !writer_.blocked(); }
   // More may be read for it from the ring or the log.
   bool may_go_on() const noexcept { return state_ == State::kLive && may_send(); }
-  void begin(const Subscription& wanted);
+  void begin(const Subscription& wanted, Admission admission);
   void join(const Subscription& wanted);
   bool locate();
   void ask_log(const Cursor& cursor);
+  void go_live();
   void go_on();
   bool ring_covers_cursor() const noexcept;
   bool serve(const NextBlock& next);
@@ -120,6 +139,7 @@ class Subscriber final : public PageWaiter,
   void take(Page& page);
   bool is_stale_page() const noexcept;
   void locate_by(const Page& page) noexcept;
+  void go_on_without_log();
 
   // --- streams (subscriber_stream.cpp) ---
   bool send_header();
@@ -131,6 +151,16 @@ class Subscriber final : public PageWaiter,
   void advance() noexcept;
   void heartbeat();
 
+  // --- WebSockets (subscriber_web_socket.cpp) ---
+  bool is_web_socket() const noexcept { return format_ >= Format::kWebSocket; }
+  BlockRef web_socket_opening(std::string_view cursor);
+  void web_socket_goes_on();
+  void read();
+  void beat();
+  void renew_session(const Session& session);
+  std::string last_frames(Ending ending, bool settled) const;
+  void close_web_socket(Ending ending, std::string_view frames);
+
   // --- without the request (subscriber_detached.cpp) ---
   void own(ngx_pool_cleanup_t* cleanup) noexcept;
 
@@ -138,6 +168,7 @@ class Subscriber final : public PageWaiter,
   void hold();
   void open_held();
   void fix_start();
+  std::optional<Error> check_permission() const;
   void go_on_if_allowed();
 
   // --- the end (subscriber_end.cpp) ---
@@ -149,6 +180,7 @@ class Subscriber final : public PageWaiter,
   void end_now(Ending ending);
   void end_stream_for(Ending ending, bool settled);
   std::string last_words(Ending ending, bool settled) const;
+  std::string last_cursor(bool settled) const;
   void end_stream(Ending ending);
   void set_deadline() noexcept;
   bool expired() const noexcept;
@@ -166,6 +198,7 @@ class Subscriber final : public PageWaiter,
   // As the metrics show it; polls do not wait, and are not shown.
   SubscriberKind kind() const noexcept {
     return mode_ != Mode::kStream ? SubscriberKind::kLongPoll
+           : is_web_socket()      ? SubscriberKind::kWebSocket
            : r_ == nullptr        ? SubscriberKind::kReleased
                                   : SubscriberKind::kStream;
   }
@@ -193,6 +226,7 @@ class Subscriber final : public PageWaiter,
   bool served_ = false;           // it got something: the request waits, it is not a new one
   bool log_goes_on_ = false;      // behind the last page
   bool release_tried_ = false;    // release_request() was, or will be, called
+  bool socket_waits_ = false;     // web_socket_ has something to do when everything is sent
   std::uint8_t empty_pages_ = 0;  // of the log, in which the filter let nothing pass
   ngx_connection_t* c_;
   StreamWriter writer_;
@@ -200,12 +234,15 @@ class Subscriber final : public PageWaiter,
   ngx_http_request_t* r_;                // null: released
   ngx_pool_cleanup_t* owner_ = nullptr;  // deletes this, with the request or with the connection
   Registration registration_;
-  std::uint64_t told_cursor_ = 0;  // the cursor that the client knows
-  std::uint64_t asked_epoch_ = 0;  // the ring's epoch and floor when the log was asked
+  std::unique_ptr<WebSocket, EndWebSocket> web_socket_;  // null: it is another form of subscriber
+  std::uint64_t told_cursor_ = 0;                        // the cursor that the client knows
+  // The ring's epoch, floor and newest id when the log was asked.
+  std::uint64_t asked_epoch_ = 0;
   std::uint64_t asked_floor_ = 0;
+  std::uint64_t asked_last_ = 0;
   bool* gone_ = nullptr;       // not null while start() runs; set to true by the destructor
   ngx_msec_t hold_until_ = 0;  // long poll: when it is answered, even with nothing
-  ngx_event_t deadline_{};     // a timer: permission or time ends
+  ngx_event_t deadline_{};     // a timer: permission or time ends; or the wait for a close frame
 };
 
 }  // namespace pgevents::nginx

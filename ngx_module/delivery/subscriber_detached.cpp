@@ -30,21 +30,24 @@ void Subscriber::release_request() noexcept {
   own(cleanup);
   writer_.leave_request();
   record(true);
-  context_.metrics.subtract(Metric::kSubscribers, SubscriberKind::kStream);
-  context_.metrics.add(Metric::kSubscribers, SubscriberKind::kReleased);
+  context_.metrics.subtract(Metric::kSubscribers, kind());
   detach(std::exchange(r_, nullptr));
+  context_.metrics.add(Metric::kSubscribers, kind());
   c_->data = this;
   c_->read->handler = &Subscriber::on_detached_read;
   c_->write->handler = &Subscriber::on_detached_write;
   ngx_log_debug0(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: request released");
 }
 
-// What the client sends is not read: no further request is expected. nginx also calls this when a worker has to exit
-// (worker_shutdown_timeout).
+// What the client of a stream sends is not read: no further request is expected. nginx also calls this when a worker
+// has to exit (worker_shutdown_timeout).
 void Subscriber::on_detached_read(ngx_event_t* rev) {
   auto* c = static_cast<ngx_connection_t*>(rev->data);
+  auto* self = static_cast<Subscriber*>(c->data);
+  if (self->is_web_socket()) {
+    return self->read();
+  }
   if (rev->pending_eof || rev->error || c->error || c->close) {
-    auto* self = static_cast<Subscriber*>(c->data);
     self->finish(self->broken(), NGX_HTTP_CLIENT_CLOSED_REQUEST);
   }
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ngx_module/delivery/subscriber_context.hpp"
+#include "ngx_module/delivery/web_socket.hpp"
 #include "ngx_module/http/http_io.hpp"
 #include "ngx_module/http/request_record.hpp"
 
@@ -71,6 +72,9 @@ void Subscriber::leave(Ending ending) noexcept {
   }
   if (mode_ == Mode::kStream) {
     context_.metrics.add(Metric::kStreamEnds, ending);
+  }
+  if (web_socket_ != nullptr) {
+    web_socket_->leave();
   }
   enter(State::kEnded);
   stop_timer(deadline_);
@@ -186,6 +190,9 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
   if (!settled) {
     fix_start();
   }
+  if (is_web_socket()) {
+    return close_web_socket(ending, last_frames(ending, settled));
+  }
   const BlockRef last = text_block(last_words(ending, settled));
   if (!send_header()) {
     return;
@@ -198,10 +205,15 @@ void Subscriber::end_stream_for(Ending ending, bool settled) {
   }
 }
 
+// After settle_cursor() and fix_start().
+std::string Subscriber::last_cursor(bool settled) const {
+  return settled ? std::to_string(cursor_void_ ? kFarAhead : cursor_) : cursor_text(*start_);
+}
+
 std::string Subscriber::last_words(Ending ending, bool settled) const {
   const bool over = is_over(ending);
   const auto retry = over ? static_cast<unsigned>(conf_.retry) : jittered(conf_.retry);
-  const std::string cursor = settled ? std::to_string(cursor_void_ ? kFarAhead : cursor_) : cursor_text(*start_);
+  const std::string cursor = last_cursor(settled);
   std::string text;
   if (opening_ == Opening::kNone) {
     text = stream_opening(retry, cursor);
@@ -246,6 +258,9 @@ bool Subscriber::has_time_left() const noexcept {
 
 void Subscriber::on_deadline(ngx_event_t* event) {
   auto* self = static_cast<Subscriber*>(event->data);
+  if (self->state_ == State::kEnded) {
+    return self->finish(self->ending_, NGX_OK);  // a WebSocket whose client does not answer the close frame
+  }
   if (self->expired()) {
     return self->end(Ending::kExpired);
   }

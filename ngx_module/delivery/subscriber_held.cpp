@@ -3,9 +3,11 @@
 #include "ngx_module/delivery/subscriber.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ngx_module/delivery/subscriber_context.hpp"
+#include "ngx_module/delivery/web_socket.hpp"
 
 namespace pgevents::nginx {
 namespace {
@@ -41,6 +43,12 @@ void Subscriber::open_held() {
     return;
   }
   const Cursor start = start_ != nullptr ? *start_ : Cursor{Cursor::Kind::kId, cursor_, 0};
+  if (is_web_socket()) {
+    if (deliver(web_socket_opening(cursor_text(start)))) {
+      web_socket_->sent_all();
+    }
+    return;
+  }
   const unsigned retry =
       spread_retry(static_cast<unsigned>(conf_.retry), kSpread, static_cast<std::uint32_t>(ngx_random()));
   deliver(text_block(stream_waiting(retry, start)));
@@ -50,16 +58,23 @@ void Subscriber::resume() noexcept {
   attempt([this] { go_on_if_allowed(); });
 }
 
+// Nothing if its session is still good; an error with a status of 500 or more if that cannot be known now.
+std::optional<Error> Subscriber::check_permission() const {
+  const Session* const session = registration_.session();
+  if (session == nullptr) {
+    return std::nullopt;
+  }
+  const auto revoked = [this](std::string_view user, std::int64_t issued_us) {
+    return context_.service.rejection(user, issued_us, poll_interval());
+  };
+  return check_session(*session, revoked, now_seconds());
+}
+
 // While it was held, nothing could tell whether its token was revoked.
 void Subscriber::go_on_if_allowed() {
-  if (const Session* session = registration_.session()) {
-    const auto revoked = [this](std::string_view user, std::int64_t issued_us) {
-      return context_.service.rejection(user, issued_us, poll_interval());
-    };
-    const auto error = check_session(*session, revoked, now_seconds());
-    if (error && error->status < 500) {
-      return end(expired() ? Ending::kExpired : Ending::kRevoked);
-    }
+  const auto error = check_permission();
+  if (error && error->status < 500) {
+    return end(expired() ? Ending::kExpired : Ending::kRevoked);
   }
   if (!context_.service.serving()) {
     return context_.turns.pause(*this);

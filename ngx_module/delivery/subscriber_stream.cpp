@@ -3,9 +3,11 @@
 #include "ngx_module/delivery/subscriber.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "ngx_module/delivery/subscriber_context.hpp"
+#include "ngx_module/delivery/web_socket.hpp"
 #include "ngx_module/http/http_io.hpp"
 
 namespace pgevents::nginx {
@@ -23,7 +25,8 @@ bool Subscriber::send_header() {
     return true;
   }
   opening_ = Opening::kHeader;
-  if (send_stream_header(r_) == NGX_OK) {
+  const ngx_int_t rc = is_web_socket() ? send_web_socket_header(r_) : send_stream_header(r_);
+  if (rc == NGX_OK) {
     return true;
   }
   finish(broken(), NGX_ERROR);
@@ -40,6 +43,9 @@ bool Subscriber::open_stream() {
   }
   opening_ = Opening::kAnnounced;
   told_cursor_ = cursor_;
+  if (is_web_socket()) {
+    return deliver(web_socket_opening(std::to_string(cursor_)));
+  }
   const bool busy = poll_kind_ == PollKind::kWaitIdBusy;
   const ngx_msec_t retry = busy ? static_cast<ngx_msec_t>(conf_.poll_interval) * 1000 : conf_.retry;
   return deliver(text_block(stream_opening(static_cast<unsigned>(retry), cursor_)));
@@ -88,6 +94,8 @@ void Subscriber::tick(ngx_msec_t now) noexcept {
     if (state_ == State::kHeld) {
       attempt([this] { open_held(); });  // it has waited for a place long enough
     }
+  } else if (is_web_socket()) {
+    attempt([this, now] { web_socket_->tick(now); });
   } else if (now - sent_at_ >= conf_.heartbeat) {
     attempt([this] { heartbeat(); });
   }
@@ -110,7 +118,7 @@ void Subscriber::advance() noexcept {
     return;
   }
   for (const Membership& membership : memberships) {
-    if (cursor_ < membership.channel->last_id) {
+    if (std::max(cursor_, membership.after) < membership.channel->last_id) {
       return;
     }
   }
@@ -121,6 +129,10 @@ void Subscriber::advance() noexcept {
 void Subscriber::on_read(ngx_http_request_t* r) {
   if (r->stream != nullptr && r->connection->error) {
     return subscriber_of(r)->finish(Ending::kClientLeft, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+  }
+  Subscriber* const self = subscriber_of(r);
+  if (self->is_web_socket()) {
+    return self->read();
   }
   watch_client(r);
 }
@@ -140,7 +152,9 @@ void Subscriber::write_on() {
   attempt([this] {
     if (after_send(writer_.resume())) {
       ngx_log_debug0(NGX_LOG_DEBUG_HTTP, log(), 0, "pgevents: the client reads again");
-      go_on();
+      if (!is_web_socket() || web_socket_->sent_all()) {
+        go_on();
+      }
     }
   });
 }

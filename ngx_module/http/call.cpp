@@ -17,11 +17,11 @@ namespace {
 
 constexpr char kOutOfMemory[] = "XX000";
 
-class CallRequest final : public QueryRequest {
+class CallQuestion final : public Question {
  public:
-  CallRequest(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Call&& call)
-      : QueryRequest(r, context, conf, call_body_limit(conf.max_event_size)), call_(std::move(call)) {}
-  ~CallRequest() {
+  CallQuestion(Asker& asker, const RequestContext& context, const LocConf& conf, Call&& call)
+      : Question(asker, context, conf), call_(std::move(call)) {}
+  ~CallQuestion() override {
     if (report_ != nullptr) {
       report_->cancel();
     }
@@ -32,7 +32,7 @@ class CallRequest final : public QueryRequest {
 
  private:
   const Session& session() const override { return call_.session; }
-  void ask(const std::string& body) override;
+  void ask_database(const std::string& body) override;
   Reply reply_to(std::string_view text) const override { return call_reply(text); }
   bool asks_on(const Answer& answer) override;
   void report(const std::string& identity, const std::string& params);
@@ -45,7 +45,7 @@ class CallRequest final : public QueryRequest {
   std::string tail_;
 };
 
-void CallRequest::ask(const std::string& body) {
+void CallQuestion::ask_database(const std::string& body) {
   std::string params;
   if (const auto error = call_params(call_, body, params)) {
     return reject(*error);
@@ -58,7 +58,7 @@ void CallRequest::ask(const std::string& body) {
   run({sql::call_statement(call_.endpoint), {identity, params}}, Lane::kPresence);
 }
 
-void CallRequest::report(const std::string& identity, const std::string& params) {
+void CallQuestion::report(const std::string& identity, const std::string& params) {
   report_ = std::make_shared<Report>();
   report_->request = "{\"identity\":" + identity + ",\"params\":" + params + '}';
   report_->done = [this](const Answer& answer) { this->answer(answer); };
@@ -69,7 +69,7 @@ void CallRequest::report(const std::string& identity, const std::string& params)
 }
 
 // One statement reads the realm's whole presence for all requests that want it at the same time.
-bool CallRequest::asks_on(const Answer& answer) {
+bool CallQuestion::asks_on(const Answer& answer) {
   if (state_ != nullptr || !answer.text) {
     return false;
   }
@@ -81,16 +81,14 @@ bool CallRequest::asks_on(const Answer& answer) {
   tail_ = parts->tail;
   state_ = std::make_shared<StateWaiter>();
   state_->done = [this](const Answer& state) { state_arrived(state); };
-  ask_by([this, wanted = std::string(parts->wanted)] {
-    if (!context().presence_states.add(wanted, state_)) {
-      state_->cancel();
-      reject(database_away(retry_after()));
-    }
-  });
+  if (!context().presence_states.add(std::string(parts->wanted), state_)) {
+    state_->cancel();
+    reject(database_away(retry_after()));
+  }
   return true;
 }
 
-void CallRequest::state_arrived(const Answer& state) noexcept {
+void CallQuestion::state_arrived(const Answer& state) noexcept {
   std::string whole;
   Answer answer = state;
   if (state.text) {
@@ -107,10 +105,17 @@ void CallRequest::state_arrived(const Answer& state) noexcept {
 
 }  // namespace
 
+std::shared_ptr<Question> make_call(Asker& asker, const RequestContext& context, const LocConf& conf, Call&& call) {
+  return std::make_shared<CallQuestion>(asker, context, conf, std::move(call));
+}
+
 ngx_int_t start_call(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Call&& call) {
   const bool has_body = call.has_body;
-  auto* request = make_in_pool<CallRequest>(r->pool, r, context, conf, std::move(call));
-  return request == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : request->start(has_body);
+  auto* request = make_in_pool<QueryRequest>(r->pool, r, call_body_limit(conf.max_event_size));
+  if (request == nullptr) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return request->start(make_call(*request, context, conf, std::move(call)), has_body);
 }
 
 }  // namespace pgevents::nginx

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/request/handshake_headers.hpp"
 #include "core/request/origin.hpp"
 #include "ngx_module/conf/conf.hpp"
 
@@ -37,24 +38,23 @@ std::string_view find_header(ngx_http_request_t* r, std::string_view wanted) {
   return found;
 }
 
-// All Cookie headers as one; empty when memory is refused. (nginx itself has already joined those that HTTP/2 and
-// HTTP/3 split.)
-std::string_view join_cookies(ngx_http_request_t* r) {
-  constexpr std::string_view kBetween = "; ";
+// All headers of that name as one; empty when memory is refused. (nginx itself has already joined the cookies that
+// HTTP/2 and HTTP/3 split.)
+std::string_view join_headers(ngx_http_request_t* r, std::string_view name, std::string_view between) {
   std::string_view only;
   std::size_t size = 0;
-  const auto each_cookie = [r](auto&& visit) {
-    each_header(r, [&visit](const ngx_table_elt_t& header) {
-      if (equal(header.key, "Cookie")) {
+  const auto each_value = [r, name](auto&& visit) {
+    each_header(r, [&visit, name](const ngx_table_elt_t& header) {
+      if (equal(header.key, name)) {
         visit(view(header.value));
       }
     });
   };
-  each_cookie([&](std::string_view value) {
+  each_value([&](std::string_view value) {
     only = value;
-    size += value.size() + kBetween.size();
+    size += value.size() + between.size();
   });
-  if (size <= only.size() + kBetween.size()) {
+  if (size <= only.size() + between.size()) {
     return only;
   }
   auto* const text = static_cast<char*>(ngx_pnalloc(r->pool, size));
@@ -62,11 +62,11 @@ std::string_view join_cookies(ngx_http_request_t* r) {
     return {};
   }
   char* end = text;
-  each_cookie([&](std::string_view value) {
+  each_value([&](std::string_view value) {
     end = std::copy(value.begin(), value.end(), end);
-    end = std::copy(kBetween.begin(), kBetween.end(), end);
+    end = std::copy(between.begin(), between.end(), end);
   });
-  return {text, size - kBetween.size()};
+  return {text, size - between.size()};
 }
 
 ngx_int_t set_header(ngx_http_request_t* r, const Header& header) {
@@ -136,6 +136,41 @@ bool is_early_data(ngx_http_request_t* r) {
   return !find_header(r, "Early-Data").empty();
 }
 
+// Switches Nagle's algorithm off (RFC 1122, section 4.2.3.4): a frame must not wait until the client has acknowledged
+// the previous one. nginx's HTTP/2 and HTTP/3 do that for their connections themselves.
+ngx_int_t send_without_delay(ngx_http_request_t* r) {
+  const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  const bool is_needed = r->http_version <= NGX_HTTP_VERSION_11 && clcf->tcp_nodelay;
+  return is_needed ? ngx_tcp_nodelay(r->connection) : NGX_OK;
+}
+
+// Most requests have neither of the first two headers, and then no other one matters.
+void read_handshake(ngx_http_request_t* r, Request& request) {
+  request.upgrade = join_headers(r, "Upgrade", ", ");
+  request.web_socket_key = find_header(r, "Sec-WebSocket-Key");
+  if (!request.upgrade.empty() || !request.web_socket_key.empty()) {
+    request.connection = join_headers(r, "Connection", ", ");
+    request.web_socket_version = find_header(r, "Sec-WebSocket-Version");
+    request.web_socket_protocol = join_headers(r, "Sec-WebSocket-Protocol", ", ");
+  }
+}
+
+// The answer to a handshake's key (RFC 6455, section 4.2.2).
+std::string accept_of(std::string_view key) {
+  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  u_char hash[20];
+  ngx_sha1_t sha1;
+  ngx_sha1_init(&sha1);
+  ngx_sha1_update(&sha1, text.data(), text.size());
+  ngx_sha1_final(hash, &sha1);
+  std::string base64(ngx_base64_encoded_length(sizeof hash), '\0');
+  ngx_str_t from{sizeof hash, hash};
+  ngx_str_t to{base64.size(), reinterpret_cast<u_char*>(base64.data())};
+  ngx_encode_base64(&to, &from);
+  base64.resize(to.len);
+  return base64;
+}
+
 }  // namespace
 
 void keep_request(ngx_http_request_t* r, ngx_http_event_handler_pt on_read,
@@ -174,7 +209,7 @@ Request read_request(ngx_http_request_t* r) {
   request.content_encoding = find_header(r, "Content-Encoding");
   request.idempotency_key = find_header(r, "Idempotency-Key");
   request.authorization = find_header(r, "Authorization");
-  request.cookie = join_cookies(r);
+  request.cookie = join_headers(r, "Cookie", "; ");
   request.origin = find_header(r, "Origin");
   request.host = find_header(r, "Host");
   if (request.host.empty()) {
@@ -182,6 +217,9 @@ Request read_request(ngx_http_request_t* r) {
   }
   request.sec_fetch_site = find_header(r, "Sec-Fetch-Site");
   request.preflight_method = find_header(r, "Access-Control-Request-Method");
+  read_handshake(r, request);
+  request.no_web_socket = r->http_version == NGX_HTTP_VERSION_11 ? "" : "A WebSocket needs HTTP/1.1";
+  request.has_body = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
   request.https = is_https(r);
   request.early_data = is_early_data(r);
   return request;
@@ -211,15 +249,34 @@ ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply) {
   return ngx_http_output_filter(r, &out);
 }
 
-// Switches Nagle's algorithm off (RFC 1122, section 4.2.3.4): a frame must not wait until the client has acknowledged
-// the previous one. nginx's HTTP/2 and HTTP/3 do that for their connections themselves.
 ngx_int_t send_stream_header(ngx_http_request_t* r) {
-  const auto* clcf = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-  if (r->http_version <= NGX_HTTP_VERSION_11 && clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
+  if (send_without_delay(r) != NGX_OK) {
     return NGX_ERROR;
   }
   r->headers_out.status = NGX_HTTP_OK;
   if (set_all_headers(r, stream_headers()) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  const ngx_int_t rc = ngx_http_send_header(r);
+  return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
+}
+
+// Nothing but frames follows: the connection cannot serve another request.
+ngx_int_t send_web_socket_header(ngx_http_request_t* r) {
+  if (send_without_delay(r) != NGX_OK) {
+    return NGX_ERROR;
+  }
+  Request handshake;
+  read_handshake(r, handshake);
+  std::vector<Header> headers = {{"Upgrade", "websocket"},
+                                 {"Sec-WebSocket-Accept", accept_of(handshake.web_socket_key)}};
+  if (offers_dialect(handshake)) {
+    headers.push_back({"Sec-WebSocket-Protocol", std::string(kWebSocketProtocol)});
+  }
+  r->keepalive = 0;
+  r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+  ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");
+  if (set_headers(r, headers) != NGX_OK) {
     return NGX_ERROR;
   }
   const ngx_int_t rc = ngx_http_send_header(r);

@@ -23,6 +23,9 @@ ngx_int_t send_reply(ngx_http_request_t* r, const Reply& reply);
 // Sends the header of an event stream.
 ngx_int_t send_stream_header(ngx_http_request_t* r);
 
+// Sends the header that makes the connection a WebSocket: the answer to the request's good handshake.
+ngx_int_t send_web_socket_header(ngx_http_request_t* r);
+
 // What core needs of the request; the views are valid as long as the request lives.
 Request read_request(ngx_http_request_t* r);
 

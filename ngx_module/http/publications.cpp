@@ -81,8 +81,7 @@ void WaitingPublication::cancel() noexcept {
   }
 }
 
-Publications::Publications(QueryPool& pool, Metrics& metrics, ngx_log_t* log)
-    : pool_(pool), metrics_(metrics), log_(log) {
+Publications::Publications(QueryPool& pool, ngx_log_t* log) : pool_(pool), log_(log) {
   init_timer(patience_, this, &Publications::on_patience, log);
 }
 
@@ -101,7 +100,7 @@ bool Publications::add(std::shared_ptr<WaitingPublication> publication) {
   }
   const std::size_t bytes = bytes_of(*publication);
   if (!has_room_for(bytes)) {
-    metrics_.add(Metric::kPoolRejected);
+    pool_.count_rejected();
     return false;
   }
   waiting_.push_back(std::move(publication));

@@ -11,7 +11,6 @@
 #include <list>
 #include <memory>
 
-#include "core/metrics/metrics.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 
 namespace pgevents::nginx {
@@ -29,7 +28,7 @@ struct WaitingPublication {
 
 class Publications {
  public:
-  Publications(QueryPool& pool, Metrics& metrics, ngx_log_t* log);
+  Publications(QueryPool& pool, ngx_log_t* log);
   ~Publications();
   Publications(const Publications&) = delete;
   Publications& operator=(const Publications&) = delete;
@@ -65,7 +64,6 @@ class Publications {
   bool publish_alone(const std::shared_ptr<WaitingPublication>& publication) noexcept;
 
   QueryPool& pool_;
-  Metrics& metrics_;
   ngx_log_t* log_;
   Batch waiting_;
   std::size_t waiting_bytes_ = 0;

@@ -14,11 +14,11 @@
 namespace pgevents::nginx {
 namespace {
 
-class Publisher final : public QueryRequest {
+class Publisher final : public Question {
  public:
-  Publisher(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf, Publication&& publication)
-      : QueryRequest(r, context, conf, conf.max_event_size), publication_(std::move(publication)) {}
-  ~Publisher() {
+  Publisher(Asker& asker, const RequestContext& context, const LocConf& conf, Publication&& publication)
+      : Question(asker, context, conf), publication_(std::move(publication)) {}
+  ~Publisher() override {
     if (waiting_ != nullptr) {
       waiting_->cancel();
     }
@@ -26,14 +26,14 @@ class Publisher final : public QueryRequest {
 
  private:
   const Session& session() const override { return publication_.session; }
-  void ask(const std::string& body) override;
+  void ask_database(const std::string& body) override;
   Reply reply_to(std::string_view text) const override { return publish_reply(text); }
 
   Publication publication_;
   std::shared_ptr<WaitingPublication> waiting_;
 };
 
-void Publisher::ask(const std::string& body) {
+void Publisher::ask_database(const std::string& body) {
   std::string json;
   if (const auto error = publish_body(publication_, body, *conf().names, json)) {
     return reject(*error);
@@ -53,10 +53,18 @@ void Publisher::ask(const std::string& body) {
 
 }  // namespace
 
+std::shared_ptr<Question> make_publication(Asker& asker, const RequestContext& context, const LocConf& conf,
+                                           Publication&& publication) {
+  return std::make_shared<Publisher>(asker, context, conf, std::move(publication));
+}
+
 ngx_int_t start_publication(ngx_http_request_t* r, const RequestContext& context, const LocConf& conf,
                             Publication&& publication) {
-  auto* publisher = make_in_pool<Publisher>(r->pool, r, context, conf, std::move(publication));
-  return publisher == nullptr ? NGX_HTTP_INTERNAL_SERVER_ERROR : publisher->start(true);
+  auto* request = make_in_pool<QueryRequest>(r->pool, r, publication_limit(conf));
+  if (request == nullptr) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return request->start(make_publication(*request, context, conf, std::move(publication)), true);
 }
 
 }  // namespace pgevents::nginx

@@ -20,18 +20,6 @@ bool evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value, std::strin
   return true;
 }
 
-TokenRules token_rules(const AccessConf& conf) {
-  TokenRules rules;
-  rules.keys = conf.keys;
-  rules.cookie = view(conf.jwt_cookie);
-  rules.query = conf.jwt_query != 0;
-  rules.audience = view(conf.jwt_audience);
-  rules.issuer = view(conf.jwt_issuer);
-  rules.leeway = static_cast<double>(conf.jwt_leeway) / 1e3;
-  rules.require_exp = conf.jwt_require_exp != 0;
-  return rules;
-}
-
 // Whether `name`, a percent-encoded name in a query, decodes to `access_token`.
 bool names_token(const u_char* name, const u_char* end) noexcept {
   for (const char wanted : std::string_view("access_token")) {
@@ -77,6 +65,18 @@ void mask_in(const ngx_str_t& text) noexcept {
 }
 
 }  // namespace
+
+TokenRules token_rules(const AccessConf& conf) {
+  TokenRules rules;
+  rules.keys = conf.keys;
+  rules.cookie = view(conf.jwt_cookie);
+  rules.query = conf.jwt_query != 0;
+  rules.audience = view(conf.jwt_audience);
+  rules.issuer = view(conf.jwt_issuer);
+  rules.leeway = static_cast<double>(conf.jwt_leeway) / 1e3;
+  rules.require_exp = conf.jwt_require_exp != 0;
+  return rules;
+}
 
 // A value may contain `$pgevents_user` itself, of which nothing is known until then.
 bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules) {

@@ -20,6 +20,9 @@ bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestReco
 bool read_rules(ngx_http_request_t* r, const ServiceState& service, const LocConf& conf, RequestRecord& record,
                 AccessRules& rules);
 
+// What the location's directives say about tokens.
+TokenRules token_rules(const AccessConf& conf);
+
 // Overwrites the value of `access_token` wherever nginx keeps the query, so that $request, $request_uri, $args and the
 // error log's lines show the mask. Called when the token is no longer needed.
 void mask_token(ngx_http_request_t* r) noexcept;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/request/access.hpp"
+#include "core/request/admission.hpp"
 #include "ngx_module/zone/shared_revocations.hpp"
 #include "ngx_module/zone/zone.hpp"
 
@@ -18,16 +19,23 @@ namespace pgevents::nginx {
 
 class ServiceState {
  public:
-  ServiceState(const SharedRoot& root, const SharedRevocations& revocations) noexcept
-      : root_(root), revocations_(revocations) {}
+  ServiceState(const SharedRoot& root, const SharedRevocations& revocations, bool has_primary) noexcept
+      : root_(root), revocations_(revocations), has_primary_(has_primary) {}
 
-  // False while no listener follows the log: new requests are declined, streams wait, other requests get a 503. This
-  // worker does not see what happens meanwhile, a revocation for example.
+  // False while no listener follows the log: requests are declined, served from the ring, held or rejected (see
+  // admit()). This worker does not see what happens meanwhile: the table of revocations is stale from that moment on,
+  // however short it lasts, because nothing distinguishes a database that is down from one that is only cut off.
   bool serving() const noexcept { return root_.connected.load(std::memory_order_acquire) != 0; }
+
+  // For admit().
+  LogState log() const noexcept { return serving() ? LogState::kFollowed : LogState::kAway; }
 
   // The worker has to leave: it answers what waits, and takes no new subscriber.
   bool leaving() const noexcept { return leaving_; }
   void leave() noexcept { leaving_ = true; }
+
+  // The database is a copy, and what writes goes to its primary, also while no listener follows the copy's log.
+  bool has_primary() const noexcept { return has_primary_; }
 
   // Whether a user's tokens of that time are known to be revoked.
   bool revoked(std::string_view user, std::int64_t issued_us) const noexcept;
@@ -39,6 +47,7 @@ class ServiceState {
  private:
   const SharedRoot& root_;
   const SharedRevocations& revocations_;
+  const bool has_primary_;
   bool leaving_ = false;
 };
 

@@ -34,6 +34,7 @@ forEach(backends, (backend) => {
     const publishMany = `
       SELECT count(pgevents.publish($1, 'made', to_json(repeat('x', 300)))) FROM generate_series(1, 25000)`;
     await database.query(publishMany, [channel]);
+    await database.settled();
     const wanted = await database.publish(channel, 'wanted', 1);
     const pollAll = async () => {
       const answers = [];

@@ -36,10 +36,7 @@ const kHeaders = [
   { 'Accept-Charset': 'utf-16' },
   { 'Accept-Language': 'xx' },
   { Upgrade: 'h2c', Connection: 'Upgrade', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' },
-  {
-    Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZQ==',
-  },
+  { 'Sec-WebSocket-Protocol': 'pgevents.v1', 'Sec-WebSocket-Version': '13' },
   { 'X-HTTP-Method-Override': 'DELETE', 'X-HTTP-Method': 'DELETE', 'X-Method-Override': 'DELETE' },
   { 'X-HTTP-Method-Override': 'GET' },
   { 'X-HTTP-Method-Override': 'POST' },

@@ -108,6 +108,7 @@ test('many events of all sizes arrive completely, page by page, the same from ev
   const insert = `INSERT INTO pgevents.events (channel_id, data)
     SELECT 'many', json_build_object('type', 'made', 'data', repeat('x', (n * 7919) % 3000)) FROM generate_series(1, $1) n`;
   await database.query(insert, [count], { user: 'test_publisher' });
+  await database.settled();
   const rows = await database.log({ channels: ['many'] });
   for (const backend of backends) {
     assert.ok((await pollAll(backend, 'many', count)) === pollBody(rows), backend.name);

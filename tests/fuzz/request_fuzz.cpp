@@ -33,7 +33,7 @@ void check_times(const Claims& claims, const Session& session, const TokenRules&
     require(*session.expires_at == *claims.expires_at + rules.leeway, "the session ends with the token");
     require(kNow < *session.expires_at, "the session has not ended yet");
   }
-  const double latest = kNow + rules.leeway;
+  const double latest = kNow + 1 + rules.leeway;  // docs/security.md, `iat`
   require(claims.not_before.value_or(0) <= latest && claims.issued_at.value_or(0) <= latest,
           "the token is valid by now");
   const double issued = claims.issued_at.value_or(0) * 1e6;

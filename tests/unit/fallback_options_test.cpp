@@ -184,8 +184,9 @@ START_TEST(unknown_options_and_other_arguments_are_rejected) {
 END_TEST
 
 START_TEST(only_lists_may_be_given_twice) {
-  for (const char* name : {"listen", "socket-mode", "processes", "database", "subscribe", "publish", "anonymous",
-                           "realm", "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
+  for (const char* name :
+       {"listen", "socket-mode", "processes", "database", "primary", "subscribe", "publish", "anonymous", "realm",
+        "jwt-cookie", "jwt-query", "base", "channel-pattern", "max-channels", "presence"}) {
     const std::string option = std::string("--") + name;
     const std::string value = option == "--jwt-query" || option == "--presence" ? "on" : "10";
     assert_text(problem_of({option, value, "--backlog=7", option + "=" + value}),
@@ -236,14 +237,16 @@ START_TEST(single_requests_have_fewer_parameters) {
 END_TEST
 
 START_TEST(the_connection_string_disappears_from_the_arguments) {
-  for (const bool one_word : {true, false}) {
-    ProgramOptions options;
-    Arguments arguments(one_word ? std::vector<std::string>{"--database=host=h password=geheim"}
-                                 : std::vector<std::string>{"--database", "host=h password=geheim"});
-    assert_text(read(arguments, options), "");
-    assert_text(options.database, "host=h password=geheim");
-    const std::string seen = arguments.words.back();
-    assert_text(seen, (one_word ? "--database=" : "") + std::string(22, 'x'));
+  const std::string conninfo = "host=h password=geheim";
+  for (const std::string option : {"--database", "--primary"}) {
+    for (const bool one_word : {true, false}) {
+      ProgramOptions options;
+      Arguments arguments(one_word ? std::vector<std::string>{option + '=' + conninfo}
+                                   : std::vector<std::string>{option, conninfo});
+      assert_text(read(arguments, options), "");
+      assert_text(option == "--database" ? options.database : options.primary, conninfo);
+      assert_text(arguments.words.back(), (one_word ? option + '=' : "") + std::string(conninfo.size(), 'x'));
+    }
   }
 }
 END_TEST
@@ -253,13 +256,14 @@ START_TEST(help_names_every_option) {
   Arguments arguments({"--help", "--version"});
   assert_text(read(arguments, options), "");
   ck_assert(options.help && options.version);
-  for (const char* name : {"--listen",          "--socket-mode",         "--backlog",         "--processes",
-                           "--database",        "--subscribe",           "--publish",         "--base",
-                           "--channel-pattern", "--max-channels",        "--max-event-size",  "--poll-interval",
-                           "--presence",        "PGEVENTS_DATABASE",     "--anonymous",       "--realm",
-                           "--jwt-key",         "--jwt-cookie",          "--jwt-query",       "--jwt-audience",
-                           "--jwt-issuer",      "--jwt-leeway",          "--jwt-require-exp", "--allow-origin",
-                           "PGEVENTS_JWT_KEY",  "PGEVENTS_ALLOW_ORIGIN", "PGEVENTS_PRESENCE", "PGEVENTS_USER"}) {
+  for (const char* name : {"--listen",          "--socket-mode",  "--backlog",        "--processes",
+                           "--database",        "--subscribe",    "--publish",        "--base",
+                           "--channel-pattern", "--max-channels", "--max-event-size", "--poll-interval",
+                           "--presence",        "--primary",      "PGEVENTS_PRIMARY", "PGEVENTS_DATABASE",
+                           "--anonymous",       "--realm",        "--jwt-key",        "--jwt-cookie",
+                           "--jwt-query",       "--jwt-audience", "--jwt-issuer",     "--jwt-leeway",
+                           "--jwt-require-exp", "--allow-origin", "PGEVENTS_JWT_KEY", "PGEVENTS_ALLOW_ORIGIN",
+                           "PGEVENTS_PRESENCE", "PGEVENTS_USER"}) {
     assert_that(fallback::usage().find(name) != std::string::npos, name);
   }
 }

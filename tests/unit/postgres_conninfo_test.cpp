@@ -9,7 +9,6 @@
 
 using namespace pgevents;
 using namespace pgevents::testing;
-using postgres::Addresses;
 using postgres::Host;
 
 namespace {
@@ -25,7 +24,8 @@ START_TEST(valid_connection_strings_have_no_fault) {
         "postgres://[::1]:5433,b/d?sslmode=require&connect_timeout=3", "postgresql:///d?host=%2Ftmp&ssl=true",
         "host=a,b port=1,65535", "host=a,b port=5432", "host=a,b port=,5433", "hostaddr=::1,127.0.0.1",
         "host=a,b hostaddr=,127.0.0.1", "connect_timeout=' 3 ' keepalives=0",
-        "sslmode=verify-full target_session_attrs=read-write gssencmode=prefer", "keepalives_idle=-1"}) {
+        "sslmode=verify-full target_session_attrs=read-write gssencmode=prefer", "keepalives_idle=-1",
+        "host=a,b target_session_attrs=prefer-standby", "target_session_attrs=primary"}) {
     const auto fault = postgres::conninfo_fault(good);
     assert_that(!fault, std::string(good) + ": " + fault.value_or(""));
   }
@@ -124,40 +124,6 @@ START_TEST(only_names_are_looked_up) {
 }
 END_TEST
 
-void assert_values(const std::vector<Host>& hosts, const Addresses& addresses, const std::vector<std::string>& last,
-                   std::string_view wanted) {
-  const auto values = postgres::host_values(hosts, addresses, last);
-  assert_text(values ? values->host + " " + values->hostaddr + " " + values->port : "none", wanted);
-}
-
-START_TEST(each_address_becomes_an_entry_of_the_lists) {
-  const Addresses two{{"db", {"::1", "127.0.0.1"}, "", false}};
-  assert_values(hosts_of("db"), two, {}, "db,db ::1,127.0.0.1 ");
-  assert_values(hosts_of("db", "", "5433"), two, {}, "db,db ::1,127.0.0.1 5433,5433");
-  assert_values(hosts_of("/tmp,db,10.0.0.1", "", "1,2,3"), two, {}, "/tmp,db,db,10.0.0.1 ,::1,127.0.0.1, 1,2,2,3");
-  assert_values(hosts_of("/tmp,db", "", ",5433"), two, {}, "/tmp,db,db ,::1,127.0.0.1 ,5433,5433");
-  assert_values(hosts_of("a,b", "10.0.0.1,10.0.0.2"), {}, {}, "a,b 10.0.0.1,10.0.0.2 ");
-  assert_values(hosts_of("", "10.0.0.1"), {}, {}, " 10.0.0.1 ");
-}
-END_TEST
-
-START_TEST(names_without_an_address_are_left_out) {
-  const Addresses one{{"gone", {}, "not found", false}, {"db", {"127.0.0.1"}, "", false}};
-  assert_values(hosts_of("gone,db", "", "1,2"), one, {}, "db 127.0.0.1 2");
-  assert_values(hosts_of("gone"), one, {}, "none");
-  assert_values(hosts_of("never-looked-up"), {}, {}, "none");
-  assert_values(hosts_of(""), {}, {}, "none");
-}
-END_TEST
-
-START_TEST(addresses_that_did_not_answer_are_tried_last) {
-  const Addresses three{{"db", {"10.0.0.1", "10.0.0.2", "10.0.0.3"}, "", false}};
-  assert_values(hosts_of("db"), three, {"10.0.0.1"}, "db,db,db 10.0.0.2,10.0.0.3,10.0.0.1 ");
-  assert_values(hosts_of("db"), three, {"10.0.0.2", "10.0.0.1"}, "db,db,db 10.0.0.3,10.0.0.2,10.0.0.1 ");
-  assert_values(hosts_of("10.0.0.1,10.0.0.2", "", "1,2"), {}, {"10.0.0.1", "192.0.2.1"}, "10.0.0.2,10.0.0.1  2,1");
-}
-END_TEST
-
 START_TEST(a_name_is_looked_up_with_all_its_addresses) {
   const auto local = postgres::resolve("localhost");
   assert_that(local.error.empty() && !local.addresses.empty(), local.error);
@@ -166,13 +132,24 @@ START_TEST(a_name_is_looked_up_with_all_its_addresses) {
 }
 END_TEST
 
+START_TEST(addresses_are_shared_as_lines) {
+  std::string text = postgres::with_addresses("", {"db", {"::1", "127.0.0.1"}, "", false});
+  text = postgres::with_addresses(text, {"db.example", {"10.0.0.1"}, "", false});
+  assert_text(text, "db ::1 127.0.0.1\ndb.example 10.0.0.1\n");
+  text = postgres::with_addresses(text, {"db", {"10.0.0.2"}, "", false});
+  assert_text(text, "db.example 10.0.0.1\ndb 10.0.0.2\n");
+  ck_assert_uint_eq(postgres::addresses_in(text, "db").size(), 1);
+  assert_text(postgres::addresses_in(text, "db.example").at(0), "10.0.0.1");
+  assert_that(postgres::addresses_in(text, "other").empty(), "a name that was never found");
+  assert_that(postgres::addresses_in("", "db").empty(), "no name");
+}
+END_TEST
+
 }  // namespace
 
 int main() {
-  return run(
-      "postgres_conninfo",
-      {valid_connection_strings_have_no_fault, a_name_of_a_database_needs_no_check,
-       a_fault_of_syntax_is_reported_by_keyword, a_wrong_value_is_reported_by_keyword, no_fault_repeats_a_value,
-       only_names_are_looked_up, each_address_becomes_an_entry_of_the_lists, names_without_an_address_are_left_out,
-       addresses_that_did_not_answer_are_tried_last, a_name_is_looked_up_with_all_its_addresses});
+  return run("postgres_conninfo",
+             {valid_connection_strings_have_no_fault, a_name_of_a_database_needs_no_check,
+              a_fault_of_syntax_is_reported_by_keyword, a_wrong_value_is_reported_by_keyword, no_fault_repeats_a_value,
+              only_names_are_looked_up, a_name_is_looked_up_with_all_its_addresses, addresses_are_shared_as_lines});
 }

@@ -41,7 +41,7 @@ START_TEST(prepared_statements_have_names_of_their_own) {
   std::set<std::string> names;
   for (const auto& sql : {sql::kFetch, sql::kLogAfter, sql::kPublish, sql::kTokenRevoked, sql::kRegister,
                           sql::kReportPresence, sql::kUserPresence, sql::kRealmPresence, sql::kTyping, sql::kSettings,
-                          sql::kPresencePoll, sql::kPresenceTick, sql::kPrune}) {
+                          sql::kPresencePoll, sql::kPresenceTick, sql::kPrune, sql::kIsCopy}) {
     assert_that(names.insert(sql.name).second, sql.name);
     ck_assert_uint_lt(std::string(sql.name).size(), 64);  // PostgreSQL cuts longer names
   }

@@ -1,4 +1,6 @@
 // Access in route(): which error comes first, what a route contains of the caller, preflights.
+#include <utility>
+
 #include "access_testing.hpp"
 
 using namespace pgevents;
@@ -89,6 +91,27 @@ START_TEST(while_revocation_is_unknown_only_a_stream_can_wait) {
     }
     assert_text(said, row.wanted);
   }
+}
+END_TEST
+
+START_TEST(with_a_primary_what_writes_need_not_wait_for_the_revocations) {
+  for (const auto& [method, path] : {std::pair{"POST", "/events/p"}, {"POST", "/typing"}, {"GET", "/realm/presence"}}) {
+    Scene scene;
+    scene.rules.checks_later = true;
+    scene.access.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
+    scene.request().method = method;
+    scene.request().path = path;
+    const Route found = scene.result();
+    const auto* publication = std::get_if<Publication>(&found);
+    const auto* call = std::get_if<Call>(&found);
+    assert_that(publication != nullptr || call != nullptr, path);
+    assert_that((publication != nullptr ? publication->session : call->session).unchecked, path);
+  }
+  Scene scene;
+  scene.rules.checks_later = true;
+  scene.access.rules.revoked = [](std::string_view, std::int64_t) { return std::optional<Error>(database_away(5)); };
+  scene.request().path = "/events/a";
+  assert_text(scene.said(), "503 The database is not available", "a poll");
 }
 END_TEST
 
@@ -296,6 +319,7 @@ int main() {
              {
                  a_route_carries_the_session,
                  while_revocation_is_unknown_only_a_stream_can_wait,
+                 with_a_primary_what_writes_need_not_wait_for_the_revocations,
                  the_time_is_that_of_the_request,
                  a_bad_token_is_rejected_even_where_none_is_needed,
                  the_error_is_the_first_of_path_method_early_data_token_origin_names_grants_parameters,

@@ -99,6 +99,27 @@ START_TEST(connections_that_fail_are_found_until_one_succeeds) {
 }
 END_TEST
 
+START_TEST(a_primary_that_cannot_be_reached_is_found) {
+  const auto view = view_of();
+  view->databases[0].troubles.primary_failed_ms = ago(800);
+  assert_finding(*view,
+                 "The primary cannot be reached, last tried 800 ms ago: publications, calls and presence get 503. "
+                 "Streams and polls go on.",
+                 "PgeventsPrimaryAway");
+}
+END_TEST
+
+START_TEST(statements_for_the_primary_count_as_others) {
+  const auto view = view_of();
+  values_of(*view).set(2, Metric::kPrimarySlow);
+  assert_finding(*view, "2 statements have waited or run for longer than 2 s.", "PgeventsStatementsSlow");
+  values_of(*view).set(0, Metric::kPrimarySlow);
+  values_of(*view).set(51, Metric::kPrimaryQueue);
+  values_of(*view).set(51, Metric::kPoolQueue);
+  assert_finding(*view, "102 statements wait for a connection.", "PgeventsPoolQueueLong");
+}
+END_TEST
+
 START_TEST(statements_that_hang_are_found) {
   const auto view = view_of();
   values_of(*view).set(1, Metric::kPoolSlow);
@@ -142,6 +163,7 @@ int main() {
              {nothing_is_found_while_all_is_well, a_missing_listener_is_found, a_listener_that_reads_nothing_is_found,
               full_tables_and_queues_are_found, a_log_that_is_not_pruned_any_more_is_found,
               late_notifications_are_found_until_one_comes, connections_that_fail_are_found_until_one_succeeds,
+              a_primary_that_cannot_be_reached_is_found, statements_for_the_primary_count_as_others,
               statements_that_hang_are_found, pruning_that_fails_is_found_at_once,
               a_listener_that_is_away_explains_the_other_troubles, scripts_get_the_findings_too});
 }

@@ -137,7 +137,7 @@ START_TEST(json_has_the_same_values) {
   assert_has(text,
              R"({"name":"m\"ain","ready":false,"why":"why","findings":[{"alert":"PgeventsListenerNotConnected",)");
   assert_has(text, R"("deliveries_total":92,)");
-  assert_has(text, R"("subscribers":{"stream":2,"released":0,"longpoll":0},)");
+  assert_has(text, R"("subscribers":{"stream":2,"released":0,"longpoll":0,"websocket":0},)");
   assert_has(text, R"("requests_total":[{"endpoint":"publish","status":"201","value":3}],)");
   assert_has(text, R"("delivery_lag_seconds":{"ring":{"count":4,"sum":0,"buckets":{"0.00025":4,"0.0005":0,)");
   assert_has(text, R"("query_duration_seconds":{},)");
