@@ -24,8 +24,9 @@ enum class Counter : std::uint8_t {
 
 // The statements by the names in postgres/statements.hpp without `pgevents_`.
 inline constexpr const char* kCountedStatements[] = {
-    "fetch",  "token_revoked", "publish",       "register",      "report_presence", "user_presence", "realm_presence",
-    "typing", "settings",      "presence_poll", "presence_tick", "prune",           "sequence",      "other",
+    "fetch",         "token_revoked",  "publish",  "register", "report_presence",
+    "user_presence", "realm_presence", "typing",   "settings", "presence_poll",
+    "presence_tick", "prune",          "sequence", "is_copy",  "other",
 };
 
 // docs/fallback.md describes them; a test compares that page with this table.

@@ -1,4 +1,4 @@
-// libpq, one statement at a time; see database_connection.hpp. Every wait ends: by connect_timeout, by the server's
+// libpq, one statement at a time; see database_connection.hpp. Every wait ends: by the place's limit, by the server's
 // statement_timeout, and by kAnswerTimeout if server or network stay silent. TCP keepalives end dead connections that
 // are idle.
 #include "fcgi_fallback/database_connection.hpp"
@@ -30,24 +30,15 @@ constexpr char kSessionSettings[] =
     "SET statement_timeout = 10000; SET client_min_messages = warning; SET default_transaction_isolation = 'read "
     "committed'";
 
-// Parameters before `dbname` are defaults that the connection string may change; those after it are not (PostgreSQL
-// manual, PQconnectdbParams with expand_dbname).
-PGconn* connect_with(const char* conninfo) {
-  const char* const keywords[] = {"connect_timeout",  "keepalives_idle",  "keepalives_interval",
-                                  "keepalives_count", "tcp_user_timeout", "fallback_application_name",
-                                  "dbname",           "client_encoding",  nullptr};
-  const char* const values[] = {"5", "10", "5", "3", "15000", "pgevents", conninfo, "UTF8", nullptr};
-  return PQconnectdbParams(keywords, values, 1);
-}
-
 }  // namespace
 
 std::optional<std::string_view> Outcome::value() const noexcept {
   return rows == nullptr ? std::nullopt : postgres::answer_of(postgres::result_of(rows.get())).text;
 }
 
-DatabaseConnection::DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after, Counters& counters)
-    : conninfo_(std::move(conninfo)), prepare_(prepare), retry_after_(retry_after), counters_(counters) {}
+DatabaseConnection::DatabaseConnection(const char* name, const std::string& conninfo, bool prepare,
+                                       unsigned retry_after, Counters& counters)
+    : name_(name), places_(conninfo), prepare_(prepare), retry_after_(retry_after), counters_(counters) {}
 
 DatabaseConnection::~DatabaseConnection() {
   disconnect();
@@ -57,6 +48,7 @@ void DatabaseConnection::disconnect() noexcept {
   PQfinish(connection_);
   connection_ = nullptr;
   is_silent_ = false;
+  reports_end_ = false;
   prepared_.clear();
 }
 
@@ -66,27 +58,49 @@ bool DatabaseConnection::connect(Outcome& outcome) {
     return false;
   }
   disconnect();
-  session_.begin();
-  connection_ = connect_with(conninfo_.c_str());
-  if (set_up() && begin_session()) {
-    counters_.add(1, Counter::kDatabaseConnects);
-    report_back();
-    return true;
+  places_.begin();
+  bool unusable = false;
+  while ((connection_ = places_.connect()) != nullptr) {
+    session_.begin();
+    opening_until_ = places_.deadline();
+    const bool good = set_up() && begin_session();
+    opening_until_.reset();
+    if (good) {
+      places_.connected();
+      counters_.add(1, Counter::kDatabaseConnects);
+      report_back();
+      return true;
+    }
+    unusable = give_up_place();
   }
   next_try_ = std::chrono::steady_clock::now() + kConnectPause;
-  report_away(outcome);
+  report_away(outcome, unusable);
   return false;
 }
 
-// Whatever throws here, a session that cannot be used is not kept.
-void DatabaseConnection::report_away(Outcome& outcome) {
+// Whatever throws here, a session that cannot be used is not kept. True if the server accepted it, but its schema does
+// not fit.
+bool DatabaseConnection::give_up_place() {
+  const bool silent = is_silent_;
+  const bool unusable = session_.next() == postgres::SessionStart::Next::kFail && !is_lost();
   const std::unique_ptr<PGconn, decltype(&PQfinish)> failed(std::exchange(connection_, nullptr), &PQfinish);
-  std::string text;
-  if (session_.next() == postgres::SessionStart::Next::kFail && !is_lost(failed.get())) {
-    text = "the database cannot be used: " + session_.problem();
+  disconnect();
+  if (unusable) {
+    places_.failed(session_.problem());
   } else {
-    text = "no connection to the database: ";
-    text += failed != nullptr ? PQerrorMessage(failed.get()) : "out of memory";
+    places_.failed(silent ? "the server is silent" : PQerrorMessage(failed.get()));
+  }
+  return unusable;
+}
+
+void DatabaseConnection::report_away(Outcome& outcome, bool unusable) {
+  std::string text;
+  if (unusable) {
+    text = "the " + std::string(name_) + " cannot be used: ";
+    text += places_.reasons();
+  } else {
+    text = "no connection to the " + std::string(name_) + ": ";
+    text += places_.reasons().empty() ? "out of memory" : places_.reasons();
     text += "; check that PostgreSQL runs and accepts this connection";
   }
   if (away_log_.pass(text)) {
@@ -100,7 +114,7 @@ void DatabaseConnection::report_away(Outcome& outcome) {
 void DatabaseConnection::report_back() {
   began_ = std::chrono::steady_clock::now();
   if (const auto since = std::exchange(away_since_, std::nullopt)) {
-    log_line("the database is back after " +
+    log_line("the " + std::string(name_) + " is back after " +
              std::to_string(std::chrono::duration_cast<std::chrono::seconds>(began_ - *since).count()) + " s");
   }
 }
@@ -182,10 +196,10 @@ ResultPtr DatabaseConnection::execute_uncounted(const Statement& statement) {
   return postgres::send_prepared(connection_, statement) ? wait_for_result() : nullptr;
 }
 
-// Sends what is buffered and receives the last result, within kAnswerTimeout. Null: the connection is of no further
-// use.
+// Sends what is buffered and receives the last result, within kAnswerTimeout, or the time of the place. Null: the
+// connection is of no further use.
 ResultPtr DatabaseConnection::wait_for_result() {
-  const auto deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
+  const auto deadline = opening_until_.value_or(std::chrono::steady_clock::now() + kAnswerTimeout);
   ResultPtr last;
   while (true) {
     const int unsent = PQflush(connection_);
@@ -260,7 +274,7 @@ void DatabaseConnection::explain(const PGresult* result, Outcome& outcome) {
   if (postgres::is_raised_for_client(error.sqlstate)) {
     return;  // the client's own mistake
   }
-  std::string text = "database error ";
+  std::string text = "error of the " + std::string(name_) + ": ";
   if (is_silent_) {
     text += "no answer within " + std::to_string(kAnswerTimeout.count()) + " s";
   } else if (error.message.empty()) {
@@ -292,6 +306,9 @@ Outcome DatabaseConnection::run(const Statement& statement, bool repeatable) {
     }
     if (may_repeat_here(outcome.rows.get(), repeated)) {
       continue;
+    }
+    if (is_lost() && !reports_end_ && !postgres::ends_session(outcome.rows.get())) {
+      places_.lost();
     }
     // Only a kept connection can have died unnoticed; what fails on a new one fails for another reason.
     if (!kept || !needs_another_session(outcome.rows.get(), repeatable) || std::exchange(repeated, true)) {

@@ -12,6 +12,7 @@
 
 #include "core/wire/reply.hpp"
 #include "fcgi_fallback/counters.hpp"
+#include "fcgi_fallback/database_places.hpp"
 #include "fcgi_fallback/log.hpp"
 #include "postgres/notices.hpp"
 #include "postgres/result.hpp"
@@ -35,8 +36,9 @@ class DatabaseConnection final : private postgres::NoticeLog {
  public:
   // `prepare`: prepare each statement once per connection. For a single request (CGI) that would only cost a round
   // trip.
-  // `counters` outlive this.
-  DatabaseConnection(std::string conninfo, bool prepare, unsigned retry_after, Counters& counters);
+  // `name`: what log lines call it, `database` or `primary`. `counters` outlive this.
+  DatabaseConnection(const char* name, const std::string& conninfo, bool prepare, unsigned retry_after,
+                     Counters& counters);
   ~DatabaseConnection();
   DatabaseConnection(const DatabaseConnection&) = delete;
   DatabaseConnection& operator=(const DatabaseConnection&) = delete;
@@ -56,12 +58,16 @@ class DatabaseConnection final : private postgres::NoticeLog {
   Outcome run_if_connected(const postgres::Statement& statement);
 
  private:
-  void notice(const char* line) noexcept override { log_line(line); }
+  void notice(const char* line) noexcept override {
+    reports_end_ = reports_end_ || postgres::ends_session(line);
+    log_line(line);
+  }
 
   bool connect(Outcome& outcome);
   bool set_up();
   bool begin_session();
-  void report_away(Outcome& outcome);
+  bool give_up_place();
+  void report_away(Outcome& outcome, bool unusable);
   void report_back();
   bool kept_connection_lives();
   void disconnect() noexcept;
@@ -77,14 +83,17 @@ class DatabaseConnection final : private postgres::NoticeLog {
   bool suspects_schema(const PGresult* result) const;
   void explain(const PGresult* result, Outcome& outcome);
 
-  std::string conninfo_;
+  const char* name_;
+  DatabasePlaces places_;
   bool prepare_;
   unsigned retry_after_;
   Counters& counters_;
   PGconn* connection_ = nullptr;
   postgres::SessionStart session_{"fallback"};
   std::chrono::steady_clock::time_point began_;  // the session
-  bool is_silent_ = false;                       // an answer did not come in time: whatever arrives now is of no use
+  std::optional<std::chrono::steady_clock::time_point> opening_until_;
+  bool is_silent_ = false;    // an answer did not come in time: whatever arrives now is of no use
+  bool reports_end_ = false;  // the server has said why it ends the session
   std::set<std::string> prepared_;
   std::chrono::steady_clock::time_point next_try_{};
   std::optional<std::chrono::steady_clock::time_point> away_since_;  // set when the log has the first line about it

@@ -51,6 +51,9 @@ Request request_of(const CgiRequest& cgi, const std::string& cookies) {
   request.host = cgi.variable_or_empty("HTTP_HOST");
   request.sec_fetch_site = cgi.variable_or_empty("HTTP_SEC_FETCH_SITE");
   request.preflight_method = cgi.variable_or_empty("HTTP_ACCESS_CONTROL_REQUEST_METHOD");
+  request.upgrade = cgi.variable_or_empty("HTTP_UPGRADE");
+  request.connection = cgi.variable_or_empty("HTTP_CONNECTION");
+  request.web_socket_key = cgi.variable_or_empty("HTTP_SEC_WEBSOCKET_KEY");
   request.early_data = !cgi.variable_or_empty("HTTP_EARLY_DATA").empty();
   const std::string_view https = cgi.variable_or_empty("HTTPS");
   request.https = (!https.empty() && https != "off") || cgi.variable_or_empty("REQUEST_SCHEME") == "https";
@@ -210,10 +213,16 @@ AccessRules Handler::access_for(CgiRequest& cgi) {
   return rules;
 }
 
-// Asks the database for each request with a token, so that a revocation takes effect at once.
+// Asks the database for each request with a token, so that a revocation takes effect at once. While a copy is away, its
+// primary is asked: what writes needs the primary only.
 std::optional<Error> Handler::check_revoked(CgiRequest& cgi, std::string_view user, std::int64_t issued_us) {
-  const Outcome outcome = database_.run({sql::kTokenRevoked, {std::string(user), std::to_string(issued_us)}}, true);
+  const postgres::Statement question{sql::kTokenRevoked, {std::string(user), std::to_string(issued_us)}};
+  Outcome outcome = databases_.reading().run(question, true);
   report(cgi, outcome.log);
+  if (!outcome.value() && databases_.has_primary()) {
+    outcome = databases_.writing().run(question, true);
+    report(cgi, outcome.log);
+  }
   const auto revoked = outcome.value();
   if (!revoked) {
     return outcome.error;
@@ -242,7 +251,7 @@ void Handler::publish(CgiRequest& cgi, const Publication& publication) {
   if (!publication.idempotency_key.empty()) {
     key = publication.idempotency_key;
   }
-  const Outcome outcome = database_.run(
+  const Outcome outcome = databases_.writing().run(
       {sql::kPublish, {identity_json(publication.session.identity), publication.channel, std::move(json), key}},
       key.has_value());
   report(cgi, outcome.log);
@@ -262,9 +271,9 @@ void Handler::call(CgiRequest& cgi, const Call& call) {
     return reject(cgi, *error, call.head_only);
   }
   params = without_unknown_values(call.endpoint, params);
-  const Outcome outcome =
-      database_.run({sql::call_statement(call.endpoint), {identity_json(call.session.identity), std::move(params)}},
-                    call_is_repeatable(call.endpoint));
+  const Outcome outcome = databases_.writing().run(
+      {sql::call_statement(call.endpoint), {identity_json(call.session.identity), std::move(params)}},
+      call_is_repeatable(call.endpoint));
   report(cgi, outcome.log);
   const auto result = outcome.value();
   result ? reply(cgi, call_reply(*result), call.head_only) : reject(cgi, outcome.error, call.head_only);
@@ -273,7 +282,10 @@ void Handler::call(CgiRequest& cgi, const Call& call) {
 void Handler::idle() noexcept {
   try {
     presence_.catch_up();
-    if (std::chrono::steady_clock::now() >= next_prune_ && database_.is_connected()) {
+    if (databases_.has_primary() && databases_.writing().is_connected()) {
+      log_unless_empty(sequence());
+    }
+    if (std::chrono::steady_clock::now() >= next_prune_ && databases_.ready_to_write()) {
       prune();
     }
   } catch (const std::exception& problem) {
@@ -282,10 +294,12 @@ void Handler::idle() noexcept {
 }
 
 void Handler::prune() {
-  const Outcome outcome = database_.run({sql::kPrune, {kPruneRows}}, true);
-  if (!outcome.log.empty()) {
-    log_line(outcome.log);
+  if (databases_.is_lone_copy()) {
+    next_prune_ = std::chrono::steady_clock::now() + kPruneInterval;
+    return;
   }
+  const Outcome outcome = databases_.writing().run({sql::kPrune, {kPruneRows}}, true);
+  log_unless_empty(outcome.log);
   // After a full batch there is more to prune: soon, but not at once, because requests may wait.
   const bool full = outcome.value() == std::string_view(kPruneRows);
   next_prune_ = std::chrono::steady_clock::now() + (full ? std::chrono::seconds(1) : kPruneInterval);

@@ -13,7 +13,7 @@
 #include "fcgi_fallback/access_files.hpp"
 #include "fcgi_fallback/cgi_request.hpp"
 #include "fcgi_fallback/counters.hpp"
-#include "fcgi_fallback/database_connection.hpp"
+#include "fcgi_fallback/databases.hpp"
 #include "fcgi_fallback/event_pages.hpp"
 #include "fcgi_fallback/options.hpp"
 #include "fcgi_fallback/presence.hpp"
@@ -23,20 +23,20 @@ namespace pgevents::fallback {
 class Handler {
  public:
   // All five must outlive the handler.
-  Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names,
-          DatabaseConnection& database, Counters& counters)
+  Handler(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, Databases& databases,
+          Counters& counters)
       : options_(options),
         files_(files),
         names_(names),
-        database_(database),
+        databases_(databases),
         counters_(counters),
-        presence_(options, database) {}
+        presence_(options, databases) {}
 
   // Answers one request. Every failure is answered or logged; nothing is thrown.
   void handle(CgiRequest& cgi) noexcept;
 
-  // Does what presence needs, and prunes the log from time to time. To be called after each request, when its response
-  // is complete, and when until_idle() has passed.
+  // Does what presence needs, and prunes the log from time to time; at the primary if there is one. To be called after
+  // each request, when its response is complete, and when until_idle() has passed.
   void idle() noexcept;
   void prune();
 
@@ -54,7 +54,7 @@ class Handler {
   void reject(CgiRequest& cgi, const Error& error, bool head_only = false);
   void reply(CgiRequest& cgi, Reply answer, bool head_only = false);
   // handler_events.cpp
-  void sequence(CgiRequest& cgi);
+  std::string sequence();
   void send_events(CgiRequest& cgi, const Subscription& subscription);
   void send_array(CgiRequest& cgi, const Subscription& subscription);
   void send_stream(CgiRequest& cgi, const Subscription& subscription);
@@ -69,7 +69,7 @@ class Handler {
   const ProgramOptions& options_;
   const AccessFiles& files_;
   const NamePattern& names_;
-  DatabaseConnection& database_;
+  Databases& databases_;
   Counters& counters_;
   Presence presence_;
   // Of the request at work: headers that all its responses carry, and when it arrived (seconds since the Unix epoch).

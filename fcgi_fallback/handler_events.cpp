@@ -56,28 +56,29 @@ void end_stream(CgiRequest& cgi, const EventPages& pages, std::uint64_t client_c
 
 // Gives ids to what publishers have left, if a listener has died with some: with the schema of version 10 or later, at
 // most once a second. It costs next to nothing if there are none. If it fails, the log can be read nevertheless.
-void Handler::sequence(CgiRequest& cgi) {
+// Returns what is to be logged, or an empty text.
+std::string Handler::sequence() {
   const auto now = std::chrono::steady_clock::now();
   if (now < next_sequence_) {
-    return;
+    return {};
   }
   next_sequence_ = now + kSequencePause;
   std::string log;
-  const bool can_sequence = database_.has_schema(sql::kGroupCommitSchema, log);
-  report(cgi, log);
-  if (!can_sequence) {
-    return;
+  DatabaseConnection& database = databases_.writing();
+  if (!database.has_schema(sql::kGroupCommitSchema, log) || databases_.is_lone_copy()) {
+    return log;
   }
-  const Outcome outcome = database_.run({sql::kSequence, {sql::kSequenceRows}}, true);
-  report(cgi, outcome.log);
+  const Outcome outcome = database.run({sql::kSequence, {sql::kSequenceRows}}, true);
   if (outcome.rows && postgres::Rows<sql::RoundColumn>(outcome.rows.get()).front().is_true(sql::RoundColumn::kIsMore)) {
     next_sequence_ = now;
   }
+  return outcome.log;
 }
 
 void Handler::send_events(CgiRequest& cgi, const Subscription& subscription) {
-  if (!subscription.session.unchecked) {
-    sequence(cgi);
+  // What a primary gives ids to now comes to the copy later: no answer waits for it.
+  if (!subscription.session.unchecked && !databases_.has_primary()) {
+    report(cgi, sequence());
   }
   subscription.flavor == Flavor::kEventSource ? send_stream(cgi, subscription) : send_array(cgi, subscription);
   if (!subscription.head_only && !subscription.session.unchecked) {
@@ -86,7 +87,7 @@ void Handler::send_events(CgiRequest& cgi, const Subscription& subscription) {
 }
 
 void Handler::send_array(CgiRequest& cgi, const Subscription& subscription) {
-  EventPages pages(database_, subscription);
+  EventPages pages(databases_.reading(), subscription);
   std::string array = "[";
   std::string log;
   std::size_t events = 0;
@@ -141,7 +142,7 @@ void Handler::send_stream(CgiRequest& cgi, const Subscription& subscription) {
   if (subscription.session.unchecked) {
     return send_later(cgi, subscription);
   }
-  EventPages pages(database_, subscription);
+  EventPages pages(databases_.reading(), subscription);
   std::string out;
   std::string log;
   std::size_t sent = 0;

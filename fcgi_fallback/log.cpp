@@ -18,6 +18,12 @@ void log_line(std::string_view text) noexcept {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, static_cast<std::size_t>(end - line));
 }
 
+void log_unless_empty(std::string_view text) noexcept {
+  if (!text.empty()) {
+    log_line(text);
+  }
+}
+
 bool LogLimit::pass(std::string& text) {
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) {

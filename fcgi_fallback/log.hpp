@@ -11,6 +11,8 @@ namespace pgevents::fallback {
 // Allocates no memory, so that running out of it can be logged.
 void log_line(std::string_view text) noexcept;
 
+void log_unless_empty(std::string_view text) noexcept;
+
 // Keeps a repeated message from flooding the log: one passes in each interval, the others are counted.
 class LogLimit {
  public:

@@ -41,15 +41,15 @@ void renew(const ProgramOptions& options, AccessFiles& files) noexcept {
 
 int work(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names, Counters& counters,
          int fd) {
-  DatabaseConnection database(options.database, true, kRetryAfter, counters);
-  Handler handler(options, files, names, database, counters);
+  Databases databases(options, true, kRetryAfter, counters);
+  Handler handler(options, files, names, databases, counters);
   return serve_fastcgi(fd, handler);
 }
 
 int run_cgi(const ProgramOptions& options, const AccessFiles& files, const NamePattern& names) {
   Counters none(0);
-  DatabaseConnection database(options.database, false, kRetryAfter, none);
-  Handler handler(options, files, names, database, none);
+  Databases databases(options, false, kRetryAfter, none);
+  Handler handler(options, files, names, databases, none);
   return serve_cgi(handler);
 }
 
@@ -111,6 +111,9 @@ int run(int argc, char** argv) {
   }
   if (const auto fault = postgres::database_fault(options.database)) {
     return fail("--database: not a valid connection string: " + *fault);
+  }
+  if (const auto fault = postgres::database_fault(options.primary)) {
+    return fail("--primary: not a valid connection string: " + *fault);
   }
   AccessFiles files;
   if (const auto failure = read_access_files(options, files)) {

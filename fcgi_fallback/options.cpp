@@ -110,6 +110,8 @@ constexpr OptionSpec kOptions[] = {
      [](ProgramOptions& o, std::string_view v) { return parse_number(v, 1U, 1000U, o.processes); }},
     {"database", "PGEVENTS_DATABASE", "CONNINFO", "connection string or URI, as libpq takes it",
      set_text<&ProgramOptions::database>},
+    {"primary", "PGEVENTS_PRIMARY", "CONNINFO", "where to write if the database is a copy: its primary",
+     set_some_text<&ProgramOptions::primary>},
     {"subscribe", "PGEVENTS_SUBSCRIBE", "PATTERNS",
      "channels that may be subscribed to: names, exact or with a trailing *", set_text<&ProgramOptions::subscribe>},
     {"publish", "PGEVENTS_PUBLISH", "PATTERNS", "channels that may be published to",
@@ -203,7 +205,7 @@ std::optional<std::string> read_argument(int argc, char** argv, int& i, ProgramO
     }
     value = argv[++i];
   }
-  const std::string copy = name == "database" ? take_secret(value) : value;
+  const std::string copy = name == "database" || name == "primary" ? take_secret(value) : value;
   if (!adds_up(*spec) && given.count(spec) > 0) {
     return "--" + name + " is given twice; give it once";
   }

@@ -18,6 +18,7 @@ struct ProgramOptions {
   int backlog = 511;
   unsigned processes = 0;  // 0: not given
   std::string database;    // conninfo; empty: libpq's own environment variables
+  std::string primary;     // likewise, of the primary if `database` is a copy; empty: it is not
   std::string subscribe;
   std::string publish;
   std::string anonymous;
@@ -42,7 +43,7 @@ struct ProgramOptions {
 
 // Reads the arguments, and from the environment (PGEVENTS_*) what the arguments do not set. Returns what is wrong, or
 // nothing. The value of
-// --database is overwritten in `argv`, because every user of the machine may read a process's arguments.
+// --database and --primary is overwritten in `argv`, because every user of the machine may read a process's arguments.
 std::optional<std::string> read_options(int argc, char** argv, ProgramOptions& options);
 
 // Reads the environment only. For CGI, where a web server may pass words of the query string as arguments (RFC 3875,

@@ -73,22 +73,21 @@ bool Presence::tick_is_due() const {
 void Presence::report_contact() {
   std::string identity = std::move(*contact_);
   contact_.reset();
-  const Outcome outcome =
-      database_.run_if_connected({sql::kPresencePoll, {std::move(identity), std::to_string(options_.poll_interval)}});
-  if (!outcome.log.empty()) {
-    log_line(outcome.log);
+  if (!databases_.ready_to_write()) {
+    return;
   }
+  const Outcome outcome = databases_.writing().run_if_connected(
+      {sql::kPresencePoll, {std::move(identity), std::to_string(options_.poll_interval)}});
+  log_unless_empty(outcome.log);
 }
 
 void Presence::tick() {
-  const Outcome outcome = database_.run_if_connected({sql::kPresenceTick, {}});
-  if (!outcome.log.empty()) {
-    log_line(outcome.log);
-  }
+  const Outcome outcome = databases_.writing().run_if_connected({sql::kPresenceTick, {}});
+  log_unless_empty(outcome.log);
   const auto wait = outcome.value();
   next_tick_ = Clock::now() + (wait ? next_tick_in(*wait) : kAfterFailure);
   // While the database is away, nothing can be published. The next poll or call starts ticking again.
-  if (!database_.is_connected()) {
+  if (!databases_.writing().is_connected()) {
     last_tick_by_ = {};
   }
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/request/access.hpp"
-#include "fcgi_fallback/database_connection.hpp"
+#include "fcgi_fallback/databases.hpp"
 #include "fcgi_fallback/options.hpp"
 
 namespace pgevents::fallback {
@@ -15,14 +15,14 @@ namespace pgevents::fallback {
 class Presence {
  public:
   // Both must outlive this.
-  Presence(const ProgramOptions& options, DatabaseConnection& database) : options_(options), database_(database) {}
+  Presence(const ProgramOptions& options, Databases& databases) : options_(options), databases_(databases) {}
 
   // A poll, or a call, was answered. Neither does any work yet.
   void polled(const Identity& identity);
   void called();
 
-  // Does what is due if the database is connected: never opens a connection for that, and waits for a lock only a
-  // moment.
+  // Does what is due if the database is connected, and waits for a lock only a moment. Opens no connection for that,
+  // but for a contact one to the primary of a copy.
   void catch_up();
 
   // How long until catch_up() has work again; nothing: not before the next poll or call.
@@ -37,7 +37,7 @@ class Presence {
   void tick();
 
   const ProgramOptions& options_;
-  DatabaseConnection& database_;
+  Databases& databases_;
   std::optional<std::string> contact_;  // identity, as JSON, of the user whose poll is still to be reported
   std::optional<Clock::time_point> next_tick_;
   Clock::time_point last_tick_by_{};  // by then nothing is held back any more

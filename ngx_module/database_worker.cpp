@@ -14,26 +14,32 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       self_(owner_word(static_cast<std::uint32_t>(ngx_pid), root_.starts.fetch_add(1) + 1)),
       slot_(root_, self_, conf.name, cycle->log),
       revocations_(root_),
-      service_(root_, revocations_),
+      service_(root_, revocations_, conf.primary != nullptr),
       servers_(conf, cycle->log),
-      pool_(conf, root_.troubles, servers_, slot_.metrics(), cycle->log),
+      pool_(conf, root_.troubles.pool, servers_, slot_.metrics(), kDatabaseMetrics, cycle->log),
+      primary_(conf.primary == nullptr
+                   ? nullptr
+                   : std::make_unique<Primary>(*conf.primary, root_.troubles.primary, slot_.metrics(), cycle->log)),
+      writing_(primary_ != nullptr ? primary_->pool : pool_),
       listener_(
-          conf, root_, ring_, revocations_, pool_, servers_, self_, [this] { wake_all(); }, slot_.metrics(),
+          conf, root_, ring_, revocations_, {pool_, writing_}, servers_, self_, [this] { wake_all(); }, slot_.metrics(),
           cycle->log),
-      publications_(pool_, slot_.metrics(), cycle->log),
-      reports_(pool_, cycle->log),
-      presence_states_(pool_, cycle->log),
+      publications_(writing_, cycle->log),
+      reports_(writing_, cycle->log),
+      presence_states_(writing_, cycle->log),
       connection_tracker_(
-          pool_, [this] { return service_.serving(); }, cycle->log),
+          writing_, [this] { return primary_ != nullptr || service_.serving(); }, cycle->log),
       ticker_(
-          pool_, [this] { return service_.serving(); }, [this] { return listener_.listening(); }, cycle->log),
+          writing_, [this] { return primary_ != nullptr ? !writing_.away() : service_.serving(); },
+          [this] { return primary_ != nullptr ? root_.lease.owned_by(self_) : listener_.listening(); }, cycle->log),
+      primary_watch_(writing_, slot_.metrics(), conf.sweep, cycle->log),
       delivery_({ring_, root_, revocations_, service_, pool_, wait_ids_,
                  conf.presence != 0 ? &connection_tracker_ : nullptr, self_, slot_.metrics()},
                 cycle->log),
       census_(
           root_, slot_, self_, [this](std::uint64_t hash) { return delivery_.subscribers_of(hash); },
           [this] { wake_all(); }, cycle->log),
-      request_context_{pool_, service_, publications_, reports_, presence_states_, slot_.metrics()} {
+      request_context_{writing_, service_, publications_, reports_, presence_states_, slot_.metrics()} {
   init_timer(second_, this, &DatabaseWorker::on_second, log_);
   init_timer(leave_, this, &DatabaseWorker::on_leave, log_);
   leave_.cancelable = 0;
@@ -133,6 +139,10 @@ void DatabaseWorker::each_second() {
   delivery_.retry(was_serving_);
   delivery_.tick();
   pool_.count_slow();
+  if (primary_ != nullptr) {
+    writing_.count_slow();
+    primary_watch_.each_second(root_.lease.owned_by(self_));
+  }
   connection_tracker_.each_second();
 }
 
@@ -163,6 +173,9 @@ void DatabaseWorker::shut_down() noexcept {
   census_.shut_down();
   guarded(log_, [this] { connection_tracker_.shut_down(); });
   pool_.shut_down();
+  if (primary_ != nullptr) {
+    writing_.shut_down();
+  }
   if (wake_->read->posted) {
     ngx_delete_posted_event(wake_->read);
   }
@@ -175,6 +188,10 @@ void DatabaseWorker::exit() noexcept {
   listener_.stop();
   pool_.close();
   servers_.close();
+  if (primary_ != nullptr) {
+    writing_.close();
+    primary_->servers.close();
+  }
 }
 
 }  // namespace pgevents::nginx

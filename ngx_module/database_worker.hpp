@@ -5,6 +5,7 @@
 #include "ngx_module/nginx.hpp"
 
 #include <cstdint>
+#include <memory>
 
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/delivery/channel_census.hpp"
@@ -13,6 +14,7 @@
 #include "ngx_module/http/request_context.hpp"
 #include "ngx_module/http/service_state.hpp"
 #include "ngx_module/listener/listener.hpp"
+#include "ngx_module/listener/primary_watch.hpp"
 #include "ngx_module/postgres/query_pool.hpp"
 #include "ngx_module/postgres/server_addresses.hpp"
 #include "ngx_module/presence/connection_tracker.hpp"
@@ -52,6 +54,14 @@ class DatabaseWorker {
   std::size_t revoked_users() const noexcept { return revocations_.used(); }
 
  private:
+  // The connections for what writes, if the database is a copy.
+  struct Primary {
+    Primary(const DatabaseConf& conf, PoolTroubles& troubles, Metrics& metrics, ngx_log_t* log)
+        : servers(conf, log), pool(conf, troubles, servers, metrics, kPrimaryMetrics, log) {}
+    ServerAddresses servers;
+    QueryPool pool;
+  };
+
   static void on_wake(ngx_event_t* event);
   static void on_second(ngx_event_t* event);
   static void on_leave(ngx_event_t* event);
@@ -75,12 +85,15 @@ class DatabaseWorker {
   ServiceState service_;
   ServerAddresses servers_;  // before the connections, which wait there
   QueryPool pool_;
+  std::unique_ptr<Primary> primary_;  // null: it is not
+  QueryPool& writing_;                // pool_, or that of the primary
   Listener listener_;
   Publications publications_;
   Reports reports_;
   PresenceStates presence_states_;
   ConnectionTracker connection_tracker_;
   Ticker ticker_;
+  PrimaryWatch primary_watch_;
   Delivery delivery_;
   ChannelCensus census_;
   const RequestContext request_context_;

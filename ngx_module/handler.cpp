@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/metrics/reasons.hpp"
+#include "core/request/admission.hpp"
 #include "core/request/request_kind.hpp"
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/database_worker.hpp"
@@ -58,14 +59,16 @@ ngx_int_t reply_now(ngx_http_request_t* r, const Reply& reply) {
       return "long poll";
     case Flavor::kEventSource:
       return "stream";
+    case Flavor::kWebSocket:
+      return "WebSocket";
     case Flavor::kPoll:
       break;
   }
   return "poll";
 }
 
-ngx_int_t start_subscription(ngx_http_request_t* r, const SubscriberContext& context, const LocConf& conf,
-                             const Subscription& wanted) {
+ngx_int_t start_subscription(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& conf,
+                             RequestRecord& record, const Subscription& wanted, Admission admission) {
   const ngx_int_t rc = ngx_http_discard_request_body(r);
   if (rc != NGX_OK) {
     return rc;
@@ -74,11 +77,18 @@ ngx_int_t start_subscription(ngx_http_request_t* r, const SubscriberContext& con
                  "pgevents: %s of %uz channels, the first is \"%s\", behind cursor \"%s\"", name_of(wanted.flavor),
                  wanted.channels.size(), Printable(wanted.channels.front()).c_str(),
                  cursor_text(wanted.cursor).c_str());
-  Subscriber* subscriber = Subscriber::make(r, context, conf, wanted);
+  KeptAccess access(conf, database.service());
+  if (wanted.web_socket && !access.keep(r, record)) {
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  Subscriber* subscriber = Subscriber::make(r, database.subscriber_context(), conf, wanted);
   if (subscriber == nullptr) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  subscriber->start(wanted);
+  if (wanted.web_socket) {
+    subscriber->speak(database.request_context(), std::move(access), *wanted.web_socket);
+  }
+  subscriber->start(wanted, admission);
   return NGX_DONE;
 }
 
@@ -158,6 +168,7 @@ std::optional<Route> find_route(ngx_http_request_t* r, const ServiceState& servi
   rules.base = base_of(r);
   rules.names = conf.names;
   rules.max_channels = conf.max_channels;
+  rules.checks_later = service.has_primary();
   const Request request = read_request(r);
   std::optional<Identity> who;
   Route found = route(request, rules, now_seconds(), &who);
@@ -198,11 +209,13 @@ ngx_int_t serve(ngx_http_request_t* r, DatabaseWorker& database, const LocConf& 
   const auto& subscription = std::get<Subscription>(wanted);
   keep_channels(r, record, subscription.channels);
   const ServiceState& service = database.service();
-  // A browser's EventSource ends for good after an error: so a stream waits instead.
-  if (!service.serving() && !service.leaving() && subscription.flavor != Flavor::kEventSource) {
+  const Admission admission =
+      admit(subscription.session.unchecked, place_of(subscription.cursor, database.ring().snapshot()),
+            subscription.flavor, service.log());
+  if (admission == Admission::kReject && !service.leaving()) {
     return reply_now(r, error_reply(database_away(static_cast<unsigned>(conf.poll_interval))));
   }
-  return start_subscription(r, database.subscriber_context(), conf, subscription);
+  return start_subscription(r, database, conf, record, subscription, admission);
 }
 
 // Has nginx send GOAWAY on an HTTP/2 connection. nginx does so only on those that are open when a worker has to leave:

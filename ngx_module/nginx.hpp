@@ -6,6 +6,7 @@ extern "C" {
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http.h>
+#include <ngx_sha1.h>
 
 extern ngx_module_t ngx_http_pgevents_module;
 }

@@ -33,6 +33,7 @@ std::string transport(ngx_http_request_t*, const RequestRecord& record) {
     case RequestKind::kStream:
     case RequestKind::kLongPoll:
     case RequestKind::kPoll:
+    case RequestKind::kWebSocket:
     case RequestKind::kPublish:
     case RequestKind::kPreflight:
       return kRequestKindWords[static_cast<std::size_t>(record.kind)];

@@ -102,6 +102,18 @@ std::string probe(const Pairs& pairs) {
   return connection == nullptr ? std::string() : PQerrorMessage(connection.get());
 }
 
+// Whether libpq found no other fault than that there is no server: it says so once for each time it tried, with
+// target_session_attrs=prefer-standby twice.
+bool is_only(std::string_view message, const std::string& nowhere) {
+  do {
+    if (message.substr(0, nowhere.size()) != nowhere) {
+      return false;
+    }
+    message.remove_prefix(nowhere.size());
+  } while (!message.empty() && !nowhere.empty());
+  return true;
+}
+
 // The value to blame is the one without which libpq reports something else.
 std::optional<std::string> probed_fault(const PQconninfoOption* options) {
   Pairs pairs;
@@ -113,7 +125,7 @@ std::optional<std::string> probed_fault(const PQconninfoOption* options) {
     }
   }
   const std::string message = probe(pairs);
-  if (message == probe({})) {
+  if (is_only(message, probe({}))) {
     return std::nullopt;
   }
   for (std::size_t i = 0; i < pairs.size(); ++i) {

@@ -16,59 +16,23 @@ bool is_socket_path(std::string_view host) noexcept {
   return !host.empty() && (host.front() == '/' || host.front() == '@');
 }
 
-const std::vector<std::string>* find(const Addresses& all, const std::string& name) noexcept {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
-  return found != all.end() ? &found->addresses : nullptr;
-}
-
-std::vector<Host> entries_of(const std::vector<Host>& hosts, const Addresses& addresses) {
-  std::vector<Host> entries;
-  for (const Host& host : hosts) {
-    if (!host.is_name) {
-      entries.push_back(host);
-      continue;
-    }
-    const auto* const found = find(addresses, host.name);
-    for (std::size_t i = 0; found != nullptr && i < found->size(); ++i) {
-      entries.push_back({host.name, (*found)[i], host.port, false});
-    }
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> entries;
+  if (text.empty()) {
+    return entries;
+  }
+  for (std::size_t end = 0; end != std::string_view::npos;) {
+    end = text.find(separator);
+    entries.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return entries;
-}
-
-// Moves the entries that are in `last` to the end.
-void put_last(std::vector<Host>& entries, const std::vector<std::string>& last) {
-  for (const std::string& address : last) {
-    std::stable_partition(entries.begin(), entries.end(), [&](const Host& entry) {
-      return (entry.address.empty() ? entry.name : entry.address) != address;
-    });
-  }
-}
-
-// Empty if all values are.
-std::string join(const std::vector<Host>& entries, std::string Host::*value) {
-  std::string list;
-  bool any = false;
-  for (const Host& entry : entries) {
-    list.append(&entry == entries.data() ? "" : ",").append(entry.*value);
-    any = any || !(entry.*value).empty();
-  }
-  return any ? list : std::string();
 }
 
 }  // namespace
 
 std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> entries;
-  if (text.empty()) {
-    return entries;
-  }
-  for (std::size_t comma = 0; comma != std::string_view::npos;) {
-    comma = text.find(',');
-    entries.emplace_back(text.substr(0, comma));
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-  }
-  return entries;
+  return split(text, ',');
 }
 
 bool is_numeric_address(const std::string& text) noexcept {
@@ -150,14 +114,29 @@ NameAddresses resolve(const std::string& name) {
   return answer.addresses_of(name);
 }
 
-std::optional<HostValues> host_values(const std::vector<Host>& hosts, const Addresses& addresses,
-                                      const std::vector<std::string>& last) {
-  std::vector<Host> entries = entries_of(hosts, addresses);
-  if (entries.empty()) {
-    return std::nullopt;
+std::string with_addresses(std::string_view text, const NameAddresses& name) {
+  std::string all;
+  for (const std::string& line : split(text, '\n')) {
+    if (!line.empty() && line.compare(0, name.name.size() + 1, name.name + " ") != 0) {
+      all.append(line).append("\n");
+    }
   }
-  put_last(entries, last);
-  return HostValues{join(entries, &Host::name), join(entries, &Host::address), join(entries, &Host::port)};
+  all.append(name.name);
+  for (const std::string& address : name.addresses) {
+    all.append(" ").append(address);
+  }
+  return all.append("\n");
+}
+
+std::vector<std::string> addresses_in(std::string_view text, std::string_view name) {
+  for (const std::string& line : split(text, '\n')) {
+    std::vector<std::string> words = split(line, ' ');
+    if (!words.empty() && words.front() == name) {
+      words.erase(words.begin());
+      return words;
+    }
+  }
+  return {};
 }
 
 }  // namespace pgevents::postgres

@@ -4,7 +4,6 @@
 
 #include <netdb.h>
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,17 +67,9 @@ class HostAnswer {
 
 NameAddresses resolve(const std::string& name);
 
-// Values of libpq's keywords `host`, `hostaddr` and `port`: lists with an entry for each address. One that is empty is
-// not to be given.
-struct HostValues {
-  std::string host;
-  std::string hostaddr;
-  std::string port;
-};
-
-// Nothing if no host can be tried. Names without an address are left out. Entries whose address is in `last` are tried
-// after all others, in the order of `last`.
-std::optional<HostValues> host_values(const std::vector<Host>& hosts, const Addresses& addresses,
-                                      const std::vector<std::string>& last);
+// Addresses as a text that processes can share: a line for each name. with_addresses() replaces the name's line, or
+// adds one; addresses_in() is empty if there is none.
+std::string with_addresses(std::string_view text, const NameAddresses& name);
+std::vector<std::string> addresses_in(std::string_view text, std::string_view name);
 
 }  // namespace pgevents::postgres

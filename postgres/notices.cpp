@@ -2,6 +2,7 @@
 #include "postgres/notices.hpp"
 
 #include <cstdio>
+#include <cstring>
 
 #include "core/text/printable.hpp"
 
@@ -24,6 +25,16 @@ void receive(void* log, const PGresult* notice) noexcept {
 
 void log_notices(PGconn* connection, NoticeLog& log) noexcept {
   PQsetNoticeReceiver(connection, receive, &log);
+}
+
+bool ends_session(const char* line) noexcept {
+  constexpr char kFatal[] = "PostgreSQL reports FATAL: ";
+  return std::strncmp(line, kFatal, sizeof(kFatal) - 1) == 0;
+}
+
+bool ends_session(const PGresult* result) noexcept {
+  const char* const severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  return severity != nullptr && (std::strcmp(severity, "FATAL") == 0 || std::strcmp(severity, "PANIC") == 0);
 }
 
 }  // namespace pgevents::postgres

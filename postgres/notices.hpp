@@ -18,4 +18,8 @@ class NoticeLog {
 // Every notice of the connection goes to `log`, which outlives it.
 void log_notices(PGconn* connection, NoticeLog& log) noexcept;
 
+// Whether the server ends the session by this notice, as such a line, or by this error (null: by none).
+bool ends_session(const char* line) noexcept;
+bool ends_session(const PGresult* result) noexcept;
+
 }  // namespace pgevents::postgres

@@ -12,7 +12,7 @@ namespace pgevents::postgres {
 
 // The schema version that this program was made for, that of sql/install.sql; and the oldest one that it can use. It
 // also uses a later one whose functions serve programs of its own version (sql/functions/log/schema_version.sql).
-inline constexpr int kSchemaVersion = 10;
+inline constexpr int kSchemaVersion = 12;
 inline constexpr int kOldestSchema = 7;
 
 // The dialogue of one session at a time: begin(), then for each answer take(), as long as next() is kAsk.

@@ -97,6 +97,12 @@ inline constexpr SqlText kPresencePoll{
 inline constexpr SqlText kPresenceTick{
     "pgevents_presence_tick", "SELECT pgevents.presence_tick() FROM set_config('lock_timeout', '500ms', true)"};
 
+// The schema version since which a database knows that it is a copy.
+inline constexpr int kCopySchema = 12;
+
+// No parameters: boolean, whether the log comes from another database. Since kCopySchema.
+inline constexpr SqlText kIsCopy{"pgevents_is_copy", "SELECT pgevents.is_copy()"};
+
 // $1 int max_rows: the number of rows that went
 inline constexpr SqlText kPrune{"pgevents_prune", "SELECT pgevents.prune($1)"};
 
@@ -112,17 +118,21 @@ enum class RoundColumn { kEvents, kTurns, kIsMore, kIsSettled, kIsBusy, kIsSeque
 // No parameters: int, the sessions that wait for the lock under which ids are given
 inline constexpr SqlText kPublishersWaiting{"pgevents_publishers_waiting", "SELECT pgevents.publishers_waiting()"};
 
+// No parameters, no answer: publishers may leave events and notify this session from now on. The server notices within
+// seconds that the host of such a session is gone, or that the process at its other end does not read any more: while
+// the session lives, publishers leave their events to it. (These settings have no effect on a Unix socket.)
+inline constexpr SqlText kSequencerReady{"pgevents_sequencer_ready",
+                                         "SELECT FROM pgevents.sequencer_ready() AS ready, "
+                                         "set_config('tcp_keepalives_idle', '5', false) AS idle, "
+                                         "set_config('tcp_keepalives_interval', '2', false) AS pause, "
+                                         "set_config('tcp_keepalives_count', '3', false) AS probes, "
+                                         "set_config('tcp_user_timeout', '10000', false) AS silence"};
+
 // No parameters: boolean, whether this session has the lock of the sequencer now. Tells the other listeners, so that
-// they look whether it works. The server notices within seconds that the host of such a session is gone, or that the
-// process at its other end does not read any more: while the session lives, publishers leave their events to it. (These
-// settings have no effect on a Unix socket.)
+// they look whether it works.
 inline constexpr SqlText kSequencerBegin{
     "pgevents_sequencer_begin",
-    "SELECT begun FROM pgevents.sequencer_begin() AS begun, pg_notify('pgevents', 's') AS others, "
-    "set_config('tcp_keepalives_idle', '5', false) AS idle, "
-    "set_config('tcp_keepalives_interval', '2', false) AS pause, "
-    "set_config('tcp_keepalives_count', '3', false) AS probes, "
-    "set_config('tcp_user_timeout', '10000', false) AS silence"};
+    "SELECT begun FROM pgevents.sequencer_begin() AS begun, pg_notify('pgevents', 's') AS others"};
 
 // No parameters, no answer
 inline constexpr SqlText kSequencerEnd{"pgevents_sequencer_end", "SELECT pgevents.sequencer_end()"};

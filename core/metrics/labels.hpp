@@ -12,6 +12,7 @@ enum class RequestKind : std::uint8_t {
   kStream,
   kLongPoll,
   kPoll,
+  kWebSocket,
   kPublish,
   kRegister,
   kReportPresence,
@@ -24,15 +25,15 @@ enum class RequestKind : std::uint8_t {
   kCount,
 };
 inline constexpr const char* kRequestKindWords[] = {
-    "stream",        "longpoll",       "poll",   "publish",  "register",  "report_presence",
-    "user_presence", "realm_presence", "typing", "settings", "preflight", "unknown",
+    "stream",        "longpoll",       "poll",   "websocket", "publish",   "register", "report_presence",
+    "user_presence", "realm_presence", "typing", "settings",  "preflight", "unknown",
 };
 
 // The status of a response: the label `status`. Other statuses count as kOther.
-inline constexpr int kCountedStatuses[] = {200, 201, 204, 400, 401, 403, 404, 405, 408, 409,
-                                           413, 415, 422, 425, 429, 499, 500, 502, 503, 504};
-inline constexpr const char* kStatusWords[] = {"200", "201", "204", "400", "401", "403", "404",
-                                               "405", "408", "409", "413", "415", "422", "425",
+inline constexpr int kCountedStatuses[] = {101, 200, 201, 204, 400, 401, 403, 404, 405, 408, 409,
+                                           413, 415, 422, 425, 426, 429, 499, 500, 502, 503, 504};
+inline constexpr const char* kStatusWords[] = {"101", "200", "201", "204", "400", "401", "403",  "404",
+                                               "405", "408", "409", "413", "415", "422", "425",  "426",
                                                "429", "499", "500", "502", "503", "504", "other"};
 enum class StatusLabel : std::uint8_t { kOther = sizeof kCountedStatuses / sizeof kCountedStatuses[0], kCount };
 
@@ -78,8 +79,8 @@ enum class LagTo : std::uint8_t { kRing, kSocket, kCount };
 inline constexpr const char* kLagToWords[] = {"ring", "socket"};
 
 // How a subscriber waits.
-enum class SubscriberKind : std::uint8_t { kStream, kReleased, kLongPoll, kCount };
-inline constexpr const char* kSubscriberKindWords[] = {"stream", "released", "longpoll"};
+enum class SubscriberKind : std::uint8_t { kStream, kReleased, kLongPoll, kWebSocket, kCount };
+inline constexpr const char* kSubscriberKindWords[] = {"stream", "released", "longpoll", "websocket"};
 
 // What a connection of the pool does.
 enum class PoolState : std::uint8_t { kIdle, kBusy, kConnecting, kCount };
@@ -107,6 +108,7 @@ enum class StatementLabel : std::uint8_t {
   kSettings,
   kPrune,
   kSequence,
+  kIsCopy,
   kOther,
   kCount,
 };
@@ -127,6 +129,7 @@ inline constexpr const char* kStatementWords[] = {
     "settings",
     "prune",
     "sequence",
+    "is_copy",
     "other",
 };
 

@@ -30,6 +30,7 @@ enum class Metric : std::uint8_t {
   kStreamEnds,
   kCatchupQueries,
   kPoolRejected,
+  kPrimaryRejected,
   kPruneRemoved,
   kSequenceRounds,
   kSequencedEvents,
@@ -42,6 +43,9 @@ enum class Metric : std::uint8_t {
   kPoolConnections,
   kPoolQueue,
   kPoolSlow,
+  kPrimaryConnections,
+  kPrimaryQueue,
+  kPrimarySlow,
   kSequencerAble,
   kSequencerActive,
   // values of the instance
@@ -55,6 +59,7 @@ enum class Metric : std::uint8_t {
   kRevocations,
   kPruneLastSuccess,
   kPruneFailingSince,
+  kPrimaryAway,
   kCount,
 };
 inline constexpr std::size_t kMetricCount = static_cast<std::size_t>(Metric::kCount);
@@ -137,6 +142,8 @@ inline constexpr MetricInfo kMetrics[] = {
      "Pages that were asked of the log for subscribers behind the ring."},
     {"pool_rejected_total", MetricType::kCounter, MetricUnit::kNone, false,
      "Statements that were rejected because too many were waiting for a connection."},
+    {"primary_pool_rejected_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "The same for the primary of a copy (parameter primary)."},
     {"prune_removed_total", MetricType::kCounter, MetricUnit::kNone, false,
      "Rows that this nginx has pruned from the log."},
     {"sequence_rounds_total", MetricType::kCounter, MetricUnit::kNone, false,
@@ -172,6 +179,16 @@ inline constexpr MetricInfo kMetrics[] = {
      "Statements that wait for a connection of the pool, and publications that wait for the next transaction."},
     {"pool_slow_statements", MetricType::kGauge, MetricUnit::kNone, false,
      "Statements of the pool that have waited or run for longer than 2 s."},
+    {"primary_pool_connections",
+     MetricType::kGauge,
+     MetricUnit::kNone,
+     false,
+     "Connections of the workers' pools to the primary of a copy (parameter primary).",
+     {metric_label("state", kPoolStateWords)}},
+    {"primary_pool_queue", MetricType::kGauge, MetricUnit::kNone, false,
+     "Statements that wait for a connection to the primary, and publications that wait for the next transaction."},
+    {"primary_pool_slow_statements", MetricType::kGauge, MetricUnit::kNone, false,
+     "Statements for the primary that have waited or run for longer than 2 s."},
     {"sequencer_able", MetricType::kGauge, MetricUnit::kNone, false,
      "1 while a listener of this nginx can give ids to what publishers leave: the schema has version 10 or later."},
     {"sequencer_active", MetricType::kGauge, MetricUnit::kNone, false,
@@ -201,6 +218,8 @@ inline constexpr MetricInfo kMetrics[] = {
      "When this nginx last pruned the log; 0: never."},
     {"prune_failing_since_timestamp_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
      "Since when each attempt to prune the log has failed; 0: the last one has not."},
+    {"primary_away", MetricType::kGauge, MetricUnit::kNone, false,
+     "1 while connections to the primary of a copy cannot be opened: what writes is answered with 503."},
 };
 static_assert(std::size(kMetrics) == kMetricCount);
 

@@ -19,13 +19,15 @@ enum class Ending : std::uint8_t {
   kRecheck,        // control events may have been missed: the client reconnects, and its access is checked again
   kLeaving,        // the worker leaves: reload, or end of nginx
   kDatabaseAway,   // rejected: the log could not be asked
+  kProtocolError,  // a WebSocket's client sent what no frame or message can be
+  kNoPong,         // a WebSocket's client has not answered a ping
   kError,          // memory was refused, or nginx could not send
   kCount,
 };
 
 inline constexpr const char* kEndingWords[] = {
-    "answered", "timeout",      "wait_id_busy", "client_left", "client_too_slow", "expired",
-    "revoked",  "disconnected", "recheck",      "leaving",     "database_away",   "error",
+    "answered",     "timeout", "wait_id_busy", "client_left",   "client_too_slow", "expired", "revoked",
+    "disconnected", "recheck", "leaving",      "database_away", "protocol_error",  "no_pong", "error",
 };
 
 // Why the module declined a request in a location with `pgevents`.

@@ -66,8 +66,21 @@ MaybeFinding cannot_connect(const Troubles& troubles, std::int64_t now_ms) {
       "PgeventsServerErrors"};
 }
 
+MaybeFinding primary_away(const Troubles& troubles, std::int64_t now_ms) {
+  if (troubles.primary_failed_ms == 0) {
+    return std::nullopt;
+  }
+  return Finding{
+      Level::kWarning,
+      "The primary cannot be reached, last tried " + readable_time(age_us(now_ms, troubles.primary_failed_ms)) +
+          " ago: publications, calls and presence get 503. Streams and polls go on.",
+      "nginx's error log has the reason (\"(primary)\"). Check that the database of primary= runs and accepts "
+      "the role of nginx's workers.",
+      "PgeventsPrimaryAway"};
+}
+
 MaybeFinding slow(const MetricsSnapshot& values) {
-  const std::uint64_t count = values.get(Metric::kPoolSlow);
+  const std::uint64_t count = values.get(Metric::kPoolSlow) + values.get(Metric::kPrimarySlow);
   if (count == 0) {
     return std::nullopt;
   }
@@ -93,7 +106,7 @@ MaybeFinding unnotified(const Troubles& troubles, std::int64_t now_ms) {
 }
 
 MaybeFinding queue_long(const MetricsSnapshot& values) {
-  const std::uint64_t waiting = values.get(Metric::kPoolQueue);
+  const std::uint64_t waiting = values.get(Metric::kPoolQueue) + values.get(Metric::kPrimaryQueue);
   if (waiting <= kLongQueue) {
     return std::nullopt;
   }
@@ -145,8 +158,8 @@ std::vector<Finding> findings(const DatabaseStatus& database, std::int64_t now_m
   std::vector<Finding> found;
   for (MaybeFinding finding :
        {disconnected(values, now_ms), stalled(database), unless_away(cannot_connect(troubles, now_ms)),
-        unless_away(slow(values)), unless_away(unnotified(troubles, now_ms)), queue_long(values),
-        revocations_full(values), not_pruned(values, troubles, now_ms)}) {
+        primary_away(troubles, now_ms), unless_away(slow(values)), unless_away(unnotified(troubles, now_ms)),
+        queue_long(values), revocations_full(values), not_pruned(values, troubles, now_ms)}) {
     if (finding) {
       found.push_back(*std::move(finding));
     }

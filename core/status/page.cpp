@@ -119,7 +119,7 @@ void append_tiles(std::string& out, const DatabaseStatus& database, std::size_t 
               log > ring ? readable_count(log - ring) + " events behind" : "to its end, event " + readable_count(ring));
   append_ring(out, values);
   append_deliveries(out, values, index);
-  const std::uint64_t waiting = values.get(Metric::kPoolQueue);
+  const std::uint64_t waiting = values.get(Metric::kPoolQueue) + values.get(Metric::kPrimaryQueue);
   append_tile(out, "Subscribers", readable_count(values.total(Metric::kSubscribers)),
               readable_count(waiting) + (waiting == 1 ? " statement waits" : " statements wait"));
   out += "</dl>\n";

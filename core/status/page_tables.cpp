@@ -116,6 +116,7 @@ void append_subscribers(std::string& out, const DatabaseStatus& database, std::s
   table.row("Event streams", readable_count(values.get(Metric::kSubscribers, SubscriberKind::kStream)));
   table.row("Event streams, released", readable_count(values.get(Metric::kSubscribers, SubscriberKind::kReleased)));
   table.row("Long polls", readable_count(values.get(Metric::kSubscribers, SubscriberKind::kLongPoll)));
+  table.row("WebSockets", readable_count(values.get(Metric::kSubscribers, SubscriberKind::kWebSocket)));
   table.row("Channels, by worker", readable_count(values.get(Metric::kChannels)));
   if (database.channel) {
     const auto& [name, subscribers, silent] = *database.channel;
@@ -133,6 +134,7 @@ void append_troubles(std::string& out, const MetricsSnapshot& values, std::size_
   counters(table, "Declined", Metric::kDeclined, values, "more");
   counters(table, "pgevents.reset", Metric::kResets, values, "more");
   counter(table, "Statements rejected", Metric::kPoolRejected, values, "more");
+  counter(table, "Rejected for the primary", Metric::kPrimaryRejected, values, "more");
   counter(table, "Found by the sweep", Metric::kSweepFoundEvents, values, "more");
   counter(table, "Ring overruns", Metric::kRingOverruns, values, "more");
   counter(table, "Listener connected", Metric::kListenerConnects, values, "more");
@@ -144,13 +146,29 @@ void append_endings(std::string& out, const MetricsSnapshot& values, std::size_t
   counters(table, "All", Metric::kStreamEnds, values, "more");
 }
 
-void append_pool(std::string& out, const MetricsSnapshot& values, std::size_t index) {
-  Table table(out, index, "Connections to PostgreSQL", "now");
-  table.row("Busy", readable_count(values.get(Metric::kPoolConnections, PoolState::kBusy)));
-  table.row("Idle", readable_count(values.get(Metric::kPoolConnections, PoolState::kIdle)));
-  table.row("Connecting", readable_count(values.get(Metric::kPoolConnections, PoolState::kConnecting)));
-  table.row("Statements that wait", readable_count(values.get(Metric::kPoolQueue)));
-  table.row("Statements of more than 2 s", readable_count(values.get(Metric::kPoolSlow)));
+struct PoolMetrics {
+  Metric connections;
+  Metric queue;
+  Metric slow;
+};
+
+void append_pool(std::string& out, const MetricsSnapshot& values, std::size_t index, const char* title,
+                 const PoolMetrics& pool) {
+  Table table(out, index, title, "now");
+  table.row("Busy", readable_count(values.get(pool.connections, PoolState::kBusy)));
+  table.row("Idle", readable_count(values.get(pool.connections, PoolState::kIdle)));
+  table.row("Connecting", readable_count(values.get(pool.connections, PoolState::kConnecting)));
+  table.row("Statements that wait", readable_count(values.get(pool.queue)));
+  table.row("Statements of more than 2 s", readable_count(values.get(pool.slow)));
+}
+
+void append_pools(std::string& out, const DatabaseStatus& database, std::size_t index) {
+  append_pool(out, database.metrics, index, "Connections to PostgreSQL",
+              {Metric::kPoolConnections, Metric::kPoolQueue, Metric::kPoolSlow});
+  if (database.has_primary) {
+    append_pool(out, database.metrics, index, "Connections to the primary",
+                {Metric::kPrimaryConnections, Metric::kPrimaryQueue, Metric::kPrimarySlow});
+  }
 }
 
 void append_statements(std::string& out, const MetricsSnapshot& values, std::size_t index) {
@@ -164,7 +182,7 @@ void append_statements(std::string& out, const MetricsSnapshot& values, std::siz
 }
 
 void append_log(std::string& out, const MetricsSnapshot& values, std::size_t index, std::int64_t now_ms) {
-  Table table(out, index, "Log and tables", "");
+  Table table(out, index, "Log and tables", "value");
   table.row("Newest event of the log", readable_count(values.get(Metric::kLogHead)));
   table.row("Newest event in the ring", readable_count(values.get(Metric::kRingHead)));
   table.row("Oldest event in the ring", readable_count(values.get(Metric::kRingOldest)));
@@ -202,7 +220,7 @@ void append_tables(std::string& out, const DatabaseStatus& database, std::size_t
   append_traffic(out, database.metrics, index);
   append_subscribers(out, database, index);
   append_troubles(out, database.metrics, index);
-  append_pool(out, database.metrics, index);
+  append_pools(out, database, index);
   append_statements(out, database.metrics, index);
   append_log(out, database.metrics, index, now_ms);
   append_endings(out, database.metrics, index);

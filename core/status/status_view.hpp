@@ -33,12 +33,14 @@ struct Troubles {
   std::uint64_t connect_failed_ms = 0;  // a connection for requests could not be opened
   std::uint64_t connected_ms = 0;       // one was opened
   std::uint64_t prune_failing_ms = 0;   // since when pruning fails; 0: it does not
+  std::uint64_t primary_failed_ms = 0;  // since the last connection, none to the primary of a copy could be opened
 };
 
 struct DatabaseStatus {
   std::string_view name;
   MetricsSnapshot metrics;  // of all workers that ever were, and of the instance
   Troubles troubles;
+  bool has_primary = false;           // it is a copy, and what writes goes to its primary
   std::vector<WorkerStatus> workers;  // those that live
   std::string not_ready;              // why `pgevents_ready` answers 503 in workers that stay; empty: they answer 200
   std::optional<ChannelStatus> channel;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ngx_module/conf/access_conf.hpp"
+#include "ngx_module/conf/conninfo.hpp"
 #include "ngx_module/conf/quic_idle.hpp"
 
 namespace pgevents::nginx {
@@ -182,6 +183,12 @@ char* init_main_conf(ngx_conf_t* cf, void* conf) {
       ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                     "pgevents: unknown database \"%s\" in %V:%ui; define it by pgevents_database, or correct the name",
                     Printable(view(use.name)).c_str(), &use.file, use.line);
+      result = conf_error();
+    }
+  }
+  auto** databases = static_cast<DatabaseConf**>(main->databases.elts);
+  for (ngx_uint_t i = 0; i < main->databases.nelts; ++i) {
+    if (!guarded(cf->log, false, [&] { return check_hosts(cf, *databases[i]); })) {
       result = conf_error();
     }
   }

@@ -18,14 +18,18 @@ class DatabaseWorker;
 // The hosts of a connection string, as found when the configuration was read.
 struct HostsConf {
   std::vector<postgres::Host> list;
-  postgres::Addresses found;  // an entry for each name
-  ngx_msec_t found_at = 0;    // by nginx's monotonic clock
+  postgres::Addresses found;           // an entry for each name
+  ngx_msec_t found_at = 0;             // by nginx's monotonic clock
+  ngx_resolver_t* resolver = nullptr;  // that of the `http` block; null: there is none
+  ngx_str_t file{};                    // where the directive is
+  ngx_uint_t line = 0;
 };
 
-// What to do at the start if a host is not found.
+// What to do at the start if a host does not exist.
 enum class Unresolved { kError, kWarn };
 
-// `pgevents_database`. The conninfo is kept in libpq's keyword form.
+// `pgevents_database`. The conninfo is kept in libpq's keyword form. `primary=` names a second database that is one of
+// these too: of it only the name, for log lines, and what belongs to connections are used.
 struct DatabaseConf {
   ngx_str_t name;
   const char** keywords;
@@ -36,8 +40,10 @@ struct DatabaseConf {
   size_t ring_size;
   ngx_uint_t preload;
   ngx_msec_t sweep;
-  ngx_msec_t prune;     // 0: off
-  ngx_flag_t presence;  // connections count as contact
+  ngx_msec_t prune;            // 0: off
+  ngx_flag_t presence;         // connections count as contact
+  ngx_str_t primary_conninfo;  // empty: none
+  DatabaseConf* primary;       // what writes goes there, because the database is a copy; null: it is not
   ngx_shm_zone_t* zone;
   DatabaseWorker* worker;  // this process's object, null outside workers
 };
@@ -84,6 +90,7 @@ struct StatusConf {
 struct ReadyConf {
   ngx_str_t database;  // empty: all
   ngx_msec_t max_lag;  // 0: the database's default
+  ngx_str_t drain;     // a file: while it exists, nothing is ready; empty: none
 };
 
 struct LocConf {

@@ -19,13 +19,19 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-// Added unless the operator's string sets them. GSS negotiation blocks in libpq; with these keepalive values a
-// half-open connection is detected within about half a minute.
+// Added unless the operator's string sets them. GSS negotiation blocks in libpq.
 constexpr std::pair<const char*, const char*> kDefaults[] = {
-    {"application_name", "pgevents"}, {"client_encoding", "UTF8"},  {"gssencmode", "disable"},
-    {"keepalives_idle", "10"},        {"keepalives_interval", "5"}, {"keepalives_count", "3"},
-    {"tcp_user_timeout", "20000"},
-};
+    {"application_name", "pgevents"}, {"client_encoding", "UTF8"}, {"gssencmode", "disable"}};
+
+template <std::size_t size>
+void add_defaults(const std::pair<const char*, const char*> (&defaults)[size], Pairs& pairs) {
+  for (const auto& [keyword, value] : defaults) {
+    if (std::none_of(pairs.begin(), pairs.end(),
+                     [name = std::string_view(keyword)](const auto& pair) { return pair.first == name; })) {
+      pairs.emplace_back(keyword, value);
+    }
+  }
+}
 
 Pairs pairs_of(const PQconninfoOption* options) {
   Pairs pairs;
@@ -34,28 +40,24 @@ Pairs pairs_of(const PQconninfoOption* options) {
       pairs.emplace_back(option->keyword, option->val);
     }
   }
-  for (const auto& [keyword, value] : kDefaults) {
-    if (std::none_of(pairs.begin(), pairs.end(),
-                     [name = std::string_view(keyword)](const auto& pair) { return pair.first == name; })) {
-      pairs.emplace_back(keyword, value);
-    }
-  }
+  add_defaults(kDefaults, pairs);
+  add_defaults(postgres::kNetworkDefaults, pairs);
   return pairs;
 }
 
-// A name that does not exist is most likely a mistake; one that cannot be looked up now may be found later, and the
-// sites beside must start.
-bool resolve_host(ngx_conf_t* cf, const DatabaseConf& database, const std::string& name) {
-  const postgres::NameAddresses& found = database.hosts->found.emplace_back(postgres::resolve(name));
-  if (found.error.empty()) {
-    return true;
+// Whether the cycle before this one has the same zone: its workers have served this database, and have left its last
+// addresses there.
+bool is_served_already(const ngx_cycle_t* before, const ngx_str_t& zone) {
+  if (ngx_is_init_cycle(before)) {
+    return false;
   }
-  const bool is_fatal = database.unresolved == Unresolved::kError && !found.temporary;
-  ngx_conf_log_error(
-      is_fatal ? NGX_LOG_EMERG : NGX_LOG_WARN, cf, 0, "pgevents: host \"%s\" of database \"%V\" not found: %s; %s",
-      Printable(name).c_str(), &database.name, Printable(found.error).c_str(),
-      is_fatal ? "correct it, or start without it by unresolved=warn" : "each connection looks it up again");
-  return !is_fatal;
+  for (const ngx_list_part_t* part = &before->shared_memory.part; part != nullptr; part = part->next) {
+    const auto* const zones = static_cast<const ngx_shm_zone_t*>(part->elts);
+    if (std::any_of(zones, zones + part->nelts, [&](const auto& one) { return view(one.shm.name) == view(zone); })) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool resolve_hosts(ngx_conf_t* cf, const PQconninfoOption* options, DatabaseConf& database) {
@@ -66,12 +68,14 @@ bool resolve_hosts(ngx_conf_t* cf, const PQconninfoOption* options, DatabaseConf
   database.hosts->list =
       postgres::read_hosts(postgres::option_value(options, "host"), postgres::option_value(options, "hostaddr"),
                            postgres::option_value(options, "port"));
-  const auto names = postgres::names_of(database.hosts->list);
-  const bool good = std::all_of(names.begin(), names.end(),
-                                [&](const std::string& name) { return resolve_host(cf, database, name); });
+  for (const std::string& name : postgres::names_of(database.hosts->list)) {
+    database.hosts->found.push_back(postgres::resolve(name));
+  }
   ngx_time_update();  // a lookup may have taken long
   database.hosts->found_at = ngx_current_msec;
-  return good;
+  database.hosts->file = cf->conf_file->file.name;
+  database.hosts->line = cf->conf_file->line;
+  return true;
 }
 
 const char* pool_text(ngx_conf_t* cf, const std::string& text) {
@@ -95,6 +99,21 @@ bool to_arrays(ngx_conf_t* cf, const Pairs& pairs, const char**& keywords, const
   return true;
 }
 
+void report(ngx_conf_t* cf, const DatabaseConf& database, const postgres::NameAddresses& name, bool is_fatal) {
+  const Printable host(name.name);
+  const Printable error(name.error);
+  if (is_fatal) {
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "pgevents: host \"%s\" of database \"%V\" not found: %s; correct it, or start without it by "
+                  "unresolved=warn in %V:%ui",
+                  host.c_str(), &database.name, error.c_str(), &database.hosts->file, database.hosts->line);
+  } else {
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "pgevents: host \"%s\" of database \"%V\" not found: %s; each connection looks it up again in %V:%ui",
+                  host.c_str(), &database.name, error.c_str(), &database.hosts->file, database.hosts->line);
+  }
+}
+
 }  // namespace
 
 bool read_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, DatabaseConf& database) {
@@ -111,6 +130,26 @@ bool read_conninfo(ngx_conf_t* cf, const ngx_str_t& conninfo, DatabaseConf& data
   warn_of_open_files(cf, database.name, options.get());
   return resolve_hosts(cf, options.get(), database) &&
          to_arrays(cf, pairs_of(options.get()), database.keywords, database.values);
+}
+
+// A name that does not exist is most likely a mistake. One that cannot be looked up now, or that nginx's resolver may
+// know, may be found later, and the sites beside must start; a reload must not fail while an address is known.
+bool check_hosts(ngx_conf_t* cf, const DatabaseConf& database) {
+  const auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  HostsConf& hosts = *database.hosts;
+  hosts.resolver = core->resolver != nullptr && core->resolver->connections.nelts > 0 ? core->resolver : nullptr;
+  bool good = true;
+  for (const postgres::NameAddresses& name : hosts.found) {
+    if (name.error.empty()) {
+      continue;
+    }
+    const bool is_fatal = database.unresolved == Unresolved::kError && !name.temporary && hosts.resolver == nullptr &&
+                          !is_served_already(cf->cycle->old_cycle, database.zone->shm.name);
+    report(cf, database, name, is_fatal);
+    good = good && !is_fatal;
+  }
+  return (database.primary == nullptr || check_hosts(cf, *database.primary)) && good;
 }
 
 }  // namespace pgevents::nginx

@@ -56,6 +56,12 @@ bool read_unresolved(ngx_str_t& text, DatabaseConf& database) {
   return database.unresolved == Unresolved::kWarn || view(text) == "error";
 }
 
+// nginx takes a quote as the beginning of a string only where a parameter begins.
+bool read_primary(ngx_str_t& text, DatabaseConf& database) {
+  database.primary_conninfo = text;
+  return text.len != 0 && text.data[0] != '"' && text.data[0] != '\'';
+}
+
 struct Parameter {
   std::string_view name;
   bool (*read)(ngx_str_t& value, DatabaseConf& database);
@@ -70,6 +76,8 @@ constexpr Parameter kParameters[] = {
     {"prune", read_prune, "a time from 100ms to 1d, with the unit ms, s, m, h or d, or off"},
     {"presence", read_presence, "on or off"},
     {"unresolved", read_unresolved, "error or warn"},
+    {"primary", read_primary,
+     "a connection string, with quotes around all of the parameter, as in \"primary=host=db1,db2 dbname=app\""},
 };
 
 std::string_view name_of(const ngx_str_t& text) noexcept {
@@ -144,6 +152,21 @@ bool read_parameters(ngx_conf_t* cf, DatabaseConf& database) {
   return true;
 }
 
+// The primary of a copy has the parameters of the copy, and its zone. Without `primary=` there is none.
+bool read_primary_conninfo(ngx_conf_t* cf, DatabaseConf& database) {
+  if (database.primary_conninfo.len == 0) {
+    return true;
+  }
+  database.primary = static_cast<DatabaseConf*>(ngx_palloc(cf->pool, sizeof(DatabaseConf)));
+  if (database.primary == nullptr) {
+    return false;
+  }
+  *database.primary = database;
+  database.primary->primary = nullptr;
+  database.primary->name = copy(cf->pool, std::string(view(database.name)) + " (primary)");
+  return database.primary->name.data != nullptr && read_conninfo(cf, database.primary_conninfo, *database.primary);
+}
+
 }  // namespace
 
 char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
@@ -166,7 +189,8 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* conf) {
       return conf_error();
     }
     database->zone = add_zone(cf, database->name, database->keywords, database->values, database->ring_size);
-    return database->zone == nullptr ? conf_error() : static_cast<char*>(NGX_CONF_OK);
+    const bool good = database->zone != nullptr && read_primary_conninfo(cf, *database);
+    return good ? static_cast<char*>(NGX_CONF_OK) : conf_error();
   });
 }
 

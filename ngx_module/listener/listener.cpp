@@ -25,7 +25,7 @@ constexpr char kNoProof[] =
 }  // namespace
 
 Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations,
-                   QueryPool& pool, ServerAddresses& servers, std::uint64_t self, std::function<void()> wake,
+                   const Pools& pools, ServerAddresses& servers, std::uint64_t self, std::function<void()> wake,
                    Metrics& metrics, ngx_log_t* log)
     : conf_(conf),
       servers_(servers),
@@ -38,10 +38,10 @@ Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, Share
       connection_(*this, log),
       service_log_(conf, root, log),
       writer_(conf, root, ring, revocations, self, wake_, metrics, log),
-      probe_(pool),
+      probe_(pools.reading),
       watch_(conf, root, metrics, log),
       sequencer_(conf, metrics, log, [this] { or_fail([this] { go_on(); }); }),
-      pruner_(conf, root, pool, metrics, log) {
+      pruner_(conf, root, pools.writing, metrics, log) {
   init_timer(tick_, this, &Listener::on_tick, log);
   init_timer(sweep_, this, &Listener::on_sweep, log);
   init_timer(read_, this, &Listener::on_read, log);
@@ -160,6 +160,7 @@ void Listener::begin_session() {
     case postgres::SessionStart::Next::kFail:
       return fail(AwayReason::kUnusable, session_.problem().c_str());
     case postgres::SessionStart::Next::kUse:
+      connection_.accept();
       again_ = false;
       return send(Step::kListen, {sql::kListen, {}});
   }
@@ -334,7 +335,7 @@ void Listener::caught_up() {
   if (root_.connected.load() == 0 && set_connected(true)) {
     service_log_.back(ring_.snapshot().last_id);
     // What failed while the database was away says nothing about now.
-    root_.troubles.connect_failed_ms.store(0);
+    root_.troubles.pool.connect_failed_ms.store(0);
     root_.troubles.prune_failing_ms.store(0);
   }
   ngx_add_timer(&sweep_, conf_.sweep);

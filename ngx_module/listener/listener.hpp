@@ -27,8 +27,13 @@ namespace pgevents::nginx {
 
 class Listener final : private PgConnection::Owner {
  public:
+  // The database that the listener follows, and the one to which its log is written: two if the first is a copy.
+  struct Pools {
+    QueryPool& reading;
+    QueryPool& writing;
+  };
   // `wake` makes all workers of the instance, this one included, look at the ring.
-  Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, QueryPool& pool,
+  Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, SharedRevocations& revocations, const Pools& pools,
            ServerAddresses& servers, std::uint64_t self, std::function<void()> wake, Metrics& metrics, ngx_log_t* log);
   ~Listener();
 

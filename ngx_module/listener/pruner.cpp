@@ -52,7 +52,7 @@ void Pruner::failed(const QueryResult& result) noexcept {
   std::int64_t succeeded = 0;
   root_.troubles.prune_failing_ms.compare_exchange_strong(succeeded, wall_clock_ms());
   if (failed_log_.pass(static_cast<std::int64_t>(ngx_current_msec))) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s%s", &conf_.name,
+    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot prune the log of \"%V\": %s%s%s", &pool_.database(),
                   Printable(result.message).c_str(), postgres::advice(result.sqlstate), failed_log_.note());
   }
 }

@@ -1,5 +1,5 @@
 // Prunes the log every `prune=` interval, in the worker that owns the listener's lease: batch by batch, by connections
-// of the pool.
+// of the pool; that of the primary if the database is a copy, where replication removes the same rows.
 #pragma once
 
 #include "ngx_module/nginx.hpp"

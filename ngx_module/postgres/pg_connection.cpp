@@ -3,7 +3,6 @@
 // rest would stay unread.
 #include "ngx_module/postgres/pg_connection.hpp"
 
-#include <cstring>
 #include <memory>
 
 #include "postgres/result.hpp"
@@ -16,7 +15,6 @@ namespace {
 // (Not set in the startup packet: that may hold the operator's own `options`, and poolers accept little of it.)
 constexpr char kSettings[] = "SET default_transaction_isolation = 'read committed'";
 
-constexpr char kFatal[] = "PostgreSQL reports FATAL: ";
 constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections";
 
 }  // namespace
@@ -24,9 +22,9 @@ constexpr char kNoSlot[] = "no connection slot is free; raise worker_connections
 void PgConnection::open(ServerAddresses& servers, ngx_msec_t timeout) noexcept {
   close();
   ++generation_;
-  fatal_[0] = '\0';
   servers_ = &servers;
   timeout_ = timeout;
+  accepted_ = false;
   state_ = State::kLookingUp;
   init_timer(timer_, this, &PgConnection::on_timeout, log_);
   timer_.cancelable = 0;  // a worker that shuts down waits for the answer: a request may depend on it
@@ -41,37 +39,71 @@ void PgConnection::addresses_found(bool any) noexcept {
   if (!any) {
     return fail(Printable(servers_->why()).c_str());
   }
-  attempt([this] { connect(); });
+  guard([this] {
+    servers_->begin(attempt_);
+    connect();
+  });
 }
 
+// --- from place to place ---
+
+// Goes on to the next place at which an attempt can at least begin.
 void PgConnection::connect() {
   state_ = State::kConnecting;
-  pg_ = servers_->connect();
-  if (pg_ == nullptr) {
-    return fail("out of memory");
+  while (servers_->next(attempt_)) {
+    if (connect_to_place()) {
+      return;
+    }
   }
+  fail(Printable(attempt_.reasons()).c_str());
+}
+
+// False: the place is given up already.
+bool PgConnection::connect_to_place() {
+  pg_ = servers_->connect(attempt_);
+  if (pg_ == nullptr) {
+    fail("out of memory");
+    return true;
+  }
+  fatal_[0] = '\0';
+  reports_end_ = false;
   postgres::log_notices(pg_, *this);
   if (PQstatus(pg_) == CONNECTION_BAD) {
-    return fail_by_libpq();
+    give_up_place(PQerrorMessage(pg_), Failure::kRejected);
+    return false;
   }
-  ngx_add_timer(&timer_, servers_->connect_timeout());
+  ngx_add_timer(&timer_, static_cast<ngx_msec_t>(attempt_.limit_seconds()) * 1'000);
   // The manual: before the first PQconnectPoll() behave as if it had returned PGRES_POLLING_WRITING.
-  if (!attach()) {
-    return fail(kNoSlot);
+  if (attach()) {
+    watch(true);
+  } else {
+    fail(kNoSlot);
   }
-  watch(true);
+  return true;
+}
+
+void PgConnection::give_up_place(const char* why, Failure failure) {
+  const Printable line(why);  // libpq's message lives no longer than the connection
+  servers_->failed(attempt_, failure, line.c_str());
+  attempt_.add_reason(line.c_str());
+  drop();
+}
+
+void PgConnection::accept() noexcept {
+  accepted_ = true;
+  servers_->connected(attempt_);
 }
 
 void PgConnection::send(const Statement& statement) noexcept {
-  attempt([&] { sent(postgres::send(pg_, statement)); });
+  guard([&] { sent(postgres::send(pg_, statement)); });
 }
 
 void PgConnection::send_prepared_by_row(const Statement& statement) noexcept {
-  attempt([&] { sent(postgres::send_prepared(pg_, statement) && PQsetSingleRowMode(pg_) == 1); });
+  guard([&] { sent(postgres::send_prepared(pg_, statement) && PQsetSingleRowMode(pg_) == 1); });
 }
 
 void PgConnection::prepare(const postgres::SqlText& sql) noexcept {
-  attempt([&] { sent(postgres::send_prepare(pg_, sql)); });
+  guard([&] { sent(postgres::send_prepare(pg_, sql)); });
 }
 
 void PgConnection::sent(bool accepted) {
@@ -87,9 +119,15 @@ void PgConnection::close() noexcept {
   if (state_ == State::kClosed) {
     return;
   }
-  ++generation_;
   state_ = State::kClosed;
   servers_->forget(*this);
+  drop();
+  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: closed", this);
+}
+
+// Ends the connection to the present place.
+void PgConnection::drop() noexcept {
+  ++generation_;
   stop_timer(timer_);
   detach();
   if (connection_ != nullptr) {
@@ -97,31 +135,47 @@ void PgConnection::close() noexcept {
     ngx_free_connection(connection_);
     connection_ = nullptr;
   }
-  ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: closed", this);
   PQfinish(pg_);
   pg_ = nullptr;
 }
 
 void PgConnection::fail(const char* why) noexcept {
+  if (state_ > State::kSettingUp && !accepted_) {
+    servers_->failed(attempt_, Failure::kRejected, why);
+  }
   close();
   owner_.pg_failed(why);
 }
 
 // A server that ends an idle session reports why in a notice; libpq's message only says then that the connection broke.
 // That message lives as long as the connection. It may hold several lines, and text of the server.
-void PgConnection::fail_by_libpq() noexcept {
-  fail(fatal_[0] != '\0' ? fatal_ : Printable(PQerrorMessage(pg_)).c_str());
+void PgConnection::fail_by_libpq() {
+  const Printable why(fatal_[0] != '\0' ? fatal_ : PQerrorMessage(pg_));
+  if (state_ > State::kSettingUp) {
+    return lost(why.c_str());
+  }
+  give_up_place(why.c_str(), Failure::kRejected);
+  connect();
+}
+
+// A session that was good broke off. Without a word of its server, that may be gone: others are tried first.
+void PgConnection::lost(const char* why) noexcept {
+  if (accepted_ && !reports_end_) {
+    servers_->failed(attempt_, Failure::kRejected, why);
+  }
+  fail(why);
 }
 
 void PgConnection::notice(const char* line) noexcept {
-  if (std::strncmp(line, kFatal, sizeof(kFatal) - 1) == 0) {
+  if (postgres::ends_session(line)) {
+    reports_end_ = true;
     ngx_cpystrn(reinterpret_cast<u_char*>(fatal_), reinterpret_cast<u_char*>(const_cast<char*>(line)), sizeof(fatal_));
   }
   ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: %s", line);
 }
 
 template <typename Body>
-void PgConnection::attempt(Body&& body) noexcept {
+void PgConnection::guard(Body&& body) noexcept {
   if (!guarded(log_, body) && !closed()) {
     fail("out of memory");
   }
@@ -153,8 +207,7 @@ void PgConnection::set_up() {
   if (PQsendQuery(pg_, kSettings) != 1) {
     return fail_by_libpq();
   }
-  state_ = State::kSettingUp;
-  arm_timer();
+  state_ = State::kSettingUp;  // within the same time
   flush();
 }
 
@@ -164,7 +217,6 @@ void PgConnection::take_settings() {
     if (result == nullptr) {
       state_ = State::kIdle;
       stop_timer(timer_);
-      servers_->connected(pg_);
       ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: connection %p to PostgreSQL: ready", this);
       return owner_.pg_ready();
     }
@@ -261,6 +313,7 @@ void PgConnection::deliver_results() {
       stop_timer(timer_);
       return owner_.pg_ready();
     }
+    reports_end_ = reports_end_ || postgres::ends_session(result.get());
     owner_.pg_result(result.get());
     if (generation != generation_) {
       return;
@@ -288,20 +341,26 @@ bool PgConnection::deliver_notifications() {
 
 void PgConnection::on_read(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  self->attempt([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->receive(); });
+  self->guard([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->receive(); });
 }
 
 void PgConnection::on_write(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(static_cast<ngx_connection_t*>(event->data)->data);
-  self->attempt([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->flush(); });
+  self->guard([self] { self->state_ == State::kConnecting ? self->continue_connecting() : self->flush(); });
 }
 
 void PgConnection::on_timeout(ngx_event_t* event) {
   auto* self = static_cast<PgConnection*>(event->data);
-  if (self->state_ == State::kConnecting) {
-    self->servers_->timed_out(self->pg_);
+  self->guard([self] { self->timed_out(); });
+}
+
+void PgConnection::timed_out() {
+  if (state_ > State::kSettingUp) {
+    return lost("timed out waiting for an answer");
   }
-  self->fail(self->state_ <= State::kSettingUp ? "timed out while connecting" : "timed out waiting for an answer");
+  give_up_place(("connection to " + postgres::text_of(attempt_.place()) + " timed out while connecting").c_str(),
+                Failure::kSilent);
+  connect();
 }
 
 }  // namespace pgevents::nginx

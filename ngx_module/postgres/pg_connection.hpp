@@ -45,9 +45,13 @@ class PgConnection final : private postgres::NoticeLog, private ServerAddresses:
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // Starts connecting to `servers`, which outlives the connection. The owner gets pg_ready() or pg_failed(), later or
-  // at once. `timeout` limits each statement.
+  // Starts connecting to `servers`, which outlives the connection: to one place after the other, each within its own
+  // time, until one accepts. The owner gets pg_ready() or pg_failed(), later or at once. `timeout` limits each
+  // statement.
   void open(ServerAddresses& servers, ngx_msec_t timeout) noexcept;
+  // The owner can use the session. Until then every failure counts against the server: the next attempt tries others
+  // first.
+  void accept() noexcept;
   // Each sends one statement on an idle connection; pg_result() and then pg_ready() follow, or pg_failed().
   void send(const Statement& statement) noexcept;
   void prepare(const postgres::SqlText& sql) noexcept;
@@ -65,6 +69,7 @@ class PgConnection final : private postgres::NoticeLog, private ServerAddresses:
   bool idle() const noexcept { return state_ == State::kIdle; }
 
  private:
+  using Failure = postgres::PlaceMemory::Failure;
   enum class State { kClosed, kLookingUp, kConnecting, kSettingUp, kIdle, kBusy };
 
   void notice(const char* line) noexcept override;
@@ -75,8 +80,11 @@ class PgConnection final : private postgres::NoticeLog, private ServerAddresses:
   static void on_timeout(ngx_event_t* event);
 
   template <typename Body>
-  void attempt(Body&& body) noexcept;
+  void guard(Body&& body) noexcept;
   void connect();
+  bool connect_to_place();
+  void give_up_place(const char* why, Failure failure);
+  void drop() noexcept;
   void sent(bool accepted);
   void continue_connecting();
   void set_up();
@@ -90,18 +98,23 @@ class PgConnection final : private postgres::NoticeLog, private ServerAddresses:
   bool deliver_notifications();
   void flush();
   void arm_timer();
-  void fail_by_libpq() noexcept;
+  void timed_out();
+  void fail_by_libpq();
+  void lost(const char* why) noexcept;
 
   Owner& owner_;
   ngx_log_t* log_;
   ServerAddresses* servers_ = nullptr;  // of the last open()
+  postgres::Attempt attempt_;           // the last place is that of the connection
   PGconn* pg_ = nullptr;
   ngx_connection_t* connection_ = nullptr;
   ngx_event_t timer_{};
   ngx_msec_t timeout_ = 0;
   State state_ = State::kClosed;
-  char fatal_[256] = "";          // why the server ended the session, if it has reported that
-  std::uint64_t generation_ = 0;  // changes with every open() and close(): a callback may call either
+  char fatal_[256] = "";  // why the server ended the session, if it has reported that
+  bool accepted_ = false;
+  bool reports_end_ = false;      // the server has said why it ends the session
+  std::uint64_t generation_ = 0;  // changes with every open() and close(), which a callback may call, and every place
 };
 
 }  // namespace pgevents::nginx

@@ -2,7 +2,6 @@
 #include "ngx_module/postgres/query_pool.hpp"
 
 #include <algorithm>
-#include <memory>
 
 #include "core/metrics/clock.hpp"
 #include "core/wire/sql_fault.hpp"
@@ -18,14 +17,6 @@ constexpr ngx_msec_t kIdleTimeout = 60'000;
 constexpr ngx_msec_t kConnectPause = 1'000;
 constexpr ngx_msec_t kSlow = 2'000;
 constexpr ngx_msec_t kSchemaIsRecent = 5'000;  // a session that is younger need not ask for the schema's version again
-
-std::shared_ptr<Query> make_query(Statement&& statement, Lane lane, QueryDone&& done) {
-  auto query = std::make_shared<Query>();
-  query->statement = std::move(statement);
-  query->lane = lane;
-  query->done = std::move(done);
-  return query;
-}
 
 }  // namespace
 
@@ -119,9 +110,11 @@ class QueryPool::Member final : private PgConnection::Owner {
       case postgres::SessionStart::Next::kUse:
         break;
     }
+    connection_.accept();
     opening_ = false;
     pool_.schema_version_ = session_.version();
     pool_.troubles_.connected_ms.store(wall_clock_ms());
+    pool_.away_ = false;
     began_at_ = ngx_current_msec;
     return true;
   }
@@ -197,10 +190,10 @@ class QueryPool::Member final : private PgConnection::Owner {
   // What the metrics show of it; nothing: it is closed.
   void show(std::optional<PoolState> state) noexcept {
     if (shown_) {
-      pool_.metrics_.subtract(Metric::kPoolConnections, *shown_);
+      pool_.metrics_.subtract(pool_.shown_.connections, *shown_);
     }
     if (state) {
-      pool_.metrics_.add(Metric::kPoolConnections, *state);
+      pool_.metrics_.add(pool_.shown_.connections, *state);
     }
     shown_ = state;
   }
@@ -220,9 +213,15 @@ class QueryPool::Member final : private PgConnection::Owner {
   std::int64_t sent_us_ = 0;  // when the statement was sent
 };
 
-QueryPool::QueryPool(const DatabaseConf& conf, SharedTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
-                     ngx_log_t* log)
-    : conf_(conf), troubles_(troubles), servers_(servers), metrics_(metrics), log_(log), queues_(metrics) {
+QueryPool::QueryPool(const DatabaseConf& conf, PoolTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
+                     const PoolMetrics& shown, ngx_log_t* log)
+    : conf_(conf),
+      troubles_(troubles),
+      servers_(servers),
+      metrics_(metrics),
+      shown_(shown),
+      log_(log),
+      queues_(metrics, shown.queue) {
   for (ngx_uint_t i = 0; i < conf.connections; ++i) {
     members_.push_back(std::make_unique<Member>(*this));
   }
@@ -230,43 +229,9 @@ QueryPool::QueryPool(const DatabaseConf& conf, SharedTroubles& troubles, ServerA
 
 QueryPool::~QueryPool() = default;
 
-// If nothing was queued, the handle's query is not pending.
-bool QueryPool::run(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
-  auto query = make_query(std::move(statement), lane, std::move(done));
-  handle.cancel();
-  handle.query_ = query;
-  bool accepted = false;
-  try {
-    accepted = run(std::move(query));
-  } catch (...) {
-    handle.cancel();
-    throw;
-  }
-  if (!accepted) {
-    handle.cancel();
-  }
-  return accepted;
-}
-
-void QueryPool::post(Statement statement, Lane lane, QueryDone done, QueryHandle& handle) {
-  auto query = make_query(std::move(statement), lane, std::move(done));
-  handle.cancel();
-  handle.query_ = query;
-  try {
-    post(std::move(query));
-  } catch (...) {
-    handle.cancel();
-    throw;
-  }
-}
-
-void QueryPool::post(Statement statement, Lane lane, QueryDone done) {
-  post(make_query(std::move(statement), lane, std::move(done)));
-}
-
 bool QueryPool::run(std::shared_ptr<Query> query) {
   if (!queues_.has_room_for(*query)) {
-    metrics_.add(Metric::kPoolRejected);
+    count_rejected();
     return false;
   }
   post(std::move(query));
@@ -331,19 +296,17 @@ bool QueryPool::may_connect() const noexcept {
 
 // The listener reports the same trouble: this shows that requests fail, or that only this worker is affected.
 void QueryPool::log_failure(bool was_opening, const char* why) noexcept {
+  const auto now = static_cast<std::int64_t>(ngx_current_msec);
   if (was_opening) {
+    away_ = true;
     troubles_.connect_failed_ms.store(wall_clock_ms());
-  }
-  RepeatLimit& limit = was_opening ? connect_log_ : lost_log_;
-  if (!limit.pass(static_cast<std::int64_t>(ngx_current_msec))) {
-    return;
-  }
-  if (was_opening) {
-    ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot connect to database \"%V\" for a request: %s%s", &conf_.name,
-                  why, limit.note());
-  } else {
+    if (connect_log_.pass(now)) {
+      ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: cannot connect to database \"%V\" for a request: %s%s",
+                    &conf_.name, why, connect_log_.note());
+    }
+  } else if (lost_log_.pass(now)) {
     ngx_log_error(NGX_LOG_ERR, log_, 0, "pgevents: lost the connection to database \"%V\" during a request: %s%s",
-                  &conf_.name, why, limit.note());
+                  &conf_.name, why, lost_log_.note());
   }
 }
 
@@ -376,12 +339,12 @@ void QueryPool::count_slow() noexcept {
   const ngx_msec_t before = ngx_current_msec - kSlow;
   const auto running =
       std::count_if(members_.begin(), members_.end(), [&](const auto& member) { return member->runs_since(before); });
-  metrics_.set(static_cast<std::size_t>(running) + queues_.asked_before(before), Metric::kPoolSlow);
+  metrics_.set(static_cast<std::size_t>(running) + queues_.asked_before(before), shown_.slow);
 }
 
 void QueryPool::shut_down() {
   shutting_down_ = true;
-  metrics_.set(0, Metric::kPoolSlow);
+  metrics_.set(0, shown_.slow);
   queues_.drop_cancelled();
   const bool waiting = !queues_.empty();
   for (auto& member : members_) {

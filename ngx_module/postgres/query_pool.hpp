@@ -45,8 +45,8 @@ class QueryHandle {
 
 class QueryPool {
  public:
-  QueryPool(const DatabaseConf& conf, SharedTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
-            ngx_log_t* log);
+  QueryPool(const DatabaseConf& conf, PoolTroubles& troubles, ServerAddresses& servers, Metrics& metrics,
+            const PoolMetrics& shown, ngx_log_t* log);
   ~QueryPool();
 
   // Runs a statement as soon as a connection is free for its lane, and calls `done` with the result, perhaps before
@@ -65,6 +65,9 @@ class QueryPool {
   // The version of the schema that the newest connection found; 0 before the first one.
   int schema_version() const noexcept { return schema_version_; }
   std::size_t connections() const noexcept { return members_.size(); }
+  // Whether the last attempt to open a connection has failed.
+  bool away() const noexcept { return away_; }
+  void count_rejected() noexcept { metrics_.add(shown_.rejected); }
   // How many publications wait for the next transaction: the metrics count them with the pool's queue.
   void set_gathered(std::size_t count) noexcept { queues_.set_gathered(count); }
   // The database answers again: the next statement may open a connection without a pause.
@@ -90,15 +93,17 @@ class QueryPool {
   void log_failure(bool was_opening, const char* why) noexcept;
 
   const DatabaseConf& conf_;
-  SharedTroubles& troubles_;
+  PoolTroubles& troubles_;
   ServerAddresses& servers_;
   Metrics& metrics_;
+  const PoolMetrics& shown_;
   ngx_log_t* log_;
   QueryQueues queues_;
   std::vector<std::unique_ptr<Member>> members_;
   RepeatLimit connect_log_{60'000};
   RepeatLimit lost_log_{60'000};
   ngx_msec_t pause_until_ = 0;  // for a second after a failure no connection is opened
+  bool away_ = false;
   int schema_version_ = 0;
   bool shutting_down_ = false;
 };

@@ -132,8 +132,7 @@ void QueryQueues::drop_cancelled(Queue& queue) noexcept {
 }
 
 void QueryQueues::show() noexcept {
-  metrics_.set(gathered_ + publish_.waiting.size() + catchup_.waiting.size() + presence_.waiting.size(),
-               Metric::kPoolQueue);
+  metrics_.set(gathered_ + publish_.waiting.size() + catchup_.waiting.size() + presence_.waiting.size(), shown_);
 }
 
 }  // namespace pgevents::nginx

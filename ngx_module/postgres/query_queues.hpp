@@ -12,9 +12,22 @@
 
 namespace pgevents::nginx {
 
+// Where the metrics show a pool.
+struct PoolMetrics {
+  Metric connections;
+  Metric queue;
+  Metric slow;
+  Metric rejected;
+};
+inline constexpr PoolMetrics kDatabaseMetrics{Metric::kPoolConnections, Metric::kPoolQueue, Metric::kPoolSlow,
+                                              Metric::kPoolRejected};
+inline constexpr PoolMetrics kPrimaryMetrics{Metric::kPrimaryConnections, Metric::kPrimaryQueue, Metric::kPrimarySlow,
+                                             Metric::kPrimaryRejected};
+
 class QueryQueues {
  public:
-  explicit QueryQueues(Metrics& metrics) : metrics_(metrics) {}
+  // `shown`: the metric that shows how many wait.
+  QueryQueues(Metrics& metrics, Metric shown) : metrics_(metrics), shown_(shown) {}
 
   // Whether the queue of its lane takes this query; push() does not ask.
   bool has_room_for(const Query& query) noexcept;
@@ -59,6 +72,7 @@ class QueryQueues {
   void show() noexcept;
 
   Metrics& metrics_;
+  const Metric shown_;
   Queue publish_{{}, 0, kMaxEventBytes};
   Queue catchup_{{}, 0, kMaxEventBytes};
   Queue presence_{{}, 0, kMaxPresenceBytes};

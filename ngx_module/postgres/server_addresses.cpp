@@ -2,38 +2,35 @@
 #include "ngx_module/postgres/server_addresses.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
+
+#include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
-constexpr ngx_msec_t kValidFor = 2'000;         // connections that open within this time share a lookup
-constexpr ngx_msec_t kLookupTimeout = 5'000;    // then the last addresses are used
-constexpr ngx_msec_t kConnectTimeout = 10'000;  // unless the connection string has connect_timeout
+constexpr ngx_msec_t kValidFor = 2'000;          // connections that open within this time share a lookup
+constexpr ngx_msec_t kPatience = 2'000;          // then the last addresses are used
+constexpr ngx_msec_t kLongPatience = 5'000;      // if there are none
+constexpr ngx_msec_t kResolverTimeout = 10'000;  // it asks another name server after 5 s
 constexpr ngx_msec_t kWarnAgain = 60'000;
 constexpr char kSlow[] = "the lookup of the host takes too long";
 
-bool is_place(const char* keyword) noexcept {
-  return std::strcmp(keyword, "host") == 0 || std::strcmp(keyword, "hostaddr") == 0 ||
-         std::strcmp(keyword, "port") == 0;
-}
-
-// libpq itself ignores connect_timeout where connecting does not block. Like libpq, at least 2 s, and 0 is no limit.
-ngx_msec_t read_connect_timeout(const DatabaseConf& conf) noexcept {
-  constexpr ngx_msec_t kSecond = 1'000;
-  for (std::size_t i = 0; conf.keywords[i] != nullptr; ++i) {
-    if (std::strcmp(conf.keywords[i], "connect_timeout") == 0) {
-      const long seconds = std::strtol(conf.values[i], nullptr, 10);
-      return seconds <= 0 ? kConnectTimeout : std::max(seconds, 2L) * kSecond;
-    }
-  }
-  return kConnectTimeout;
-}
-
 std::string not_found_text(const std::string& name, const std::string& error) {
   return "host \"" + name + "\" not found: " + error;
+}
+
+auto is_named(const std::string& name) {
+  return [&name](const postgres::NameAddresses& one) { return one.name == name; };
+}
+
+// What has no room is left out. The lock is held.
+void store(SharedRoot& root, const postgres::NameAddresses& name) {
+  const std::string text = postgres::with_addresses(root.addresses, name);
+  if (text.size() < sizeof(root.addresses)) {
+    ngx_memcpy(root.addresses, text.c_str(), text.size() + 1);
+    root.addresses_at = static_cast<std::int64_t>(ngx_current_msec);
+  }
 }
 
 std::string sorted_text(std::vector<std::string> addresses) {
@@ -50,15 +47,18 @@ std::string sorted_text(std::vector<std::string> addresses) {
 ServerAddresses::ServerAddresses(const DatabaseConf& conf, ngx_log_t* log)
     : conf_(conf),
       log_(log),
+      resolver_lookup_(*this),
       lookup_(*this, log),
+      rules_(postgres::read_rules(conf.keywords, conf.values)),
       known_(conf.hosts->found),
-      connect_timeout_(read_connect_timeout(conf)),
+      random_(static_cast<std::minstd_rand::result_type>(ngx_random())),
       answered_at_(conf.hosts->found_at) {
   ngx_queue_init(&waiting_);
   init_timer(timer_, this, &ServerAddresses::on_timer, log);
   timer_.cancelable = 0;  // a connection that a request depends on may wait
+  take_shared();
   for (const postgres::NameAddresses& name : known_) {
-    if (!name.error.empty()) {
+    if (name.addresses.empty()) {
       why_ = not_found_text(name.name, name.error);
       failing_ = true;
     }
@@ -71,6 +71,7 @@ ServerAddresses::~ServerAddresses() {
 
 void ServerAddresses::close() noexcept {
   stop_timer(timer_);
+  resolver_lookup_.cancel();
   lookup_.cancel();
 }
 
@@ -78,7 +79,7 @@ ServerAddresses::Found ServerAddresses::find(Waiter& waiter) noexcept {
   if (known_.empty()) {
     return Found::kNow;  // no name
   }
-  if (!lookup_.running() && (ngx_current_msec - answered_at_ < kValidFor || !start())) {
+  if (!looking_up() && (ngx_current_msec - answered_at_ < kValidFor || !start())) {
     return usable() ? Found::kNow : Found::kNever;
   }
   if (overdue()) {
@@ -87,7 +88,7 @@ ServerAddresses::Found ServerAddresses::find(Waiter& waiter) noexcept {
   waiter.link_.waiter = &waiter;
   ngx_queue_insert_tail(&waiting_, &waiter.link_.queue);
   if (!timer_.timer_set) {
-    ngx_add_timer(&timer_, kLookupTimeout - (ngx_current_msec - started_at_));
+    ngx_add_timer(&timer_, patience() - (ngx_current_msec - started_at_));
   }
   return Found::kLater;
 }
@@ -112,20 +113,67 @@ bool ServerAddresses::usable() const noexcept {
                      [](const auto& host) { return !host.is_name; });
 }
 
+ngx_msec_t ServerAddresses::patience() const noexcept {
+  return usable() ? kPatience : kLongPatience;
+}
+
 bool ServerAddresses::overdue() const noexcept {
-  return ngx_current_msec - started_at_ >= kLookupTimeout;
+  return ngx_current_msec - started_at_ >= patience();
 }
 
 // --- lookups ---
 
+// False if it has ended already: the resolver knew all answers, or nothing could be asked.
 bool ServerAddresses::start() noexcept {
-  const char* fault = "out of memory";
-  guarded(log_, [&] { fault = lookup_.start(postgres::names_of(conf_.hosts->list)); });
   started_at_ = ngx_current_msec;
-  if (fault != nullptr) {
-    without_lookup(fault);
+  const char* fault = nullptr;
+  const bool asked = guarded(log_, [&] {
+    std::vector<std::string> names = postgres::names_of(conf_.hosts->list);
+    if (conf_.hosts->resolver != nullptr) {
+      resolver_lookup_.start(conf_.hosts->resolver, names, kResolverTimeout);
+    } else {
+      fault = look_up_by_system(std::move(names));
+    }
+  });
+  if (!asked || fault != nullptr) {
+    without_lookup(fault != nullptr ? fault : "out of memory");
   }
-  return fault == nullptr;
+  return looking_up();
+}
+
+const char* ServerAddresses::look_up_by_system(std::vector<std::string> names) noexcept {
+  const char* fault = "out of memory";
+  guarded(log_, [&] { fault = lookup_.start(std::move(names)); });
+  return fault;
+}
+
+// The names that the resolver does not know may be in /etc/hosts.
+void ServerAddresses::resolver_done() noexcept {
+  std::vector<std::string> missing;
+  guarded(log_, [&] {
+    missing_.clear();
+    for (postgres::NameAddresses& answer : resolver_lookup_.take()) {
+      if (answer.addresses.empty()) {
+        missing.push_back(answer.name);
+        missing_.push_back(std::move(answer));
+      } else {
+        merge(answer);
+      }
+    }
+  });
+  if (missing.empty()) {
+    return answered(true);
+  }
+  if (const char* const fault = look_up_by_system(std::move(missing)); fault != nullptr) {
+    without_lookup(fault);
+    answered(false);
+  }
+}
+
+void ServerAddresses::answered(bool all) noexcept {
+  answered_at_ = ngx_current_msec;
+  failing_ = failing_ && !all;
+  settle();
 }
 
 // The last addresses must do.
@@ -142,24 +190,24 @@ void ServerAddresses::on_timer(ngx_event_t* event) {
 }
 
 void ServerAddresses::lookup_done() noexcept {
-  answered_at_ = ngx_current_msec;
-  guarded(log_, [this] {
-    bool all = true;
+  bool all = true;
+  const bool taken = guarded(log_, [&] {
     for (postgres::NameAddresses& answer : lookup_.take()) {
       merge(answer);
       all = all && answer.error.empty();
     }
-    failing_ = failing_ && !all;
   });
-  settle();
+  answered(taken && all);
 }
 
 void ServerAddresses::merge(postgres::NameAddresses& answer) {
   if (answer.addresses.empty()) {
-    return not_found(answer.name, answer.error);
+    const auto missing = std::find_if(missing_.begin(), missing_.end(), is_named(answer.name));
+    return not_found(answer.name, missing == missing_.end()
+                                      ? answer.error
+                                      : answer.error + " (nginx's resolver: " + missing->error + ")");
   }
-  const auto known =
-      std::find_if(known_.begin(), known_.end(), [&](const auto& one) { return one.name == answer.name; });
+  const auto known = std::find_if(known_.begin(), known_.end(), is_named(answer.name));
   if (known == known_.end()) {
     return;
   }
@@ -168,6 +216,28 @@ void ServerAddresses::merge(postgres::NameAddresses& answer) {
   if (const std::string now = sorted_text(known->addresses); before != now) {
     ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: host \"%s\" of database \"%V\" has the addresses %s now",
                   Printable(known->name).c_str(), &conf_.name, now.c_str());
+  }
+  share(*known);
+}
+
+// For the workers of the next configuration: name servers may be away when that is read.
+void ServerAddresses::share(const postgres::NameAddresses& name) {
+  const ZoneLock lock(conf_.zone);
+  store(*zone_root(conf_.zone), name);
+}
+
+// Another worker may have found addresses since the configuration was read, or when name servers still answered.
+void ServerAddresses::take_shared() {
+  SharedRoot& root = *zone_root(conf_.zone);
+  const ZoneLock lock(conf_.zone);
+  const bool newer = root.addresses_at > static_cast<std::int64_t>(answered_at_);
+  for (postgres::NameAddresses& name : known_) {
+    auto shared = postgres::addresses_in(root.addresses, name.name);
+    if (!shared.empty() && (newer || name.addresses.empty())) {
+      name.addresses = std::move(shared);
+    } else if (!name.addresses.empty()) {
+      store(root, name);
+    }
   }
 }
 
@@ -203,38 +273,33 @@ void ServerAddresses::settle() noexcept {
 
 // --- connections ---
 
-PGconn* ServerAddresses::connect() const {
-  const auto values = postgres::host_values(conf_.hosts->list, known_, last_);
-  if (!values) {
-    return PQconnectStartParams(conf_.keywords, conf_.values, 0);
-  }
-  std::vector<const char*> keywords{"host", "hostaddr", "port"};
-  std::vector<const char*> texts{values->host.c_str(), values->hostaddr.c_str(), values->port.c_str()};
-  for (std::size_t i = 0; conf_.keywords[i] != nullptr; ++i) {
-    if (!is_place(conf_.keywords[i])) {
-      keywords.push_back(conf_.keywords[i]);
-      texts.push_back(conf_.values[i]);
+void ServerAddresses::begin(postgres::Attempt& attempt) {
+  attempt.begin(postgres::places_of(conf_.hosts->list, known_, rules_.random ? &random_ : nullptr), rules_);
+}
+
+bool ServerAddresses::next(postgres::Attempt& attempt) const {
+  return attempt.next(memory_, static_cast<std::int64_t>(ngx_current_msec));
+}
+
+PGconn* ServerAddresses::connect(const postgres::Attempt& attempt) const {
+  postgres::PlaceParameters parameters(conf_.keywords, conf_.values, attempt);
+  return PQconnectStartParams(parameters.keywords(), parameters.values(), 0);
+}
+
+// A single place has no other to be tried before it.
+void ServerAddresses::failed(const postgres::Attempt& attempt, postgres::PlaceMemory::Failure failure,
+                             const char* why) noexcept {
+  guarded(log_, [&] {
+    const auto now = static_cast<std::int64_t>(ngx_current_msec);
+    if (attempt.places() > 1 && memory_.failed(attempt.place(), failure, now)) {
+      ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: the %s of database \"%V\" is tried last for a while: %s",
+                    Printable(postgres::text_of(attempt.place())).c_str(), &conf_.name, why);
     }
-  }
-  keywords.push_back(nullptr);
-  texts.push_back(nullptr);
-  return PQconnectStartParams(keywords.data(), texts.data(), 0);
+  });
 }
 
-void ServerAddresses::timed_out(const PGconn* connection) noexcept {
-  const char* const address = connection != nullptr ? PQhostaddr(connection) : nullptr;
-  if (address == nullptr || *address == '\0') {
-    return;
-  }
-  connected(connection);
-  guarded(log_, [&] { last_.emplace_back(address); });
-}
-
-void ServerAddresses::connected(const PGconn* connection) noexcept {
-  if (!last_.empty()) {
-    const char* const address = PQhostaddr(connection);
-    last_.erase(std::remove(last_.begin(), last_.end(), address != nullptr ? address : ""), last_.end());
-  }
+void ServerAddresses::connected(const postgres::Attempt& attempt) noexcept {
+  memory_.connected(attempt.place());
 }
 
 }  // namespace pgevents::nginx

@@ -7,16 +7,19 @@
 
 #include <libpq-fe.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
 #include "ngx_module/conf/conf.hpp"
 #include "ngx_module/postgres/lookup.hpp"
+#include "ngx_module/postgres/resolver_lookup.hpp"
 #include "postgres/hosts.hpp"
+#include "postgres/places.hpp"
 
 namespace pgevents::nginx {
 
-class ServerAddresses final : private Lookup::Owner {
+class ServerAddresses final : private Lookup::Owner, private ResolverLookup::Owner {
  public:
   // A connection that waits for a lookup. It must be forgotten before it is destroyed.
   class Waiter {
@@ -48,13 +51,15 @@ class ServerAddresses final : private Lookup::Owner {
   // Why there are none.
   const char* why() const noexcept;
 
-  // Starts a connection (PQconnectStartParams) that tries all addresses in order. Throws if memory is refused.
-  PGconn* connect() const;
-  // How long that may take.
-  ngx_msec_t connect_timeout() const noexcept { return connect_timeout_; }
-  // The address that `connection` tries did not answer: the next connection tries it last.
-  void timed_out(const PGconn* connection) noexcept;
-  void connected(const PGconn* connection) noexcept;
+  // An attempt to connect goes from place to place: begin(), then next() and connect() until one connection is good.
+  // These throw if memory is refused. next(): false if there is no further place.
+  void begin(postgres::Attempt& attempt);
+  bool next(postgres::Attempt& attempt) const;
+  // Starts a connection (PQconnectStartParams) to the attempt's place.
+  PGconn* connect(const postgres::Attempt& attempt) const;
+  // What became of it: a place that failed is tried last for a while.
+  void failed(const postgres::Attempt& attempt, postgres::PlaceMemory::Failure failure, const char* why) noexcept;
+  void connected(const postgres::Attempt& attempt) noexcept;
 
   // The process exits: no lookup is waited for.
   void close() noexcept;
@@ -62,24 +67,34 @@ class ServerAddresses final : private Lookup::Owner {
  private:
   static void on_timer(ngx_event_t* event);
 
+  void resolver_done() noexcept override;
   void lookup_done() noexcept override;
+  bool looking_up() const noexcept { return resolver_lookup_.running() || lookup_.running(); }
+  const char* look_up_by_system(std::vector<std::string> names) noexcept;
+  void answered(bool all) noexcept;
   bool usable() const noexcept;
+  ngx_msec_t patience() const noexcept;
   bool overdue() const noexcept;
   Found without_lookup(const char* why) noexcept;
   bool start() noexcept;
   void merge(postgres::NameAddresses& answer);
+  void share(const postgres::NameAddresses& name);
+  void take_shared();
   void not_found(const std::string& name, const std::string& error);
   void settle() noexcept;
 
   const DatabaseConf& conf_;
   ngx_log_t* log_;
-  Lookup lookup_;
-  postgres::Addresses known_;      // an entry for each name; the last addresses that were found
-  std::vector<std::string> last_;  // addresses that did not answer, the latest at the end
+  ResolverLookup resolver_lookup_;
+  Lookup lookup_;  // of the names that the resolver did not find, or of all
+  const postgres::PlaceRules rules_;
+  postgres::Addresses known_;    // an entry for each name; the last addresses that were found
+  postgres::Addresses missing_;  // what nginx's resolver did not find in this lookup
+  postgres::PlaceMemory memory_;
+  std::minstd_rand random_;
   std::string why_;
   ngx_queue_t waiting_{};
   ngx_event_t timer_{};
-  ngx_msec_t connect_timeout_;
   ngx_msec_t started_at_ = 0;
   ngx_msec_t answered_at_;
   ngx_msec_t warned_at_ = 0;

@@ -38,6 +38,10 @@ bool take(std::string_view name, ngx_str_t& value, StatusConf& conf) {
 }
 
 bool take(std::string_view name, ngx_str_t& value, ReadyConf& conf) {
+  if (name == "drain") {
+    conf.drain = value;
+    return value.len != 0;
+  }
   const ngx_int_t ms = name == "max_lag" ? ngx_parse_time(&value, 0) : NGX_ERROR;
   if (ms == NGX_ERROR || ms < 100 || ms > kDayMs) {
     return false;
@@ -107,7 +111,12 @@ char* set_status(ngx_conf_t* cf, ngx_command_t*, void* conf) {
 
 char* set_ready(ngx_conf_t* cf, ngx_command_t*, void* conf) {
   auto& location = *static_cast<LocConf*>(conf);
-  return make_location(cf, location, location.ready, handle_ready);
+  char* const made = make_location(cf, location, location.ready, handle_ready);
+  if (made != NGX_CONF_OK) {
+    return made;
+  }
+  ngx_str_t& drain = location.ready->drain;
+  return drain.len == 0 || ngx_conf_full_name(cf->cycle, &drain, 0) == NGX_OK ? NGX_CONF_OK : conf_error();
 }
 
 }  // namespace pgevents::nginx

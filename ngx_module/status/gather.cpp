@@ -30,8 +30,10 @@ void add_instance(const DatabaseWorker& database, MetricsSnapshot& to) {
 
 Troubles troubles_of(const SharedTroubles& shared) {
   const auto time = [](const std::atomic<std::int64_t>& ms) { return static_cast<std::uint64_t>(ms.load()); };
-  return {time(shared.unnotified_ms), time(shared.notified_ms), time(shared.connect_failed_ms),
-          time(shared.connected_ms), time(shared.prune_failing_ms)};
+  const std::uint64_t failed = time(shared.primary.connect_failed_ms);
+  return {time(shared.unnotified_ms),          time(shared.notified_ms),
+          time(shared.pool.connect_failed_ms), time(shared.pool.connected_ms),
+          time(shared.prune_failing_ms),       failed > time(shared.primary.connected_ms) ? failed : 0};
 }
 
 void add_workers(const DatabaseWorker& database, DatabaseStatus& to) {
@@ -54,6 +56,11 @@ DatabaseStatus gather(const DatabaseWorker& database) {
   database.slots().sum(status.metrics, owner_is_dead);
   add_instance(database, status.metrics);
   status.troubles = troubles_of(database.root().troubles);
+  if (database.conf().primary == nullptr) {
+    status.troubles.primary_failed_ms = 0;  // a reload has taken it away
+  }
+  status.metrics.set(status.troubles.primary_failed_ms != 0 ? 1 : 0, Metric::kPrimaryAway);
+  status.has_primary = database.conf().primary != nullptr;
   add_workers(database, status);
   status.not_ready = why_not_following(database, 0);
   return status;

@@ -14,7 +14,7 @@ namespace {
 
 // Increase it with every change of a layout (SharedRoot, ring, wait ids, revocations, metrics): old and new workers
 // must not share such a zone.
-constexpr char kLayoutVersion[] = "8";
+constexpr char kLayoutVersion[] = "10";
 
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) & ~std::size_t{63};

@@ -40,14 +40,21 @@ struct SharedQuestion {
   Answer answers[kMetricsSlots];           // by the process's slot for metrics
 };
 
-// The last troubles of the instance, for the status page: times since the Unix epoch in milliseconds, 0: never. Each is
-// one plain store where the log line about it is written.
+// When a connection of the workers' pools for one database last could not be opened, and when one was opened: times
+// since the Unix epoch in milliseconds, 0: never.
+struct PoolTroubles {
+  std::atomic<std::int64_t> connect_failed_ms;
+  std::atomic<std::int64_t> connected_ms;
+};
+
+// The last troubles of the instance, for the status page: times as above. Each is one plain store where the log line
+// about it is written.
 struct SharedTroubles {
-  std::atomic<std::int64_t> unnotified_ms;      // when events came without a notification
-  std::atomic<std::int64_t> notified_ms;        // when a notification came
-  std::atomic<std::int64_t> connect_failed_ms;  // when a connection of a pool could not be opened
-  std::atomic<std::int64_t> connected_ms;       // when one was opened
-  std::atomic<std::int64_t> prune_failing_ms;   // since when each prune has failed; 0: the last one has not
+  std::atomic<std::int64_t> unnotified_ms;     // when events came without a notification
+  std::atomic<std::int64_t> notified_ms;       // when a notification came
+  std::atomic<std::int64_t> prune_failing_ms;  // since when each prune has failed; 0: the last one has not
+  PoolTroubles pool;
+  PoolTroubles primary;
 };
 
 // The fixed part at the start of the block; ring, wait ids, revocations and metrics follow. Counters only grow, unless
@@ -69,6 +76,8 @@ struct SharedRoot {
   SharedTroubles troubles;
   Lease lease;
   SharedQuestion question;
+  char addresses[4096];       // the last ones of the database's hosts (postgres/hosts.hpp), under the lock
+  std::int64_t addresses_at;  // when they were found (monotonic ms)
   void* ring;
   std::size_t ring_bytes;
   void* wait_ids;

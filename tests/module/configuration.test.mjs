@@ -74,7 +74,7 @@ for (const [parameters, values] of [
   [['presence=yes', 'presence='], 'presence= takes on or off'],
   [['unresolved=', 'unresolved=on', 'unresolved=warn '], 'unresolved= takes error or warn'],
   [['foo=1', 'foo', 'conections=2', 'Ring=1m', '=1'],
-    'the parameters are connections, ring, preload, sweep, prune, presence, unresolved'],
+    'the parameters are connections, ring, preload, sweep, prune, presence, unresolved, primary'],
 ]) {
   test(`rejects ${parameters.map((text) => `"${text}"`).join(', ')}: ${values}`, async () => {
     for (const parameter of parameters) {

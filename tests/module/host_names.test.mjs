@@ -163,6 +163,17 @@ describe('host names of a database', { ...asRoot, concurrency: 4 }, () => {
     await server.stop();
   });
 
+  test('a reload while a name is gone is no error: the addresses that the workers before knew are used', async () => {
+    const server = await NamedServer.start({ db: ['127.0.0.3'] }, { listening: false });
+    server.names.set({ db: ['127.0.0.2'] });
+    await server.nginx.waitListening();
+    server.names.set({});
+    await server.nginx.waitGone(await server.nginx.reload(), 15_000);
+    await server.serves();
+    assert.match(server.nginx.logText(), /\[warn\] .*host "db" of .* not found: .*; each connection looks it up again in /);
+    await server.stop();
+  });
+
   for (const [why, prepare, parameters] of [
     ['does not exist at the start', () => {}, 'unresolved=warn'],
     ['cannot be looked up at the start', (names) => names.setUnreachable(), ''],
@@ -236,7 +247,7 @@ describe('host names of a database', { ...asRoot, concurrency: 4 }, () => {
     await server.stop();
   });
 
-  test('the fallback looks names up at each connection', async () => {
+  test('the fallback looks names up at each connection, and uses the last addresses if that hangs', async () => {
     const names = new Names({ db: ['127.0.0.3'] });
     process.env.PGEVENTS_FCGI = names.wrap(process.env.PGEVENTS_FCGI ?? path.join(kRoot, 'build/release/pgevents-fcgi'));
     const { startFallback } = await import('../lib/fallback.mjs');
@@ -250,6 +261,14 @@ describe('host names of a database', { ...asRoot, concurrency: 4 }, () => {
     assert.equal((await poll()).status, 503);
     names.set({ db: ['127.0.0.2'] });
     await waitFor(async () => (await poll()).status === 200, { what: 'the fallback serves' });
+    await names.hang();
+    await cluster.database(template.name).query(`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%fallback'`);
+    const asked = performance.now();
+    assert.equal((await poll()).status, 200);
+    const took = performance.now() - asked;
+    assert.ok(took > 1_500 && took < kLookupTimeout, `the last addresses are used after ${took} ms`);
+    names.release();
     await nginx.stop();
     await fallback.stop();
   });

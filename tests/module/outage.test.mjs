@@ -1,6 +1,6 @@
-// A location without a fallback while its database is away: event streams are open and wait, whatever prevents queries
-// of the log, because a browser's EventSource gives up for good after an error. Then they continue from where they
-// would have begun.
+// A location without a fallback while its database is away: event streams whose cursor is not in the ring are open and
+// wait, whatever prevents queries of the log, because a browser's EventSource gives up for good after an error. Then
+// they continue from where they would have begun. outage_ring.test.mjs has those whose cursor is in the ring.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http2 from 'node:http2';
@@ -18,6 +18,7 @@ import { startModuleServer } from '../lib/module_server.mjs';
 import { tempDir } from '../lib/scratch.mjs';
 import { StreamParser } from '../lib/stream_parser.mjs';
 import { secretKey, signToken } from '../lib/tokens.mjs';
+import { Socket } from '../lib/web_socket.mjs';
 
 const kRetry = 400; // ms; while the database is away up to five times as much
 const key = secretKey();
@@ -28,14 +29,16 @@ const cluster = await startCluster();
 const database = await cluster.createDatabase();
 const location = `pgevents_retry ${kRetry}ms; pgevents_heartbeat 1s; pgevents_jwt_key ${keyFile};`;
 const server = await startModuleServer({
-  database, location,
+  database, location, ring: '64k',
   server: (n) => `
     listen ${n.listen(1)} http2 reuseport;
     location /both/ {
       pgevents main; pgevents_subscribe "*"; ${location} fastcgi_pass 127.0.0.1:1; error_page 502 504 = @held;
     }
     location @held { pgevents main; pgevents_subscribe "*"; ${location} }
-    location /released/ { pgevents main; pgevents_subscribe "*"; ${location} pgevents_release_request on; }`,
+    location /released/ {
+      pgevents main; pgevents_subscribe "*"; pgevents_publish "*"; ${location} pgevents_release_request on;
+    }`,
 });
 const { nginx } = server;
 
@@ -58,6 +61,15 @@ async function whileAway(body) {
     await cluster.start();
     await waitFor(isBack, { what: 'the database back' });
   }
+}
+
+// An event of more than a quarter of the ring takes the place of all others there.
+async function emptyRing() {
+  const stream = server.stream('large');
+  await stream.opened();
+  await database.publish('large', 'made', 'x'.repeat(20_000));
+  await stream.waitForEvents(1);
+  await stream.close();
 }
 
 const waits = (stream) => stream.waitForBlock(({ kind }) => kind === 'waiting');
@@ -171,6 +183,7 @@ test('while the database is away streams are open and wait, and then continue wi
   const channel = newChannel();
   const id = await database.publish(channel, 'made', 1);
   await database.publish(channel, 'made', 2);
+  await emptyRing();
   const streams = [];
   await whileAway(async () => {
     const arrived = now();
@@ -332,6 +345,51 @@ test('a waiting stream whose token was revoked meanwhile ends without an event',
   await assertOver(streams[0], 'revoked');
   await streams[1].waitForEvents(1);
   await streams[1].close();
+});
+
+// --- WebSockets ---
+
+test('WebSockets, open ones and new ones, wait with a cursor; requests are answered with 503', async () => {
+  const channel = newChannel();
+  const socketAt = (base, options = {}) =>
+    new Socket({ port: nginx.port, path: `${base}/events/${channel}`, ...options }).opened();
+  const before = await Promise.all(['/rt', '/released'].map((base) => socketAt(base)));
+  const fresh = await whileAway(async () => {
+    const arrived = now();
+    const sockets = await Promise.all(['/rt', '/released'].map((base) => socketAt(base, as('ws'))));
+    for (const socket of sockets) assertFixed(socket.cursors[0], arrived);
+    for (const socket of [...before, ...sockets]) {
+      assert.equal((await socket.ask({ publish: channel, type: 'made' })).status, 503);
+      assert.equal((await socket.ask({ subscribe: ['more'] })).status, 503);
+      const pings = socket.pings;
+      await waitFor(() => socket.pings > pings, { what: 'a heartbeat' });
+    }
+    return sockets;
+  });
+  for (const n of range(1, 3)) await database.publish(channel, 'made', { n });
+  for (const socket of [...before, ...fresh]) {
+    await socket.waitForEvents(3);
+    assertDelivered(socket.received, await database.log({ channels: [channel] }));
+    assert.match(socket.cursors.at(-1), /^[0-9]+$/);
+    const retried = () => socket.ask({ publish: channel, type: 'made' });
+    await waitFor(async () => (await retried()).status === 201, { what: 'publications again' });
+    assert.equal((await socket.ask({ subscribe: ['more'] })).status, 200);
+    assert.equal((await socket.close(1000)).code, 1000);
+  }
+});
+
+test('a WebSocket whose token was revoked meanwhile ends without an event', async () => {
+  const channel = newChannel();
+  const bad = as('5', { iat: now() - 10 });
+  await database.query(`ALTER ROLE ${kServerUser} NOLOGIN`);
+  await cluster.restart();
+  await waitFor(isAway, { what: 'the database away' });
+  const socket = await new Socket({ port: nginx.port, path: `/rt/events/${channel}`, ...bad }).opened();
+  assert.equal((await socket.ask({ publish: channel, type: 'made' })).status, 503, 'unknown whether it was revoked');
+  await database.query("SELECT pgevents.revoke('5')");
+  await database.query(`ALTER ROLE ${kServerUser} LOGIN`);
+  assert.deepEqual(await socket.end(), { code: 4401, reason: 'revoked' });
+  assert.deepEqual(socket.objects.filter(({ data }) => data).map(({ data }) => data.type), ['pgevents.expired']);
 });
 
 test('at the end the log is clean', () => nginx.stop());

@@ -1,43 +1,53 @@
-// Readiness (pgevents_ready): 200 only while the log is followed, and the reason when it is not.
+// Readiness (pgevents_ready): 200 only while the log is followed and the host is not being drained, and the reason when
+// it is not.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { test } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
 import { waitFor, within } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
+import { tempDir } from '../lib/scratch.mjs';
 
 const cluster = await startCluster();
 const database = await cluster.createDatabase();
 const other = await cluster.createDatabase();
 const http = `pgevents_database other "${other.conninfo()}" ring=64k sweep=100ms;`;
-const { nginx, port } = await startModuleServer({
+const drained = path.join(tempDir('drain'), 'drain');
+const server = await startModuleServer({
   database, workers: 1, parameters: 'sweep=100ms', http,
   server: `
     location = /ready { pgevents_ready; }
     location = /main { pgevents_ready main max_lag=400ms; }
-    location = /other { pgevents_ready other; }`,
+    location = /other { pgevents_ready other; }
+    location = /drained { pgevents_ready drain=${drained}; }
+    location = /main-drained { pgevents_ready main drain=${drained}; }
+    location = /relative { pgevents_ready drain=conf/drain; }
+    location = /no-file { pgevents_ready drain=${drained}/x/drain; }`,
 });
+const { nginx, port } = server;
 await nginx.waitListening('other');
 
-const get = (path, options) => request({ port, path, ...options });
-const becomes = (path, status) =>
+const get = (where, options) => request({ port, path: where, ...options });
+const becomes = (where, status) =>
   waitFor(async () => {
-    const answer = await get(path);
+    const answer = await get(where);
     return answer.status === status && answer;
-  }, { what: `${status} at ${path}` });
+  }, { what: `${status} at ${where}` });
 
-// What `path` reports of the database main, without anything of its connection.
-const says = (path, text) => waitFor(async () => {
-  const { status, body } = await get(path);
+// What `where` reports of the database main, without anything of its connection.
+const says = (where, text) => waitFor(async () => {
+  const { status, body } = await get(where);
   assert.doesNotMatch(body, new RegExp(`${cluster.dir}|${database.name}|postgres`));
   return status === 503 && body.split('\n').includes(`main: ${text}`);
-}, { what: async () => `"${text}" in "${(await get(path)).body}"` });
+}, { what: async () => `"${text}" in "${(await get(where)).body}"` });
 
 test('a database that is followed', async () => {
-  for (const path of ['/ready', '/main', '/other']) {
-    const answer = await becomes(path, 200);
+  for (const where of ['/ready', '/main', '/other']) {
+    const answer = await becomes(where, 200);
     assert.equal(answer.body, 'ready\n');
     assert.deepEqual([answer.headers['cache-control'], answer.headers['retry-after']], ['no-store', undefined]);
   }
@@ -104,4 +114,36 @@ test('a worker that leaves', async () => {
   const text = Buffer.concat(received).toString();
   assert.match(text, /^HTTP\/1.1 503 /);
   assert.match(text, /main: this process leaves\nother: this process leaves\n$/);
+});
+
+test('a host that is being drained is not ready, and goes on serving', async () => {
+  const stream = server.stream('cheese');
+  await stream.opened();
+  assert.equal((await get('/drained')).status, 200);
+  fs.writeFileSync(drained, '');
+  const answer = await get('/drained');
+  assert.equal(answer.body, 'main: this nginx is being drained\nother: this nginx is being drained\n');
+  assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '1']);
+  assert.equal((await get('/main-drained')).body, 'main: this nginx is being drained\n');
+  assert.equal((await get('/ready')).status, 200, 'a location without the file');
+  const id = await database.publish('cheese', 'made', 1);
+  await stream.waitForEvents(1);
+  const { status, headers } = await server.get('cheese', { query: { flavor: 'poll', last_event_id: id } });
+  assert.deepEqual([status, headers['last-event-id']], [200, String(id)]);
+  await nginx.waitGone(await nginx.reload());
+  assert.equal((await becomes('/drained', 503)).body, answer.body, 'after a reload');
+  fs.rmSync(drained);
+  await becomes('/drained', 200);
+  await stream.close();
+});
+
+test('a file of drain= is relative to the prefix, and absent if its directory is', async () => {
+  assert.equal((await get('/no-file')).status, 200);
+  const file = path.join(nginx.dir, 'conf/drain');
+  assert.equal((await get('/relative')).status, 200);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, '');
+  assert.equal((await get('/relative')).status, 503);
+  fs.rmSync(file);
+  assert.equal((await get('/relative')).status, 200);
 });

@@ -23,14 +23,14 @@ const kMissing = 'does not exist, or is not that of pgevents; run pgevents-schem
 const kSchemas = {
   good: ['SELECT 1'],
   previous: [old(7)],
-  next: [versions(11, 10)],
+  next: [versions(13, 12)],
   missing: ['DROP SCHEMA pgevents CASCADE', kMissing],
   foreign: ['DROP SCHEMA pgevents CASCADE; CREATE SCHEMA pgevents; GRANT USAGE ON SCHEMA pgevents TO PUBLIC',
     kMissing],
   older: [old(6), 'has version 6, this program needs version 7 or later; '
     + 'run pgevents-schema upgrade there (or psql -f sql/install.sql), of this release'],
-  newer: [versions(12, 11),
-    'has version 12 and serves programs of version 11 or later, this one is of version 10; install the release to which'],
+  newer: [versions(14, 13),
+    'has version 14 and serves programs of version 13 or later, this one is of version 12; install the release to which'],
   closed: ['REVOKE USAGE ON SCHEMA pgevents FROM pgevents_server',
     'permission denied for schema pgevents; GRANT pgevents_server TO the role that connects'],
   forging: [`CREATE OR REPLACE FUNCTION pgevents.schema_version() RETURNS TABLE (version int, serves_from int)
@@ -134,8 +134,8 @@ test('they serve when the schema is repaired, and say so', async () => {
 // seconds does not ask again.
 test('a schema that is replaced while they run is noticed by the connections that are open', async () => {
   const { good } = databases;
-  await good.query(`${versions(12, 11)}; DROP FUNCTION pgevents.fetch, pgevents.log_after`);
-  const newer = 'has version 12 and serves programs of version 11 or later';
+  await good.query(`${versions(14, 13)}; DROP FUNCTION pgevents.fetch, pgevents.log_after`);
+  const newer = 'has version 14 and serves programs of version 13 or later';
   const until = (front_end, pattern, log) => waitFor(async () => {
     assert.ok((await ask(front_end, 'good')).status >= 500);
     return pattern.test(log());

@@ -65,7 +65,7 @@ test('a lost connection has a line, and its end', async () => {
     /^pgevents: database "main" is not served: lost the connection: PostgreSQL reports FATAL: termin.*; connecting again$/,
     /^pgevents: database "main" is served again after ([0-9.]+) s$/);
   const seconds = (performance.now() - from) / 1000;
-  assert.ok(back[1] > 0 && back[1] <= seconds, `${back[1]} of ${seconds} s`);
+  assert.ok(back[1] > 0 && back[1] <= seconds + 0.05, `${back[1]}, rounded, of ${seconds} s`);
 });
 
 test('a reload is no trouble: the next listener has a line of the level notice', async () => {
@@ -108,6 +108,7 @@ test('a ring that has overtaken a worker has one line for each', async () => {
   await waitFor(isOvertaken, { what: 'a worker that is overtaken' });
   await logged(/^pgevents: the ring of "main" has overtaken process [0-9]+, .*raise ring= of pgevents_database/);
   for (let n = 0; n < 5; n++) await burst();
+  await database.settled();
   const stream = server.stream('c', { cursor: await database.head() - 1 });
   await stream.waitForEvents(1);
   await stream.close();

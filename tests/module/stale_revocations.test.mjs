@@ -1,6 +1,6 @@
 // The listener is cut off while the pool still works, so that the module does not know new revocations. Requests with a
 // token then get no event and change nothing: streams wait, and all others get 503. Users whom the web server
-// identifies and anonymous requests are served.
+// identifies and anonymous requests are served, from the ring where they want events.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -41,13 +41,15 @@ const nginx = await startNginx({
     }`,
 });
 await nginx.waitListening();
+const start = await database.publish('cheese', 'made', 0); // the ring has everything behind it
 
 const json = (method, where, body) => ({ method, where, body: JSON.stringify(body) });
 const kRequests = {
   'publish': json('POST', '/events/cheese', { type: 'made', data: 1 }),
-  'poll': { where: '/events/cheese?flavor=poll&last_event_id=0' },
-  'long poll': { where: '/events/cheese?last_event_id=0' },
-  'HEAD': { method: 'HEAD', where: '/events/cheese?flavor=eventsource' },
+  'poll': { where: `/events/cheese?flavor=poll&last_event_id=${start}` },
+  'long poll': { where: `/events/cheese?last_event_id=${start}` },
+  'HEAD': { method: 'HEAD', where: `/events/cheese?flavor=eventsource&last_event_id=${start}` },
+  'poll from now on': { where: '/events/cheese?flavor=poll' },
   'register': json('POST', '/register', {}),
   'report presence': json('POST', '/users/me/presence', { status: 'active' }),
   'presence of a user': { where: '/users/server/presence' },
@@ -55,7 +57,7 @@ const kRequests = {
   'typing': json('POST', '/typing', { op: 'start', type: 'direct', to: ['good'] }),
   'settings': json('PATCH', '/settings', { presence_enabled: true }),
 };
-const kEvents = ['poll', 'long poll', 'HEAD'];
+const kFromRing = ['poll', 'long poll', 'HEAD'];
 
 const send = ({ where, ...options }, { base = '/rt', headers = {}, user } = {}) => request({
   port: nginx.port, path: `${base}${where}${user ? `${where.includes('?') ? '&' : '?'}user=${user}` : ''}`,
@@ -63,7 +65,7 @@ const send = ({ where, ...options }, { base = '/rt', headers = {}, user } = {}) 
 });
 const open = (channel, { headers, user } = {}) =>
   new EventStream({ port: nginx.port, path: `/rt/events/${channel}${user ? `?user=${user}` : ''}`, headers,
-    cursor: 0 });
+    cursor: start });
 
 const kWho = {
   'a token that was revoked then': { headers: bearer('bad') },
@@ -71,6 +73,11 @@ const kWho = {
   'a user of the web server': { user: 'server' },
   'an anonymous client': {},
 };
+
+async function assertSecret(stream) {
+  await stream.waitForEvents(1);
+  assert.deepEqual(stream.events.map(({ type, data }) => [type, data]), [['made', '"secret"']]);
+}
 
 const sessions = () => database.query(
   'SELECT pid, application_name AS name FROM pg_stat_activity WHERE usename = $1', [kServerUser]);
@@ -83,7 +90,7 @@ async function cutListener() {
   assert.equal(more.length, 0);
   await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT ${all.length - 1}`);
   await database.query('SELECT pg_terminate_backend($1)', [listener.pid]);
-  await waitFor(async () => (await send(kRequests.poll)).status === 503, { what: 'the listener is gone' });
+  await waitFor(async () => (await send(kRequests['poll from now on'])).status === 503, { what: 'the listener is gone' });
 }
 
 const eventsOf = async (channel) => (await database.log({ channels: [channel] })).length;
@@ -101,6 +108,7 @@ describe('while the listener is cut off', () => {
     // Pool and fallback have their connections.
     assert.equal((await send(kRequests['presence of the realm'], { user: 'server' })).status, 200);
     assert.equal((await send(kRequests.publish, { base: '/fb' })).status, 201);
+    await send(kRequests['long poll']); // until the ring has the event behind the secret
     await waitFor(async () => (await sessions()).length >= 3, { what: 'the sessions of listener, pool and fallback' });
     await cutListener();
     await database.query("SELECT pgevents.revoke('bad')");
@@ -109,22 +117,24 @@ describe('while the listener is cut off', () => {
   for (const [client, credentials] of Object.entries(kWho)) {
     for (const [what, options] of Object.entries(kRequests)) {
       const is_token = Boolean(credentials.headers);
-      const waits = is_token || kEvents.includes(what);
+      const waits = is_token || what === 'poll from now on';
       test(`${what} by ${client}: ${waits ? '503' : 'an answer'}`, async () => {
         const published = await eventsOf('cheese');
         const answer = await send(options, credentials);
         // Anonymous clients have neither presence nor settings.
-        const served = what === 'publish' ? 201 : credentials.user ? 200 : 401;
+        const served = what === 'publish' ? 201 : credentials.user || kFromRing.includes(what) ? 200 : 401;
         assert.equal(answer.status, waits ? 503 : served, answer.body);
         if (waits) assert.equal(answer.headers['retry-after'], '5');
         assert.equal(await eventsOf('cheese') - published, !waits && what === 'publish' ? 1 : 0);
       });
     }
 
-    test(`a stream of ${client} waits`, async () => {
-      streams[client] = open(channel, credentials);
-      await streams[client].waitForBlock(({ kind }) => kind === 'waiting');
-      assert.deepEqual([streams[client].status, streams[client].events], [200, []]);
+    test(`a stream of ${client} ${credentials.headers ? 'waits' : 'is served from the ring'}`, async () => {
+      const stream = open(channel, credentials);
+      streams[client] = stream;
+      if (!credentials.headers) return assertSecret(stream);
+      await stream.waitForBlock(({ kind }) => kind === 'waiting');
+      return assert.deepEqual([stream.status, stream.events], [200, []]);
     });
   }
 
@@ -152,20 +162,20 @@ describe('while the listener is cut off', () => {
   describe('and then reconnects', () => {
     before(async () => {
       await database.query(`ALTER ROLE ${kServerUser} CONNECTION LIMIT -1`);
-      await waitFor(async () => (await send(kRequests.poll)).status === 200, { what: 'the listener is back' });
+      const isBack = async () => (await send(kRequests['poll from now on'])).status === 200;
+      await waitFor(isBack, { what: 'the listener is back' });
     });
 
     for (const client of Object.keys(kWho)) {
       test(`the stream of ${client} continues, or ends if revoked`, async () => {
         const stream = streams[client];
         if (!/revoked/.test(client)) {
-          await stream.waitForEvents(1);
-          assert.deepEqual([stream.events[0].type, stream.events[0].data], ['made', '"secret"']);
+          await assertSecret(stream);
           return stream.close();
         }
         assert.equal((await stream.ended()).how, 'end');
         assert.deepEqual(stream.events.map(({ type, data, id }) => [type, data, id]),
-          [['pgevents.expired', '{"reason":"revoked"}', 0]]);
+          [['pgevents.expired', '{"reason":"revoked"}', start]]);
         stream.assertStrict();
       });
     }
