@@ -14,9 +14,9 @@ const strict = {
 };
 
 export default [
-  { ignores: ['node_modules/', 'build/', '.run/', 'tests/out/'] },
+  { ignores: ['node_modules/', 'build/', '.run/', 'tests/out/', 'tests/recipes/prisma/generated/'] },
   js.configs.recommended,
   { files: ['**/*.{js,mjs}'], languageOptions: { ecmaVersion: 2023, sourceType: 'module' }, rules: strict },
-  { files: ['tests/**', '*.mjs'], languageOptions: { globals: globals.node } },
+  { files: ['tests/**', 'tools/**', '*.mjs'], languageOptions: { globals: globals.node } },
   { files: ['client/**', 'demo/**'], languageOptions: { globals: { ...globals.browser, ...globals.node } } },
 ];

@@ -1,219 +1,205 @@
-// The connection to the server: one request after another, each from the current cursor, by the first transport that
-// works, with delays after failures. It stores no events: events that the channel did not take are requested again.
-import { aborted, pause, Timer } from './environment.js';
-import { AuthError, PgeventsError, SilenceError } from './errors.js';
-import { eventSource, poll, stream } from './transports.js';
+// The side of a channel that the server sees: one attempt after another, each from the current cursors, by the first
+// transport that works, with delays after failures. It stores no events: events that the channel did not take are
+// requested again.
+import { Attempt, kRestart, kShort, lowest } from './attempt.js';
+import { Delivery } from './delivery.js';
+import { pause } from './environment.js';
+import { AddressError, PgeventsError } from './errors.js';
+import { backoff } from './server.js';
+import { poll } from './transports.js';
 
-/** @typedef {import('./types.js').EventObject} EventObject */
-/** @typedef {'stream' | 'event-source' | 'long-poll' | 'poll'} Transport */
-/** @typedef {Record<string, string | number>} Query */
+/** @typedef {import('./subscription.js').Subscription} Subscription */
+/** @typedef {'websocket' | 'stream' | 'event-source' | 'long-poll' | 'poll'} Transport */
+
+/**
+ * A transport that stays open: makes one request, and resolves with the milliseconds to wait before the next one.
+ * @typedef {object} Stream
+ * @property {(attempt: Attempt) => Promise<number>} run
+ * @property {(connection: Connection) => any} isUsable  here, with these options
+ * @property {typeof import('./stream_part.js').failed} failed
+ */
 
 /**
  * @typedef {object} ConnectionOptions
- * @property {Transport[]} transports  in order of preference; long-poll is the last resort
+ * @property {Transport[]} transports  in order of preference; absent: in the order of the parts; long-poll is the last
+ *   resort
  * @property {number} heartbeatTimeout  milliseconds: a stream that is silent for longer is dead or held back by a
  *   proxy, and so is one that does not begin within a fifth of this time
  * @property {string[]} [types]  receive only events of these types
  * @property {string[]} [notTypes]  receive no events of these types
+ * @property {string | number} [lastEventId]  the cursor to start behind: an id, 0 (all events in the log) or
+ *   rt-<seconds>; absent: from now on
+ * @property {boolean | string} [share]  one connection for all tabs of the origin; a string (such as the user's id) if
+ *   tabs of different users must not share; absent: with the tabs of the same user, as far as their tokens show it
+ * @property {number} [pauseHidden]  milliseconds that a page may be hidden before it pauses; absent: it never pauses
+ * @property {import('./environment.js').Signal} [signal]  closes the channel
+ * @property {((data: any, cursor: string) => any) | null} [onreset]  reloads the application's state after a gap
+ * @property {object[]} [parts]  what the channel can do besides polling
  */
 
-// The reason of an attempt that ends without a failure.
-const kRestart = 'restart';
-/** @type {Record<string, typeof stream | undefined>} */
-const kStreams = { stream, 'event-source': eventSource };
-// If a timer is this late (ms), the page or the machine was asleep.
-const kSleep = 5000;
-// A connection that lasted longer (ms) resets the failures. A 504 that comes later than this is a gateway's timeout.
-const kShort = 1000;
-// Milliseconds until streams are tried again after a proxy held one back.
-const kStreamRetry = 300_000;
-const kFirstDelay = 1000;
-const kLongestDelay = 30_000;
+// An answer that no repetition mends: neither a rejected token nor a server that is busy.
+const kFinal = /^4(?!01|08|25|29)/;
+const kTimeouts = [504, 12002]; // 12002: WinInet's code for a timeout, which old browsers give as a status
 
-/**
- * Milliseconds to wait after this many failures in a row. The delay is random from 0 to a limit that doubles ("full
- * jitter"), so that clients that failed together do not reconnect together; it is never shorter than the server's
- * Retry-After.
- * @param {import('./environment.js').Environment} world
- * @param {number} failures
- * @param {any} error
- */
-export const backoff = ({ random }, failures, { retryAfter = 0 }) =>
-  Math.max(retryAfter, random() * Math.min(kLongestDelay, kFirstDelay * 2 ** (failures - 1)));
-
-export class Connection {
-  options;
-  world;
-  /** Ends the attempt if no sign of life arrives in time. */
-  watchdog;
-  #server;
-  #url;
-  #channel;
-  #live = false;
-  #behind = false;
-  /** @type {Promise<void> | undefined} */
-  #loop;
-  #attempt = new AbortController();
-  /** @type {typeof stream | undefined} the streaming transport in use; undefined with polls */
-  #streams;
-  #asked_at = 0;
-  #failures = 0;
-  #streams_blocked_until = 0;
+export class Connection extends Delivery {
+  /** Whether the server has answered at least once. */
+  met = false;
+  /** @type {Attempt | undefined} */
+  current;
+  /** @type {Attempt | undefined} the one that ends when the current one has sent its request */
+  previous;
+  is_live = false;
+  #is_running = false;
+  #wake = new AbortController();
+  /** Attempts that have failed in a row. */
+  failures = 0;
+  /** Until when a transport is not used. @type {Record<string, number>} */
+  blocked = {};
 
   /**
    * @param {import('./server.js').Server} server
-   * @param {string[]} channels
-   * @param {ConnectionOptions} options
-   * @param {import('./channel_state.js').ChannelState} channel
+   * @param {any} options
    */
-  constructor(server, channels, options, channel) {
-    this.#server = server;
-    this.#url = `${server.base}/events/${channels.map(encodeURIComponent)}?`;
-    this.#channel = channel;
+  constructor(server, options) {
+    super();
+    this.server = server;
     this.world = server.world;
-    this.options = options;
-    this.watchdog = new Timer(this.world, (late) => {
-      this.#attempt.abort(late > kSleep ? kRestart : new SilenceError('No answer'));
-    });
+    this.parts = Object.assign({}, ...options.parts ?? []);
+    /** @type {ConnectionOptions} */
+    this.options = { transports: Object.keys(this.parts), heartbeatTimeout: 25_000, ...options };
+    this.onreset = options.onreset;
+    /** @type {import('./tabs.js').Tabs | undefined} */
+    this.tabs = this.parts.tabsOf?.(this);
   }
-
-  // --- for ChannelState ---
 
   /** Keeps a request open until off(). */
   live() {
-    this.#live = true;
-    this.#go();
-  }
-
-  /** Requests the events behind the cursor, until an answer arrives or off() is called. */
-  catchUp() {
-    this.#behind = true;
-    return this.#go();
+    this.is_live = true;
+    if (!this.#is_running) this.#run();
   }
 
   off() {
-    this.#live = this.#behind = false;
+    this.is_live = false;
     this.restart();
   }
 
-  /** Aborts the current request or delay and starts again from the cursor. */
+  /** Aborts the current request or delay and starts again from the cursors. */
   restart() {
-    this.#attempt.abort(kRestart);
+    this.previous?.end();
+    this.current?.end();
+    this.#wake.abort();
   }
 
-  // --- for the transports ---
-
-  /** @param {Query} query */
-  url(query) {
-    const { types, notTypes } = this.options;
-    const parameters = { ...query, types, not_types: notTypes, last_event_id: this.#channel.cursor };
-    const given = Object.entries(parameters).filter(([, value]) => value);
-    return this.#url + new URLSearchParams(/** @type {any} */ (given));
+  /** There is a new token: an open WebSocket takes it; other transports reconnect. @param {string} [token] */
+  renew(token) {
+    const { socket } = this.server;
+    if (token && socket) socket.ask({ token }).catch(() => this.restart());
+    else this.restart();
   }
 
-  /**
-   * Makes one request from the cursor; its answer must begin within `patience` ms.
-   * @param {Query} query
-   * @param {number} patience
-   * @param {AbortSignal} signal
-   * @param {Record<string, string>} [headers]
-   */
-  async ask(query, patience, signal, headers) {
-    // Waiting for a token does not count as silence of the server.
-    await Promise.race([this.#server.token(), aborted(signal)]);
-    this.watchdog.set(patience);
-    this.#asked_at = this.world.now();
-    return this.#server.request(this.url(query), { headers, signal });
+  /** Channels were added or removed. */
+  changed() {
+    if (this.parts.changed) this.parts.changed(this);
+    else this.restart();
   }
 
   /**
-   * @param {EventObject[]} events
-   * @param {string | number} [to]  the cursor behind them
+   * The server rejects these channels. One may be the cause: asks for each by itself, if the part for this is there.
+   * @param {Subscription[]} subscriptions
+   * @param {any} error
    */
-  receive(events, to) {
-    if (this.world.now() - this.#asked_at > kShort) this.#failures = 0;
-    this.#channel.show(1);
-    const busy = this.#channel.receive(events, to);
-    if (!busy) return;
-    this.watchdog.set();
-    return busy.then(() => this.watchdog.set(this.options.heartbeatTimeout));
-  }
-
-  /**
-   * The token has become invalid since the request was made.
-   * @param {string} reason  from the server
-   */
-  over(reason) {
-    const error = new AuthError(`Token ${reason}`, { status: 401, code: `TOKEN_${reason}`.toUpperCase() });
-    this.#server.reject(error);
-    return error;
+  reject(subscriptions, error) {
+    const { join } = this.parts;
+    for (const subscription of subscriptions) {
+      if (join && subscriptions.length > 1) join(this, [subscription]);
+      else this.refuse(subscription, error);
+    }
   }
 
   // --- the loop ---
 
-  #go() {
-    return (this.#loop ??= this.#run());
-  }
-
   async #run() {
-    while (this.#live || this.#behind) {
-      const attempt = (this.#attempt = new AbortController());
-      const { signal } = attempt;
-      let wait;
-      try {
-        wait = await this.#connect(signal);
-      } catch (error) {
-        wait = this.#failed(signal.aborted ? signal.reason : error);
+    this.#is_running = true;
+    await undefined; // further channels are added in this task
+    while (this.is_live) {
+      const attempt = (this.current = this.#next());
+      let wait = Infinity;
+      this.#wake = new AbortController();
+      if (attempt) {
+        try {
+          wait = await Promise.race([this.#connect(attempt), attempt.replaced.promise]);
+        } catch (error) {
+          wait = this.#failed(attempt, attempt.reason ?? error);
+        }
+        if (attempt === this.previous) continue;
+        if (attempt.signal.aborted) wait = 0;
+        attempt.end(); // cancels an answer that was not read completely
+        this.current = undefined;
       }
-      if (signal.aborted) wait = 0;
-      attempt.abort(); // cancels an answer that was not read completely
-      this.watchdog.set();
-      this.#attempt = new AbortController();
-      if (wait > 0) await pause(this.world, wait, this.#attempt.signal);
+      if (wait > 0) await pause(this.world, wait, this.#wake.signal);
     }
-    this.#loop = undefined;
+    this.#is_running = false;
   }
 
-  /** @param {AbortSignal} signal */
-  async #connect(signal) {
-    const transport = this.#choose();
-    // Start with a short poll: without a cursor the client could not resume if its first stream failed, and a long poll
-    // or an EventSource does not show soon whether the server answers.
-    const at_once = this.#behind || !this.#channel.cursor || (transport !== 'stream' && this.#channel.readyState !== 1);
-    this.#streams = at_once ? undefined : kStreams[transport];
-    const wait = await (this.#streams ?? poll)(this, signal, at_once || transport === 'poll');
-    this.#behind = false;
-    this.#failures = 0;
-    return at_once ? 0 : wait;
+  // Channels without a cursor get theirs first.
+  #next() {
+    const wanted = [...this.subscriptions.values()].filter(({ phase }) => phase !== 'refused');
+    const fresh = wanted.filter(({ lastEventId }) => !lastEventId);
+    const chosen = this.parts.choose?.(this) ?? (fresh.length ? fresh : wanted);
+    return chosen.length ? new Attempt(this, chosen, this.#choose()) : undefined;
+  }
+
+  /** @param {Attempt} attempt */
+  async #connect(attempt) {
+    const { transport } = attempt;
+    // Start with a short poll: without a cursor the client could not resume if its first stream failed, and a long
+    // poll, a WebSocket or an EventSource does not show soon why the server rejects it.
+    const at_once = !lowest(attempt.subscriptions) || (transport !== 'stream' && !this.isOpen);
+    const stream = at_once ? undefined : this.parts[transport];
+    attempt.stream = stream;
+    const wait = await (stream?.run(attempt) ?? poll(attempt, at_once || transport === 'poll'));
+    if (at_once) return 0;
+    this.failures = 0;
+    return wait;
   }
 
   #choose() {
-    const streams = this.world.now() >= this.#streams_blocked_until;
-    const chosen = this.options.transports.find((name) => streams || name.endsWith('poll')) ?? 'long-poll';
-    if (this.#live) this.#channel.show(this.#channel.readyState, chosen);
-    return chosen;
+    const transport = this.options.transports.find((name) => name.endsWith('poll') ||
+      (!(this.world.now() < this.blocked[name]) && this.parts[name]?.isUsable?.(this))) ?? 'long-poll';
+    this.show(this.state, { transport, interval: this.interval });
+    return transport;
+  }
+
+  /** @param {any} error */
+  isFinal(error) {
+    const { status, code } = error;
+    if (this.server.lacksToken(error)) return true;
+    return (error instanceof AddressError || kFinal.test(status)) && (code || !this.met);
   }
 
   /**
    * Handles a failure; returns the milliseconds to wait.
+   * @param {Attempt} attempt
    * @param {any} reason
    */
-  #failed(reason) {
-    const { now } = this.world;
+  #failed(attempt, reason) {
+    const { world } = this;
+    const { met, age } = attempt;
     const error = reason instanceof PgeventsError ? reason : new PgeventsError(`${reason}`, { cause: reason });
-    const { status, code } = error;
+    const { status } = error;
+    const is_timeout = kTimeouts.includes(/** @type {number} */ (status));
+    if (met && age > kShort) this.failures = 0;
     // A gateway timed out before the server answered: repeat without a delay.
-    if (reason === kRestart || (status === 504 && now() - this.#asked_at > kShort)) return 0;
-    if (!this.#failures++ && (status === 504 || (status === 401 && this.#server.ask))) return 0;
-    if (this.#streams && error instanceof SilenceError) {
-      this.#streams_blocked_until = now() + kStreamRetry;
-      this.#channel.show(0);
-      return 0;
+    if (reason === kRestart || (is_timeout && age > kShort)) return 0;
+    if (this.isFinal(error)) {
+      this.reject(attempt.subscriptions, error);
+      return Infinity;
     }
-    if (!this.#streams && !status) this.#streams_blocked_until = 0; // polls fail as well, so streams were not the cause
-    if (code === 'BAD_REQUEST') this.#channel.close(error);
-    else this.#channel.show(0, this.#channel.transport, error);
-    // A forbidden request is not repeated before setToken().
-    return code === 'FORBIDDEN' ? Infinity : backoff(this.world, this.#failures, error);
+    const failures = ++this.failures;
+    if (failures === 1 && (is_timeout || (status === 401 && this.server.ask))) return 0;
+    if (attempt.stream?.failed(attempt, error)) return 0;
+    if (!met) this.blocked = {}; // others fail as well: the transport was not the cause
+    this.show(failures > 1 || world.navigator?.onLine === false ? 'offline' : 'connecting', { error });
+    return backoff(world, failures, error);
   }
 }

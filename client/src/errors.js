@@ -22,9 +22,14 @@ export class NetworkError extends PgeventsError {
   name = 'NetworkError';
 }
 
-/** The server was silent for longer than its heartbeats allow. */
+/** The server was silent for longer than its heartbeats allow, or a transport could not be opened. */
 export class SilenceError extends PgeventsError {
   name = 'SilenceError';
+}
+
+/** The base address is wrong: it is not valid here, or pgevents does not answer there. */
+export class AddressError extends PgeventsError {
+  name = 'AddressError';
 }
 
 /** The server answered with an error. */
@@ -44,4 +49,19 @@ export class AuthError extends HttpError {
  */
 export function noAnswer(cause) {
   throw new NetworkError('No answer', { cause });
+}
+
+/**
+ * The error of an answer other than success.
+ * @param {number} status
+ * @param {any} body
+ * @param {object} [fields]
+ * @returns {HttpError | AddressError}
+ */
+export function errorOf(status, body, fields) {
+  const { code, msg = `HTTP status ${status}` } = body ?? {};
+  const ErrorClass = status === 401 || status === 403 ? AuthError : status === 404 && !code ? AddressError : HttpError;
+  const hint = msg === 'No such user' ? '; add the user to pgevents.users'
+    : ErrorClass === AddressError ? '; check the base address' : '';
+  return new ErrorClass(msg + hint, { status, code, ...fields });
 }

@@ -21,37 +21,29 @@ const isUser = objectOf({ user_id: isText });
 /** @param {any[]} values @returns {Check} */
 const oneOf = (...values) => (value) => values.includes(value);
 const typing = { op: oneOf('start', 'stop'), sender: isUser };
-const isPresences = mapOf(objectOf({ active_timestamp: isNumber, idle_timestamp: isNumber }));
 
 /** The valid forms of payloads (types.js) in events and answers. */
 export const kForms = {
   presence: objectOf({
-    presences: isPresences,
+    presences: mapOf(objectOf({ active_timestamp: isNumber, idle_timestamp: isNumber })),
     server_timestamp: isNumber,
     presence_last_update_id: optional(isNumber),
   }),
-  connection: objectOf({ users: listOf(isText), presences: optional(isPresences), server_timestamp: isNumber }),
+  connection: objectOf({ users: listOf(isText) }), // besides those of presence
   direct: objectOf({ ...typing, message_type: oneOf('direct'), recipients: listOf(isUser) }),
   stream: objectOf({ ...typing, message_type: oneOf('stream'), stream_id: isText, topic: isText }),
-  texts: listOf(isText),
   settings: mapOf((value) => typeof value === 'boolean'),
 };
 
-/** Warns once for each kind of event, because a publisher may send any number of them. */
-export class Warnings {
-  #world;
-  /** @type {Set<string>} */
-  #warned = new Set();
-
-  /** @param {import('./environment.js').Environment} world */
-  constructor(world) {
-    this.#world = world;
-  }
-
+/**
+ * Makes a function that warns of ignored events: once for each kind, because a publisher may send any number of them.
+ * @param {import('./environment.js').Environment} world
+ */
+export function warningsIn(world) {
+  const warned = new Set();
   /** @param {string} what */
-  ignored(what) {
-    if (this.#warned.has(what)) return;
-    this.#warned.add(what);
-    this.#world.console?.warn(`pgevents: ignored ${what}`);
-  }
+  return (what) => {
+    if (!warned.has(what)) world.console?.warn(`pgevents: ignored ${what}`);
+    warned.add(what);
+  };
 }

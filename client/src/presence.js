@@ -1,8 +1,9 @@
 // Presence: reports this user's status to the server, stores the data of the other users, and computes their status.
 // The server stores two times for each user; the status is computed here from the server's clock, so that late data is
 // harmless.
-import { environment, eventOf, Timer } from './environment.js';
-import { kForms, Warnings } from './payloads.js';
+import { environment, timerOf, whenAborted } from './environment.js';
+import { kForms, warningsIn } from './payloads.js';
+import { Target } from './target.js';
 
 /** @typedef {import('./types.js').UserPresence} UserPresence */
 /** @typedef {'active' | 'idle' | 'offline'} Status */
@@ -19,6 +20,7 @@ import { kForms, Warnings } from './payloads.js';
  * @property {boolean} [follows]  the page passes the events of the presence channel to apply() and connect(), so that
  *   reports need not request data about others
  * @property {number} [idleAfter]  milliseconds without input after which this user is idle
+ * @property {import('./environment.js').Signal} [signal]  stops it
  * @property {Partial<import('./environment.js').Environment>} [environment]
  */
 
@@ -29,7 +31,7 @@ import { kForms, Warnings } from './payloads.js';
 
 const kInput = ['pointerdown', 'pointermove', 'keydown', 'wheel'];
 
-export class Presence extends EventTarget {
+export class Presence extends Target {
   #world;
   #send;
   #idle_after;
@@ -44,7 +46,7 @@ export class Presence extends EventTarget {
   #reporting = false;
   #report;
   #change;
-  #warnings;
+  #ignored;
   #running = new AbortController();
 
   /**
@@ -55,26 +57,27 @@ export class Presence extends EventTarget {
   constructor(send, options = {}) {
     super();
     this.#world = environment(options.environment);
-    this.#warnings = new Warnings(this.#world);
+    this.#ignored = warningsIn(this.#world);
     this.#send = send;
     this.#idle_after = options.idleAfter ?? 300_000;
     this.#threshold = options.server_presence_offline_threshold_seconds ?? 200;
     // Schedule the next report first, so that it does not depend on the outcome of this one.
-    this.#report = new Timer(this.#world, () => {
-      this.#report.set(1000 * (options.server_presence_ping_interval_seconds ?? 60));
+    this.#report = timerOf(this.#world, () => {
+      this.#report(1000 * (options.server_presence_ping_interval_seconds ?? 60));
       this.#sendReport(options.follows);
     });
-    this.#change = new Timer(this.#world, () => this.#update());
+    this.#change = timerOf(this.#world, () => this.#update());
     this.#input_at = this.#world.now();
     const how = { signal: this.#running.signal, capture: true };
     for (const type of kInput) this.#world.document?.addEventListener(type, () => this.input(), how);
-    this.#report.set(0);
+    this.#report(0);
+    whenAborted(options.signal, () => this.stop());
   }
 
   stop() {
     this.#running.abort();
-    this.#report.set();
-    this.#change.set();
+    this.#report();
+    this.#change();
   }
 
   /** The user did something. */
@@ -116,7 +119,7 @@ export class Presence extends EventTarget {
    */
   apply(update, users) {
     if (!kForms.presence(update)) {
-      this.#warnings.ignored('malformed presence data');
+      this.#ignored('malformed presence data');
       return this.#update(users);
     }
     const { presences, server_timestamp, presence_last_update_id } = update;
@@ -140,8 +143,7 @@ export class Presence extends EventTarget {
   replace(update) {
     const before = [...this.users, ...this.#connected];
     this.#users.clear();
-    const { presence_connected } = update;
-    this.#connected = new Set(kForms.texts(presence_connected) ? presence_connected : []);
+    this.#connected = new Set(update.presence_connected);
     this.apply(update, [...before, ...this.#connected]);
   }
 
@@ -151,9 +153,10 @@ export class Presence extends EventTarget {
    * @param {boolean} connected
    */
   connect(update, connected) {
-    if (!kForms.connection(update)) return this.#warnings.ignored('malformed connection data');
+    const data = { presences: {}, ...update };
+    if (!kForms.connection(update) || !kForms.presence(data)) return this.#ignored('malformed connection data');
     for (const user of update.users) this.#connected[connected ? 'add' : 'delete'](user);
-    this.apply({ presences: {}, ...update }, update.users);
+    this.apply(data, update.users);
   }
 
   // Reports the given users and those whose status has changed, and sets the timer to the next change.
@@ -168,8 +171,8 @@ export class Presence extends EventTarget {
       if (status === 'active') next = Math.min(next, known.active_timestamp);
       if (status === 'idle' && !connected) next = Math.min(next, known.idle_timestamp);
     }
-    this.#change.set(Math.max(1, (next + this.#threshold - this.serverTime) * 1000));
-    if (changed.size) this.dispatchEvent(eventOf('change', { users: [...changed] }));
+    this.#change(Math.max(1, (next + this.#threshold - this.serverTime) * 1000));
+    if (changed.size) this.emit('change', { users: [...changed] });
   }
 
   // --- this user's reports ---

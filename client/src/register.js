@@ -1,15 +1,21 @@
 // Starts a page: one request returns the cursor and the state; from then on events keep the state up to date.
-import { pause } from './environment.js';
-import { NetworkError } from './errors.js';
+import { Caller } from './caller.js';
+import { whenAborted } from './environment.js';
 import { EventChannel } from './event_channel.js';
-import { backoff } from './connection.js';
-import { kForms, Warnings } from './payloads.js';
+import { kForms, warningsIn } from './payloads.js';
 import { Presence } from './presence.js';
-import { Server } from './server.js';
+import { persist } from './server.js';
 import { TypingSender } from './typing_sender.js';
 import { TypingTracker } from './typing_tracker.js';
 
 /** @typedef {import('./types.js').RegisterAnswer} RegisterAnswer */
+
+/**
+ * @callback MessageOf
+ * @param {any} data  of the event
+ * @param {string} channel
+ * @returns {{ where: import('./typing_sender.js').Recipient, user: string } | undefined}
+ */
 
 /**
  * @typedef {object} SessionOptions
@@ -19,24 +25,15 @@ import { TypingTracker } from './typing_tracker.js';
  * @property {(streamId: string) => string} [streamChannel]  the channel on which typing in a stream is published, if
  *   the application has replaced `pgevents.stream_channel()` by a rule that is not a template
  * @property {(data: import('./types.js').ResetData, answer: RegisterAnswer) => void | Promise<void>} [onreset]  reloads
- *   the application's own state after a gap; the session has already renewed its own
+ *   the application's own state after a gap; the session has already renewed its own. Absent: `load` of start()
+ * @property {Record<string, MessageOf>} [messages]  event types that end a typing indicator, each with a function that
+ *   gives the message's conversation and author
  */
-
-/** @typedef {import('./event_channel.js').ChannelOptions} ChannelOptions */
-/** @typedef {Omit<ChannelOptions, 'onreset' | 'lastEventId'> & SessionOptions} RegisterOptions */
 
 /**
- * The channels on which only the server publishes presence, settings and typing. On all other channels clients may
- * publish. An older server only lists the user's own channel and the presence channel, in this order, and either may be
- * missing.
- * @param {RegisterAnswer} answer
+ * @typedef {Partial<import('./connection.js').ConnectionOptions> & import('./server.js').ServerOptions} ChannelOptions
  */
-function sourcesOf({ channels, user_channel, presence_channel, stream_channel }) {
-  if (user_channel !== undefined) return { own: user_channel, presence: presence_channel, stream: stream_channel };
-  const stream = 'stream:{stream_id}';
-  const [own, presence] = channels;
-  return !presence && own?.startsWith('presence:') ? { presence: own, stream } : { own, presence, stream };
-}
+/** @typedef {Omit<ChannelOptions, 'onreset'> & SessionOptions} RegisterOptions */
 
 /**
  * The objects that keep a page up to date.
@@ -44,25 +41,28 @@ function sourcesOf({ channels, user_channel, presence_channel, stream_channel })
  */
 
 /**
- * @param {Server} server
+ * @param {Caller} server
  * @param {RegisterAnswer} answer
  * @param {RegisterOptions} options
  */
-function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...options }) {
+function sessionOf(server, answer, { channels = [], onreset, streamChannel, messages = {}, ...options }) {
   const given = { ...options, ...answer, follows: true, environment: server.world };
   const presence = new Presence((params) => server.call('POST', 'users/me/presence', params), given);
   const typing = new TypingSender((params) => server.call('POST', 'typing', params), given);
   const typists = new TypingTracker(given);
-  const warnings = new Warnings(server.world);
-  const own = kForms.texts(answer.channels) ? answer.channels : [];
-  const sources = sourcesOf({ ...answer, channels: own });
-  const channel = new EventChannel(server, [...own, ...channels], {
+  presence.listened = typists.listened = () => channel.listened('presence'); // starts the delivery
+  const ignored = warningsIn(server.world);
+  // Only the server publishes presence, settings and typing on these. On all other channels clients may publish.
+  const { user_channel, presence_channel, stream_channel } = answer;
+  /** @type {((cursor: string, reset?: any) => any) | undefined} */
+  let reload;
+  const channel = new EventChannel(server, [...answer.channels, ...channels], {
     ...options,
-    lastEventId: answer.last_event_id,
-    onreset: async (data) => {
+    lastEventId: options.lastEventId ?? answer.last_event_id,
+    onreset: async (/** @type {any} */ data) => {
       const state = await server.call('POST', 'register', {});
       load(state);
-      await onreset?.(data, state);
+      await (onreset ? onreset(data, state) : reload?.(state.last_event_id, data));
       return state.last_event_id;
     },
   });
@@ -74,13 +74,30 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
     settings: { ...answer.user_settings },
 
     /**
+     * As of EventChannel: calls `load` with the cursor, and delivers what was committed behind it when `load` is done.
+     * @param {(cursor: string, reset?: import('./types.js').ResetData) => any} [its_load]
+     */
+    start(its_load) {
+      reload = its_load;
+      return channel.start(its_load);
+    },
+
+    /**
      * Makes one call of the HTTP interface with this session's token, such as
      * `call('PATCH', 'settings', { presence_enabled: false })`.
      * @param {string} method
      * @param {string} path  below the base
      * @param {object} [params]
+     * @param {{ signal?: import('./environment.js').Signal }} [more]
+     * @returns {Promise<any>}
      */
-    call: (method, path, params) => server.call(method, path, params),
+    async call(method, path, params, more) {
+      if (path !== 'settings') return channel.call(method, path, params, more);
+      // The server takes no "stop" of a user who has switched typing off.
+      typing.follow({ ...session.settings, ...params });
+      await typing.sent;
+      return channel.call(method, path, params, more).finally(() => typing.follow(session.settings));
+    },
 
     close() {
       typing.stop();
@@ -93,16 +110,26 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
   /** @param {RegisterAnswer} state */
   function load(state) {
     session.settings = { ...state.user_settings };
+    typing.follow(session.settings);
     typists.clear();
     presence.replace(state);
   }
 
   /** @param {any} data */
   function set(data) {
-    if (!kForms.settings(data)) return warnings.ignored('malformed user_settings');
-    const known = Object.entries(data).filter(([name]) => Object.hasOwn(session.settings, name));
-    Object.assign(session.settings, Object.fromEntries(known));
+    if (!kForms.settings(data)) return ignored('malformed user_settings');
+    /** @type {any} */
+    const { settings } = session;
+    for (const name of Object.keys(settings)) settings[name] = data[name] ?? settings[name];
+    typing.follow(settings);
   }
+
+  // These listeners do not start the delivery: only those of the application do.
+  /** @param {string} type @param {(event: any) => void} take */
+  const listen = (type, take) => {
+    channel.types.add(type); // an EventSource listens to it
+    EventTarget.prototype.addEventListener.call(channel, type, take);
+  };
 
   /**
    * Takes events of a type only from the channel on which the server publishes them; warns of others.
@@ -111,24 +138,35 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
    * @param {(data: any, ts: number) => void} take
    */
   function follow(type, source, take) {
-    channel.addEventListener(type, ({ data, channel: name, ts }) => {
+    listen(type, ({ data, channel: name, ts }) => {
       if (name === source(data)) take(data, ts);
-      else warnings.ignored(`"${type}" from channel "${name}": the server does not publish it there`);
+      else ignored(`"${type}" from channel "${name}": the server does not publish it there`);
     });
   }
 
   /** @param {any} data */
   const whereTyping = (data) => {
-    if (!kForms.stream(data)) return sources.own;
-    return streamChannel ? streamChannel(data.stream_id) : sources.stream?.replace('{stream_id}', () => data.stream_id);
+    if (!kForms.stream(data)) return user_channel;
+    return streamChannel ? streamChannel(data.stream_id) : stream_channel?.replace('{stream_id}', () => data.stream_id);
   };
 
-  follow('presence', () => sources.presence, (data) => presence.apply(data));
-  follow('pgevents.connected', () => sources.presence, (data) => presence.connect(data, true));
-  follow('pgevents.disconnected', () => sources.presence, (data) => presence.connect(data, false));
-  follow('user_settings', () => sources.own, set);
+  follow('presence', () => presence_channel, (data) => presence.apply(data));
+  follow('pgevents.connected', () => presence_channel, (data) => presence.connect(data, true));
+  follow('pgevents.disconnected', () => presence_channel, (data) => presence.connect(data, false));
+  follow('user_settings', () => user_channel, set);
   follow('typing', whereTyping, (data, ts) => typists.apply(data, (presence.serverTime - ts) * 1000));
+  for (const [type, of] of Object.entries(messages)) {
+    listen(type, ({ data, channel: name }) => {
+      try {
+        const ended = of(data, name);
+        if (ended) typists.remove(ended.where, ended.user);
+      } catch {
+        ignored(`malformed "${type}"`); // the application's function expects its own data
+      }
+    });
+  }
   load(answer);
+  whenAborted(options.signal, session.close);
   return session;
 }
 
@@ -140,13 +178,8 @@ function sessionOf(server, answer, { channels = [], onreset, streamChannel, ...o
  * @returns {Promise<Session>}
  */
 export async function register(base, options = {}) {
-  const server = new Server(base, options);
-  for (let failures = 1; ; failures++) {
-    try {
-      return sessionOf(server, await server.call('POST', 'register', {}), options);
-    } catch (error) {
-      if (!(error instanceof NetworkError || /** @type {any} */ (error).status > 499)) throw error;
-      await pause(server.world, backoff(server.world, failures, error));
-    }
-  }
+  const server = new Caller(base, options);
+  const { signal } = options;
+  const request = () => server.call('POST', 'register', {}, { signal });
+  return sessionOf(server, await persist(server.world, request, signal), options);
 }

@@ -1,42 +1,90 @@
 // Makes requests to one base address with the caller's token; answers other than success become errors. The token is a
 // string, or a function of the application returns it, which is called at the start and whenever the server rejects the
 // last token.
-import { environment } from './environment.js';
-import { AuthError, HttpError, noAnswer } from './errors.js';
+import { environment, pause, until } from './environment.js';
+import { AddressError, errorOf, NetworkError, noAnswer } from './errors.js';
+
+/** @typedef {import('./errors.js').PgeventsError} PgeventsError */
 
 /**
  * Returns a token. Called without an argument at the start, where no result means that requests carry no token. Later
  * called with the error that rejected the last token, where no result means: wait for setToken().
  * @callback TokenCallback
- * @param {AuthError} [rejection]  its code is TOKEN_EXPIRED, TOKEN_REVOKED or UNAUTHORIZED
+ * @param {import('./errors.js').AuthError} [rejection]  its code is TOKEN_EXPIRED, TOKEN_REVOKED or UNAUTHORIZED
  * @returns {string | null | void | Promise<string | null | void>}
  */
 
 /**
  * @typedef {object} ServerOptions
  * @property {string | TokenCallback} [token]
- * @property {RequestCredentials} [credentials]  include: send cookies to other origins, too
+ * @property {'omit' | 'same-origin' | 'include'} [credentials]  include: send cookies to other origins, too
  * @property {Partial<import('./environment.js').Environment>} [environment]  your own timers, clock, fetch …
  */
+
+const kFirstDelay = 1000;
+const kLongestDelay = 20_000;
+const kErrorDelay = 10_000;
+
+/**
+ * Milliseconds to wait after this many failures in a row. After an answer with an error: the server's Retry-After, or
+ * about ten seconds. After no answer, or a rejected token: random from 0 to a limit that doubles ("full jitter"), so
+ * that clients that failed together do not reconnect together.
+ * @param {import('./environment.js').Environment} world
+ * @param {number} failures
+ * @param {any} error
+ */
+export const backoff = ({ random }, failures, { retryAfter, status }) => retryAfter || (status && status !== 401
+  ? kErrorDelay * (0.5 + random())
+  : random() * Math.min(kLongestDelay, kFirstDelay * 2 ** (failures - 1)));
+
+/**
+ * Makes a request, again and again while that may help.
+ * @template T
+ * @param {import('./environment.js').Environment} world
+ * @param {() => Promise<T>} request
+ * @param {AbortSignal} [signal]
+ * @param {number} [attempts]
+ * @returns {Promise<T>}
+ */
+export async function persist(world, request, signal, attempts) {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await request();
+    } catch (/** @type {any} */ error) {
+      const is_temporary = error instanceof NetworkError || error.status > 499 || error.status === 425;
+      if (signal?.aborted || failures === attempts || !is_temporary) throw error;
+      await until(pause(world, backoff(world, failures, error), signal), signal);
+    }
+  }
+}
 
 export class Server {
   /** @type {TokenCallback | undefined} */
   ask;
+  /** The open WebSocket. @type {import('./socket.js').Subscriber | undefined} */
+  socket;
   /**
    * The token of requests; empty: no token; undefined: a new one is needed.
    * @type {string | Promise<string> | undefined}
    */
   #token;
-  /** @type {AuthError | undefined} */
+  /** @type {PgeventsError | undefined} */
   #rejection;
   /** @type {((token: string) => void) | undefined} */
   #wake;
 
   /** @param {string} base @param {ServerOptions} [options] */
   constructor(base, { token = '', credentials, environment: own } = {}) {
-    this.base = base;
     this.world = environment(own);
     this.credentials = credentials;
+    /** The absolute address, with a slash at its end. */
+    this.base = `${base}`.replace(/\/*$/, '/');
+    const { document, location } = this.world;
+    try {
+      this.base = new URL(this.base, document?.baseURI ?? location?.href).href;
+    } catch {
+      if (!own?.fetch) throw new AddressError(`Invalid base address '${base}': it must be absolute here`);
+    }
     if (typeof token === 'function') this.ask = token;
     else this.#token = token;
   }
@@ -57,7 +105,7 @@ export class Server {
   /**
    * Stops using a rejected token, unless it has been replaced meanwhile. (Cookies are sent again: they may have
    * changed.)
-   * @param {AuthError} rejection
+   * @param {PgeventsError} rejection
    * @param {string | Promise<string>} [token]
    */
   reject(rejection, token = this.#token || 'none') {
@@ -70,7 +118,7 @@ export class Server {
     /** @type {Promise<string>} */
     const set = new Promise((resolve) => (this.#wake = resolve));
     try {
-      const token = await this.ask?.(this.#rejection);
+      const token = await this.ask?.(/** @type {any} */ (this.#rejection));
       return token || (this.ask && !this.#rejection ? '' : set);
     } catch (error) {
       if (this.#wake) this.#token = undefined; // the next request calls the function again
@@ -78,55 +126,44 @@ export class Server {
     }
   }
 
+  /**
+   * Whether the server wants a login where the page has none. Then only this request fails: others, and the channels
+   * that need no login, go on.
+   * @param {any} error
+   */
+  lacksToken({ code }) {
+    return code === 'UNAUTHORIZED' && this.#token === '';
+  }
+
   // --- requests ---
 
   /**
    * Makes a request. If the token is rejected and the application has a new one, makes the request again.
    * @param {string} url
-   * @param {RequestInit & { headers?: Record<string, string> }} [init]
+   * @param {{ method?: string, body?: string, signal?: any, keepalive?: boolean,
+   *   headers?: Record<string, string> }} [init]
+   * @param {() => void} [sent]  called when the request has been sent
    * @param {boolean} [again]
    * @returns {Promise<Response>} a successful one
    */
-  async request(url, init, again) {
-    const { fetch } = this.world;
+  async request(url, init, sent, again) {
+    const { world: { fetch, now }, credentials } = this;
     const held = this.token();
-    const token = await held;
+    const token = await until(held, init?.signal);
     const headers = { ...init?.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-    const response = await fetch(url, { credentials: this.credentials, ...init, headers }).catch(noAnswer);
+    const answer = fetch(url, { credentials, cache: 'no-store', ...init, headers });
+    sent?.();
+    const response = await until(answer.catch(noAnswer), init?.signal);
     if (response.ok) return response;
-    const error = await this.#errorOf(response);
-    if (error.status === 401) {
-      this.reject(error, held);
-      if (this.ask && !again) return this.request(url, init, true);
-    }
-    throw error;
-  }
-
-  /** @param {Response} response */
-  async #errorOf(response) {
     const { status } = response;
-    const { code, msg = `HTTP status ${status}` } = (await response.json().catch(() => {})) ?? {};
     // Seconds, or a date (RFC 9110, section 10.2.3).
     const after = response.headers.get('Retry-After') ?? '';
-    const wait = Number(after) * 1000 || Date.parse(after) - this.world.now() || 0;
-    const ErrorClass = status === 401 || code === 'FORBIDDEN' ? AuthError : HttpError;
-    return new ErrorClass(msg, { status, code, retryAfter: Math.max(0, wait) });
-  }
-
-  /**
-   * Makes one call of the HTTP interface, with parameters and answer in JSON.
-   * @param {string} method
-   * @param {string} path  below the base
-   * @param {object} [params]
-   * @returns {Promise<any>}
-   */
-  async call(method, path, params) {
-    const response = await this.request(`${this.base}/${path}`, {
-      method,
-      body: JSON.stringify(params),
-      headers: { 'Content-Type': 'application/json' },
-      keepalive: path === 'typing', // sends "stop" even while the page is being left
-    });
-    return response.json();
+    const retryAfter = Math.max(0, Number(after) * 1000 || Date.parse(after) - now() || 0);
+    const error = errorOf(status, await response.json().catch(() => {}), { retryAfter });
+    if (status === 401 && !this.lacksToken(error)) {
+      this.reject(error, held);
+      if (this.ask && !again) return this.request(url, init, sent, true);
+    }
+    throw error;
   }
 }

@@ -88,9 +88,9 @@
  * @typedef {object} RegisterCore
  * @property {string} last_event_id  the cursor: later changes are events behind it
  * @property {string[]} channels  the user's own, and the presence channel
- * @property {string | null} [user_channel]  the user's own; an older server does not send these three
- * @property {string | null} [presence_channel]
- * @property {string | null} [stream_channel]  where typing in a stream is published: `{stream_id}` stands for the
+ * @property {string | null} user_channel  the user's own
+ * @property {string | null} presence_channel
+ * @property {string | null} stream_channel  where typing in a stream is published: `{stream_id}` stands for the
  *   stream's id
  * @property {string[]} [presence_connected]  users
  * @property {UserSettings} user_settings

@@ -36,7 +36,7 @@ async function newPage(path, options = {}) {
 
 async function enter(person, options) {
   const page = await newPage(`chat.html?as=${person}`, options);
-  await page.locator('#state[data-state="open"]').waitFor();
+  await page.locator('#state[data-state="live"]').waitFor();
   return page;
 }
 
@@ -59,7 +59,7 @@ describe('the chat', () => {
   test('lets a visitor choose a person', async () => {
     const page = await newPage('chat.html');
     await page.locator(`#choices [data-person="${kBeat}"]`).click();
-    await page.locator('#state[data-state="open"]').waitFor();
+    await page.locator('#state[data-state="live"]').waitFor();
     assert.match(await page.locator('#me').innerText(), /Beat Keller/);
     await leave(page);
   });
@@ -140,6 +140,43 @@ describe('the chat', () => {
     assert.equal(await page.locator('#visible').isChecked(), true);
     await leave(page);
   });
+
+  test('renews its token when the server rejects the last one, and misses nothing', async () => {
+    const grants = ['--subscribe', 'presence:{realm}', '--subscribe', 'stream:*', '--publish', 'chat.in:{user}'];
+    const { stdout } = await demo.run(['token', '--user', kAnna, '--ttl', '3', ...grants]);
+    const page = await newPage('');
+    let reads = 0;
+    await page.route('**/people.json', async (route) => {
+      const people = await (await route.fetch()).json();
+      if (reads++ === 0) people.find(({ id }) => id === kAnna).token = stdout.trim();
+      await route.fulfill({ json: people });
+    });
+    await page.goto(`${demo.url}/chat.html?as=${kAnna}`);
+    await page.locator('#state[data-state="live"]').waitFor();
+    await page.locator('#renewals', { hasText: '1' }).waitFor();
+    await page.locator('#state[data-state="live"]').waitFor();
+    await say(page, 'with the second token');
+    await message(page, 'with the second token').waitFor();
+    assert.equal(reads, 2);
+    await leave(page);
+  });
+
+  for (const [what, answer, words] of [
+    ['the server rejects the token', { json: [{ id: kAnna, name: 'Anna Graf', token: 'bad.e30.token' }] }, /rejects this person's token: Invalid token/],
+    ['the people cannot be read', { status: 403, body: '' }, /Cannot read the demo's people \(status 403\)/],
+  ]) {
+    test(`explains why it cannot start: ${what}`, async () => {
+      const page = await newPage('');
+      await page.route('**/people.json', (route) => route.fulfill(answer));
+      await page.goto(`${demo.url}/chat.html?as=${kAnna}`);
+      await page.locator('#failure').waitFor();
+      assert.match(await page.locator('#reason').innerText(), words);
+      await page.unroute('**/people.json');
+      await page.click('#again');
+      await page.locator('#state[data-state="live"]').waitFor();
+      await leave(page);
+    });
+  }
 
   test('shows text as text', async () => {
     const page = await enter(kAnna);

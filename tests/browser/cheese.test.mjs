@@ -9,7 +9,11 @@ import { pictureFile, startBrowser } from '../lib/browser.mjs';
 import { sleep, waitFor } from '../lib/conditions.mjs';
 import { startDemo } from '../lib/demo.mjs';
 
-const kTransports = ['EventSource', 'Long poll', 'Short poll'];
+const kTransports = ['WebSocket', 'EventSource', 'Long poll', 'Short poll'];
+const kModuleOn = ['live', 'live', 'live', 'polling'];
+const kModuleOff = ['polling', 'polling', 'polling', 'polling'];
+// What Chromium logs when the fallback answers a handshake.
+const kNoWebSocket = /WebSocket connection to .* failed: .*Unexpected response code: 426/;
 
 let demo, database, browser;
 
@@ -20,7 +24,7 @@ before(async () => {
 });
 
 // Opens the page; records its errors and its requests to other servers.
-async function openPage(options = {}) {
+async function openPage(options = {}, { wrong_by = 0 } = {}) {
   const context = await browser.newContext({ viewport: { width: 1240, height: 860 }, ...options });
   const page = await context.newPage();
   page.problems = [];
@@ -28,8 +32,9 @@ async function openPage(options = {}) {
   page.on('console', (message) => message.type() === 'error' && page.problems.push(message.text()));
   page.on('request', (request) => request.url().startsWith(demo.url) || page.problems.push(request.url()));
   await page.addInitScript(recordArrivals);
+  await page.addInitScript(setClock, wrong_by);
   await page.goto(demo.url);
-  await waitFor(() => allStates(page, 'open', 'open', 'pause'), { what: 'all panels connected' });
+  await waitFor(() => allStates(page, kModuleOn), { what: 'all panels connected' });
   return page;
 }
 
@@ -46,10 +51,16 @@ function recordArrivals() {
   });
 }
 
+// Runs in the page: makes its clock wrong by some milliseconds.
+function setClock(wrong_by) {
+  const now = Date.now;
+  Date.now = () => now() + wrong_by;
+}
+
 const panel = (page, name) => page.locator(`.panel[data-transport="${name}"]`);
 const arrivals = (page, name) => page.evaluate((key) => window.arrivals[key] ?? [], name);
 
-async function allStates(page, ...wanted) {
+async function allStates(page, wanted) {
   const states = await page.locator('.state').evaluateAll((nodes) => nodes.map((node) => node.dataset.state));
   return states.every((state, i) => state === wanted[i]);
 }
@@ -88,11 +99,11 @@ describe('the demo page', () => {
       await insert(pieces, cheese);
       await sleep(700);
     }
-    await page.getByText('is on 3 of 3 panels').waitFor();
+    await page.getByText('is on 4 of 4 panels').waitFor();
     await sleep(1500);
     const file = pictureFile('demo.png');
     const height = await page.evaluate(() => document.querySelector('details').offsetTop);
-    await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1240, height } });
+    await page.screenshot({ path: file, fullPage: true, clip: { x: 0, y: 0, width: 1240, height } });
     assert.ok(fs.statSync(file).size > 20_000);
     await page.context().close();
   });
@@ -111,7 +122,7 @@ describe('the demo page', () => {
     for (const name of kTransports) {
       const item = panel(page, name).locator(`li[data-id="${id}"]`);
       await item.waitFor();
-      assert.match(await item.innerText(), /Tête de Moine\s+92 pieces · event [0-9]+\s+[0-9.']+ m?s/);
+      assert.match(await item.innerText(), /Tête de Moine\s+92 pieces · event\u00a0[0-9]+\s+[0-9.']+ m?s/);
       await waitFor(async () => (await panel(page, name).locator('.cursor').innerText()) === String(id), { what: 'cursor' });
     }
     assert.deepEqual(page.problems, []);
@@ -125,7 +136,7 @@ describe('the demo page', () => {
     await page.fill('#pieces', '33');
     await page.click('#deliver');
     await waitFor(async () => (await head()) > before_id, { what: 'a delivery' });
-    await page.getByText(`Event ${await head()} is on 3 of 3 panels.`, { exact: true }).waitFor();
+    await page.getByText(`Event ${await head()} is on 4 of 4 panels.`, { exact: true }).waitFor();
     await assertEverywhereOnce(page, before_id);
     for (const name of kTransports) {
       assert.match(await panel(page, name).locator('li').first().innerText(), /Sbrinz\s+33 pieces/);
@@ -134,7 +145,49 @@ describe('the demo page', () => {
     await page.context().close();
   });
 
-  test('shows every delivery once in every panel while the module is switched off and on', async () => {
+  test('delivers 5 to 119 pieces of any cheese', async () => {
+    const page = await openPage();
+    const before_id = await head();
+    for (let n = 1; n <= 20; n++) await page.click('#deliver');
+    await demo.run(['cheese']);
+    await waitFor(async () => (await idsAfter(before_id)).length === 21, { what: 'the deliveries' });
+    const { rows } = await database.query(
+      "SELECT (data -> 'data' ->> 'pieces')::int AS pieces FROM pgevents.events WHERE channel_id = 'cheese' AND id > $1", [before_id]);
+    const pieces = rows.map((row) => row.pieces);
+    assert.ok(pieces.every((n) => n >= 5 && n <= 119), pieces);
+    assert.ok(new Set(pieces).size > 5, pieces);
+    await page.selectOption('#cheese-type', 'Sbrinz');
+    assert.equal(await page.inputValue('#pieces'), '92');
+    await page.context().close();
+  });
+
+  // A browser whose clock is a day wrong asks for the same ten minutes, and shows the same delays.
+  for (const hours of [-24, 24]) {
+    test(`uses the server's clock, not the browser's (${hours} hours wrong)`, async () => {
+      await insert(19);
+      const page = await openPage({}, { wrong_by: hours * 3_600_000 });
+      const before_id = await head();
+      await waitFor(async () => (await arrivals(page, 'EventSource')).includes(before_id), { what: 'the recent delivery' });
+      const when = panel(page, 'EventSource').locator(`li[data-id="${before_id}"] .when`);
+      assert.match(await when.innerText(), /^[0-9:]{8}$/, 'committed before the page was opened');
+      await insert(20);
+      await assertEverywhereOnce(page, before_id);
+      for (const name of kTransports) {
+        const delay = await panel(page, name).locator('.delay').innerText();
+        assert.match(delay, /^([0-9]+ ms|[0-9]\.[0-9] s)$/, name); // below ten seconds
+      }
+      await page.context().close();
+    });
+  }
+
+  test('leads to the chat', async () => {
+    const page = await openPage();
+    await page.click('a[href="chat.html"]');
+    await page.locator('#choices button').first().waitFor();
+    await page.context().close();
+  });
+
+  test('shows every delivery once in every panel while the module is on, off, and on again', async () => {
     const page = await openPage();
     const before_id = await head();
     let flowing = true;
@@ -146,17 +199,69 @@ describe('the demo page', () => {
     })();
     await page.click('#module');
     await page.locator('#notice').waitFor();
-    // Off: the fallback answers long polls immediately, and the page repeats them after a delay.
-    await waitFor(() => allStates(page, 'pause', 'pause', 'pause'), { what: 'all panels poll' });
-    const seen = (await arrivals(page, 'EventSource')).length;
-    await waitFor(async () => (await arrivals(page, 'EventSource')).length > seen, { what: 'deliveries by the fallback' });
+    // Off: the fallback answers long polls immediately, and the page repeats them after a delay. Handshakes fail.
+    await waitFor(() => allStates(page, kModuleOff), { what: 'all panels poll' });
+    for (const name of ['WebSocket', 'EventSource']) {
+      const seen = (await arrivals(page, name)).length;
+      await waitFor(async () => (await arrivals(page, name)).length > seen, { what: `${name}: deliveries by the fallback` });
+    }
     await demo.run(['module', 'on']);
-    await waitFor(() => allStates(page, 'open', 'open', 'pause'), { what: 'the module serves again' });
+    await waitFor(() => allStates(page, kModuleOn), { what: 'the module serves again' });
     await sleep(1000);
     flowing = false;
     await flow;
     await assertEverywhereOnce(page, before_id);
-    assert.deepEqual(page.problems, []);
+    assert.equal(new Set(await page.locator('.panel .pieces').allInnerTexts()).size, 1, 'all show the same pieces');
+    const others = page.problems.filter((text) => !kNoWebSocket.test(text));
+    assert.deepEqual(others, []);
+    assert.ok(page.problems.length > 0, 'a handshake was rejected');
+    await page.context().close();
+  });
+
+  test('receives over a WebSocket, and tries one again while it polls without one', async () => {
+    const page = await openPage();
+    const frames = [];
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => frames.push(JSON.parse(payload))));
+    // As behind a proxy that drops `Upgrade`: long polls wait in the module.
+    let rejecting = true;
+    await page.routeWebSocket('**/rt/events/**', (route) => (rejecting ? route.close() : route.connectToServer()));
+    await page.reload();
+    const state = panel(page, 'WebSocket').locator('.state .text');
+    await waitFor(async () => (await state.innerText()) === 'waiting', { what: 'long polls' });
+    const before_id = await head();
+    await insert(41);
+    await assertEverywhereOnce(page, before_id);
+    rejecting = false;
+    await waitFor(async () => (await state.innerText()) === 'connected', { what: 'a WebSocket' });
+    await insert(42);
+    await assertEverywhereOnce(page, before_id);
+    const amounts = frames.filter(({ id }) => id > before_id).map(({ data }) => data.data.pieces);
+    assert.deepEqual(amounts, [42]);
+    await page.context().close();
+  });
+
+  test('asks at once after a gateway has timed out, but not a server that answers 504 at once', async () => {
+    const page = await openPage();
+    const state = panel(page, 'Long poll').locator('.state');
+    let requests = 0;
+    let wait = 1100;
+    await page.route('**/rt/events/cheese', async (route) => {
+      if (route.request().headers().flavor !== 'long-poll') return route.continue();
+      requests++;
+      await sleep(wait);
+      return route.fulfill(wait ? { status: 504 } : { json: [], headers: { 'Last-Event-ID': '1', 'X-PS-Reconnect-In': 'x' } });
+    });
+    await insert(3);
+    await waitFor(() => requests === 3, { what: 'three long polls' });
+    assert.equal(await state.getAttribute('data-state'), 'live');
+    wait = 1;
+    await state.getByText('rejected (504), retry in 10 s').waitFor();
+    assert.equal(await state.getAttribute('data-state'), 'offline');
+    assert.ok(requests <= 5, `${requests} requests`);
+    wait = 0;
+    await demo.run(['module', 'off']); // and on: the page reconnects
+    await demo.run(['module', 'on']);
+    await state.getByText('next request in 10 s').waitFor();
     await page.context().close();
   });
 
@@ -176,12 +281,14 @@ describe('the demo page', () => {
     const page = await openPage();
     const before_id = await head();
     await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "a dairy's chat");
+    await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement.id), 'module');
     await page.keyboard.press('Space');
     await page.locator('#notice').waitFor();
     await page.keyboard.press('Space');
     await page.locator('#notice').waitFor({ state: 'hidden' });
-    await page.focus('#pieces');
+    await page.focus('#deliver');
     await page.keyboard.press('Enter');
     await waitFor(async () => (await head()) > before_id, { what: 'a delivery' });
     await assertEverywhereOnce(page, before_id);

@@ -18,6 +18,7 @@ import { startService } from '../faults/service.mjs';
 const kChannels = ['cheese', 'wine'];
 const kTypes = ['made', 'sold'];
 const kTurn = 2500;
+const kName = 'app.test';
 const kTimings = {
   typing_started_expiry: '3 seconds', presence_ping_interval: '1 second', presence_offline_threshold: '6 seconds',
   presence_grace: '1 second', presence_lease: '3 seconds',
@@ -44,7 +45,8 @@ before(async () => {
   for (const [name, value] of Object.entries(kTimings)) {
     await service.database.query('UPDATE pgevents.settings SET value = $2 WHERE name = $1', [name, value]);
   }
-  browser = await startBrowser();
+  // A name that is not local: its pages are not in a secure context.
+  browser = await startBrowser({ flags: ['--disable-quic', `--host-resolver-rules=MAP ${kName} 127.0.0.1`] });
 });
 after(async () => {
   await browser?.close();
@@ -79,7 +81,11 @@ async function listen(page, { channels = kChannels, user, life, ...options }) {
     const own = sub ? { token: () => window.tokenOf(sub, seconds) } : {};
     window.channel = new Channel('/rt', names, { ...own, ...given });
     window.got = [];
-    window.channel.onevent = ({ lastEventId }) => window.got.push(Number(lastEventId));
+    window.wine = new Set();
+    window.channel.onevent = ({ lastEventId, channel }) => {
+      window.got.push(Number(lastEventId));
+      if (channel === 'wine') window.wine.add(Number(lastEventId));
+    };
   }, { channels, user, life, ...options });
 }
 
@@ -89,6 +95,7 @@ async function enter(context, user, options = {}) {
   await page.evaluate(async ({ user: id, ...given }) => {
     const { register } = await import('/client/index.js');
     window.session = await register('/rt', { token: () => window.tokenOf(id, 3600), user: id, ...given });
+    window.session.start();
   }, { user, ...options });
   return page;
 }
@@ -219,6 +226,62 @@ const scenarios = {
       await service.database.publish('cheese', 'made', 1);
       for (const tab of tabs) await assertHasAll(tab, { from });
     } finally {
+      await context.close();
+    }
+  },
+
+  'seven tabs over plain HTTP by a name, which have no Web Locks, share a connection': async () => {
+    const context = await newContext();
+    const from = await service.database.head();
+    try {
+      const tabs = [];
+      for (let n = 0; n < 7; n++) {
+        tabs.push(await newPage(context, `http://${kName}:${service.port}`));
+        await listen(tabs[n], { lastEventId: String(from), channels: n % 2 ? ['cheese'] : kChannels });
+      }
+      assert.deepEqual(await tabs[0].evaluate(() => [window.isSecureContext, 'locks' in navigator]), [false, false]);
+      for (const tab of tabs) await waitFor(() => tab.evaluate(() => window.channel.readyState === 1), { what: 'connected' });
+      const leads = (tab) => tab.evaluate(() => window.channel.leading);
+      const leaders = async () => (await Promise.all(tabs.map(leads))).filter(Boolean).length;
+      await waitFor(async () => (await leaders()) === 1, { what: 'one leader' });
+      const other = tabs.map((tab) => tab.evaluate(async () => (await fetch('/page', { cache: 'no-store' })).status));
+      assert.deepEqual(await Promise.all(other), Array(7).fill(200));
+      await service.database.publish('cheese', 'made', 1);
+      await service.database.publish('wine', 'made', 2);
+      await service.database.publish('cheese', 'made', 3);
+      for (const [n, tab] of tabs.entries()) await assertHasAll(tab, { from, channels: n % 2 ? ['cheese'] : kChannels });
+    } finally {
+      await context.close();
+    }
+  },
+
+  'a page subscribes and unsubscribes at runtime': async () => {
+    const context = await newContext();
+    const from = await service.database.head();
+    const flow = startFlow();
+    try {
+      const page = await newPage(context);
+      await listen(page, { lastEventId: String(from), channels: ['cheese'] });
+      for (let n = 0; n < 3; n++) {
+        await page.evaluate((cursor) => window.channel.subscribe('wine', { lastEventId: cursor }).ready, String(from));
+        await sleep(400);
+        if (n === 2) break;
+        await page.evaluate(() => {
+          window.channel.unsubscribe('wine');
+          window.got = window.got.filter((id) => !window.wine.has(id)); // these will come again
+        });
+      }
+      await flow.stop();
+      const log = await service.database.log({ after: from, channels: kChannels });
+      const wanted = (name) => log.filter(({ channel_id }) => channel_id === name).map(({ id }) => id);
+      const of = (name) => page.evaluate((is_wine) => window.got.filter((id) => window.wine.has(id) === is_wine), name === 'wine');
+      for (const name of kChannels) {
+        await waitFor(async () => (await of(name)).includes(wanted(name).at(-1)), { what: `all of ${name}`, interval: 50 });
+        assert.deepEqual(await of(name), wanted(name));
+      }
+      assert.deepEqual(page.problems, []);
+    } finally {
+      await flow.stop();
       await context.close();
     }
   },

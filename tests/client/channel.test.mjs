@@ -49,6 +49,23 @@ describe('an EventChannel', () => {
     assert.equal(page.browser.network.requests[0].path, '/rt/events/a');
   });
 
+  test('resolves its base address by the page, once', async () => {
+    const kBases = {
+      '/rt': 'http://test/rt', '/rt//': 'http://test/rt', rt: 'http://test/app/rt', '../rt/': 'http://test/rt', '': 'http://test',
+      '/': 'http://test', 'https://other:8443/a/rt/': 'https://other:8443/a/rt',
+    };
+    for (const [base, wanted] of Object.entries(kBases)) {
+      const page = new Browser().page();
+      page.document.baseURI = 'http://test/app/list?page=2#top';
+      const channel = new EventChannel(base, 'a', { environment: page.environment, lastEventId: '0' });
+      page.document.baseURI = 'http://test/app/items/7/edit';
+      await page.browser.clock.advance(0);
+      const [{ url }] = page.browser.network.requests;
+      assert.equal(url.split('/events/a?')[0], wanted, base);
+      channel.close();
+    }
+  });
+
   test('delivers older events, and then new ones, in order', async () => {
     const browser = new Browser();
     for (let n = 0; n < 3; n++) browser.network.publish(n === 1 ? 'b' : 'a', n);
@@ -70,7 +87,7 @@ describe('an EventChannel', () => {
     assert.equal(recorder.channel.lastEventId, '1');
     browser.network.publish('a');
     browser.network.answer = () => undefined;
-    await browser.clock.advance(1000);
+    await browser.clock.advance(10_000);
     assert.deepEqual(recorder.ids, [2]);
   });
 

@@ -7,7 +7,6 @@ import { kSettings, server } from './lib/sessions.mjs';
 
 const kTopic = { streamId: '7', topic: 'x' };
 const kDirect = { to: ['8'] };
-const kOlder = { user_channel: undefined, presence_channel: undefined, stream_channel: undefined };
 
 const typing = (rest) => ({ op: 'start', sender: { user_id: '8' }, ...rest });
 const inStream = typing({ message_type: 'stream', stream_id: '7', topic: 'x' });
@@ -59,17 +58,6 @@ const kRegistered = {
   'without a rule for streams': { answer: { stream_channel: null }, from: { ...kOwn, 'typing, stream': null } },
   'without a rule for streams, which the page has': {
     answer: { stream_channel: null }, options: { streamChannel: (id) => `stream:${id}` }, from: kOwn,
-  },
-  'with the list of an older server': { answer: kOlder, from: kOwn },
-  'with the list of an older server and names of the application': {
-    answer: { ...kOlder, channels: ['me', 'here'] },
-    from: { ...kOwn, presence: 'here', 'pgevents.connected': 'here', user_settings: 'me', 'typing, direct': 'me' },
-  },
-  'with an older server without presence': {
-    answer: { ...kOlder, channels: ['user:10'] }, from: { ...kOwn, presence: null, 'pgevents.connected': null },
-  },
-  'with an older server without a user channel': {
-    answer: { ...kOlder, channels: ['presence:main'] }, from: { ...kOwn, user_settings: null, 'typing, direct': null },
   },
 };
 
@@ -191,7 +179,8 @@ describe('an invalid payload is ignored with a warning', () => {
   });
 
   test('an answer to register without state gives a session without state', async () => {
-    for (const answer of [{ presences: undefined }, { presences: [] }, { user_settings: null }, { presence_connected: 'x' }, { channels: undefined }]) {
+    const kAnswers = [{ presences: undefined }, { presences: [] }, { user_settings: null }, { presence_connected: undefined }];
+    for (const answer of kAnswers) {
       const { session, network } = await started({ answer });
       assert.equal(network.streams.size, 1);
       session.close();

@@ -198,3 +198,48 @@ describe('register()', () => {
     assert.deepEqual([network.streams.size, clock.pending, calls.at(-1)[1].op], [0, 0, 'stop']);
   });
 });
+
+describe('typing of a session', () => {
+  const kTopic = { streamId: '7', topic: 'x' };
+
+  test('follows the user\'s settings: from the start, by events, and before the session itself switches them off', async () => {
+    const its = server();
+    its.state.settings = { send_private_typing_notifications: false };
+    const session = await its.start();
+    const { clock, network, calls } = its;
+    const sent = () => calls.filter(([name]) => name === 'typing' || name === 'settings').map(([name, { op }]) => op ?? name);
+    session.typing.update({ to: ['8'] });
+    await clock.advance(0);
+    assert.deepEqual(sent(), []);
+    network.publish('user:10', { send_private_typing_notifications: true }, 'user_settings');
+    await clock.advance(0);
+    session.typing.update({ to: ['8'] });
+    await clock.advance(0);
+    network.publish('user:10', { send_private_typing_notifications: false }, 'user_settings');
+    await clock.advance(0);
+    assert.deepEqual(sent(), ['start', 'stop']);
+    session.typing.update(kTopic);
+    await clock.advance(0);
+    await session.call('PATCH', 'settings', { send_stream_typing_notifications: false });
+    assert.deepEqual(sent(), ['start', 'stop', 'start', 'stop', 'settings']);
+    session.close();
+  });
+
+  test('ends an indicator when a message of its author arrives', async () => {
+    const messages = { message: ({ topic, author }, channel) => ({ where: { streamId: channel.slice('stream:'.length), topic }, user: author }) };
+    const { clock, network, session } = await started({ channels: ['stream:7'], messages });
+    const typing = { op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' };
+    network.publish('stream:7', typing, 'typing');
+    await clock.advance(0);
+    assert.deepEqual(session.typists.typists(kTopic), ['8']);
+    network.publish('stream:7', { topic: 'x', author: '9' }, 'message');
+    await clock.advance(0);
+    assert.deepEqual(session.typists.typists(kTopic), ['8']);
+    for (const data of [null, 7, {}, { topic: { toString: 1 }, author: { toString: 1 } }]) network.publish('stream:7', data, 'message');
+    await clock.advance(0);
+    network.publish('stream:7', { topic: 'x', author: '8' }, 'message');
+    await clock.advance(0);
+    assert.deepEqual(session.typists.typists(kTopic), []);
+    session.close();
+  });
+});

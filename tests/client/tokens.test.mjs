@@ -118,7 +118,7 @@ describe('a token', () => {
     let asked = 0;
     const { clock, recorder } = await page({ token: () => `bad${asked++}` });
     await clock.advance(600_000);
-    assert.ok(asked > 10 && asked < 120, `${asked} times in ten minutes`);
+    assert.ok(asked > 10 && asked < 150, `${asked} times in ten minutes`);
     assert.ok(recorder.errors.every((error) => error instanceof AuthError));
   });
 
@@ -273,5 +273,66 @@ describe('a token without a callback', () => {
     network.publish('a');
     await clock.advance(10_000);
     assertDelivered(recorder, network);
+  });
+});
+
+// "secret" needs a login; nothing else does.
+describe('a page without a token, where a channel needs a login', () => {
+  async function anonymous(channels, options) {
+    const browser = new Browser();
+    const { network, clock } = browser;
+    network.answer = ({ path, headers }) =>
+      (path.includes('secret') && !headers.Authorization ? rejection(401, 'UNAUTHORIZED') : undefined);
+    network.calls['/rt/events/a'] = ({ data, type }) => ({ id: network.publish('a', data, type) });
+    const recorder = new Recorder(browser.page(), channels, { lastEventId: '0', ...options });
+    await clock.advance(0);
+    return { network, clock, recorder, channel: recorder.channel };
+  }
+
+  async function goesOn({ network, clock, recorder, channel }) {
+    network.cut();
+    await clock.advance(10_000);
+    await channel.publish('a', 'made', 'published');
+    await clock.advance(0);
+    assert.equal(channel.state, 'live');
+    assertDelivered(recorder, network);
+  }
+
+  for (const list of transports) {
+    test(`that channel is rejected, the others go on (${list})`, async () => {
+      const its = await anonymous(['a'], { transports: list });
+      const { clock, recorder, channel } = its;
+      const secret = channel.subscribe('secret');
+      await Promise.all([assert.rejects(secret.ready, AuthError), clock.advance(0)]);
+      assert.equal(secret.state, 'closed');
+      assert.deepEqual(recorder.errors.map(({ status }) => status), [401]);
+      await goesOn(its);
+    });
+
+    test(`that channel is rejected beside others at the start (${list})`, async () => {
+      const its = await anonymous(['a', 'secret'], { transports: list });
+      await its.clock.advance(20_000);
+      assert.ok(its.recorder.errors.every((error) => error instanceof AuthError));
+      await goesOn(its);
+    });
+  }
+
+  test('a publication or call there is rejected, and stops nothing else', async () => {
+    const its = await anonymous(['a']);
+    await assert.rejects(its.channel.publish('secret', 'made'), AuthError);
+    await assert.rejects(its.channel.call('POST', 'secret'), AuthError);
+    await goesOn(its);
+  });
+
+  test('start() rejects, and setToken() revives the channel', async () => {
+    const { network, clock, recorder, channel } = await anonymous(['secret']);
+    await assert.rejects(channel.start(), AuthError);
+    await clock.advance(600_000);
+    assert.deepEqual([channel.state, network.requests.length], ['closed', 1]);
+    network.publish('secret');
+    channel.setToken('t1');
+    await clock.advance(0);
+    assert.equal(channel.state, 'live');
+    assertDelivered(recorder, network, { channels: ['secret'] });
   });
 });

@@ -125,7 +125,7 @@ describe('a dead network', () => {
 });
 
 describe('failures', () => {
-  test('are followed by random delays below 1, 2, 4 … 30 seconds', async () => {
+  test('are followed by random delays below 1, 2, 4 … 20 seconds', async () => {
     for (const share of [0.25, 0.999]) {
       const browser = new Browser();
       browser.network.mode = 'down';
@@ -133,7 +133,7 @@ describe('failures', () => {
       await browser.clock.advance(200_000);
       const { requests } = browser.network;
       const pauses = requests.slice(1).map(({ at }, n) => at - requests[n].at).slice(0, 8);
-      const limits = [1, 2, 4, 8, 16, 30, 30, 30];
+      const limits = [1, 2, 4, 8, 16, 20, 20, 20];
       pauses.forEach((ms, n) => assert.ok(Math.abs(ms - share * limits[n] * 1000) <= 1, `${n}: ${ms}`));
       assert.ok(pauses.length >= 8);
     }
@@ -160,7 +160,7 @@ describe('failures', () => {
       network.cut();
       await clock.advance(100);
     }
-    assert.ok(network.requests.length - length < 12, `${network.requests.length - length} requests in a minute`);
+    assert.ok(network.requests.length - length < 20, `${network.requests.length - length} requests in a minute`);
   });
 
   test('honour Retry-After, in seconds and as a date', async () => {
@@ -196,7 +196,7 @@ describe('failures', () => {
     assert.equal(network.requests.length, 3, 'the first, that after the end, and one more at once');
     assert.equal(recorder.errors.length, 1, 'a second 504 is a failure like others');
     network.answer = () => undefined;
-    await clock.advance(1000);
+    await clock.advance(10_000);
     assert.equal(network.requests.length, 4);
   });
 

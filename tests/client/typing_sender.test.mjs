@@ -135,3 +135,57 @@ test('different conversations have different names', () => {
   assert.equal(new Set(all.map(conversationOf)).size, all.length);
   assert.equal(conversationOf({ streamId: 7, topic: 'Straße ÄÖ' }), conversationOf({ streamId: '7', topic: 'straße äö' }));
 });
+
+describe('the user\'s own settings', () => {
+  const kOff = {
+    'direct messages': [{ send_private_typing_notifications: false }, kAnna, kTopic],
+    topics: [{ send_stream_typing_notifications: false }, kTopic, kAnna],
+  };
+  for (const [what, [user_settings, hidden, shown]] of Object.entries(kOff)) {
+    test(`that switch typing in ${what} off: nothing is sent there`, async () => {
+      const { clock, typing, sent } = writer({ user_settings });
+      typing.update(hidden);
+      await clock.advance(60_000);
+      assert.deepEqual(sent, []);
+      typing.update(shown);
+      await clock.advance(60_000);
+      assert.deepEqual(sent.map(([, op]) => op), ['start', 'stop']);
+    });
+
+    test(`that switch typing in ${what} off while the user types: "stop" is sent, and then nothing`, async () => {
+      const { clock, typing, sent } = writer();
+      typing.update(hidden);
+      await clock.advance(1000);
+      typing.follow(user_settings);
+      typing.update(hidden);
+      await clock.advance(60_000);
+      assert.deepEqual(sent.map(([at, op]) => [at, op]), [[0, 'start'], [1, 'stop']]);
+      typing.follow({});
+      typing.update(hidden);
+      await clock.advance(0);
+      assert.equal(sent.at(-1)[1], 'start');
+    });
+  }
+
+  test('that switch one kind off do not end typing of the other', async () => {
+    const { clock, typing, sent } = writer();
+    typing.update(kAnna);
+    typing.follow({ send_stream_typing_notifications: false });
+    await clock.advance(1000);
+    assert.deepEqual(sent.map(([, op]) => op), ['start']);
+  });
+});
+
+test('"stop" is sent when the page is left, and when the signal aborts', async () => {
+  const window = new EventTarget();
+  const abort = new AbortController();
+  for (const leave of [() => window.dispatchEvent(new Event('pagehide')), () => abort.abort()]) {
+    const clock = new Clock();
+    const sent = [];
+    const typing = new TypingSender(async ({ op }) => sent.push(op), { environment: { ...clock, window }, signal: abort.signal });
+    typing.update(kAnna);
+    leave();
+    await clock.advance(0);
+    assert.deepEqual(sent, ['start', 'stop']);
+  }
+});

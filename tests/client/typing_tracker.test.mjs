@@ -107,3 +107,37 @@ describe('a typist', () => {
     assert.deepEqual([typists.typists(kTopic), changes.length, clock.pending], [[], 4, 0]);
   });
 });
+
+describe('a message', () => {
+  test('removes its author there, and nobody else', () => {
+    const tracker = new TypingTracker({ user: '10', environment: { ...new Clock() } });
+    const inTopic = (user_id, topic) => ({ op: 'start', message_type: 'stream', sender: { user_id }, stream_id: '7', topic });
+    const one = { op: 'start', message_type: 'direct', sender: { user_id: '8' }, recipients: [{ user_id: '8' }, { user_id: '10' }] };
+    for (const [user, topic] of [['8', 'x'], ['9', 'x'], ['8', 'y']]) tracker.apply(inTopic(user, topic));
+    tracker.apply(one);
+    const changes = [];
+    tracker.addEventListener('change', ({ conversation }) => changes.push(conversation));
+    tracker.remove({ streamId: '7', topic: 'X' }, '8');
+    assert.deepEqual(tracker.typists({ streamId: '7', topic: 'x' }), ['9']);
+    assert.deepEqual(tracker.typists({ streamId: '7', topic: 'y' }), ['8']);
+    tracker.remove({ to: ['8'] }, '8');
+    assert.deepEqual(tracker.typists({ to: ['8'] }), []);
+    tracker.remove({ to: ['8'] }, '8');
+    assert.equal(changes.length, 2);
+    tracker.clear();
+  });
+});
+
+test('directTypists() lists all direct conversations with a typist', () => {
+  const tracker = new TypingTracker({ user: '10', environment: { ...new Clock() } });
+  const start = (user_id, ...others) => ({
+    op: 'start', message_type: 'direct', sender: { user_id }, recipients: [user_id, '10', ...others].map((id) => ({ user_id: id })),
+  });
+  tracker.apply(start('8'));
+  tracker.apply(start('9', '8'));
+  tracker.apply({ op: 'start', message_type: 'stream', sender: { user_id: '8' }, stream_id: '7', topic: 'x' });
+  assert.deepEqual(tracker.directTypists(), [{ user: '8', to: ['8'] }, { user: '9', to: ['9', '8'] }]);
+  for (const { to, user } of tracker.directTypists()) assert.ok(tracker.typists({ to }).includes(user));
+  tracker.clear();
+  assert.deepEqual(tracker.directTypists(), []);
+});

@@ -1,7 +1,6 @@
 // A model of pgevents behind fetch(): a log, streams, long and short polls by docs/protocol.md, on a test's clock; and
 // faults of the network. tests/browser/ tests the client with real servers.
 const kHeartbeat = 15_000;
-const kRetry = 2000;
 const kPollInterval = 5000;
 const encoder = new TextEncoder();
 
@@ -18,6 +17,7 @@ export class Network {
   streams = new Set();
   polls = new Set();
   mode = 'module'; // or fallback; down: connections are refused; dead: packets are lost
+  retry = 2000; // what streams of the module give as the time until a client reconnects
   buffering = false; // a proxy that holds streams back until they end
   tokens; // the valid ones; undefined: no token is needed
   answer = () => undefined; // a test's own answer to a request
@@ -81,6 +81,7 @@ export class Network {
     return new Promise((resolve, reject) => {
       const fail = (error) => {
         this.polls.delete(request);
+        this.clock.clearTimeout(request.timer);
         reject(error);
       };
       signal?.addEventListener('abort', () => fail(signal.reason));
@@ -158,7 +159,7 @@ export class Network {
       write,
       end: (why) => {
         leave();
-        if (why !== 'restored') write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\n\n`);
+        if (why !== 'restored') write(`retry: ${this.mode === 'module' ? this.retry : kPollInterval}\n\n`);
         flush();
         controller.close();
       },
@@ -177,7 +178,7 @@ export class Network {
     request.signal?.addEventListener('abort', () => stream.fail(request.signal.reason));
     this.streams.add(stream);
     timer = clock.setTimeout(beat, kHeartbeat);
-    write(`retry: ${this.mode === 'module' ? kRetry : kPollInterval}\n${cursor()}`);
+    write(`retry: ${this.mode === 'module' ? this.retry : kPollInterval}\n${cursor()}`);
     stream.send();
     if (this.mode === 'fallback') stream.end();
     if (this.buffering && this.mode !== 'fallback') return new Promise((_, reject) => {
@@ -196,7 +197,7 @@ export class Network {
     if (rows.length > 0) return reply(rows);
     return new Promise((resolve) => {
       const finish = (info, found = []) => {
-        this.clock.clearTimeout(timer);
+        this.clock.clearTimeout(request.timer);
         this.polls.delete(request);
         resolve(reply(found, info));
       };
@@ -204,7 +205,7 @@ export class Network {
         const found = this.#take(request);
         if (found.length > 0) finish(undefined, found);
       };
-      const timer = this.clock.setTimeout(() => finish(), request.query.timeout * 1000);
+      request.timer = this.clock.setTimeout(() => finish(), request.query.timeout * 1000);
       Object.assign(request, { finish, look, fail });
       this.polls.add(request);
     });

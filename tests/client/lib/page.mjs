@@ -17,6 +17,7 @@ export class Locks {
       held?.reject(new DOMException('stolen', 'AbortError'));
       return this.#grant(name, callback);
     }
+    if (options.ifAvailable && (this.#held.has(name) || this.#queues.get(name)?.length)) return Promise.resolve(callback(null));
     return new Promise((resolve, reject) => {
       const queue = this.#queues.get(name) ?? [];
       this.#queues.set(name, queue);
@@ -54,12 +55,25 @@ export class Browser {
     this.network = new Network(this.clock);
     this.locks = new Locks();
     this.buses = new Set();
+    this.stored = new Map();
   }
 
   page(options) {
     return new Page(this, options);
   }
 }
+
+// What a page has over plain HTTP: no Web Locks.
+export const insecure = (page) => {
+  const { stored } = page.browser;
+  page.environment.locks = undefined;
+  page.environment.localStorage = {
+    getItem: (key) => stored.get(key) ?? null,
+    setItem: (key, value) => stored.set(key, value),
+    removeItem: (key) => stored.delete(key),
+  };
+  return page;
+};
 
 // A document, a window, and the rest of an environment; `random` is 0.5 unless a test sets another.
 export class Page {
@@ -68,13 +82,17 @@ export class Page {
   constructor(browser, { random = () => 0.5 } = {}) {
     const page = this;
     const { clock, network } = browser;
-    this.document = Object.assign(new EventTarget(), { hidden: false });
+    this.document = Object.assign(new EventTarget(), { hidden: false, baseURI: 'http://test/' });
     this.window = new EventTarget();
     this.closed = new AbortController();
     setMaxListeners(0, this.closed.signal);
     this.environment = {
       now: clock.now, setTimeout: this.#timer(clock), clearTimeout: clock.clearTimeout, random,
-      fetch: (url, init) => (this.closed.signal.aborted ? new Promise(() => {}) : network.fetch(url, init)),
+      fetch: (url, init) => {
+        if (this.closed.signal.aborted) return new Promise(() => {});
+        const signals = [this.closed.signal, init?.signal].filter(Boolean);
+        return network.fetch(url, { ...init, signal: AbortSignal.any(signals) });
+      },
       document: this.document, window: this.window,
       locks: {
         request: (name, options, callback) => browser.locks.request(name, options, (lock) => Promise.race([
@@ -102,6 +120,8 @@ export class Page {
         }
       },
       EventSource: eventSourceOn(clock, network),
+      WebSocket: undefined,
+      localStorage: undefined,
     };
     this.browser = browser;
     this.waiting = [];

@@ -40,6 +40,11 @@ export function server(more = {}) {
   const page = browser.page();
   return {
     browser, clock, network, state, calls, page, seconds,
-    start: (options) => register('/rt', { environment: page.environment, user: '10', ...options }),
+    // Starts a session, and its delivery.
+    start: async (options) => {
+      const session = await register('/rt', { environment: page.environment, user: '10', ...options });
+      session.start();
+      return session;
+    },
   };
 }

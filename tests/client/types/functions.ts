@@ -1,0 +1,41 @@
+// The functions in client/src have the members that client/index.d.ts declares.
+import type * as declared from 'pgevents';
+import { BaseChannel } from '../../../client/src/base_channel.js';
+import { EventChannel } from '../../../client/src/event_channel.js';
+import * as errors from '../../../client/src/errors.js';
+import { joining } from '../../../client/src/joining.js';
+import { Presence } from '../../../client/src/presence.js';
+import { page } from '../../../client/src/page.js';
+import { register } from '../../../client/src/register.js';
+import { webSocket } from '../../../client/src/socket.js';
+import { Subscription } from '../../../client/src/subscription.js';
+import { sharing } from '../../../client/src/tabs.js';
+import { eventSource, streams } from '../../../client/src/transports.js';
+import { conversationOf, TypingSender } from '../../../client/src/typing_sender.js';
+import { TypingTracker } from '../../../client/src/typing_tracker.js';
+
+type Members<T> = { [K in keyof T]: unknown };
+declare function has<T>(value: Members<T>): void;
+
+declare const base: BaseChannel;
+declare const channel: EventChannel;
+declare const subscription: Subscription;
+declare const presence: Presence;
+declare const sender: TypingSender;
+declare const tracker: TypingTracker;
+declare const session: Awaited<ReturnType<typeof register>>;
+has<declared.BaseChannel>(base);
+has<declared.EventChannel>(channel);
+has<declared.Subscription>(subscription);
+has<declared.Presence>(presence);
+has<declared.TypingSender>(sender);
+has<declared.TypingTracker>(tracker);
+has<declared.Session>(session);
+const parts: declared.Part[] = [eventSource, joining, page, sharing, streams, webSocket];
+has<Pick<typeof declared, keyof typeof errors & keyof typeof declared>>(errors);
+const state: declared.State = channel.state;
+const transport: declared.Transport | undefined = channel.transport;
+const answer: declared.RegisterAnswer = {} as import('../../../client/src/types.js').RegisterAnswer;
+const typing: declared.TypingData = {} as import('../../../client/src/types.js').TypingData;
+const status: declared.Status = presence.of('').status;
+void [parts, state, transport, answer, typing, status, conversationOf({ to: [] })];
