@@ -1,20 +1,27 @@
-// The cheese page: three panels that receive deliveries of cheese, a form that publishes them, the module's switch.
+// The cheese page: four panels that receive deliveries of cheese, a form that publishes them, the module's switch.
+import { readClock, serverNow } from './clock.js';
 import { EventStream, Polling } from './transports.js';
+import { Socket } from './web_socket.js';
 
 const kChannel = 'cheese';
 const kTypes = ['cheese_created', 'pgevents.reset'];
 const kCheeses = ['Gruyère', 'Emmentaler', 'Appenzeller', 'Tête de Moine', 'Sbrinz', 'Vacherin', 'Raclette', 'Etivaz'];
 const kItemsShown = 100;
 const kRecentSeconds = 600;
+const kFewest = 5;  // pieces of any cheese
+const kMost = 119;
+const kPieces = '92';  // of a certain one, at first
 
-const opened_at = Date.now();
+await readClock();
+const opened_at = serverNow();
 // A cursor can be a time: after a reload the page shows the last ten minutes again.
 const first_cursor = `rt-${Math.floor(opened_at / 1000) - kRecentSeconds}`;
 const element = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat('en-CH');
 
-function milliseconds(value) {
-  return value < 10_000 ? `${number.format(Math.max(0, Math.round(value)))} ms` : `${(value / 1000).toFixed(1)} s`;
+function duration(milliseconds) {
+  const rounded = Math.max(0, Math.round(milliseconds));
+  return rounded < 1000 ? `${rounded} ms` : `${(rounded / 1000).toFixed(1)} s`;
 }
 
 // Any client may publish any data on this channel.
@@ -69,17 +76,17 @@ class Panel {
     const { pieces, cheese_type } = event.data.data;
     const node = element('item').content.cloneNode(true).firstElementChild;
     const committed = event.ts * 1000;
-    const delay = Date.now() - committed;
+    const delay = serverNow() - committed;
     const fresh = committed >= opened_at;
     node.dataset.id = event.id;
     node.dataset.cheese = kCheeses.indexOf(cheese_type);
     node.querySelector('b').textContent = cheese_type;
     const amount = `${number.format(pieces)} ${pieces === 1 ? 'piece' : 'pieces'}`;
-    node.querySelector('.amount').textContent = `${amount} · event ${event.id}`;
+    node.querySelector('.amount').textContent = `${amount} · event\u00a0${event.id}`;
     const time = new Date(committed).toLocaleTimeString('en-GB');
-    node.querySelector('.when').textContent = fresh ? milliseconds(delay) : time;
+    node.querySelector('.when').textContent = fresh ? duration(delay) : time;
     if (fresh) {
-      this.find('.delay').textContent = milliseconds(delay);
+      this.find('.delay').textContent = duration(delay);
       node.classList.add('fresh');
     }
     return node;
@@ -87,6 +94,8 @@ class Panel {
 }
 
 const panels = [
+  new Panel('WebSocket', 'A connection stays open in both directions; nginx sends each event as a message.',
+    (cursor, report) => new Socket(`rt/events/${kChannel}`, cursor, report)),
   new Panel('EventSource', 'One request stays open; nginx writes each event to it as it is committed.',
     (cursor, report) => new EventStream(`rt/events/${kChannel}`, kTypes, cursor, report)),
   new Panel('Long poll', 'A request waits in nginx, ends with the next event, and is sent again.',
@@ -119,15 +128,27 @@ async function deliver(data, key = String(Math.random()), tries = 2) {
   }
 }
 
+const randomFrom = (least, most) => least + Math.floor(Math.random() * (most - least + 1));
+
 function deliverFromForm() {
   const chosen = element('cheese-type').value;
-  const cheese_type = chosen || kCheeses[Math.floor(Math.random() * kCheeses.length)];
-  deliver({ pieces: Number(element('pieces').value), cheese_type });
+  const cheese_type = chosen || kCheeses[randomFrom(0, kCheeses.length - 1)];
+  deliver({ pieces: chosen ? Number(element('pieces').value) : randomFrom(kFewest, kMost), cheese_type });
+}
+
+// Any cheese comes in a random number of pieces.
+function choosePieces() {
+  const pieces = element('pieces');
+  const any = element('cheese-type').value === '';
+  if (any !== pieces.disabled) pieces.value = any ? '' : kPieces;
+  pieces.disabled = any;
 }
 
 function setUpForm() {
   const select = element('cheese-type');
   select.append(new Option('any cheese', ''), ...kCheeses.map((cheese) => new Option(cheese, cheese)));
+  select.addEventListener('change', choosePieces);
+  choosePieces();
   element('delivery').addEventListener('submit', (submit) => {
     submit.preventDefault();
     deliverFromForm();

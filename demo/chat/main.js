@@ -1,9 +1,11 @@
 // The chat page: chooses the person, starts the session with pgevents, and connects the page's parts to it. Everything
 // from the server arrives through the client library.
 import { register } from '../client/index.js';
+import { readClock } from '../clock.js';
 import { ConnectionPanel } from './connection_panel.js';
+import { Credentials, readPeople } from './credentials.js';
 import { People } from './people.js';
-import { Rooms } from './rooms.js';
+import { Rooms, whereOf } from './rooms.js';
 import { ModuleSwitch } from './switch.js';
 
 const kRooms = [['dairy', 'Dairy'], ['cellar', 'Cellar'], ['market', 'Market stall']];
@@ -33,28 +35,29 @@ function showLogin(people) {
   }));
 }
 
-// The demo signs a token for each person when it starts; a real application does so when a user logs in.
-async function readPeople() {
-  const response = await fetch('demo/people.json', { cache: 'no-store' });
-  if (!response.ok) throw new Error(`Cannot read the demo's people (status ${response.status}).`);
-  return response.json();
+// Shows why the chat cannot start, instead of an empty page.
+function showFailure(error) {
+  const rejected = error.status === 401;
+  element('reason').textContent = rejected ? `The server rejects this person's token: ${error.message}.` : error.message;
+  element('failure').hidden = false;
 }
 
 async function start(me, people) {
+  const credentials = new Credentials(me);
   const session = await register(kBase, {
-    token: me.token,
+    token: (rejection) => (rejection ? credentials.renew() : credentials.token),
     user: me.id,
     channels: kRooms.map(([id]) => `stream:${id}`),
-    share: me.id,
+    messages: { message: (data, channel) => ({ where: whereOf(channel), user: data?.author }) },
   });
+  element('chat').hidden = false;
   const names = new Map(people.map(({ id, name }) => [id, name]));
-  const rooms = new Rooms({ rooms: kRooms, me, names, session, base: kBase });
-  const connection = new ConnectionPanel(session);
+  const rooms = new Rooms({ rooms: kRooms, me, names, session, credentials, base: kBase });
+  const connection = new ConnectionPanel(session, credentials);
   new People({ people, me, session });
-  new ModuleSwitch(() => session.channel.setToken(me.token), (on) => connection.showModule(on));
+  new ModuleSwitch(() => session.channel.setToken(credentials.token), (on) => connection.showModule(on));
   setUpVisibility(session);
-  addEventListener('pagehide', () => session.typing.stop());
-  await rooms.start();
+  await session.start(() => rooms.start());
   return session;
 }
 
@@ -69,13 +72,14 @@ function setUpVisibility(session) {
   show();
 }
 
-const people = await readPeople();
-const me = people.find(({ id }) => id === chosen());
-if (me) {
+async function open() {
+  const [people] = await Promise.all([readPeople(), readClock()]);
+  const me = people.find(({ id }) => id === chosen());
+  if (!me) return showLogin(people);
   element('me').textContent = `You are ${me.name}.`;
-  element('leave').addEventListener('click', () => choose(null));
-  element('chat').hidden = false;
   globalThis.session = await start(me, people); // for the browser's console
-} else {
-  showLogin(people);
 }
+
+for (const button of document.querySelectorAll('.change-person')) button.addEventListener('click', () => choose(null));
+element('again').addEventListener('click', () => location.reload());
+open().catch(showFailure);

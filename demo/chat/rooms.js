@@ -1,10 +1,14 @@
 // Rooms and their messages. The history is the log of events: short polls read it, and later messages arrive as events.
 // A message that arrives both ways is shown once.
+import { serverNow } from '../clock.js';
+import { MessageList } from './message_list.js';
+
 const kHistorySeconds = 7 * 86_400;
-const kShown = 200;
 const kTopic = 'chat';
 const kNamed = 3;
 const kPrefix = 'stream:';
+// The conversation of a room's channel, as typing indicators name it.
+export const whereOf = (channel) => ({ streamId: channel.slice(kPrefix.length), topic: kTopic });
 const isMessage = (data) => typeof data?.author === 'string' && typeof data.body === 'string';
 const element = (id) => document.getElementById(id);
 
@@ -19,18 +23,23 @@ export class Rooms {
   #me;
   #names;
   #session;
+  #credentials;
   #base;
-  #messages = new Map(); // by room: event ids to messages, in order
+  #list;
+  #messages = new Map(); // by room: event ids to messages
   #unread = new Map();
   #open;
 
-  constructor({ rooms, me, names, session, base }) {
+  constructor({ rooms, me, names, session, credentials, base }) {
     this.#rooms = rooms;
     this.#me = me;
     this.#names = names;
     this.#session = session;
+    this.#credentials = credentials;
     this.#base = base;
+    this.#list = new MessageList({ me, names });
     for (const [id] of rooms) this.#messages.set(id, new Map());
+    element('rooms').append(...rooms.map(([id, name]) => this.#roomItem(id, name)));
     session.channel.addEventListener('message', ({ lastEventId, channel, ts, data }) =>
       this.#receive(lastEventId, channel, ts, data));
     session.typists.addEventListener('change', () => this.#showTypists());
@@ -48,11 +57,11 @@ export class Rooms {
   // Reads the history page by page. `X-PS-Reconnect-In: 0` means that the answer is only a part and more follows.
   async #readHistory() {
     const channels = this.#rooms.map(([id]) => kPrefix + id).join(',');
-    let cursor = `rt-${Math.floor(Date.now() / 1000) - kHistorySeconds}`;
+    let cursor = `rt-${Math.floor(serverNow() / 1000) - kHistorySeconds}`;
     for (let more = true; more;) {
       const query = new URLSearchParams({ flavor: 'poll', types: 'message', last_event_id: cursor });
-      const headers = { Authorization: `Bearer ${this.#me.token}` };
-      const response = await fetch(`${this.#base}/events/${channels}?${query}`, { headers, cache: 'no-store' });
+      const url = `${this.#base}/events/${channels}?${query}`;
+      const response = await this.#credentials.fetch(url, { cache: 'no-store' });
       if (!response.ok) return this.#trouble(`Cannot read the history (status ${response.status}).`);
       const events = (await response.json()).filter(({ data }) => data.type === 'message');
       for (const { id, channel_id, ts, data } of events) this.#keep(String(id), channel_id, ts, data.data);
@@ -90,14 +99,9 @@ export class Rooms {
 
   #draw() {
     if (!document.hidden) this.#unread.delete(this.#open);
-    element('rooms').replaceChildren(...this.#rooms.map(([id, name]) => this.#roomItem(id, name)));
+    for (const item of element('rooms').children) this.#markRoom(item.firstElementChild);
     element('room-name').textContent = this.#rooms.find(([id]) => id === this.#open)[1];
-    const list = element('messages');
-    const at_end = list.scrollHeight - list.scrollTop - list.clientHeight < 40 || list.dataset.room !== this.#open;
-    const sorted = [...this.#messages.get(this.#open)].sort(([a], [b]) => Number(a) - Number(b)).slice(-kShown);
-    list.replaceChildren(...sorted.map(([id, message], i) => this.#messageItem(id, message, sorted[i - 1]?.[1])));
-    list.dataset.room = this.#open;
-    if (at_end) list.scrollTop = list.scrollHeight;
+    this.#list.draw(this.#open, this.#messages.get(this.#open));
   }
 
   #roomItem(id, name) {
@@ -106,16 +110,13 @@ export class Rooms {
     button.type = 'button';
     button.className = 'plain';
     button.dataset.room = id;
-    button.append(`# ${name}`);
-    if (id === this.#open) button.setAttribute('aria-current', 'true');
-    const unread = this.#unread.get(id) ?? 0;
-    if (unread > 0) {
-      const badge = document.createElement('span');
-      badge.className = 'badge';
-      badge.textContent = unread;
-      badge.setAttribute('aria-label', `${unread} new`);
-      button.append(' ', badge);
-    }
+    const badge = document.createElement('span');
+    badge.className = 'badge';
+    const meaning = document.createElement('span');
+    meaning.className = 'unseen';
+    meaning.textContent = 'new messages';
+    badge.append(document.createElement('b'), ' ', meaning);
+    button.append(`# ${name} `, badge);
     button.addEventListener('click', () => {
       this.#show(id);
       element('body').focus();
@@ -124,27 +125,14 @@ export class Rooms {
     return item;
   }
 
-  // Consecutive messages of one person within five minutes share one heading.
-  #messageItem(id, { author, body, ts }, before) {
-    const item = document.createElement('li');
-    item.dataset.id = id;
-    item.dataset.author = author;
-    item.classList.toggle('mine', author === this.#me.id);
-    if (before?.author !== author || ts - before.ts > 300) {
-      const head = document.createElement('p');
-      head.className = 'head';
-      const name = document.createElement('b');
-      name.textContent = this.#names.get(author) ?? author;
-      const time = document.createElement('time');
-      time.textContent = new Date(ts * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
-      head.append(name, time);
-      item.append(head);
-    }
-    const text = document.createElement('p');
-    text.className = 'text';
-    text.textContent = body;
-    item.append(text);
-    return item;
+  // Changes the button in place: a new one would lose the keyboard's focus.
+  #markRoom(button) {
+    const { room } = button.dataset;
+    const unread = this.#unread.get(room) ?? 0;
+    if (room === this.#open) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+    button.querySelector('.badge').hidden = unread === 0;
+    button.querySelector('.badge b').textContent = unread;
   }
 
   #showTypists() {
@@ -180,29 +168,11 @@ export class Rooms {
     body.dispatchEvent(new Event('input'));
     this.#trouble('');
     try {
-      await this.#publish({ type: 'say', data: { room: this.#open, body: text }, ttl: 60 }, crypto.randomUUID());
+      await this.#session.channel.publish(`chat.in:${this.#me.id}`, 'say', { room: this.#open, body: text }, { ttl: 60 });
     } catch (error) {
       body.value = text;
       this.#trouble(`Not sent: ${error.message}`);
     }
-  }
-
-  // The Idempotency-Key makes it safe to send the request again if the answer was lost.
-  async #publish(event, key, tries = 3) {
-    const headers = {
-      Authorization: `Bearer ${this.#me.token}`,
-      'Content-Type': 'application/json',
-      'Idempotency-Key': key,
-    };
-    const url = `${this.#base}/events/chat.in:${this.#me.id}`;
-    let response;
-    try {
-      response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) });
-    } catch (error) {
-      if (tries > 1) return this.#publish(event, key, tries - 1);
-      throw error;
-    }
-    if (!response.ok) throw new Error((await response.json()).msg);
   }
 
   #trouble(text) {

@@ -8,7 +8,6 @@ import path from 'node:path';
 import { before as beforeAll, describe, test } from 'node:test';
 import pg from 'pg';
 
-import { startCluster } from '../lib/cluster.mjs';
 import { waitFor } from '../lib/conditions.mjs';
 import { newDemo } from '../lib/demo.mjs';
 import { request } from '../lib/http.mjs';
@@ -52,6 +51,7 @@ describe('./run', { concurrency: 2 }, () => {
     assert.match(status.nginx, new RegExp(`^process [0-9]+, http://127.0.0.1:${demo.port}/$`));
     assert.match(status.fallback, /^process [0-9]+$/);
     assert.match(status.PostgreSQL, /^process [0-9]+, socket in /);
+    assert.match(status.tokens, /^renewed by process [0-9]+$/);
     assert.match(status.events, /"head": [0-9]+/);
     await demo.run(['down']);
     assert.deepEqual(processesIn(demo.dir), []);
@@ -192,34 +192,6 @@ describe('./run', { concurrency: 2 }, () => {
     }
     await demo.run(['down']);
     assert.deepEqual(processesIn(place), []);
-  });
-
-  test('installs the schema into the database that PGEVENTS_DATABASE names, and starts no cluster', async () => {
-    const cluster = await startCluster();
-    const database = await cluster.createDatabase({ install: false });
-    const demo = await newDemo();
-    const env = { PGEVENTS_DATABASE: database.conninfo({ user: 'postgres' }) };
-    await demo.run(['up'], { env });
-    await demo.run(['publish', 'cheese', 'elsewhere', '1'], { env });
-    assert.match((await get(demo, kEvents)).body, /elsewhere/);
-    assert.equal(fs.existsSync(path.join(demo.dir, 'pg/data')), false);
-
-    // With the same run directory and another database, both servers change to that database.
-    const other = await cluster.createDatabase({ install: false });
-    await demo.run(['up'], { env: { PGEVENTS_DATABASE: other.conninfo({ user: 'postgres' }) } });
-    for (const front_end of ['rt', 'fallback']) {
-      assert.equal((await get(demo, kEvents.replace('rt', front_end))).body, '[]', front_end);
-    }
-    await demo.run(['down'], { env });
-    await database.query('SELECT pgevents.head()');
-  });
-
-  test('reports that the database of PGEVENTS_DATABASE cannot be reached', async () => {
-    const demo = await newDemo();
-    const env = { PGEVENTS_DATABASE: 'host=/nowhere dbname=app' };
-    const { status, stderr } = await demo.run(['up'], { expect: null, env });
-    assert.equal(status, 1);
-    assert.match(stderr, /Cannot connect to the database of PGEVENTS_DATABASE.*host=\/nowhere dbname=app/);
   });
 
   test('rejects unknown commands and arguments, and lists the known ones', async () => {

@@ -76,6 +76,21 @@ describe('the demo', () => {
   });
 });
 
+describe('./run up', () => {
+  test('renews the tokens of the chat\'s people', async () => {
+    const demo = await newDemo();
+    await demo.run(['up'], { env: { PGEVENTS_TOKEN_SECONDS: '4' } });
+    const tokens = async () => (await request({ port: demo.port, path: '/demo/people.json' })).json().map(({ token }) => token);
+    const first = await tokens();
+    const statusWith = async (token) => (await poll(demo, 'rt', 'stream:dairy', bearer(token))).status;
+    await waitFor(async () => (await statusWith(first[0])) === 401, { what: 'the first token has expired' });
+    await waitFor(async () => (await statusWith((await tokens())[0])) === 200, { what: 'a token that is valid' });
+    const { status, stderr } = await demo.run(['up'], { expect: null, env: { PGEVENTS_TOKEN_SECONDS: '1h' } });
+    assert.equal(status, 1);
+    assert.match(stderr, /PGEVENTS_TOKEN_SECONDS must be a number of seconds/);
+  });
+});
+
 describe('./run token', () => {
   test('works while no server is running, and makes a key that the demo uses', async () => {
     const demo = await newDemo();
