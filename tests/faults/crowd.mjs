@@ -8,6 +8,7 @@ import { waitFor } from '../lib/conditions.mjs';
 import { EventStream } from '../lib/event_stream.mjs';
 import { atEnd } from '../lib/lifetime.mjs';
 import { Poller } from '../lib/poller.mjs';
+import { SocketClient } from '../lib/socket_client.mjs';
 import { Publishers } from '../lib/publishers.mjs';
 import { delaysByKind, longestGaps } from './figures.mjs';
 import { kFallbackBase, kModuleBase } from './service.mjs';
@@ -31,7 +32,7 @@ export class Crowd {
   // begins some seconds before its request, so it may also receive earlier events up to this id.
   constructor(service, { since = 0 } = {}) {
     this.service_ = service;
-    this.since_ = since;
+    this.since = since;
     this.members = [];
     atEnd(() => this.close()); // even after a failure
   }
@@ -42,11 +43,15 @@ export class Crowd {
     return member;
   }
 
+  address_() {
+    return { host: this.service_.host, port: this.service_.port };
+  }
+
   // Like a browser's EventSource. Without a cursor it begins at the cursor of the server's first block.
   stream(channels, { cursor, base = kModuleBase, query = '', maxDelay = 1000, wait_id, ...options } = {}) {
     const path = `${base}/events/${channels.join(',')}${wait_id ? `/${wait_id}` : ''}${query}`;
-    const port = options.port ?? this.service_.port;
-    const client = new EventStream({ reconnect: true, maxDelay, ...options, port, path, cursor });
+    const { host, port } = { ...this.address_(), ...options };
+    const client = new EventStream({ reconnect: true, maxDelay, ...options, host, port, path, cursor });
     return this.add_(base === kModuleBase ? 'stream' : 'fallback stream', client, channels, cursor);
   }
 
@@ -54,17 +59,27 @@ export class Crowd {
   poller(channels, { cursor, base = kModuleBase, maxDelay = 1000, flavor = 'long-poll', ...options } = {}) {
     assert.notEqual(cursor, undefined);
     const path = `${base}/events/${channels.join(',')}`;
-    const port = options.port ?? this.service_.port;
-    const client = new Poller({ maxDelay, flavor, ...options, port, path, cursor });
+    const { host, port } = { ...this.address_(), ...options };
+    const client = new Poller({ maxDelay, flavor, ...options, host, port, path, cursor });
     return this.add_(base === kModuleBase ? flavor : 'fallback poll', client, channels, cursor);
   }
 
-  // Adds one client of each kind for each of the channel lists, starting at the end of the log.
+  // Over WebSocket. Without a cursor it begins at the server's first one.
+  webSocket(channels, { cursor, base = kModuleBase, maxDelay = 1000, ...options } = {}) {
+    const { host, port } = { ...this.address_(), ...options };
+    const client = new SocketClient({ maxDelay, ...options, host, port, base, channels, cursor });
+    return this.add_('WebSocket', client, channels, cursor);
+  }
+
+  // Adds one client of each kind for each of the channel lists, starting at the end of the log. Streams and WebSockets
+  // of the module begin at the server's first cursor: an id would be taken for one of the log before, if that is being
+  // replaced by an earlier state.
   async oneOfEach(lists, { fallback = true } = {}) {
     const cursor = await this.service_.database.head();
     for (const channels of lists) {
       this.stream(channels);
       this.poller(channels, { cursor });
+      this.webSocket(channels);
       if (!fallback) continue;
       this.stream(channels, { base: kFallbackBase, cursor });
       this.poller(channels, { base: kFallbackBase, cursor, flavor: 'poll' });
@@ -74,12 +89,13 @@ export class Crowd {
 
   // Waits until streams know where they begin and long polls have been sent.
   async opened() {
-    const streams = this.members.map(({ client }) => client).filter((client) => client instanceof EventStream);
+    const opens = ({ client }) => client instanceof EventStream || client instanceof SocketClient;
+    const streams = this.members.filter(opens).map(({ client }) => client);
     await Promise.all(streams.map((client) => client.opened()));
   }
 
   log() {
-    return this.service_.database.log({ after: this.since_ });
+    return this.service_.database.log({ after: this.since });
   }
 
   rowsFor(member, log) {
@@ -90,7 +106,7 @@ export class Crowd {
 
   // Events about the stream itself are not in the log.
   deliveries_({ events }) {
-    return events.filter((event) => event.type !== 'pgevents.expired' && (event.id > this.since_ || isReset(event)));
+    return events.filter((event) => event.type !== 'pgevents.expired' && (event.id > this.since || isReset(event)));
   }
 
   // Waits until every client has the newest of its events. Gives the time that it took, in ms.

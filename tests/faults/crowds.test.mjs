@@ -34,12 +34,13 @@ function assertClock({ presence_tick: ticks }, { time }) {
 
 const channelOf = (n) => `c${n % 4}`;
 
-// Connects kCrowd subscribers, four streams to each poll, on one channel each.
+// Connects kCrowd subscribers, three streams to each poll and each WebSocket, on one channel each.
 async function gather(cursor, options = {}) {
   const crowd = new Crowd(service);
   for (const n of range(1, kCrowd)) {
     const channels = [channelOf(n)];
     if (n % 5 === 0) crowd.poller(channels, { cursor, ...options });
+    else if (n % 5 === 1) crowd.webSocket(channels, { cursor, ...options });
     else crowd.stream(channels, { cursor, ...options });
     if (n % 100 === 0) await sleep(1);
   }
@@ -91,9 +92,9 @@ test(`${kCrowd} clients that reconnect at once with recent cursors after a reloa
   await publishAll();
   await nginx.waitGone(old, 5000);
   await crowd.caughtUp();
-  const streams = crowd.members.filter(({ kind }) => kind === 'stream').map(({ client }) => client);
-  await waitFor(() => streams.every(({ connections }) => connections.length >= 2),
-    { what: 'the reconnection of all streams' });
+  const open = crowd.members.filter(({ kind }) => kind !== 'long-poll').map(({ client }) => client);
+  await waitFor(() => open.every(({ connections }) => connections.length >= 2),
+    { what: 'the reconnection of all streams and WebSockets' });
   const statements = statementsSince(mark);
   t.diagnostic(`besides the listener's reads for ${kEvents} events: ${JSON.stringify(statements)}`);
   assert.ok(statements.fetch + statements.other <= 10, JSON.stringify(statements));

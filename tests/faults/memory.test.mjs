@@ -9,12 +9,13 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 
 import { judgeLog, summarise } from '../lib/checker.mjs';
-import { range, sleep, waitFor } from '../lib/conditions.mjs';
+import { range, sleep, waitFor, within } from '../lib/conditions.mjs';
 import { request } from '../lib/http.mjs';
 import { behindName } from '../lib/names.mjs';
 import { kModule } from '../lib/nginx.mjs';
 import { kKey, keyFile, newRealm, serverAt } from '../lib/realm.mjs';
 import { inSeconds, signToken } from '../lib/tokens.mjs';
+import { Socket } from '../lib/web_socket.mjs';
 import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
 import { Refusal } from './refusal.mjs';
 import { kFallbackBase, kModuleBase, startService } from './service.mjs';
@@ -75,9 +76,11 @@ const siteCount = () => refusal.nginx.sites().length + refusal.fallback.sites().
 
 // A new token each time, so that none is in the cache.
 let serial = 0;
+const newToken = (user = `user${++serial % 20}`) =>
+  signToken({ sub: user, exp: inSeconds(600), n: ++serial }, { key: kKey });
 const credentials = {
   get Authorization() {
-    return `Bearer ${signToken({ sub: `user${++serial % 20}`, exp: inSeconds(600), n: serial }, { key: kKey })}`;
+    return `Bearer ${newToken()}`;
   },
 };
 
@@ -99,6 +102,7 @@ class Traffic {
       () => this.publish_(base),
       () => this.publish_(base),
       () => this.publish_(base, { 'Idempotency-Key': `${++serial}` }), // always by way of http_publish_many()
+      ...(base === kModuleBase ? [() => this.askOverSocket_()] : []),
       () => anna.report({ status: 'active' }),
       () => anna.type({ op: 'start', to: ['bert'] }, { encoding: 'form' }),
       () => anna.choose({ presence_enabled: true }),
@@ -113,6 +117,27 @@ class Traffic {
     const answer = await request({ port: service.port, path: `${base}/events/wine`, method: 'POST', body, headers });
     if (answer.status === 201) this.published.push(answer.json().id);
     return answer;
+  }
+
+  // A WebSocket that publishes, joins a channel that is in the log only, and renews its token.
+  async askOverSocket_() {
+    const headers = { Authorization: `Bearer ${newToken('socket')}` };
+    const socket = new Socket({ port: service.port, path: `${kModuleBase}/events/wine`, headers });
+    try {
+      await within(socket.ready, kResumes, 'a WebSocket');
+      const published = await socket.ask({ publish: 'wine', type: 'posted', data: { serial: ++serial } });
+      if (published.status === 201) this.published.push(published.body.id);
+      const joined = await socket.ask({ subscribe: ['rare'], last_event_id: '1' });
+      const renewed = await socket.ask({ token: newToken('socket') });
+      return [published, joined, renewed].find(({ status }) => status >= 300) ?? published;
+    } catch (error) {
+      const rejected = /^Unexpected server response: ([0-9]+)$/.exec(error.message);
+      if (rejected) return { status: Number(rejected[1]) };
+      if (socket.over) return { status: 'closed' };
+      throw error;
+    } finally {
+      socket.socket.terminate();
+    }
   }
 
   async repeat_(act) {
@@ -130,8 +155,8 @@ class Traffic {
 }
 
 // Answers that are permitted if there was no memory for a request or for a part of it. (A token that cannot be verified
-// is rejected.)
-const kMayCome = new Set([200, 201, 401, 500, 502, 503, 'ECONNRESET', 'EPIPE']);
+// is rejected.) 426 is the fallback's answer to a handshake that the module declines.
+const kMayCome = new Set([200, 201, 401, 426, 500, 502, 503, 'ECONNRESET', 'EPIPE', 'closed']);
 
 function oneOfEach(crowd, cursor) {
   for (const base of [kModuleBase, kFallbackBase]) {
@@ -139,6 +164,7 @@ function oneOfEach(crowd, cursor) {
       const options = { base, cursor, headers: credentials, maxDelay: 100 };
       crowd.stream(list, options);
       crowd.poller(list, { ...options, flavor: base === kModuleBase ? 'long-poll' : 'poll' });
+      if (base === kModuleBase) crowd.webSocket(list, options);
     }
   }
 }

@@ -39,6 +39,7 @@ async function cursorFor(n, mayBeNow) {
 const kKinds = [
   { count: 20, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor }), mayBeNow: true },
   { count: 16, join: (crowd, channels, cursor) => crowd.poller(channels, { cursor }) },
+  { count: 16, join: (crowd, channels, cursor) => crowd.webSocket(channels, { cursor }), mayBeNow: true },
   { count: 12, join: (crowd, channels, cursor) => crowd.stream(channels, { cursor, base: kFallbackBase }),
     mayBeNow: true },
   { count: 6, join: (crowd, channels, cursor) => crowd.poller(channels,
@@ -61,7 +62,7 @@ async function gather(crowd, random) {
   };
 }
 
-test(`20 publishers for ${kSeconds} s and 60 subscribers: each gets what was committed on its channels`, async (t) => {
+test(`20 publishers for ${kSeconds} s and 76 subscribers: each gets what was committed on its channels`, async (t) => {
   const crowd = new Crowd(service);
   const publishers = startFlow(database, { count: 20, channels: kChannels, sleepMs: [0, 50], pauseMs: [0, 5] });
   t.diagnostic(`seed ${publishers.seed}`);
@@ -72,7 +73,7 @@ test(`20 publishers for ${kSeconds} s and 60 subscribers: each gets what was com
   const record = await publishers.stop();
   assert.deepEqual(publishers.failures, []);
   assert.equal(summarise(judgeLog(await database.log(), record)), '');
-  assert.equal(crowd.members.length, 60);
+  assert.equal(crowd.members.length, 76);
   const rolled_back = record.rolledBack.length / (record.committed.length + record.rolledBack.length);
   assert.ok(rolled_back > 0.02 && rolled_back < 0.3, `${rolled_back}`);
   t.diagnostic(`${record.committed.length} transactions committed, ${record.rolledBack.length} rolled back`);

@@ -138,7 +138,7 @@ async function restoreUnderClients(t, name, { lost, fresh, fallback = true }) {
   await waitFor(() => behind().length === 0,
     { what: () => `the new event at all clients: ${behind()[0]?.client.describe()}` });
   await crowd.close();
-  for (const { client, channels, after = client.opening.id } of crowd.members) {
+  for (const { client, channels, after = client.start } of crowd.members) {
     const seen = aroundReset(client);
     assert.match(seen.reset.data, /^\{"reason":"ahead","oldest":[0-9]+,"head":[0-9]+\}$/);
     assertDelivered(judged(seen.before, client), expectedRows(old, { channels, after }));

@@ -26,7 +26,7 @@ const kTrialRate = 200;
 const kTrialChannels = range(1, 50).map((n) => `channel-${n}`);
 
 // The thousand clients by kind. Without a fallback its clients are streams of the module.
-const kTrialCrowd = [['stream', 600], ['long-poll', 150], ['poll', 50], ['fallback stream', 150],
+const kTrialCrowd = [['stream', 400], ['WebSocket', 200], ['long-poll', 150], ['poll', 50], ['fallback stream', 150],
   ['fallback poll', 50]];
 
 async function gatherThousand(crowd, service, cursor) {
@@ -36,6 +36,7 @@ async function gatherThousand(crowd, service, cursor) {
     for (let i = 0; i < count; i++, n++) {
       const channels = range(0, n % 4 === 0 ? 2 : 0).map((more) => kTrialChannels[(n + 7 * more) % kTrialChannels.length]);
       if (base && !service.fallback) crowd.stream(channels);
+      else if (kind === 'WebSocket') crowd.webSocket(channels);
       else if (kind.endsWith('stream')) crowd.stream(channels, base ? { base, cursor } : {});
       else crowd.poller(channels, { base, cursor, flavor: base ? 'poll' : kind });
       if (n % 50 === 49) await crowd.opened();

@@ -1,9 +1,10 @@
-// The module is switched off and on again while events flow: clients of every kind continue over the fallback and back
-// without loss or duplicates.
+// The module is switched off and on again while events flow: clients of every kind, those of WebSockets by polls,
+// continue over the fallback and back without loss or duplicates.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { sleep } from '../lib/conditions.mjs';
+import { SocketClient } from '../lib/socket_client.mjs';
 import { Crowd, describeFigures, kChannels, startFlow } from './crowd.mjs';
 import { startService } from './service.mjs';
 
@@ -27,6 +28,7 @@ async function underFlow(t, during) {
 
 // How often the fallback and the module answered a client.
 function whoServed({ client }) {
+  if (client instanceof SocketClient) return { fallback: client.polls, module: client.connections.length };
   const answers = (client.connections ?? client.answers).filter(({ status }) => status === 200);
   const byFallback = client.connections
     ? answers.filter(({ headers }) => headers['x-accel-buffering'] === undefined)
@@ -69,15 +71,16 @@ test('with a configuration without load_module, clients reconnect over the fallb
   }
 });
 
-test('an open stream stays with the module while the switch is off, and misses nothing', async (t) => {
+test('an open stream or WebSocket stays with the module while the switch is off, and misses nothing', async (t) => {
   const crowd = new Crowd(service);
   const { client } = crowd.stream(['cheese'], { reconnect: false });
+  const { client: socket } = crowd.webSocket(['cheese']);
   await crowd.opened();
   service.switchModule(false);
   for (let n = 0; n < 20; n++) await database.publish('cheese', 'made', { n });
   await client.waitForEvents(20);
   service.switchModule(true);
   t.diagnostic(describeFigures(await crowd.judge()));
-  assert.equal(client.connections.length, 1);
+  assert.deepEqual([client.connections.length, socket.connections.length, socket.polls], [1, 1, 0]);
   await nginx.stop();
 });

@@ -17,7 +17,8 @@ const kNames = (process.env.PGEVENTS_BACKENDS ?? 'module,fcgi,cgi').split(',');
 
 // The fallback does not forbid nginx to buffer its streams, because they end at once.
 const kDiffers = {
-  module: { retry: 2000, longPollReconnectIn: '0', longPollInfo: undefined, streamEnds: false, buffering: 'no' },
+  module: { retry: 2000, longPollReconnectIn: '0', longPollInfo: undefined, streamEnds: false, buffering: 'no',
+    ring: true },
   fcgi: { retry: 5000, longPollReconnectIn: '5', longPollInfo: 'fallback', streamEnds: true },
   cgi: { retry: 5000, longPollReconnectIn: '5', longPollInfo: 'fallback', streamEnds: true },
 };

@@ -13,9 +13,12 @@ import { freePort } from './ports.mjs';
 import { childrenOf, run, signalIfAlive, waitGone } from './processes.mjs';
 import { tempDir } from './scratch.mjs';
 
+// Programs on the other hosts of a network may connect.
+const kTrustNeighbours = 'host all all samenet trust\nhost replication all samenet trust\n';
+
 const kStopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
 
-function binDirectory() {
+export function binDirectory() {
   if (process.env.PGEVENTS_PG_BIN) return process.env.PGEVENTS_PG_BIN;
   const debian = '/usr/lib/postgresql';
   const versions = fs.existsSync(debian) ? fs.readdirSync(debian).filter((name) => /^[0-9]+$/.test(name)) : [];
@@ -32,14 +35,15 @@ function unprivileged(command, args) {
 }
 
 export class Cluster {
-  constructor({ tcp, fsync, settings, env = {}, dir }) {
+  constructor({ tcp, fsync, settings, env = {}, dir, host }) {
     this.bin_ = binDirectory();
     this.dir = dir ?? tempDir('pg');
     this.data = path.join(this.dir, 'data');
     this.env_ = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     this.log = path.join(this.dir, 'postgres.log');
     this.pidFile = path.join(this.dir, 'postgres.pid');
-    this.tcp_ = tcp;
+    this.tcp_ = tcp || Boolean(host);
+    this.host = host;
     this.port = 5432;
     this.settings_ = { ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off' }), ...settings };
     this.databases_ = [];
@@ -54,7 +58,7 @@ export class Cluster {
     await this.fill_();
     if (this.tcp_) this.port = await freePort();
     const settings = {
-      listen_addresses: this.tcp_ ? '127.0.0.1' : '',
+      listen_addresses: this.tcp_ ? this.tcpHost_ : '',
       port: this.port,
       unix_socket_directories: this.dir,
       external_pid_file: this.pidFile,
@@ -68,6 +72,11 @@ export class Cluster {
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
     fs.appendFileSync(path.join(this.data, 'postgresql.conf'), lines.join(''));
+    if (this.host) fs.appendFileSync(path.join(this.data, 'pg_hba.conf'), kTrustNeighbours);
+  }
+
+  get tcpHost_() {
+    return this.host?.address ?? '127.0.0.1';
   }
 
   async fill_() {
@@ -81,7 +90,8 @@ export class Cluster {
 
   async start() {
     const log = fs.openSync(this.log, 'a');
-    const [command, args] = unprivileged('env', [...this.env_, this.program('postgres'), '-D', this.data]);
+    const words = unprivileged('env', [...this.env_, this.program('postgres'), '-D', this.data]);
+    const [command, args] = this.host ? this.host.command(...words) : words;
     const child = spawn(command, args, { cwd: this.dir, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     this.child_ = child;
@@ -139,7 +149,7 @@ export class Cluster {
 
   // Host and port in the form that `pg` takes.
   address({ tcp = false } = {}) {
-    return { host: tcp ? '127.0.0.1' : this.dir, port: this.port };
+    return { host: tcp ? this.tcpHost_ : this.dir, port: this.port };
   }
 
   // A libpq connection string.
@@ -221,9 +231,9 @@ export async function startStandby(primary) {
 }
 
 // Starts a cluster, which ends with the test file. env: environment of the server; dir: its directory, instead of a
-// temporary one.
-export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir } = {}) {
-  const cluster = new Cluster({ tcp, fsync, settings, env, dir });
+// temporary one; host: of a network, for the server.
+export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir, host } = {}) {
+  const cluster = new Cluster({ tcp, fsync, settings, env, dir, host });
   await cluster.initialise();
   await cluster.start();
   atEnd(() => cluster.remove());

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import pg from 'pg';
 
+import { waitFor } from './conditions.mjs';
 import { run } from './processes.mjs';
 import { kRoot } from './scratch.mjs';
 
@@ -105,12 +106,15 @@ export class Database {
   }
 
   // Publishes one event as an application does. `data` is a value, or JSON text given as { json }. Gives the event's
-  // id.
+  // id; if the transaction left that to a front-end, it waits for it (see settled()).
   async publish(channel, type, data, { ttl } = {}) {
     const text = data?.json ?? JSON.stringify(data ?? null);
     const publish = 'SELECT pgevents.publish($1, $2, $3::json, $4::interval)';
     await this.query(publish, [channel, type, text, ttl ?? null], { user: kPublisherUser });
-    return this.value('SELECT max(id) FROM pgevents.events WHERE channel_id = $1', [channel]);
+    const newest = `SELECT NOT EXISTS (SELECT FROM pgevents.ready WHERE channel_id = $1) AS is_settled, max(id) AS id
+                      FROM pgevents.events WHERE channel_id = $1`;
+    return waitFor(async () => (await this.query(newest, [channel])).find((row) => row.is_settled),
+      { what: `the id of an event of channel ${channel}` }).then((row) => row.id);
   }
 
   // Puts an event into the log without a notification, as if that were lost. Nobody else may publish meanwhile.
@@ -118,6 +122,12 @@ export class Database {
     await this.query(`INSERT INTO pgevents.log (id, channel_id, ts, type, data)
       VALUES (nextval('pgevents.log_id_seq'), $1, clock_timestamp(), $2, $3)`, [channel, type, JSON.stringify(data ?? null)]);
     return this.head();
+  }
+
+  // Waits until no committed event is without its id. A transaction leaves its ids to a front-end if it publishes very
+  // many events, or if another transaction, a front-end's too, gives ids when it commits.
+  async settled() {
+    await waitFor(() => this.value('SELECT NOT EXISTS (SELECT FROM pgevents.ready)'), { what: 'the ids of all events' });
   }
 
   head() {

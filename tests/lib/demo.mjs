@@ -8,6 +8,9 @@ import { freePort } from './ports.mjs';
 import { run } from './processes.mjs';
 import { kRoot, tempDir } from './scratch.mjs';
 
+// A user of Debian has no sbin.
+const kPath = process.env.PATH.split(':').filter((folder) => !folder.endsWith('/sbin')).join(':');
+
 // Every build that is not needed takes some seconds to find that out.
 const kIsBuilt = fs.existsSync(path.join(kRoot, 'build/release/ngx_http_pgevents_module.so')) ? '1' : '';
 
@@ -17,7 +20,7 @@ export class Demo {
     this.dir = dir;
     this.url = `http://127.0.0.1:${port}`;
     this.env = { ...process.env, PGEVENTS_PORT: String(port), PGEVENTS_RUN_DIR: dir, PGEVENTS_DATABASE: '',
-      PGEVENTS_BUILT: kIsBuilt };
+      PGEVENTS_BUILT: kIsBuilt, PATH: kPath };
   }
 
   // Runs `./run …`. Gives status, stdout and stderr. In a fresh clone it builds.

@@ -11,13 +11,12 @@ import { StreamParser } from './stream_parser.mjs';
 const kDefaultRetry = 1000; // ms
 
 export class EventStream {
-  // port, path: the address; cursor: the first Last-Event-ID; reconnect: reconnect after an end, as a browser does;
-  // maxDelay: upper limit of the server's retry times (ms); envelope: events carry their whole object;
-  // through: receives the bytes instead of the parser (for an encoded stream); connect: makes the socket, for another
-  // address than 127.0.0.1.
-  constructor({ port, path, connect, tls = false, headers = {}, cursor, reconnect = false, maxDelay = 5000, envelope = false,
-    onEvent = () => {}, through }) {
-    this.options_ = { port, path, connect, tls, headers, reconnect, maxDelay, envelope, onEvent, through };
+  // host, port, path: the address; cursor: the first Last-Event-ID; reconnect: reconnect after an end, as a browser
+  // does; maxDelay: upper limit of the server's retry times (ms); envelope: events carry their whole object;
+  // through: receives the bytes instead of the parser (for an encoded stream); connect: makes the socket.
+  constructor({ host = '127.0.0.1', port, path, connect, tls = false, headers = {}, cursor, reconnect = false,
+    maxDelay = 5000, envelope = false, onEvent = () => {}, through }) {
+    this.options_ = { host, port, path, connect, tls, headers, reconnect, maxDelay, envelope, onEvent, through };
     this.cursor = cursor === undefined ? undefined : String(cursor);
     this.retry = kDefaultRetry;
     this.blocks = [];
@@ -62,7 +61,7 @@ export class EventStream {
   }
 
   connectOnce_() {
-    const { port, path, connect, tls, headers, envelope } = this.options_;
+    const { host, port, path, connect, tls, headers, envelope } = this.options_;
     const all = { Accept: 'text/event-stream', ...headers };
     if (this.cursor !== undefined) all['Last-Event-ID'] = this.cursor;
     const connection = {
@@ -80,7 +79,7 @@ export class EventStream {
         resolve();
       };
       const how = connect ? { createConnection: connect } : { agent: false };
-      const options = { host: '127.0.0.1', port, path, headers: all, ...how, rejectUnauthorized: false };
+      const options = { host, port, path, headers: all, ...how, rejectUnauthorized: false };
       this.request_ = (tls ? https : http).get(options, (message) => this.read_(message, connection, parser, finish));
       this.request_.on('error', (error) => finish(this.stopped_ ? 'closed' : error.code ?? error.message));
     });

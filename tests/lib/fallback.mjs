@@ -42,7 +42,8 @@ function assertCleanOutput(text, what) {
 }
 
 export class Fallback {
-  constructor({ conninfo, processes, args, env, program }) {
+  constructor({ conninfo, processes, args, env, program, host }) {
+    this.host = host;
     this.program = program ?? kFallbackProgram;
     this.dir = tempDir('fcgi');
     this.socket = path.join(this.dir, 'fcgi.sock');
@@ -58,7 +59,9 @@ export class Fallback {
 
   async start() {
     const log = fs.openSync(this.log, 'a');
-    this.child_ = spawn(this.program, this.args_, { env: this.env_, stdio: ['ignore', log, log] });
+    const words = [this.program, this.args_];
+    const [command, args] = this.host ? this.host.command(...words) : words;
+    this.child_ = spawn(command, args, { env: this.env_, stdio: ['ignore', log, log] });
     fs.closeSync(log);
     let failure;
     this.child_.once('error', (error) => (failure = error));
@@ -107,9 +110,9 @@ export class Fallback {
 }
 
 // conninfo: libpq's connection string; args, env: further options of the program; program: another one than the tested
-// one. It ends with the test file.
-export async function startFallback({ conninfo, processes = 2, args = [], env = {}, program }) {
-  const fallback = new Fallback({ conninfo, processes, args, env, program });
+// one; host: of a network, where it runs. It ends with the test file.
+export async function startFallback({ conninfo, processes = 2, args = [], env = {}, program, host }) {
+  const fallback = new Fallback({ conninfo, processes, args, env, program, host });
   await fallback.start();
   atEnd(() => fallback.stopIfRunning_());
   return fallback;

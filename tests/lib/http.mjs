@@ -33,14 +33,14 @@ export class Response {
 // Sends one request to a TCP port, to a Unix socket, or over the socket that `connect` makes; `tls` means https without
 // verification.
 export async function request({
-  port, socketPath, connect, tls = false, method = 'GET', path = '/', headers = {}, body, agent, timeout = kTimeout,
+  host = '127.0.0.1', port, socketPath, connect, tls = false, method = 'GET', path = '/', headers = {}, body, agent, timeout = kTimeout,
 }) {
   // Bytes with their length: with text, Node would send the headers as UTF-8 too, and it frames no body of a GET or
   // DELETE.
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const all = bytes ? { 'Content-Length': bytes.length, ...headers } : headers;
   const how = connect ? { createConnection: connect } : { agent: agent ?? false };
-  const options = { host: '127.0.0.1', port, socketPath, method, path, headers: all, ...how };
+  const options = { host, port, socketPath, method, path, headers: all, ...how };
   const answer = new Promise((resolve, reject) => {
     const outgoing = (tls ? https : http).request({ ...options, rejectUnauthorized: false }, (message) => {
       const chunks = [];

@@ -25,7 +25,8 @@ export async function endAll() {
 
 // No file takes nearly as long; a hanging one must fail by itself.
 const kStress = 2000 * Number(process.env.PGEVENTS_STRESS_SECONDS ?? 0);
-const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000 + kStress;
+const kCluster = 25 * 60_000 * Number(process.env.PGEVENTS_CLUSTER_ROUNDS ?? 0);
+const kFileLimit = (process.env.PGEVENTS_TRIAL ? 60 : 25) * 60_000 + kStress + kCluster;
 
 function giveUp() {
   console.error(`${process.argv[1]}: not done after ${kFileLimit / 1000} s`);

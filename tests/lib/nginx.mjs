@@ -34,12 +34,13 @@ function sanitizerEnvironment(dir) {
 }
 
 export class Nginx {
-  constructor({ workers, master, loadModule, modules, main, events, binary, env, user = 'root' }) {
+  constructor({ workers, master = true, loadModule, modules, main, events, binary, env, host, user = 'root' }) {
     this.dir = tempDir('ngx');
     this.conf = path.join(this.dir, 'nginx.conf');
     this.errorLog = path.join(this.dir, 'error.log');
     this.pidFile = path.join(this.dir, 'nginx.pid');
     this.binary_ = binary ?? kBinary;
+    this.host = host;
     this.options_ = { workers, master, loadModule, modules, main, events, user };
     this.free_ports_ = [];
     this.ports = [];
@@ -52,9 +53,13 @@ export class Nginx {
     return this.ports[0];
   }
 
-  // `127.0.0.1:port` of the n-th listening socket; the same over reloads and restarts.
+  // `address:port` of the n-th listening socket; the same over reloads and restarts.
   listen(n = 0) {
-    return `127.0.0.1:${this.ports[n] ?? this.reserve_(n)}`;
+    return `${this.address}:${this.ports[n] ?? this.reserve_(n)}`;
+  }
+
+  get address() {
+    return this.host?.address ?? '127.0.0.1';
   }
 
   reserve_(n) {
@@ -97,7 +102,8 @@ ${http}
 
   // Throws an error with nginx's own text if the configuration is wrong.
   async start() {
-    await run(this.binary_, ['-p', this.dir, '-c', this.conf, '-e', this.errorLog], { env: this.env_ });
+    const words = [this.binary_, ['-p', this.dir, '-c', this.conf, '-e', this.errorLog]];
+    await run(...(this.host ? this.host.command(...words) : words), { env: this.env_ });
     this.running_ = true;
     await this.waitWorkers();
   }
@@ -191,6 +197,11 @@ ${http}
     const pids = [this.master(), ...this.workers()];
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     await waitGone(pids, 'killed nginx');
+    this.crashed();
+  }
+
+  // To be called when the test has killed all of its processes.
+  crashed() {
     fs.rmSync(this.pidFile);
     this.running_ = false;
   }
@@ -218,12 +229,13 @@ ${http}
   }
 }
 
-// Starts nginx. It is stopped after the test file unless the test stops it itself. master: false makes it one process.
+// Starts nginx. It is stopped after the test file unless the test stops it itself. master: false makes it one process;
+// host: of a network, where it runs.
 export async function startNginx({
-  http, workers = 2, master = true, loadModule = true, modules = [], main = '', events = '', binary, env = {},
+  http, workers = 2, master = true, loadModule = true, modules = [], main = '', events = '', binary, env = {}, host,
   allow = [],
 }) {
-  const nginx = new Nginx({ workers, master, loadModule, modules, main, events, binary, env });
+  const nginx = new Nginx({ workers, master, loadModule, modules, main, events, binary, env, host });
   await nginx.configure(http);
   await nginx.start();
   atEnd(() => nginx.stopIfRunning_(allow));

@@ -13,10 +13,10 @@ export class Poller {
   // cursorIn: 'header' sends Last-Event-ID, 'query' the parameter last_event_id; maxDelay caps the wait between polls
   // (ms).
   constructor({
-    port, path, tls = false, headers = {}, cursor, flavor = 'long-poll', cursorIn = 'header', maxDelay = 5000,
+    host, port, path, tls = false, headers = {}, cursor, flavor = 'long-poll', cursorIn = 'header', maxDelay = 5000,
     onEvent = () => {},
   }) {
-    this.options_ = { port, path, tls, headers, flavor, cursorIn, maxDelay, onEvent };
+    this.options_ = { host, port, path, tls, headers, flavor, cursorIn, maxDelay, onEvent };
     this.cursor = cursor === undefined ? undefined : String(cursor);
     this.events = [];
     this.answers = [];
@@ -39,12 +39,12 @@ export class Poller {
 
   // Polls once. Gives the time to wait before the next poll (ms).
   async pollOnce_() {
-    const { port, tls, headers } = this.options_;
+    const { host, port, tls, headers } = this.options_;
     try {
       const path = this.path_();
       const with_cursor = this.options_.cursorIn === 'header' && this.cursor !== undefined;
       const all = with_cursor ? { ...headers, 'Last-Event-ID': this.cursor } : headers;
-      const answer = await request({ port, tls, path, headers: all, agent: this.agent_, timeout: 120_000 });
+      const answer = await request({ host, port, tls, path, headers: all, agent: this.agent_, timeout: 120_000 });
       return this.take_(answer);
     } catch (error) {
       if (!this.stopped_) this.failures.push(error);

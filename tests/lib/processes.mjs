@@ -83,7 +83,7 @@ export function memoryOf(pid, field = 'Rss') {
 }
 
 // utime, stime, cutime, cstime of proc(5), in seconds.
-function cpuTimesOf(pid) {
+export function cpuTimesOf(pid) {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 15).map((ticks) => Number(ticks) / 100);
 }

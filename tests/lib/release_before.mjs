@@ -1,6 +1,7 @@
 // The release before this one, as a package (tests/upgrade): its sources and its schema. A new release puts its own
 // sources there when it begins:
-//   git archive --format=tar TAG ngx_module core postgres fcgi_fallback sql config config.make CMakeLists.txt | xz -9e
+//   git archive --format=tar TAG ngx_module core postgres fcgi_fallback sql packaging config config.make \
+//     CMakeLists.txt | xz -9e
 import path from 'node:path';
 
 import { run } from './processes.mjs';

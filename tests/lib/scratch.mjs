@@ -50,12 +50,12 @@ function keepLogs(dir) {
   visit(dir, target);
 }
 
-// A directory with a pid file belongs to a running server: the watchdog removes it.
+// A directory with a pid file belongs to a running server, one with namespaces to a network: the watchdog removes it.
 function cleanUp(exit_code) {
   for (const dir of directories) {
     try {
       if (exit_code !== 0) keepLogs(dir);
-      if (fs.readdirSync(dir).some((name) => name.endsWith('.pid'))) continue;
+      if (fs.readdirSync(dir).some((name) => name.endsWith('.pid') || name === 'namespaces')) continue;
       fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     } catch (error) {
       console.error(`removing ${dir}: ${error.message}`);

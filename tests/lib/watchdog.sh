@@ -1,7 +1,7 @@
 #!/bin/sh
 # Ends the servers that a test process left behind, however that process ended. scratch.mjs starts one watchdog per
 # process and writes the temporary directories to its input, one a line; the input ends with the process. A server's pid
-# file is in its directory.
+# file is in its directory. A directory of network.mjs has a file with the names of its network namespaces.
 trap '' INT TERM HUP
 
 # owned PID DIR: succeeds if that process is (still) the server of this directory.
@@ -21,6 +21,12 @@ stop() {
   ! owned "$1" "$2" || kill -KILL "$1" "-$1"
 }
 
+# Kills what runs in a namespace, and removes the namespace.
+remove_namespace() {
+  for pid in $(ip netns pids "$1"); do kill -KILL "$pid"; done
+  ip netns delete "$1"
+}
+
 dirs=
 while read -r dir; do dirs="$dirs $dir"; done
 for dir in $dirs; do
@@ -28,5 +34,6 @@ for dir in $dirs; do
   for file in "$dir"/*.pid; do
     [ -f "$file" ] && read -r pid <"$file" && owned "$pid" "$dir" && stop "$pid" "$dir" "$file"
   done
+  ! [ -f "$dir/namespaces" ] || while read -r name; do remove_namespace "$name"; done <"$dir/namespaces"
   rm -rf -- "$dir"
 done 2>/dev/null

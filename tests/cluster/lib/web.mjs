@@ -1,0 +1,77 @@
+// A host with nginx, the module and the fallback, configured by conf/cluster/web.conf.
+import fs from 'node:fs';
+
+import { waitFor } from '../../lib/conditions.mjs';
+import { startFallback } from '../../lib/fallback.mjs';
+import { request } from '../../lib/http.mjs';
+import { startNginx } from '../../lib/nginx.mjs';
+import { example } from './examples.mjs';
+
+const kConninfo = /host=db1,db2,db3[^"]*/g;
+// So that a scenario does not wait for the defaults.
+const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 30s; pgevents_heartbeat 5s;';
+
+export class Web {
+  // grants: who may subscribe and publish; location, server: further directives; env: of the fallback.
+  constructor(host, conninfo, { grants = '*', location = kQuick, server = '', env } = {}) {
+    Object.assign(this, { host, name: host.name, conninfo_: conninfo, options_: { grants, location, server, env } });
+  }
+
+  async start_() {
+    const { env } = this.options_;
+    this.fallback_ = await startFallback({ host: this.host, conninfo: this.conninfo_, env, args: ['--poll-interval', '1'] });
+    this.nginx = await startNginx({ host: this.host, workers: 1, http: (nginx) => this.http_(nginx) });
+  }
+
+  http_(nginx) {
+    const { grants, location, server } = this.options_;
+    return example('web.conf', [
+      [kConninfo, this.conninfo_],
+      ['listen 80;', `listen ${nginx.listen()}; listen ${this.host.address}:80; ${server}`],
+      ['"news stream:*"', `"${grants}"`],
+      ['PGEVENTS_PUBLISH "news"', `PGEVENTS_PUBLISH "${grants}"`],
+      ['pgevents_publish "news";', `pgevents_publish "${grants}"; ${location}`],
+      ['/run/pgevents/fcgi.sock', this.fallback_.socket],
+    ]);
+  }
+
+  // Where clients connect without a balancer.
+  get entrance() {
+    return { name: this.name, host: this.host.address, port: 80 };
+  }
+
+  async serves() {
+    const probe = { host: this.host.address, port: 80, path: '/rt/events/probe?timeout=0.01', timeout: 5000 };
+    await waitFor(async () => (await request(probe)).headers['x-shortpoll-info'] !== 'fallback', {
+      what: `the module on ${this.name}`, timeout: 60_000, interval: 100 });
+  }
+
+  // Ends nginx as an upgrade does, and starts it again. The fallback goes on.
+  async restart() {
+    await this.nginx.quit();
+    await this.nginx.start();
+  }
+
+  // Kills every process. `silent`: as when the power fails, so that no connection is closed either.
+  async kill({ silent = false } = {}) {
+    if (silent) await this.host.crash();
+    else await this.host.kill();
+    this.nginx.crashed();
+  }
+
+  // Starts the host again after kill().
+  async boot() {
+    this.host.heal();
+    fs.rmSync(this.fallback_.socket, { force: true });
+    await this.fallback_.start();
+    await this.nginx.start();
+  }
+}
+
+// Starts it and waits until the module serves.
+export async function startWeb(host, conninfo, options) {
+  const web = new Web(host, conninfo, options);
+  await web.start_();
+  await web.serves();
+  return web;
+}
