@@ -23,6 +23,14 @@ class Histogram {
   std::uint64_t count() const { return count_; }
   std::uint64_t max() const { return max_; }
 
+  // Calls `visit(upper end, samples)` for each bucket that has some: another process can add them up.
+  template <typename Visitor>
+  void each(const Visitor& visit) const {
+    for (std::size_t i = 0; i < kBuckets; ++i) {
+      if (buckets_[i] > 0) visit(std::min(value_of(i), max_), buckets_[i]);
+    }
+  }
+
   // The smallest bucket value that at least `share` (0..1) of the samples do not exceed; 0 without samples.
   std::uint64_t percentile(double share) const {
     const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(count_));

@@ -88,6 +88,11 @@ bool HttpReader::start_body(std::string_view text, HttpSink& sink) {
   std::from_chars(text.data() + 9, text.data() + 12, head.status);
   const std::size_t line = text.find("\r\n");
   if (line != std::string_view::npos) head.fields = text.substr(line + 2);
+  if (head.status == 101) {
+    state_ = State::kToClose;
+    sink.on_head(head);
+    return true;
+  }
   if (head.status >= 100 && head.status < 200) return true;
   const std::string_view length = head.field("Content-Length");
   if (head.field("Transfer-Encoding") == "chunked") {

@@ -107,7 +107,7 @@ Run::Run(const Options& options)
     }
   }
   for (std::uint32_t i = 0; i < options.subscribers; ++i) {
-    const std::uint32_t source = INADDR_LOOPBACK + i % options.sources;
+    const std::uint32_t source = INADDR_LOOPBACK + options.source + i % options.sources;
     const std::string path = for_channel(options.path, i % options.channels);
     subscribers_.push_back(std::make_unique<Subscriber>(setup_, path, token_header(options, i), source));
     if (options.last_event_id != 0) subscribers_.back()->start_behind(options.last_event_id + i % options.cursors);

@@ -159,3 +159,67 @@ describe('the load generator', () => {
     assert.equal(result.deliveries, 3 * result.published);
   });
 });
+
+describe('the crowd', () => {
+  const kCrowd = path.join(kRoot, 'build', 'bench', 'crowd');
+
+  // A server that ends each stream after its first event; `again(cursor)`: what a stream gets that comes back.
+  async function withEndings(again, body) {
+    const server = http.createServer((request, response) => {
+      const cursor = request.headers['last-event-id'];
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      const event = (n) => `data: ${JSON.stringify({ n, t: Date.now() * 1000 })}\nid: ${n + 100}\n\n`;
+      const numbers = cursor === undefined ? [1] : again(cursor);
+      response.write(`retry: 10\n\n${numbers.map(event).join('')}`);
+      if (cursor === undefined) response.end();
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      return await body(server.address().port);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  const crowd = (port, commands) =>
+    run(kCrowd, ['--server', `127.0.0.1:${port}`, '--rate', '0', '--subscribers', '3'], { input: commands });
+
+  const answers = async (port, commands) =>
+    (await crowd(port, commands)).stdout.trim().split('\n').map((line) => JSON.parse(line));
+
+  test('comes back behind its last event', async () => {
+    const cursors = [];
+    const again = (cursor) => {
+      cursors.push(cursor);
+      return [2];
+    };
+    const commands = 'open 30\nreopened 3 30\nawait 2 30\n';
+    const [first, back, last] = await withEndings(again, (port) => answers(port, commands));
+    assert.deepEqual([first.done, back.done, back.closed, last.done], [true, true, 3, true]);
+    assert.deepEqual(new Set(cursors), new Set(['101']));
+    assert.deepEqual(faults(last), { missing: 0, duplicates: 0, reordered: 0 });
+    assert.equal(last.delays.reduce((sum, [, samples]) => sum + samples, 0), 6);
+  });
+
+  test('says what is late, lost and repeated', async () => {
+    const [, , last] = await withEndings(() => [1, 3], (port) => answers(port, 'open 30\nreopened 3 30\nawait 3 1\n'));
+    assert.equal(last.done, false);
+    assert.deepEqual(faults(last), { missing: 3, duplicates: 3, reordered: 0 });
+  });
+
+  test('tries again while no server listens', async () => {
+    const server = http.createServer();
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address();
+    await new Promise((resolve) => server.close(resolve));
+    const [only] = await answers(port, 'open 2.5\n');
+    assert.ok(only.closed >= 6 && only.closed <= 9, `${only.closed}: three streams, each once a second`);
+    assert.deepEqual([only.done, only.opened, only.bad_answers], [false, 0, 0]);
+  });
+
+  test('rejects unknown commands', async () => {
+    const { status, stderr } = await run(kCrowd, ['--server', '127.0.0.1:1', '--rate', '0'], { input: 'leave\n', expect: null });
+    assert.deepEqual([status, stderr], [1, 'crowd: unknown command: leave\n']);
+  });
+});

@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribes, publishes, measures; prints JSON
   --subscribers N --channels N --path /events/bench{c}    subscribers and their channels ({c}: number of the channel)
-  --flavor sse|long-poll --cursor pgevents|nchan          transport, and the form of cursors
+  --flavor sse|long-poll|websocket --cursor pgevents|nchan transport, and the form of cursors
   --tokens FILE                                           their tokens for Authorization: Bearer, one a line
   --publish PATH --channel bench{c}                       POST to PATH + channel, or to PATH with its {channel} …
   --publish-server ADDRESS:PORT                           … on another server than the subscribers'
@@ -29,7 +29,8 @@ constexpr const char* kHelp = R"(load --server ADDRESS:PORT [options]: subscribe
   --missed N                                              events published to each channel before
   --last-event-id ID --cursors N                          first cursors: ID, or ID to ID + N - 1 in turn
   --idle S --warmup S --seconds S --drain S               phases
-  --sources N --opening N --cpu N                         local addresses; connections opened at once; the core to use
+  --sources N --source N                                  N local addresses, behind the first N (0)
+  --opening N --cpu N                                     connections opened at once; the core to use
   --watch NAME=PID                                        CPU and memory of that process and its children
 )";
 
@@ -81,11 +82,16 @@ std::map<std::string, Setter> setters(Options& o) {
       {"--subscribers", number(o.subscribers)},
       {"--channels", number(o.channels)},
       {"--sources", number(o.sources)},
+      {"--source", number(o.source)},
       {"--opening", number(o.opening)},
       {"--path", word(o.path)},
       {"--channel", word(o.channel)},
       {"--flavor",
-       [&o](const std::string& text) { o.flavor = text == "long-poll" ? Flavor::kLongPoll : Flavor::kEventStream; }},
+       [&o](const std::string& text) {
+         o.flavor = text == "long-poll"   ? Flavor::kLongPoll
+                    : text == "websocket" ? Flavor::kWebSocket
+                                          : Flavor::kEventStream;
+       }},
       {"--cursor", [&o](const std::string& text) { o.cursor = text == "nchan" ? Cursor::kNchan : Cursor::kPgevents; }},
       {"--tokens", [&o](const std::string& text) { o.tokens = read_lines(text); }},
       {"--publish", word(o.publish)},

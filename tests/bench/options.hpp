@@ -17,6 +17,7 @@ struct Options {
   std::uint32_t subscribers = 1;
   std::uint32_t channels = 1;
   std::uint32_t sources = 1;    // local addresses 127.0.0.1, 127.0.0.2, …
+  std::uint32_t source = 0;     // so many of them are others'
   std::uint32_t opening = 256;  // connections at the same time, well below the servers' backlog
   std::string path = "/events/bench{c}";
   std::string channel = "bench{c}";

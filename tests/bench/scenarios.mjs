@@ -106,6 +106,28 @@ export const kScenarios = [
     figures: [plotted(kIdle), kAfter],
   },
   {
+    name: 'websocket',
+    title: '10,000 WebSocket subscribers, 1 channel, 10 events/s of 200 bytes',
+    load: { flavor: 'websocket', subscribers: 10000, rate: 10 },
+    seconds: { quick: 3, full: 5 },
+    figures: [kDelivered, plotted(kP50), kP99, plotted(kCpu), kPgCpu, plotted(kIdle), kAfter, kOwn],
+  },
+  {
+    name: 'websocket-fastest',
+    title: '1,000 WebSocket subscribers, 1 channel, as fast as it goes (64 events under way)',
+    load: { flavor: 'websocket', subscribers: 1000, ahead: 64, batch: 64 },
+    seconds: { quick: 3, full: 5 },
+    figures: [plotted({ ...kDelivered, ratio: ['nchan'] }), kP50, kP99, plotted(kCpu), kPgCpu, kOwn],
+  },
+  {
+    name: 'websocket-idle',
+    title: '10,000 WebSocket subscribers waiting, nginx with its own default buffers',
+    load: { flavor: 'websocket', subscribers: 10000, rate: 1, warmup: 0 },
+    start: { buffers: 'default' },
+    seconds: { quick: 1, full: 2 },
+    figures: [plotted(kIdle), kAfter],
+  },
+  {
     name: 'single',
     quick: true,
     title: '1 event-stream subscriber, 100 events/s (pgevents: envelope=1, to know the time of commit)',

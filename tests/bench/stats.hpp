@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "histogram.hpp"
@@ -29,21 +30,15 @@ struct Stats {
   std::vector<std::int64_t> probe;        // when the first subscriber of their channel got the events, by index
 };
 
-// Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber. A repeated number more than 63 back counts
-// as a duplicate, because earlier deliveries are not remembered.
+// Follows the sequence numbers 1, 2, 3, … of one channel at one subscriber.
 class Sequence {
  public:
   void note(std::uint32_t n, Stats& stats) {
     if (n > last_) {
-      const std::uint32_t step = n - last_;
-      stats.missing += step - 1;
-      seen_ = (step < 64 ? seen_ << step : 0) | 1;
+      stats.missing += n - last_ - 1;
+      for (std::uint32_t skipped = last_ + 1; skipped < n; ++skipped) skipped_.insert(skipped);
       last_ = n;
-      return;
-    }
-    const std::uint32_t back = last_ - n;
-    if (back < 64 && (seen_ >> back & 1) == 0) {
-      seen_ |= std::uint64_t{1} << back;
+    } else if (skipped_.erase(n) == 1) {
       --stats.missing;
       ++stats.reordered;
     } else {
@@ -58,7 +53,7 @@ class Sequence {
   std::uint32_t last() const { return last_; }
 
  private:
-  std::uint64_t seen_ = 0;  // bit i: last_ - i was delivered
+  std::set<std::uint32_t> skipped_;  // and not delivered later
   std::uint32_t last_ = 0;
 };
 

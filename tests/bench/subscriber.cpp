@@ -67,6 +67,7 @@ void Subscriber::close() {
 void Subscriber::on_ready(std::uint32_t events) {
   if (fd_ < 0) return;
   if (!requested_ && (events & EPOLLOUT) != 0) send_request();
+  if (fd_ < 0) return;  // the server refused the connection
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0) return;
   for (;;) {
     const ssize_t size = recv(fd_, read_buffer.data(), read_buffer.size(), 0);
@@ -89,8 +90,13 @@ void Subscriber::send_request() {
   requested_ = true;
   std::string request = "GET " + path_ + " HTTP/1.1\r\nHost: bench\r\n";
   if (setup_.flavor == Flavor::kEventStream) request += "Accept: text/event-stream\r\n";
+  if (setup_.flavor == Flavor::kWebSocket) {
+    request +=
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  }
   request += headers_;
-  request += cursor_;
+  request += last_id_ == 0 ? cursor_ : "Last-Event-ID: " + std::to_string(last_id_) + "\r\n";
   request += "\r\n";
   const ssize_t sent = send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(request.size())) return on_closed();
@@ -101,8 +107,8 @@ void Subscriber::send_request() {
 }
 
 void Subscriber::on_head(const ResponseHead& head) {
-  accepted_ = head.status == 200;
-  if (setup_.flavor == Flavor::kEventStream) {
+  accepted_ = head.status == (setup_.flavor == Flavor::kWebSocket ? 101 : 200);
+  if (setup_.flavor != Flavor::kLongPoll) {
     if (accepted_ && !opened_) {
       opened_ = true;
       ++setup_.stats.opened;
@@ -127,6 +133,7 @@ void Subscriber::on_body(std::string_view piece) {
     partial_.append(piece);
     return;
   }
+  if (setup_.flavor == Flavor::kWebSocket) return on_frames(piece);
   while (!piece.empty()) {
     const std::size_t end = piece.find('\n');
     if (end == std::string_view::npos) {
@@ -144,8 +151,33 @@ void Subscriber::on_body(std::string_view piece) {
   }
 }
 
+// Whole frames without a mask, as servers send them. A ping is answered, with a mask of zeros.
+void Subscriber::on_frames(std::string_view piece) {
+  std::string whole;
+  if (!partial_.empty()) {
+    whole = std::exchange(partial_, {}).append(piece);
+    piece = whole;
+  }
+  while (piece.size() >= 2) {
+    const auto byte = [&piece](std::size_t at) { return static_cast<unsigned char>(piece[at]); };
+    const std::size_t head = byte(1) == 127 ? 10 : byte(1) == 126 ? 4 : 2;
+    if (piece.size() < head) break;
+    std::size_t size = head == 2 ? byte(1) : 0;
+    for (std::size_t at = 2; at < head; ++at) size = size << 8 | byte(at);
+    if (piece.size() < head + size) break;
+    if ((byte(0) & 15) == 9) {
+      constexpr std::string_view kPong("\x8a\x80\0\0\0\0", 6);
+      send(fd_, kPong.data(), kPong.size(), MSG_NOSIGNAL);
+    } else {
+      note_events(piece.substr(head, size));
+    }
+    piece.remove_prefix(head + size);
+  }
+  partial_ = piece;
+}
+
 void Subscriber::on_end() {
-  if (setup_.flavor == Flavor::kEventStream) return;
+  if (setup_.flavor != Flavor::kLongPoll) return;
   ++setup_.stats.responses;
   note_events(partial_);
   partial_.clear();
@@ -153,7 +185,20 @@ void Subscriber::on_end() {
 }
 
 void Subscriber::on_line(std::string_view line) {
-  if (line.size() > 5 && line.substr(0, 5) == "data:") note_events(line.substr(5));
+  if (line.size() > 5 && line.substr(0, 5) == "data:") {
+    note_events(line.substr(5));
+  } else if (setup_.on_lost) {
+    note_field(line);
+  }
+}
+
+// What a client needs to connect again.
+void Subscriber::note_field(std::string_view line) {
+  if (line.substr(0, 4) == "id: ") {
+    last_id_ = static_cast<std::uint64_t>(number_at(line.substr(4)));
+  } else if (line.substr(0, 7) == "retry: ") {
+    retry_ms_ = static_cast<std::uint32_t>(number_at(line.substr(7)));
+  }
 }
 
 // Finds every `"n":SEQUENCE,"t":TIME` that the generator itself wrote, and the event's `"ts":` before it.
@@ -191,6 +236,11 @@ void Subscriber::on_closed() {
   fd_ = -1;
   if (!stopped_) ++setup_.stats.closed;
   if (may_reopen) open();
+  if (setup_.on_lost && !stopped_) {
+    setup_.stats.opened -= opened_ ? 1 : 0;
+    opened_ = false;
+    setup_.on_lost(*this);
+  }
 }
 
 }  // namespace bench

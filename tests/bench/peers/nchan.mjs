@@ -29,4 +29,4 @@ async function start({ buffers }) {
   return { args: nchanArgs(nginx), config: http('127.0.0.1:…'), stop: () => nginx.stop({ signal: 'SIGTERM' }) };
 }
 
-export const nchan = { start, flavors: ['sse', 'long-poll'], needs: { 'libnginx-mod-nchan': kNchanModule } };
+export const nchan = { start, flavors: ['sse', 'long-poll', 'websocket'], needs: { 'libnginx-mod-nchan': kNchanModule } };

@@ -67,5 +67,5 @@ const startWith = (alg) => async (options) => {
   return { ...server, args: [...server.args, '--tokens', file], config: server.config.replace(key, '…') };
 };
 
-export const pgevents = { start, flavors: ['sse', 'long-poll'] };
+export const pgevents = { start, flavors: ['sse', 'long-poll', 'websocket'] };
 export const pgeventsWith = (alg) => ({ start: startWith(alg), flavors: [] });
