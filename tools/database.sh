@@ -122,6 +122,21 @@ need_database() {
   die "Cannot connect to the demo's database (the reason is above)." "Start the demo: ./run up"
 }
 
+# Prints the address of the database for an application of one's own, as a role that may publish. The characters that a
+# directory may have, see suits(), are written so that all libraries read them alike.
+cmd_url() {
+  local host
+  find_place
+  case $database in
+    '')
+      host=${place//%/%25}/pg
+      host=${host//+/%2B} host=${host//@/%40} host=${host//:/%3A} host=${host//=/%3D}
+      say "postgresql://pgevents_demo_publisher@/pgevents?host=$host&port=5432"
+      ;;
+    *) say "$(conninfo)" ;;
+  esac
+}
+
 cmd_psql() {
   find_place
   run_psql "$@"
@@ -138,4 +153,12 @@ SELECT pgevents.publish(:'channel', :'type', :'data');
 SQL
     die "The event was not published: PostgreSQL reports the reason above."
   say "Published to $1"
+}
+
+# ./run cheese: delivers any cheese, as the page does.
+cmd_cheese() {
+  local cheeses=(Gruyère Emmentaler Appenzeller 'Tête de Moine' Sbrinz Vacherin Raclette Etivaz)
+  local cheese=${cheeses[RANDOM % ${#cheeses[@]}]} pieces=$((5 + RANDOM % 115))
+  cmd_publish cheese cheese_created "{\"pieces\":$pieces,\"cheese_type\":\"$cheese\"}"
+  say "$pieces pieces of $cheese"
 }

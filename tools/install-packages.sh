@@ -8,7 +8,8 @@ policy=/usr/sbin/policy-rc.d
 kept=$policy.kept-by-pgevents
 cluster_rule=/etc/postgresql-common/createcluster.d/pgevents.conf
 fresh=()
-for program in /usr/sbin/nginx /usr/bin/redis-server /usr/bin/pushpin /usr/bin/zurl /usr/bin/prometheus; do
+for program in /usr/sbin/nginx /usr/bin/redis-server /usr/bin/pushpin /usr/bin/zurl /usr/bin/prometheus \
+  /usr/bin/etcd /usr/bin/patroni /usr/sbin/haproxy; do
   [[ -e $program ]] || fresh+=("$program")
 done
 

@@ -9,10 +9,21 @@ packages_for() {
   case $1 in
     demo) echo "$demo" ;;
     test)
-      echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime git xz-utils nghttp2-client pgbouncer prometheus
-        spawn-fcgi procps spin"
+      echo "$demo $fuzz chromium fonts-dejavu-core openssl faketime git iproute2 nftables xz-utils nghttp2-client pgbouncer
+        prometheus spawn-fcgi procps spin apache2-bin python3-websockets"
       node_packages
       ;;
+    cluster) echo "$(packages_for test) etcd-server haproxy patroni python3-etcd" ;;
+    recipe) echo "python3-psycopg" ;;
+    recipes)
+      echo "$(packages_for recipe) postgresql python3-django python3-flask python3-psycopg2 python3-sqlalchemy
+        ruby-activerecord ruby-pg php-cli php-pgsql $(node_packages)"
+      ;;
+    environments)
+      echo "chromium firefox-esr libwebkit2gtk-4.1-0 xvfb xauth"
+      node_packages
+      ;;
+    web-sockets) echo "$(packages_for test) firefox-esr haproxy varnish" ;;
     fuzz) echo "$demo $fuzz" ;;
     asan) echo "$(packages_for test) valgrind" ;;
     containers) echo "$(packages_for test) debootstrap buildah podman crun runc" ;;

@@ -105,7 +105,7 @@ wait_for_lock() {
 nginx_conf() {
   local text www client database_line user_line=''
   www=$(usable_by_web "$repo/demo" "$place/www" \
-    index.html style.css cheese.css cheese.js transports.js cheese.svg chat.html chat.css chat)
+    index.html style.css cheese.css cheese.js clock.js transports.js cheese.svg chat.html chat.css chat)
   client=$(usable_by_web "$repo/client/src" "$place/client" .)
   database_line=$(conninfo pgevents_demo)
   database_line=${database_line//\\/\\\\}
@@ -230,10 +230,12 @@ start_all() {
   write_people
   start_fallback
   start_nginx
+  start_signer
   check_servers
 }
 
 stop_all() {
+  stop_signer
   stop_nginx
   stop_fallback
   [[ -n $database ]] || stop_cluster
@@ -241,7 +243,7 @@ stop_all() {
 
 cmd_up() {
   need_packages demo
-  build_release
+  build_demo
   lock
   start_all
   say "pgevents is running: http://127.0.0.1:$port/   (stop it with ./run down)"
@@ -259,6 +261,7 @@ say_hints() {
   [[ $run_dir == "$repo/.run" ]] || run="PGEVENTS_RUN_DIR=$(printf %q "$run_dir") ./run"
   local bearer="\"Authorization: Bearer \$($run token --user 10)\""
   say "In another terminal:   $run publish cheese cheese_created '{\"pieces\":92,\"cheese_type\":\"Gruyère\"}'"
+  say "Connect as a program:  psql \"\$($run url)\"      (may publish)"
   say "Switch the module:     $run module off      (and on)"
   say "Read a user's stream:  curl -N -H 'Accept: text/event-stream' -H $bearer http://127.0.0.1:$port/rt/events/user:10"
   say "and publish to it:     $run publish user:10 hello '{}'"
@@ -270,7 +273,7 @@ cmd_demo() {
   need_packages demo
   find_place
   ! nginx_pid >/dev/null || die "The demo is already running in $run_dir (./run status)." "Stop it: ./run down"
-  build_release
+  build_demo
   lock
   # The trap only sets a variable: bash 5.2 may run a trap while it parses a substitution; after an exit there it could
   # not parse the EXIT trap.
@@ -314,6 +317,7 @@ cmd_status() {
     say "nginx       not running"
   fi
   if pid=$(fallback_pid); then say "fallback    process $pid"; else say "fallback    not running"; fi
+  if pid=$(signer_pid); then say "tokens      renewed by process $pid"; else say "tokens      not renewed"; fi
   if [[ -n $database ]]; then
     say "PostgreSQL  $database"
   elif pid=$(cluster_pid); then

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The test suites and their totals, lint, sanitizers, benchmark, fuzzing. Sourced by ./run.
 
-all_suites=(unit sql lib client conformance module faults builds demo browser bench fuzz model)
+all_suites=(unit sql lib client recipes conformance module faults cluster builds demo browser bench fuzz model)
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -15,6 +15,8 @@ cmd_test() {
     [[ " ${all_suites[*]} " == *" $suite "* ]] || die "Unknown suite '$suite'." "Suites: ${all_suites[*]}"
   done
   need_packages test
+  [[ " ${suites[*]} " != *" recipes "* ]] || need_packages recipe
+  [[ " ${suites[*]} " != *" cluster "* ]] || need_packages cluster
   need_npm
   build_release
   run_suites "${suites[@]}"
@@ -284,7 +286,7 @@ cmd_bench() {
   build_release
   case ${1-} in
     presence | typing) node tests/bench/presence.mjs "$@" ;;
-    curves | database) node "tests/bench/$1.mjs" "${@:2}" ;;
+    crowd | curves | database | forms) node "tests/bench/$1.mjs" "${@:2}" ;;
     *) node tests/bench/bench.mjs "$@" ;;
   esac
 }
@@ -298,6 +300,36 @@ cmd_clients() {
   (($(node_major) >= 22)) || fetch_node
   build_release
   node tests/clients/run.mjs "$@" | tee -- "$run_dir/clients.md"
+}
+
+# ./run environments: runs the client in every environment that a machine can have; the suite browser has Chromium and
+# one Node.js.
+cmd_environments() {
+  local nodes
+  need_packages environments
+  need_npm
+  nodes=$(command -v node)
+  (($(node_major) >= 22)) || fetch_node
+  PGEVENTS_ENVIRONMENTS=all PGEVENTS_NODES=$nodes node --test --test-reporter=spec tests/browser/environments.test.mjs
+}
+
+# ./run web-sockets [NAME…]: takes WebSocket clients of other projects through the checks of
+# tests/lib/web_socket_checks.mjs, directly and behind proxies. The table goes to .run/web-sockets.md. Node has a
+# WebSocket since version 22.
+cmd_web_sockets() {
+  need_packages web-sockets
+  need_npm
+  (($(node_major) >= 22)) || fetch_node
+  build_release
+  node tests/clients/web_sockets.mjs "$@" | tee -- "$run_dir/web-sockets.md"
+}
+
+# ./run recipes: runs every program of docs/recipes.md; the suite runs one of them.
+cmd_recipes() {
+  need_packages recipes
+  need_npm
+  need_npm tests/recipes
+  PGEVENTS_RECIPES=all node --test --test-reporter=spec tests/recipes/recipes.test.mjs
 }
 
 # ./run soak [asan|valgrind] [SECONDS]: puts its table, samples and page into .run/soak.
@@ -319,14 +351,15 @@ cmd_soak() {
   PGEVENTS_RUN_DIR=$run_dir node tests/soak/soak.mjs "$variant" "$@"
 }
 
-# ./run stress [MINUTES]: half of them without nginx.
+# ./run stress [MINUTES [WRITERS]]: half of them without nginx.
 cmd_stress() {
-  local minutes=${1:-30}
-  [[ $minutes =~ ^[1-9][0-9]*$ ]] || die "Usage: ./run stress [MINUTES]"
+  local minutes=${1:-30} writers=${2:-20}
+  [[ "$minutes $writers" =~ ^[1-9][0-9]*\ [1-9][0-9]*$ ]] || die "Usage: ./run stress [MINUTES [WRITERS]]"
   need_packages test
   need_npm
   build_release
-  PGEVENTS_STRESS_SECONDS=$((minutes * 30)) node --test --test-reporter=spec tests/faults/stress.test.mjs
+  PGEVENTS_STRESS_SECONDS=$((minutes * 30)) PGEVENTS_STRESS_WRITERS=$writers \
+    node --test --test-reporter=spec tests/faults/stress.test.mjs
 }
 
 # Runs the normal build under memcheck; each process writes a file of its own. Only memory without a pointer to it is

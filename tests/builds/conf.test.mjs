@@ -117,6 +117,17 @@ describe('conf/fallback.conf', () => {
   });
 });
 
+describe('conf/copy.conf', () => {
+  test('serves; here a database is its own primary', async () => {
+    const { port } = await start('copy.conf', (dir, free) => ({
+      [kListen80]: `listen 127.0.0.1:${free};`,
+      'unix:/run/pgevents/fcgi.sock': `unix:${fallback.socket}`,
+      'host=db1.example.com,db2.example.com dbname=app user=www-data': database.conninfo(),
+    }));
+    await assertServes(port, { publishes: true });
+  });
+});
+
 describe('conf/tls-http2.conf', () => {
   test('streams events over HTTP/2', async () => {
     const { dir, port } = await start('tls-http2.conf', (where, free) => {

@@ -46,6 +46,10 @@ const kExamples = {
   'auth-request.conf': { places: () => application, clients: kSessions },
   'basic-auth.conf': { places: { '/etc/nginx/pgevents.htpasswd': passwords }, clients: kPasswords },
   'client-certificate.conf': { places: () => authority },
+  'copy.conf': {
+    plain: true, off: { 'pgevents main;': 'pgevents off;' },
+    places: () => ({ 'host=db1.example.com,db2.example.com dbname=app user=www-data': servers.database.conninfo() }),
+  },
   'cross-origin.conf': { ...kJwt, host: 'events.example.com' },
   'fallback.conf': { plain: true, off: { 'set $pgevents main;': 'set $pgevents off;' } },
   'internal.conf': { places: () => application, clients: kSessions, target: '/my-events' },
@@ -70,7 +74,7 @@ async function startOne(name, module) {
   if (!example.plain) return start(name, { module, fallback, host: example.host, places: () => places });
   const front = module ? { [kPass]: '' } : { ...example.off, [kPass]: `fastcgi_pass unix:${fallback.socket};` };
   return startExample(name, {
-    database: servers.database, places: (_, port) => ({ [kListen80]: `listen 127.0.0.1:${port};`, ...front }),
+    database: servers.database, places: (_, port) => ({ [kListen80]: `listen 127.0.0.1:${port};`, ...front, ...places }),
   });
 }
 

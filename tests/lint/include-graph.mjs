@@ -11,7 +11,7 @@ import fs from 'node:fs';
 const kLayers = [
   ['core/text', 'core/metrics', 'core/version'],
   ['core/jwt', 'core/wire'],
-  ['core/shared', 'core/status'],
+  ['core/shared', 'core/status', 'core/web_socket'],
   ['core/request'],
   ['postgres'],
   ['ngx_module/nginx', 'fcgi_fallback'],
