@@ -61,10 +61,16 @@ export class SocketClient {
     this.live_ = new Set(wanted);
     this.said_ = new Map(); // the server's cursors on this connection
     socket.onMessage = (object, text) => this.take_(object, text);
-    if (!(await this.opens_(socket))) return this.pollOnce_();
-    this.connections.push(socket);
-    await Promise.race([first ? this.subscribeToRest_(socket) : undefined, socket.ended]);
-    return socket.ended;
+    try {
+      if (!(await this.opens_(socket))) return await this.pollOnce_();
+      this.connections.push(socket);
+      await Promise.race([first ? this.subscribeToRest_(socket) : undefined, socket.ended]);
+      return await socket.ended;
+    } finally {
+      // Given up before its end: it must not deliver beside the next one.
+      socket.onMessage = undefined;
+      socket.socket.terminate();
+    }
   }
 
   // False if no WebSocket is served here.
