@@ -153,6 +153,8 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/copies/internal/copy_guard.sql
 \ir functions/copies/internal/copy_complete.sql
 \ir functions/copies/internal/copy_owner.sql
+\ir functions/log/internal/least_step.sql
+\ir functions/copies/internal/fed_since.sql
 \ir functions/copies/internal/may_lag.sql
 \ir functions/publish/internal/json_stand_in.sql
 \ir functions/publish/internal/json_harmless.sql
@@ -173,6 +175,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/publish/internal/split_body.sql
 \ir functions/log/internal/generation_place.sql
 \ir functions/log/internal/generation_is_checked.sql
+\ir functions/log/internal/generation_start.sql
 \ir functions/log/internal/check_generation.sql
 \ir functions/log/internal/is_settled.sql
 \ir functions/log/internal/is_watched.sql

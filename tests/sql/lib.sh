@@ -97,6 +97,9 @@ attach_refused() {
   q "$1" "DROP ROLE $stranger"
 }
 
+# newest DATABASE: the first id of its newest generation
+newest() { q "$1" "SELECT max(first_id) FROM pgevents.generations"; }
+
 # wait_for DATABASE WANTED SQL: asks until the answer is as wanted, at most 15 s
 wait_for() {
   local deadline=$((SECONDS + 15)) got

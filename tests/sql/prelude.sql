@@ -57,6 +57,11 @@ BEGIN
   RAISE EXCEPTION 'not rejected: %', statement;
 END $$;
 
+-- An id, which in the newest generation is counted from its first id: g0, g1 … (where it begins is random).
+CREATE FUNCTION pg_temp.named(id bigint) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE WHEN id >= g.first_id - 1 AND g.first_id > 1 THEN 'g' || (id - g.first_id) ELSE id::text END
+    FROM pgevents.generations g ORDER BY g.first_id DESC LIMIT 1
+$$;
 -- For presence and typing: users 10, 11, 12, a bot and a deactivated user in the realm main, and 20 in the realm other.
 CREATE FUNCTION pg_temp.people() RETURNS void LANGUAGE sql AS $$
   INSERT INTO pgevents.users (realm, user_id, is_bot, is_active, joined_at)

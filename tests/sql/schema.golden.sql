@@ -187,7 +187,7 @@ BEGIN
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
   ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
-    next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
+    next := pgevents.generation_start(greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)));
     DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
@@ -597,6 +597,18 @@ BEGIN
           HINT = 'Publish another event. pgevents.prune() removes events that are older than the setting "retention".';
 END
 $$;
+CREATE FUNCTION pgevents.fed_since() RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN (
+    SELECT min(a.backend_start) FROM pg_stat_activity a
+     WHERE a.pid IN (
+       SELECT s.pid FROM pg_stat_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.subid
+        WHERE s.relid IS NULL AND r.srrelid = 'pgevents.log'::regclass
+       UNION ALL SELECT w.pid FROM pg_stat_wal_receiver w));
+END
+$$;
 CREATE FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) RETURNS TABLE(id bigint, channel_id text, ts_us bigint, type text, data text, ttl_ms bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -659,6 +671,13 @@ CREATE FUNCTION pgevents.generation_place() RETURNS text
                    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8),
                    (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()),
                    pg_relation_filenode('pgevents.log'))
+$$;
+CREATE FUNCTION pgevents.generation_start(last bigint) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+  SELECT last + pgevents.least_step()
+    + ('x' || left(replace(gen_random_uuid()::text, '-', ''), 12))::bit(48)::bigint
+      % greatest(1, (9007199254740992 - last) / 10000)
 $$;
 CREATE FUNCTION pgevents.head() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1043,6 +1062,11 @@ CREATE FUNCTION pgevents.json_unknown_member(object json, known text[]) RETURNS 
   SELECT left(to_json(k.name)::text, 100) FROM json_object_keys(object) WITH ORDINALITY k (name, place)
    WHERE k.name <> ALL (known) ORDER BY k.place LIMIT 1
 $$;
+CREATE FUNCTION pgevents.least_step() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT 1000000000::bigint
+$$;
 CREATE FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) RETURNS TABLE(head bigint, pruned_id bigint, start_after bigint, continuous boolean)
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1153,13 +1177,17 @@ CREATE FUNCTION pgevents.may_lag(after bigint, head bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
+  further CONSTANT bigint := after - head;
+  newest  timestamptz;
   seconds double precision;
 BEGIN
-  IF NOT (pg_is_in_recovery() OR pgevents.is_fed()) OR after - head >= 1000000000000 THEN
+  IF NOT (pg_is_in_recovery() OR pgevents.is_fed()) OR further >= 10000000000000 THEN
     RETURN false;
   END IF;
-  seconds := date_part('epoch', clock_timestamp() - (SELECT l.ts FROM pgevents.log l ORDER BY l.id DESC LIMIT 1));
-  RETURN (after - head) % 1000000000 <= coalesce(1000000 * (1 + greatest(seconds, 0)), 'infinity');
+  newest := coalesce((SELECT l.ts FROM pgevents.log l ORDER BY l.id DESC LIMIT 1), '-infinity');
+  seconds := greatest(0, date_part('epoch', clock_timestamp() - newest));
+  RETURN further <= 1000000 * (1 + seconds)
+    OR (further >= pgevents.least_step() AND (seconds >= 5 OR coalesce(pgevents.fed_since() >= newest, true)));
 END
 $$;
 CREATE FUNCTION pgevents.name_is_sane(name text) RETURNS boolean
@@ -1202,6 +1230,7 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
   shared_id bigint;  -- the last id before the gap between generations in which the cursor lies
+  known_id  bigint;  -- that id, if the client is sure to know everything up to it
 BEGIN
   PERFORM pgevents.copy_complete();
   -- Without a row nothing has been pruned.
@@ -1213,6 +1242,9 @@ BEGIN
     shared_id := (SELECT min(g.after_id) FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1);
     gap := CASE WHEN shared_id IS NOT NULL OR (after > head AND NOT pgevents.may_lag(after, head)) THEN 'ahead'
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
+    -- As far behind the gap's beginning as generations begin, the event is of a database that had left this history
+    -- and begun a generation of its own. Nothing here says where that was.
+    known_id := CASE WHEN after - shared_id < pgevents.least_step() THEN shared_id END;
     start_id := after;
     head := CASE WHEN gap IS NULL THEN greatest(head, after) ELSE head END;
   ELSIF since_us IS NOT NULL THEN
@@ -1225,7 +1257,7 @@ BEGIN
     start_id := head;
   END IF;
   -- Applies to the cursor 0 too: the index has only dead entries below pruned_id.
-  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE greatest(shared_id, pruned_id) END;
+  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE greatest(known_id, pruned_id) END;
 END
 $$;
 CREATE FUNCTION pgevents.param_boolean(params jsonb, name text) RETURNS boolean
@@ -3561,10 +3593,12 @@ REVOKE ALL ON FUNCTION pgevents.epoch(ts timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.event_fault(channel text, type text, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_insert() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.events_refuse_change() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.fed_since() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents."fetch"(channels text[], after bigint, since_us bigint, max_rows integer, max_bytes bigint) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.generation_is_checked() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.generation_place() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.generation_start(last bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.head() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.head() TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.holder_close(holder bigint) FROM PUBLIC;
@@ -3603,6 +3637,7 @@ REVOKE ALL ON FUNCTION pgevents.json_harmless(source json, OUT harmless json, OU
 REVOKE ALL ON FUNCTION pgevents.json_members(object json) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_stand_in(source text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.json_unknown_member(object json, known text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.least_step() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgevents.listener_start(last_id bigint, last_ts_us bigint, preload integer) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.lock_holder(number integer) FROM PUBLIC;

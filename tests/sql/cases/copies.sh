@@ -142,15 +142,17 @@ ids() {
 }
 
 lag() {
-  local primary copy
+  local primary copy step first
   fresh_database primary
+  step=$(q "$primary" "SELECT pgevents.least_step()")
   q "$primary" "SELECT pgevents.publish('c', 't', '1')" >/dev/null
   copy_of "$primary" copy
   q "$copy" "ALTER SUBSCRIPTION pgevents DISABLE"
   q "$primary" "SELECT pgevents.publish('c', 't', '2')" >/dev/null
   is "$(ids "$primary" 3) / $(ids "$copy" 3) / $(ids "$copy" 2)" "3 / 3 / 2" "a cursor that has not arrived is kept"
-  is "$(ids "$copy" 1000000003)" 1000000003 "also one of the next generation"
   is "$(ids "$copy" 900000000) / $(ids "$copy" 9007199254740991)" "ahead 2 2 / ahead 2 2" "one that no lag explains"
+  is "$(ids "$copy" $((step + 3))) $(ids "$copy" 900000000000)" "$((step + 3)) 900000000000" "one of the next generation"
+  is "$(ids "$copy" $((step - 3)))" "ahead 2 2" "none begins before that"
   is "$(q "$copy" "SELECT s FROM pgevents.listener_start(3, 1, 9) s")" "(2,1,1,t)" "a listener from a faster server"
   is "$(ids "$primary" 4)" "ahead 2 3 3" "on the primary, which has everything"
   is "$(q "$copy" "SELECT s -> 'warnings' ->> 0 FROM pgevents.status() s")" \
@@ -161,8 +163,14 @@ lag() {
   q "$primary" "SELECT pgevents.publish('c', 't', '3')" >/dev/null
   q "$copy" "ALTER SUBSCRIPTION pgevents ENABLE"
   has_all "$primary" "$copy"
-  is "$(ids "$primary" 3) / $(ids "$copy" 3)" "ahead 1000000004 1000000004 / ahead 1000000004 1000000004" "lost"
-  is "$(ids "$copy" 2)" "1000000004 1000000004" "a client that knows nothing of it"
+  first=$(newest "$primary")
+  is "$(ids "$primary" 3) / $(ids "$copy" 3)" "ahead $((first + 1)) $((first + 1)) / ahead $((first + 1)) $((first + 1))" "lost"
+  is "$(ids "$copy" 2)" "$((first + 1)) $((first + 1))" "a client that knows nothing of it"
+  # A cursor of a branch that is not the primary's is known as soon as an event arrives.
+  is "$(ids "$copy" $((first + 2 * step)))" $((first + 2 * step)) "a client of a branch"
+  q "$copy" "SET session_replication_role = replica; UPDATE pgevents.log SET ts = now() + interval '1 minute'"
+  is "$(ids "$copy" $((first + 2 * step)))" "ahead 2 $((first + 1)) $((first + 1))" "the same when an event has arrived"
+  is "$(q "$copy" "SELECT continuous FROM pgevents.listener_start($first + 2 * $step, 1, 9)")" f "a listener of a branch"
   # A server of the copy begins: no generation of its own.
   q "$copy" "SELECT FROM pgevents.listener_start(0, 0, 9)"
   is "$(q "$copy" "SELECT count(*) FROM pgevents.generations")" 2 "generations"

@@ -20,6 +20,8 @@ standby() {
     "3t 4t 5end" "fetch"
   is "$(q "$database" "SELECT string_agg(id || type, ' ') FROM pgevents.fetch('{c}', 6, NULL, 9, 999)")" \
     "6end" "fetch with a cursor that has not arrived"
+  is "$(ids "$database" 600000000)" "ahead 2 3 4 5" "fetch with a cursor of another log"
+  wait_for "$database" t "SELECT pgevents.fed_since() > now() - interval '1 hour'"
   is "$(q "$database" "SELECT count(*) FROM pgevents.log_after(0, 9)")" 4 "log_after"
   is "$(q "$database" "SELECT s FROM pgevents.listener_start(0, 0, 9) s")" "(5,1,1,t)" "listener_start"
   is "$(q "$database" "SELECT pgevents.status() ->> 'head'")" 5 "status"
@@ -40,6 +42,29 @@ standby() {
   settle "$database"
   is "$(q "$database" "SELECT string_agg(type || data, ' ') FROM pgevents.log_after(5, 9)")" \
     'pgevents.generation{"after" : 5} t"left"' "what was left, in a new generation of ids"
+  old_goes_on "$database"
+}
+
+# old_goes_on DATABASE: the old primary publishes behind event 5, crashes, and begins a generation, as its standby did.
+# The clients of each get a reset at the other one, also when that has come further.
+old_goes_on() {
+  local old_port=5432 new_port=5433 lost
+  PGPORT=$old_port publish_some "$1" 3
+  (
+    unset PGPORT # that of a server, too
+    as_postgres pg_ctl -D "$work/data" -m immediate -w -s stop
+    start_server
+  )
+  PGPORT=$old_port publish_some "$1" 10
+  all_reset "$1" 5 "$(PGPORT=$old_port lost_cursors "$1" 5)"
+  publish_some "$1" 50
+  all_reset "$1" 5 "$(PGPORT=$old_port lost_cursors "$1" 5)"
+  lost=$(lost_cursors "$1" 5)
+  export PGPORT=$old_port
+  all_reset "$1" 5 "$lost"
+  publish_some "$1" 100
+  all_reset "$1" 5 "$lost"
+  export PGPORT=$new_port
 }
 if [[ $url == - && -x $pg_bin/pg_basebackup ]]; then
   it "a physical standby answers everything that only reads, and gives ids to what was left when it takes over" standby

@@ -33,7 +33,7 @@ BEGIN
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
   ELSIF here <> there OR NOT EXISTS (SELECT FROM pgevents.crash_mark) THEN
     head := pgevents.head();
-    next := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)) + 1000000000;
+    next := pgevents.generation_start(greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)));
     DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);

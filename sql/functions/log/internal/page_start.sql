@@ -16,6 +16,7 @@ DECLARE
   since     timestamptz;
   pruned_ts timestamptz;
   shared_id bigint;  -- the last id before the gap between generations in which the cursor lies
+  known_id  bigint;  -- that id, if the client is sure to know everything up to it
 BEGIN
   PERFORM pgevents.copy_complete();
   -- Without a row nothing has been pruned.
@@ -27,6 +28,9 @@ BEGIN
     shared_id := (SELECT min(g.after_id) FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1);
     gap := CASE WHEN shared_id IS NOT NULL OR (after > head AND NOT pgevents.may_lag(after, head)) THEN 'ahead'
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
+    -- As far behind the gap's beginning as generations begin, the event is of a database that had left this history
+    -- and begun a generation of its own. Nothing here says where that was.
+    known_id := CASE WHEN after - shared_id < pgevents.least_step() THEN shared_id END;
     start_id := after;
     head := CASE WHEN gap IS NULL THEN greatest(head, after) ELSE head END;
   ELSIF since_us IS NOT NULL THEN
@@ -39,6 +43,6 @@ BEGIN
     start_id := head;
   END IF;
   -- Applies to the cursor 0 too: the index has only dead entries below pruned_id.
-  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE greatest(shared_id, pruned_id) END;
+  start_id := CASE WHEN gap IS NULL THEN greatest(start_id, pruned_id) ELSE greatest(known_id, pruned_id) END;
 END
 $$;
