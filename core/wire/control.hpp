@@ -9,6 +9,8 @@
 namespace pgevents {
 
 inline constexpr std::string_view kControlChannel = "pgevents.control";
+// The type of the first event of a new generation of ids.
+inline constexpr std::string_view kGenerationType = "pgevents.generation";
 
 struct Control {
   enum class Kind {

@@ -55,19 +55,28 @@ void RingWriter::take_position(const PGresult* result) {
   if (before.last_id != 0 && before.last_id >= pruned && continuous) {
     return;
   }
-  if (!continuous) {
-    root_.forced_epoch.store(before.epoch + 1);  // before reset(): a worker may look at any moment
-    ngx_log_error(NGX_LOG_ERR, log_, 0,
-                  "pgevents: the log of \"%V\" does not continue event %uL: the database was restored, or a standby "
-                  "without the last events took over; clients get a reset and reload their state",
-                  &conf_.name, before.last_id);
-  } else if (before.last_id != 0) {
+  const auto start_after = position.number<std::uint64_t>(PositionColumn::kStartAfter);
+  if (continuous) {
+    return begin_anew(before, start_after);
+  }
+  root_.forced_epoch.store(before.epoch + 1);  // before reset(): a worker may look at any moment
+  ngx_log_error(NGX_LOG_ERR, log_, 0,
+                "pgevents: the log of \"%V\" does not continue event %uL: the database was restored, or a standby "
+                "without the last events took over; clients get a reset and reload their state",
+                &conf_.name, before.last_id);
+  ring_.reset(start_after);
+  grown_ = true;
+}
+
+// The caller holds the zone's lock, and the lease.
+void RingWriter::begin_anew(const Ring::Snapshot& before, std::uint64_t after) {
+  if (before.last_id != 0) {
     ngx_log_error(NGX_LOG_NOTICE, log_, 0,
                   "pgevents: the ring of \"%V\" begins anew behind event %uL: the log was pruned beyond that, or has "
                   "begun a new generation",
                   &conf_.name, before.last_id);
   }
-  ring_.reset(position.number<std::uint64_t>(PositionColumn::kStartAfter));
+  ring_.reset(after);
   grown_ = true;
 }
 
@@ -96,6 +105,7 @@ bool RingWriter::page_was_full() const noexcept {
   return rows_ == kRowsPerPage;
 }
 
+// A generation may begin while this listener is connected: on a copy of the log, where the primary's events arrive.
 bool RingWriter::take_event(const PGresult* result) {
   ++rows_;
   const postgres::EventRow row(result, 0);
@@ -112,6 +122,10 @@ bool RingWriter::take_event(const PGresult* result) {
   if (event.channel == kControlChannel && !guarded(log_, [&] { note_control(event); })) {
     base_ = std::numeric_limits<std::uint64_t>::max();
     return false;
+  }
+  if (event.channel == kControlChannel && event.type == kGenerationType && now.last_id < event.id - 1) {
+    begin_anew(now, event.id - 1);
+    epoch_ = ring_.snapshot().epoch;  // the page goes on
   }
   ring_.append(event, expires_ms);
   count(event);

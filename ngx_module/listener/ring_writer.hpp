@@ -62,6 +62,7 @@ class RingWriter {
 
  private:
   void note_control(const EventView& event);
+  void begin_anew(const Ring::Snapshot& before, std::uint64_t after);
   void count(const EventView& event) noexcept;
 
   const DatabaseConf& conf_;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { sleep, waitFor } from '../lib/conditions.mjs';
-import { arrived, complete, Hopper, kKinds, Pair, subscribe } from '../lib/copies.mjs';
+import { arrived, complete, Hopper, kKinds, kVisits, Pair, subscribe } from '../lib/copies.mjs';
 import { request } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
 
@@ -98,6 +98,35 @@ test('so they do when the primary crashes, and the copy follows its new generati
   assert.ok(await pair.copy.value('SELECT count(*) FROM pgevents.generations') > 1);
 });
 
+// The servers of the copy stay connected while the primary crashes, and their rings have events of both generations.
+test('clients of events that the primary has lost get a reset at the copy, whichever way they come', async () => {
+  const { primary, copy, sides: [, side] } = pair;
+  await primary.publish('lost', 'made', 1);
+  await arrived(primary, copy);
+  await side.module.nginx.waitListening();
+  const cursor = (await copy.head()) + 3;
+  const waiting = side.module.stream('lost', { cursor });
+  await waiting.opened();
+  await primary.cluster.kill9();
+  await primary.cluster.start();
+  const id = await primary.publish('lost', 'made', 2);
+  const isLast = ({ id: got }) => Number(got) === id;
+  await waitFor(() => waiting.events.some(isLast), { what: 'the new event' });
+  await waiting.close();
+  const answers = { waiting: waiting.events };
+  for (const kind of kKinds) {
+    answers[kind] = [];
+    for (let next = cursor; !answers[kind].some(isLast);) {
+      const visited = await kVisits[kind](side, '/rt/events/lost', next);
+      next = visited.cursor;
+      answers[kind].push(...visited.events);
+    }
+  }
+  for (const [kind, events] of Object.entries(answers)) {
+    assert.deepEqual(events.map(({ type }) => type), ['pgevents.reset', 'made'], kind);
+  }
+});
+
 test('publishing over HTTP on the copy is refused with 503, and takes no id', async () => {
   const sequence = 'SELECT last_value FROM pgevents.log_id_seq';
   const last = await pair.copy.value(sequence);
@@ -112,20 +141,23 @@ test('publishing over HTTP on the copy is refused with 503, and takes no id', as
   assert.equal(await pair.copy.value(sequence), last);
 });
 
-test('a cursor that no lag explains gets a reset, on a stream as soon as the copy knows', async () => {
-  const [, { module }] = pair.sides;
-  await pair.primary.publish('foreign', 'made', 1);
-  await arrived(pair.primary, pair.copy);
-  const head = await pair.copy.head();
-  const stream = module.stream('foreign', { cursor: head + 3_000_000 });
-  await stream.opened();
-  await waitFor(async () => {
-    await pair.primary.publish('foreign', 'made', 2);
-    await sleep(100);
-    return stream.events.some(({ type }) => type === 'pgevents.reset');
-  }, { what: 'a reset' });
-  await stream.close();
-});
+// A million ids further may be lag, and a billion a generation that has not arrived.
+for (const further of [3_000_000, 3_000_000_000, 900_000_000_000, 20_000_000_000_000]) {
+  test(`a cursor ${further} ids ahead, which no lag explains, gets a reset as soon as the copy knows`, async () => {
+    const [, { module }] = pair.sides;
+    await pair.primary.publish('foreign', 'made', 1);
+    await arrived(pair.primary, pair.copy);
+    const head = await pair.copy.head();
+    const stream = module.stream('foreign', { cursor: head + further });
+    await stream.opened();
+    await waitFor(async () => {
+      await pair.primary.publish('foreign', 'made', 2);
+      await sleep(100);
+      return stream.events.some(({ type }) => type === 'pgevents.reset');
+    }, { what: 'a reset' });
+    await stream.close();
+  });
+}
 
 test('a copy made under load has each event, and serves when it is complete, also servers that were there before', async (t) => {
   const second = await pair.copy.cluster.createDatabase({ name: 'second' });
@@ -152,12 +184,14 @@ test('a copy made under load has each event, and serves when it is complete, als
   assert.equal(await pair.primary.value(`SELECT jsonb_array_length(pgevents.status() -> 'slots')`), 1);
 });
 
-test('the copy takes over from a dead primary: its subscribers go on without a reset', async () => {
+test('the copy takes over from a dead primary: its subscribers go on, without a reset if they know no more', async () => {
   const [, { module }] = pair.sides;
   const id = await pair.primary.publish('moved', 'made', 1);
   await arrived(pair.primary, pair.copy);
   const stream = module.stream('moved', { cursor: id - 1 });
   await stream.waitForEvents(1);
+  const lost = module.stream('moved', { cursor: id + 1 });
+  await lost.opened();
   await pair.primary.cluster.kill9();
   const promoted = JSON.parse(await pair.copy.value('SELECT pgevents.promote_copy()'));
   assert.equal(promoted.slots.length, 1);
@@ -165,8 +199,9 @@ test('the copy takes over from a dead primary: its subscribers go on without a r
   const answer = await request({ port: module.port, path: '/rt/events/moved', method: 'POST', body: '{"type":"made"}',
     headers: { 'Content-Type': 'application/json' } });
   assert.equal(answer.status, 201);
-  await stream.waitForEvents(3);
-  await stream.close();
+  await Promise.all([stream, lost].map((one) => one.waitForEvents(3)));
+  await Promise.all([stream, lost].map((one) => one.close()));
+  assert.deepEqual(lost.events.map(({ type }) => type), ['pgevents.reset', 'made', 'made']);
   assert.deepEqual(stream.events.map(({ type }) => type), ['made', 'made', 'made']);
   assert.equal(stream.connections.length, 1);
   assert.ok(stream.events[1].id > promoted.first_id);

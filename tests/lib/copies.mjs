@@ -77,7 +77,7 @@ export class Pair {
 }
 
 // One request of each kind: gives what it received and the next cursor.
-const kVisits = {
+export const kVisits = {
   async stream({ module }, path, cursor) {
     const stream = new EventStream({ port: module.port, path, cursor });
     await sleep(60 + Math.random() * 120);
@@ -90,7 +90,7 @@ const kVisits = {
     await sleep(60 + Math.random() * 120);
     socket.socket.terminate();
     await socket.ended;
-    const { events } = socket;
+    const { events } = socket.received;
     return { events, cursor: events.at(-1)?.id ?? cursor };
   },
   long: ({ module }, path, cursor) => poll(module, `${path}?flavor=long-poll&last_event_id=${cursor}`, cursor),
@@ -135,8 +135,8 @@ export class Hopper {
   async visit_(side) {
     const { events, cursor, refused } = await kVisits[this.kind](side, this.path_, this.cursor);
     this.refused += refused ? 1 : 0;
-    for (const { id, type, object } of events) {
-      if (type === kReset || object?.type === kReset) this.resets++;
+    for (const { id, type } of events) {
+      if (type === kReset) this.resets++;
       else this.ids.push(Number(id));
     }
     this.cursor = String(cursor);
