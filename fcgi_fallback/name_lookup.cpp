@@ -3,8 +3,9 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
-#include <thread>
+#include <utility>
+
+#include "postgres/lookup_task.hpp"
 
 namespace pgevents::fallback {
 namespace {
@@ -19,54 +20,35 @@ postgres::Addresses without_answer(const std::vector<std::string>& names, const 
 
 }  // namespace
 
-struct NameLookup::Task {
+struct NameLookup::Task final : postgres::LookupTask {
+  using LookupTask::LookupTask;
+  void announce() noexcept override {
+    const std::lock_guard<std::mutex> lock(mutex);
+    changed.notify_one();
+  }
+
   std::mutex mutex;
   std::condition_variable changed;
-  bool done = false;  // from then on the thread no longer touches `answers`
-  std::vector<std::string> names;
-  std::vector<postgres::HostAnswer> answers;
 };
-
-// The process may end while the thread still waits for a name server.
-std::shared_ptr<NameLookup::Task> NameLookup::start(const std::vector<std::string>& names) {
-  auto task = std::make_shared<Task>();
-  task->names = names;
-  task->answers.resize(names.size());
-  std::thread([task] {
-    for (std::size_t i = 0; i < task->names.size(); ++i) {
-      task->answers[i].look_up(task->names[i].c_str());
-    }
-    const std::lock_guard<std::mutex> lock(task->mutex);
-    task->done = true;
-    task->changed.notify_one();
-  }).detach();
-  return task;
-}
 
 postgres::Addresses NameLookup::find(const std::vector<std::string>& names, std::chrono::milliseconds patience) {
   if (names.empty()) {
     return {};
   }
   if (task_ == nullptr) {
-    try {
-      task_ = start(names);
-    } catch (const std::system_error&) {
+    auto task = std::make_shared<Task>(names);
+    if (!postgres::LookupTask::start(task)) {
       return without_answer(names, "no thread can be started for the lookup of the host");
     }
+    task_ = std::move(task);
   }
   {
     std::unique_lock<std::mutex> lock(task_->mutex);
-    if (!task_->changed.wait_for(lock, patience, [this] { return task_->done; })) {
+    if (!task_->changed.wait_for(lock, patience, [this] { return task_->done(); })) {
       return without_answer(names, "the lookup of the host takes too long");
     }
   }
-  const std::shared_ptr<Task> task = std::move(task_);
-  task_ = nullptr;
-  postgres::Addresses answers;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    answers.push_back(task->answers[i].addresses_of(names[i]));
-  }
-  return answers;
+  return std::exchange(task_, nullptr)->addresses();
 }
 
 }  // namespace pgevents::fallback

@@ -1,5 +1,5 @@
-// Looks host names up in a thread of its own: getaddrinfo() may block for half a minute when name servers are away, and
-// the addresses that were found last may do meanwhile.
+// Looks host names up in a thread of its own (postgres::LookupTask): the addresses that were found last may do while
+// name servers are away.
 #pragma once
 
 #include <chrono>
@@ -19,8 +19,6 @@ class NameLookup {
 
  private:
   struct Task;
-  std::shared_ptr<Task> start(const std::vector<std::string>& names);
-
   std::shared_ptr<Task> task_;  // under way; shared with its thread
 };
 

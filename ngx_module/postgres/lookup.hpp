@@ -1,5 +1,4 @@
-// One lookup of host names in a thread of its own, because getaddrinfo() blocks. The thread shares nothing with the
-// worker but its task, which both keep alive: the worker may forget the lookup, or exit, at any time.
+// One lookup of host names in a thread of its own (postgres::LookupTask), whose end is an event of the worker.
 #pragma once
 
 #include "ngx_module/nginx.hpp"
@@ -39,7 +38,6 @@ class Lookup {
  private:
   struct Task;
 
-  static void* run(void* argument) noexcept;
   static void on_done(ngx_event_t* event);
   bool watch();
 
