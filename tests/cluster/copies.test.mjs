@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { sleep, waitFor } from '../lib/conditions.mjs';
-import { arrived, complete, Hopper, kKinds, kVisits, Pair, subscribe } from '../lib/copies.mjs';
+import { Hopper, kKinds, kVisits, Pair } from '../lib/copies.mjs';
+import { arrived, complete, subscribe } from '../lib/copy.mjs';
 import { request } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
 

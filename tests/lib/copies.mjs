@@ -1,7 +1,7 @@
 // A primary and a copy of its log, each a cluster of its own with an nginx and a fallback; and clients that go from one
 // to the other with each request, as a balancer over both sends them.
-import { startCluster } from './cluster.mjs';
 import { sleep, waitFor } from './conditions.mjs';
+import { complete, startDatabases, subscribe } from './copy.mjs';
 import { EventStream } from './event_stream.mjs';
 import { startCgiServer } from './fallback.mjs';
 import { request } from './http.mjs';
@@ -10,34 +10,17 @@ import { startProxy } from './proxy.mjs';
 import { Socket } from './web_socket.mjs';
 import { parsePollBody } from './wire.mjs';
 
-const kCluster = { tcp: true, settings: {
-  wal_level: 'logical', wal_retrieve_retry_interval: '200ms', wal_receiver_timeout: '2s', wal_sender_timeout: '2s',
+const kClusters = { tcp: true, settings: {
+  wal_retrieve_retry_interval: '200ms', wal_receiver_timeout: '2s', wal_sender_timeout: '2s',
 } };
-const kComplete = `SELECT count(*) = 5 FROM pg_subscription_rel WHERE srsubstate = 'r'`;
 const kReset = 'pgevents.reset';
 const kBatch = 5;
 const kPublish = `SELECT count(pgevents.publish($1, 'made', to_json(n))) FROM generate_series(1, $2::int) n`;
 
-// Makes `copy` a copy of `primary`, to which it connects through `port` of 127.0.0.1, or by default through its socket.
-export async function subscribe(primary, copy, port) {
-  await primary.query('SELECT pgevents.create_publication()');
-  const version = await primary.value('SELECT version FROM pgevents.schema_version()');
-  const tcp = `host=127.0.0.1 port=${port} dbname=${primary.name} user=postgres`;
-  const conninfo = port === undefined ? primary.conninfo({ user: 'postgres' }) : tcp;
-  await copy.query(await copy.value('SELECT pgevents.become_copy($1, $2)', [conninfo, version]));
-}
-
-export const complete = (copy) => waitFor(() => copy.value(kComplete), { what: 'a complete copy' });
-
-// Waits until the copy has every event.
-export const arrived = (primary, copy) => waitFor(async () => (await copy.head()) >= (await primary.head()),
-  { what: 'all events on the copy' });
-
 export class Pair {
   // Two clusters with a database each, and the line between them. Nothing is subscribed yet.
   async start() {
-    [this.primary, this.copy] = await Promise.all([startCluster(kCluster), startCluster(kCluster)].map(
-      async (cluster) => (await cluster).createDatabase({ name: 'app' })));
+    Object.assign(this, await startDatabases(kClusters));
     this.line = await startProxy(this.primary.cluster.port);
     return this;
   }

@@ -2,15 +2,41 @@
 // host that reads the copy and writes to the primary: nginx with the module at /rt/ and the fallback over FastCGI at
 // /fb/, and the fallback as a CGI program.
 import { startCluster } from './cluster.mjs';
-import { complete, subscribe } from './copies.mjs';
+import { waitFor } from './conditions.mjs';
 import { startCgiServer, startFallback } from './fallback.mjs';
 import { startModuleServer } from './module_server.mjs';
 import { keyFile, serverAt } from './realm.mjs';
 
-// Gives { primary, copy }, two Databases.
+const kComplete = `SELECT count(*) = 5 FROM pg_subscription_rel WHERE srsubstate = 'r'`;
+
+// Gives { primary, copy }, each a Database in a cluster of its own; nothing is subscribed yet.
+export async function startDatabases({ settings, ...options } = {}) {
+  const start = async () => {
+    const cluster = await startCluster({ settings: { wal_level: 'logical', ...settings }, ...options });
+    return cluster.createDatabase();
+  };
+  const [primary, copy] = await Promise.all([start(), start()]);
+  return { primary, copy };
+}
+
+// Makes `copy` a copy of `primary`, to which it connects through `port` of 127.0.0.1, or by default through its socket.
+export async function subscribe(primary, copy, port) {
+  await primary.query('SELECT pgevents.create_publication()');
+  const version = await primary.value('SELECT version FROM pgevents.schema_version()');
+  const tcp = `host=127.0.0.1 port=${port} dbname=${primary.name} user=postgres`;
+  const conninfo = port === undefined ? primary.conninfo({ user: 'postgres' }) : tcp;
+  await copy.query(await copy.value('SELECT pgevents.become_copy($1, $2)', [conninfo, version]));
+}
+
+export const complete = (copy) => waitFor(() => copy.value(kComplete), { what: 'a complete copy' });
+
+// Waits until the copy has every event.
+export const arrived = (primary, copy) => waitFor(async () => (await copy.head()) >= (await primary.head()),
+  { what: 'all events on the copy' });
+
+// Gives { primary, copy } when the copy is complete.
 export async function startCopy() {
-  const clusters = await Promise.all([startCluster({ settings: { wal_level: 'logical' } }), startCluster()]);
-  const [primary, copy] = await Promise.all(clusters.map((cluster) => cluster.createDatabase()));
+  const { primary, copy } = await startDatabases();
   await subscribe(primary, copy);
   await complete(copy);
   return { primary, copy };
