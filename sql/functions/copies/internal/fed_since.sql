@@ -1,6 +1,6 @@
 -- pgevents.fed_since(): since when the process that feeds this log from its primary has been running.
 -- Parameters: none.
--- Returns:    timestamptz; NULL if there is none, or the owner may not see it (a standby shows it to pg_read_all_stats).
+-- Returns:    timestamptz; NULL if there is none, or the owner may not see it (on a standby pg_read_all_stats may).
 -- Errors:     none.
 -- Tables:     none.
 -- PostgreSQL ends the process with its connection: a primary that crashes is followed by another process.
