@@ -73,8 +73,8 @@ void RingFollower::overtaken() noexcept {
         "instead; raise ring= of pgevents_database, or look for what kept the process busy%s",
         &database_, ngx_pid, overtaken_log_.note());
   }
+  followers_.turns.mark_all(followers_.channels, view_.seen_id);  // first: a client that ends must not skip them
   missed_control();
-  followers_.turns.mark_all(followers_.channels, view_.seen_id);
 }
 
 // The ring was emptied: events are missing before its first one. They are in the log. Control events may be among them,
@@ -87,8 +87,8 @@ void RingFollower::new_epoch(const Ring::Snapshot& now) noexcept {
     followers_.subscribers.each([](Subscriber& subscriber) { subscriber.void_cursor(); });
   }
   seen_control_ = root_.last_control.load();
+  followers_.turns.mark_all(followers_.channels, view_.seen_id);  // first: a client that ends must not skip them
   followers_.users.send_away();
-  followers_.turns.mark_all(followers_.channels, view_.seen_id);
 }
 
 // Obeys the control event at `pos`. False when it has been overwritten.
