@@ -11,7 +11,7 @@ import { kSecondsToLive, PatroniCluster } from './lib/patroni.mjs';
 import { flows, pause, scenario } from './lib/play.mjs';
 import { startWeb } from './lib/web.mjs';
 
-const kReconnects = /host=db1,db2,db3 dbname=app user=pgevents ([^"]*)" ring/;
+const kReconnects = /host=db1,db2,db3 dbname=app user=pgevents passfile=\S+\s+([^"]*)" ring/;
 
 let started;
 const service = () => (started ??= start());

@@ -51,6 +51,14 @@ scenario('an nginx host is cut off silently, and comes back', tier, strike(async
   await web.serves();
 }), options);
 
+scenario('an nginx host is drained, restarted, and put back', tier, strike(async ([web], flow) => {
+  await web.drain();
+  await web.restart();
+  web.undrain();
+  await web.serves();
+  await flows(flow);
+}), options);
+
 scenario('all nginx hosts are restarted, one after the other', tier, strike(async (webs, flow) => {
   for (const web of webs) {
     await web.restart();

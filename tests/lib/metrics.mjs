@@ -46,8 +46,8 @@ export class Metrics {
   }
 }
 
-export async function readMetrics({ port, path }) {
-  const answer = await request({ port, path });
+export async function readMetrics({ host, port, path }) {
+  const answer = await request({ host, port, path });
   assert.equal(answer.status, 200, answer.body);
   return new Metrics(answer.body);
 }

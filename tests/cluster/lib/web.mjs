@@ -1,15 +1,19 @@
 // A host with nginx, the module and the fallback, configured by conf/cluster/web.conf.
 import fs from 'node:fs';
+import path from 'node:path';
 
 import { waitFor } from '../../lib/conditions.mjs';
 import { startFallback } from '../../lib/fallback.mjs';
 import { request } from '../../lib/http.mjs';
+import { readMetrics } from '../../lib/metrics.mjs';
 import { startNginx } from '../../lib/nginx.mjs';
 import { example } from './examples.mjs';
 
+const kMetrics = 'location = /metrics { pgevents_status format=prometheus; }';
 const kConninfo = /host=db1,db2,db3[^"]*/g;
 // So that a scenario does not wait for the defaults.
-const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 30s; pgevents_heartbeat 5s;';
+const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeout 30s; pgevents_heartbeat 5s; ' +
+  'pgevents_user $http_x_user;'; // a client names itself
 
 export class Web {
   // grants: who may subscribe and publish; location, server: further directives; env: of the fallback.
@@ -27,11 +31,12 @@ export class Web {
     const { grants, location, server } = this.options_;
     return example('web.conf', [
       [kConninfo, this.conninfo_],
-      ['listen 80;', `listen ${nginx.listen()}; listen ${this.host.address}:80; ${server}`],
+      ['listen 80;', `listen ${nginx.listen()}; listen ${this.host.address}:80; ${kMetrics} ${server}`],
       ['"news stream:*"', `"${grants}"`],
       ['PGEVENTS_PUBLISH "news"', `PGEVENTS_PUBLISH "${grants}"`],
       ['pgevents_publish "news";', `pgevents_publish "${grants}"; ${location}`],
       ['/run/pgevents/fcgi.sock', this.fallback_.socket],
+      ['/run/nginx-drain', this.drainFile_],
     ]);
   }
 
@@ -44,6 +49,21 @@ export class Web {
     const probe = { host: this.host.address, port: 80, path: '/rt/events/probe?timeout=0.01', timeout: 5000 };
     await waitFor(async () => (await request(probe)).headers['x-shortpoll-info'] !== 'fallback', {
       what: `the module on ${this.name}`, timeout: 60_000, interval: 100 });
+  }
+
+  get drainFile_() {
+    return path.join(this.host.dir, 'nginx-drain');
+  }
+
+  // Until the balancer has taken it out, and no client is left.
+  async drain() {
+    fs.writeFileSync(this.drainFile_, '');
+    const subscribers = async () => (await readMetrics({ ...this.entrance, path: '/metrics' })).value('subscribers');
+    await waitFor(async () => await subscribers() === 0, { what: `no client on ${this.name}`, timeout: 60_000 });
+  }
+
+  undrain() {
+    fs.rmSync(this.drainFile_);
   }
 
   // Ends nginx as an upgrade does, and starts it again. The fallback goes on.
