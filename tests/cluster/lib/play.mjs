@@ -56,12 +56,14 @@ async function play(t, sentence, service, strike, { clients = 24, mayTakeBack = 
   assert.equal(verdicts.join('\n'), '');
 }
 
+// Half of each kind are identified users, who are sent away where a revocation may have been missed.
 async function fill(crowd, count, cursor) {
   for (const n of range(0, count - 1)) {
     const channels = n % 4 === 0 ? kChannels : [kChannels[n % kChannels.length]];
-    if (n % 4 < 2) crowd.stream(channels);
-    else if (n % 4 === 2) crowd.poller(channels, { cursor });
-    else crowd.webSocket(channels);
+    const headers = n % 8 < 4 ? {} : { 'X-User': `${n}` };
+    if (n % 4 < 2) crowd.stream(channels, { headers });
+    else if (n % 4 === 2) crowd.poller(channels, { cursor, headers });
+    else crowd.webSocket(channels, { headers });
   }
   await crowd.opened();
 }
