@@ -73,13 +73,15 @@ export class Crowd {
 
   // Adds one client of each kind for each of the channel lists, starting at the end of the log. Streams and WebSockets
   // of the module begin at the server's first cursor: an id would be taken for one of the log before, if that is being
-  // replaced by an earlier state.
+  // replaced by an earlier state. Those of every second list are users, whom the module sends away where a revocation
+  // may have been missed.
   async oneOfEach(lists, { fallback = true } = {}) {
     const cursor = await this.service_.database.head();
-    for (const channels of lists) {
-      this.stream(channels);
-      this.poller(channels, { cursor });
-      this.webSocket(channels);
+    for (const [n, channels] of lists.entries()) {
+      const headers = n % 2 === 0 ? {} : { 'X-User': `${n}` };
+      this.stream(channels, { headers });
+      this.poller(channels, { cursor, headers });
+      this.webSocket(channels, { headers });
       if (!fallback) continue;
       this.stream(channels, { base: kFallbackBase, cursor });
       this.poller(channels, { base: kFallbackBase, cursor, flavor: 'poll' });

@@ -15,7 +15,8 @@ export const kFallbackBase = '/fb';
 
 // Short pauses, so that tests with reconnecting clients do not wait for the defaults. Streams release their requests,
 // which the other suites do not test.
-const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_release_request on;';
+// A client names itself.
+const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_release_request on; pgevents_user $http_x_user;';
 
 export class Service {
   constructor({ database, fallback, ring, parameters, location, server, http, tcp, behind, listenFlags }) {
