@@ -25,7 +25,7 @@ void ResolverLookup::start(ngx_resolver_t* resolver, const std::vector<std::stri
   std::vector<std::unique_ptr<Question>> questions;
   questions.reserve(names.size());
   for (const std::string& name : names) {
-    questions.push_back(std::make_unique<Question>(Question{this, {name, {}, kNotAsked, true}, nullptr}));
+    questions.push_back(std::make_unique<Question>(Question{this, {name, {}, kNotAsked, true}, name, nullptr}));
   }
   questions_ = std::move(questions);
   open_ = 1;
@@ -43,8 +43,7 @@ void ResolverLookup::ask(ngx_resolver_t* resolver, Question& question, ngx_msec_
   if (context == nullptr || context == NGX_NO_RESOLVER) {
     return;
   }
-  std::string& name = question.answer.name;
-  context->name = {name.size(), reinterpret_cast<u_char*>(name.data())};
+  context->name = {question.asked.size(), reinterpret_cast<u_char*>(question.asked.data())};
   context->handler = &ResolverLookup::on_answer;
   context->data = &question;
   context->timeout = timeout;

@@ -41,6 +41,7 @@ class ResolverLookup {
   struct Question {
     ResolverLookup* lookup;
     postgres::NameAddresses answer;
+    std::string asked;            // the resolver writes the name in lower case
     ngx_resolver_ctx_t* context;  // null: answered
   };
 

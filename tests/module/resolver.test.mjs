@@ -84,6 +84,12 @@ describe('nginx\'s resolver', { concurrency: 4 }, () => {
     await server.nginx.stop();
   });
 
+  test('a name is found as the operator wrote it: nginx asks for it in lower case', async () => {
+    const server = await started(['127.0.0.2'], { host: 'DB.PgEvents.Test' });
+    await server.gap();
+    await server.nginx.stop();
+  });
+
   test('a name that moves is followed, without a reload', async (t) => {
     const proxy = await startProxy(cluster.port, { host: '127.0.0.2', at: { host: '127.0.0.1', port: cluster.port } });
     const server = await started(['127.0.0.1']);
