@@ -208,6 +208,9 @@ ResultPtr DatabaseConnection::wait_for_result() {
       if (next == nullptr) {
         return last;
       }
+      if (postgres::begins_copy(next.get())) {
+        return nullptr;
+      }
       last = std::move(next);
     }
     if (unsent < 0 || !wait_for_socket(unsent > 0, deadline) || PQconsumeInput(connection_) == 0) {

@@ -16,6 +16,11 @@ bool succeeded(const PGresult* result) noexcept {
   return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
+bool begins_copy(const PGresult* result) noexcept {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 // An error of libpq itself has no fields, only a text.
 SqlError error_of(const PGresult* result) noexcept {
   SqlError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY),

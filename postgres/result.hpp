@@ -19,6 +19,10 @@ using ResultPtr = std::unique_ptr<PGresult, ResultDeleter>;
 // Whether the statement was executed, with or without rows. False for null, libpq's answer when the connection is lost.
 bool succeeded(const PGresult* result) noexcept;
 
+// Whether the server waits for COPY data, or sends some. No statement here asks for that, and PQgetResult() would
+// return the same for ever.
+bool begins_copy(const PGresult* result) noexcept;
+
 // Why a statement failed. The views are valid as long as the result. `sqlstate` is empty when the server has not
 // answered: the connection is lost, or libpq has no memory; `message` is then libpq's.
 struct SqlError {

@@ -313,6 +313,9 @@ void PgConnection::deliver_results() {
       stop_timer(timer_);
       return owner_.pg_ready();
     }
+    if (postgres::begins_copy(result.get())) {
+      return lost("the server began a COPY, which was not asked for");
+    }
     reports_end_ = reports_end_ || postgres::ends_session(result.get());
     owner_.pg_result(result.get());
     if (generation != generation_) {
