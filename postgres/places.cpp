@@ -31,8 +31,9 @@ std::vector<Place> places_of(const Host& host, const Addresses& addresses) {
   const auto found =
       std::find_if(addresses.begin(), addresses.end(), [&](const auto& one) { return one.name == host.name; });
   if (found != addresses.end()) {
-    for (const std::string& address : found->addresses) {
-      places.push_back({host.name, address, host.port, false});
+    const std::size_t count = std::min(found->addresses.size(), kMaxAddresses);
+    for (std::size_t i = 0; i < count; ++i) {
+      places.push_back({host.name, found->addresses[i], host.port, false});
     }
   }
   return places;

@@ -41,6 +41,9 @@ PlaceRules read_rules(const char* const* keywords, const char* const* values);
 // 2), otherwise 5, or 3 if there is more than one place.
 int limit_seconds(const PlaceRules& rules, std::size_t places) noexcept;
 
+// How many addresses of a name are tried: otherwise one answer of a name server could keep an attempt busy for hours.
+inline constexpr std::size_t kMaxAddresses = 16;
+
 // All places of `hosts`, with the addresses that are known of names: in the order of the string, or with `random`
 // shuffled as libpq does it, hosts and the addresses of each. Names without an address are left out. Without any host
 // there is one place, libpq's default.

@@ -50,6 +50,18 @@ START_TEST(each_address_of_each_host_is_a_place) {
 }
 END_TEST
 
+START_TEST(of_a_name_with_very_many_addresses_some_are_tried) {
+  std::vector<std::string> many;
+  for (int i = 0; i < 4'000; ++i) {
+    many.push_back("10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256));
+  }
+  const auto places = postgres::places_of(hosts_of("db,/tmp"), {{"db", many, "", false}}, nullptr);
+  ck_assert_uint_eq(places.size(), postgres::kMaxAddresses + 1);
+  assert_text(places[15].address, "10.0.0.15");
+  assert_text(places[16].host, "/tmp");
+}
+END_TEST
+
 START_TEST(names_without_an_address_are_left_out) {
   const Addresses one{{"gone", {}, "not found", false}, {"db", {"127.0.0.1"}, "", false}};
   assert_places(hosts_of("gone,db", "", "1,2"), one, "db|127.0.0.1|2");
@@ -220,9 +232,10 @@ END_TEST
 
 int main() {
   return run("postgres_places",
-             {each_address_of_each_host_is_a_place, names_without_an_address_are_left_out,
-              load_balancing_shuffles_hosts_and_addresses, a_place_that_failed_is_tried_last_for_a_while,
-              the_while_grows_with_each_failure, each_place_has_a_time_of_its_own, an_attempt_tries_every_place_once,
+             {each_address_of_each_host_is_a_place, of_a_name_with_very_many_addresses_some_are_tried,
+              names_without_an_address_are_left_out, load_balancing_shuffles_hosts_and_addresses,
+              a_place_that_failed_is_tried_last_for_a_while, the_while_grows_with_each_failure,
+              each_place_has_a_time_of_its_own, an_attempt_tries_every_place_once,
               a_standby_is_preferred_in_a_round_of_its_own, reasons_are_collected_in_a_bounded_text,
               libpq_gets_one_place, a_place_is_named_in_the_log});
 }
