@@ -1,4 +1,4 @@
-// Servers that are no database: each accepts connections to another point, and then is silent, leaves or talks nonsense.
+// Servers that are no database: each accepts connections to another point, then is silent, leaves or talks nonsense.
 import { spawn } from 'node:child_process';
 import net from 'node:net';
 import { once } from 'node:events';

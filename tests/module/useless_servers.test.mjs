@@ -1,5 +1,5 @@
-// A database whose server cannot be used, however it behaves: requests are answered with 503, the worker goes on serving
-// others, and leaves when it shall. Module and fallback.
+// A database whose server cannot be used, however it behaves: requests are answered with 503, the worker goes on
+// serving others, and leaves when it has to. Module and fallback.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
