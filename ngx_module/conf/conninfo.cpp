@@ -20,8 +20,11 @@ namespace {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 // Added unless the operator's string sets them. GSS negotiation blocks in libpq.
-constexpr std::pair<const char*, const char*> kDefaults[] = {
-    {"application_name", "pgevents"}, {"client_encoding", "UTF8"}, {"gssencmode", "disable"}};
+constexpr std::pair<const char*, const char*> kDefaults[] = {{"application_name", "pgevents"},
+                                                             {"gssencmode", "disable"}};
+
+// Whatever the string says: clients get what the server sends, and send what the server gets.
+constexpr std::pair<std::string_view, const char*> kEncoding{"client_encoding", "UTF8"};
 
 template <std::size_t size>
 void add_defaults(const std::pair<const char*, const char*> (&defaults)[size], Pairs& pairs) {
@@ -36,10 +39,11 @@ void add_defaults(const std::pair<const char*, const char*> (&defaults)[size], P
 Pairs pairs_of(const PQconninfoOption* options) {
   Pairs pairs;
   for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) {
+    if (option->val != nullptr && option->keyword != kEncoding.first) {
       pairs.emplace_back(option->keyword, option->val);
     }
   }
+  pairs.emplace_back(kEncoding);
   add_defaults(kDefaults, pairs);
   add_defaults(postgres::kNetworkDefaults, pairs);
   return pairs;

@@ -138,6 +138,21 @@ test('the fallback goes on to the next host, and tries the one that failed last'
   }));
 });
 
+test('the encoding is UTF-8, whatever the connection string says', async () => {
+  const encodings = ['UTF8', 'LATIN1', 'SQL_ASCII', 'auto'];
+  const nginx = await startServer(Object.fromEntries(
+    encodings.map((encoding) => [encoding, stringOf([good], `client_encoding=${encoding}`)])));
+  const body = '{"type":"made","data":"ü €"}';
+  for (const key of encodings) {
+    await gapOf(nginx.port, key);
+    const path = `/${key}/events/in_${key}`;
+    assert.equal((await request({ port: nginx.port, path, method: 'POST', headers: kJson, body })).status, 201);
+    const read = await request({ port: nginx.port, path: `${path}?last_event_id=0` });
+    assert.match(read.body, /"ü €"/, key);
+  }
+  await nginx.stop();
+});
+
 describe('target_session_attrs', () => {
   let standby;
   before(async () => (standby = await startStandby(cluster)));
