@@ -75,7 +75,7 @@ StreamWriter::Sent StreamWriter::send_rest() noexcept {
 }
 
 StreamWriter::Sent StreamWriter::send_filtered(ngx_chain_t* chain) {
-  return after_filter(ngx_http_output_filter(r_, chain));
+  return after_filter(past_filters_ ? ngx_http_write_filter(r_, chain) : ngx_http_output_filter(r_, chain));
 }
 
 StreamWriter::Sent StreamWriter::after_filter(ngx_int_t rc) {
@@ -145,12 +145,16 @@ bool StreamWriter::filters_need_memory() const noexcept {
   return r_->main_filter_need_in_memory;
 }
 
+bool StreamWriter::filters_may_change() const noexcept {
+  return !past_filters_ && (r_->headers_out.content_encoding != nullptr || r_->filter_need_in_memory ||
+                            r_->filter_need_temporary || filters_need_memory());
+}
+
 // Responses that HTTP/2, compression or another body filter changes, and those with a rate limit, stay on the filter
 // path.
 bool StreamWriter::may_go_direct() const noexcept {
   return r_->http_version <= NGX_HTTP_VERSION_11 && r_ == r_->main && r_->out == nullptr && r_->postponed == nullptr &&
-         r_->headers_out.content_encoding == nullptr && !r_->filter_need_in_memory && !r_->filter_need_temporary &&
-         !filters_need_memory() && r_->limit_rate == 0;
+         !filters_may_change() && r_->limit_rate == 0;
 }
 
 StreamWriter::Sent StreamWriter::wait_writable() {

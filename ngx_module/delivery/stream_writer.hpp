@@ -16,6 +16,9 @@ class StreamWriter {
   StreamWriter(const StreamWriter&) = delete;
   StreamWriter& operator=(const StreamWriter&) = delete;
 
+  // Blocks are frames of a WebSocket, which are no body: body filters do not see them, as when nginx is the proxy of
+  // one. Only the header goes through filters.
+  void pass_body_filters() noexcept { past_filters_ = true; }
   // Sends a block, after the header was sent. Only while not blocked().
   Sent send(const BlockRef& block);
   // Continues after a write event.
@@ -36,6 +39,7 @@ class StreamWriter {
   bool post_subrequests() noexcept;
   void forget_subrequests() noexcept;
   bool filters_need_memory() const noexcept;
+  bool filters_may_change() const noexcept;
   bool may_go_direct() const noexcept;
   void decide() noexcept;
   Sent wait_writable();
@@ -47,6 +51,7 @@ class StreamWriter {
   bool direct_ = false;    // straight to the socket, past nginx's body filters
   bool chunked_ = false;   // direct: in chunked coding
   bool decided_ = false;
+  bool past_filters_ = false;
   ngx_http_request_t* r_;  // null after leave_request()
   ngx_msec_t send_timeout_;
   ngx_buf_t* buf_ = nullptr;            // the buffer that the filters get

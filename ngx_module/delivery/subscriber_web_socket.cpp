@@ -18,6 +18,7 @@ constexpr ngx_msec_t kCloseWait = 2'000;
 }  // namespace
 
 void Subscriber::speak(const RequestContext& requests, KeptAccess&& access, const WebSocketOpening& opening) {
+  writer_.pass_body_filters();
   web_socket_.reset(new WebSocket(*this, requests, std::move(access), opening));
 }
 

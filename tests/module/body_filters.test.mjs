@@ -1,6 +1,6 @@
-// Streams, polls and publishing under each of nginx's body filters and output settings, by the module and by the
-// fallback: every event arrives as it was published, and at once (heartbeats are off, so that only an event's own bytes
-// can flush it).
+// Streams, WebSockets, polls and publishing under each of nginx's body filters and output settings, by the module and
+// by the fallback: every event arrives as it was published, and at once (heartbeats are off, so that only an event's
+// own bytes can flush it).
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,6 +14,7 @@ import { startFallback } from '../lib/fallback.mjs';
 import { Http1, Http2 } from '../lib/kept_connection.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { selfSignedCertificate } from '../lib/tls.mjs';
+import { Socket } from '../lib/web_socket.mjs';
 import { pollBody, streamFrame, streamOpening } from '../lib/wire.mjs';
 
 const kExtra = ': extra\n\n';
@@ -143,6 +144,25 @@ async function ended(connect, base, settings) {
   });
 }
 
+// Frames are no body: what changes bodies does not change them.
+async function webSocket(base) {
+  const channel = newChannel();
+  const socket = new Socket({ port: nginx.ports[0], path: `${base}/events/${channel}`, headers: kGzip });
+  try {
+    await socket.opened();
+    for (const n of range(1, kSizes.length)) {
+      await database.publish(channel, 'made', dataOf(n));
+      await socket.waitForEvents(n);
+    }
+    const answer = await socket.ask({ publish: channel, type: 'made', data: dataOf(4) });
+    assert.equal(answer.status, 201);
+    await socket.waitForEvents(4);
+    assert.deepEqual(socket.events.map((event) => event.data.data), range(1, 4).map(dataOf));
+  } finally {
+    await socket.close();
+  }
+}
+
 async function pollsAndPublishes(connect, base, settings) {
   const [channel, after] = [newChannel(), await database.head()];
   for (const n of range(1, kSizes.length)) {
@@ -188,6 +208,10 @@ for (const [kind, connect] of Object.entries(kConnections)) {
 
       test(`${name}: an event stream through a proxy delivers each event at once`, () =>
         withConnection(connect, (connection) => follow(connection, `/px${index}`, settings)));
+
+      for (const base of ['/rt', '/rl']) {
+        test(`${name}: a WebSocket at ${base} is what it is without a filter`, () => webSocket(`${base}${index}`));
+      }
 
       test(`${name}: a stream that the server ends is complete`, () => ended(connect, `/rt${index}`, settings));
 
