@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION pgevents.watch_name(relation regclass) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   watched pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
-  tables  oid[] := ARRAY(SELECT p.relid FROM pg_partition_tree(relation) p) || watched.oid;
+  tables  oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(relation) p) || watched.oid;
   stem    text := 'pgevents_watch_'
             || CASE WHEN octet_length(watched.relname) <= 30 THEN watched.relname ELSE md5(watched.relname) END;
   name    text := stem;
