@@ -32,7 +32,7 @@ DatabaseWorker::DatabaseWorker(const DatabaseConf& conf, ngx_cycle_t* cycle)
       ticker_(
           writing_, [this] { return primary_ != nullptr ? !writing_.away() : service_.serving(); },
           [this] { return primary_ != nullptr ? root_.lease.owned_by(self_) : listener_.listening(); }, cycle->log),
-      primary_watch_(writing_, slot_.metrics(), conf.sweep, cycle->log),
+      primary_watch_(writing_, root_, ring_, slot_.metrics(), conf.sweep, cycle->log),
       delivery_({ring_, root_, revocations_, service_, pool_, wait_ids_,
                  conf.presence != 0 ? &connection_tracker_ : nullptr, self_, slot_.metrics()},
                 cycle->log),

@@ -103,6 +103,18 @@ inline constexpr int kCopySchema = 12;
 // No parameters: boolean, whether the log comes from another database. Since kCopySchema.
 inline constexpr SqlText kIsCopy{"pgevents_is_copy", "SELECT pgevents.is_copy()"};
 
+// No parameters. One row of CopyStateColumn. Since kCopySchema.
+inline constexpr SqlText kCopyState{"pgevents_copy_state",
+                                    "SELECT is_copy, is_running, errors FROM pgevents.copy_state()"};
+
+enum class CopyStateColumn { kIsCopy, kIsRunning, kErrors, kCount };
+
+// $1 bigint, the newest event of a copy: how far it is behind this database. One row of CopyLagColumn. Since
+// kCopySchema.
+inline constexpr SqlText kCopyLag{"pgevents_copy_lag", "SELECT ids, ms FROM pgevents.copy_lag($1)"};
+
+enum class CopyLagColumn { kIds, kMs, kCount };
+
 // $1 int max_rows: the number of rows that went
 inline constexpr SqlText kPrune{"pgevents_prune", "SELECT pgevents.prune($1)"};
 

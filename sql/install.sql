@@ -306,6 +306,8 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/copies/promote_copy.sql
 \ir functions/copies/internal/copy_warnings.sql
 \ir functions/copies/internal/copy_status.sql
+\ir functions/copies/copy_state.sql
+\ir functions/copies/copy_lag.sql
 \ir functions/log/status.sql
 \ir comments.sql
 \ir roles.sql

@@ -78,3 +78,5 @@ GRANT EXECUTE ON FUNCTION pgevents.prune(int) TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.schema_version() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.status() TO pgevents_server;
 GRANT EXECUTE ON FUNCTION pgevents.is_copy() TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.copy_state() TO pgevents_server;
+GRANT EXECUTE ON FUNCTION pgevents.copy_lag(bigint) TO pgevents_server;

@@ -109,6 +109,8 @@ enum class StatementLabel : std::uint8_t {
   kPrune,
   kSequence,
   kIsCopy,
+  kCopyState,
+  kCopyLag,
   kOther,
   kCount,
 };
@@ -130,6 +132,8 @@ inline constexpr const char* kStatementWords[] = {
     "prune",
     "sequence",
     "is_copy",
+    "copy_state",
+    "copy_lag",
     "other",
 };
 

@@ -12,7 +12,8 @@
 
 namespace pgevents {
 
-// In this order: what each process counts, then what it measures, then what is one value for all processes.
+// In this order: what each process counts, then what it measures, then what is one value for all processes, also if
+// PostgreSQL counts it.
 enum class Metric : std::uint8_t {
   // counters of a process
   kListenerConnects,
@@ -60,6 +61,11 @@ enum class Metric : std::uint8_t {
   kPruneLastSuccess,
   kPruneFailingSince,
   kPrimaryAway,
+  kCopy,
+  kCopyRunning,
+  kCopyErrors,
+  kCopyLagIds,
+  kCopyLag,
   kCount,
 };
 inline constexpr std::size_t kMetricCount = static_cast<std::size_t>(Metric::kCount);
@@ -70,6 +76,9 @@ enum class MetricType : std::uint8_t { kCounter, kGauge, kHistogram };
 
 // In which unit a value is kept; it is shown in the base unit (seconds, bytes).
 enum class MetricUnit : std::uint8_t { kNone, kMilliseconds, kMicroseconds };
+
+// A value of the instance that is not known: Prometheus gets no series, and JSON has null.
+inline constexpr std::uint64_t kUnknownValue = ~std::uint64_t{0};
 
 struct MetricLabel {
   const char* name = nullptr;
@@ -220,6 +229,16 @@ inline constexpr MetricInfo kMetrics[] = {
      "Since when each attempt to prune the log has failed; 0: the last one has not."},
     {"primary_away", MetricType::kGauge, MetricUnit::kNone, false,
      "1 while connections to the primary of a copy cannot be opened: what writes is answered with 503."},
+    {"copy", MetricType::kGauge, MetricUnit::kNone, false,
+     "1 while the database is a copy of the log; 0: it is the primary."},
+    {"copy_subscription_running", MetricType::kGauge, MetricUnit::kNone, false,
+     "Of a copy: 1 while a process of its subscription applies what the primary sends."},
+    {"copy_errors_total", MetricType::kCounter, MetricUnit::kNone, false,
+     "Of a copy: errors of its subscription, counted by PostgreSQL 15 and later."},
+    {"copy_lag_ids", MetricType::kGauge, MetricUnit::kNone, false,
+     "Of a copy whose primary nginx knows (parameter primary): ids that the primary has given and that are not here."},
+    {"copy_lag_seconds", MetricType::kGauge, MetricUnit::kMilliseconds, false,
+     "Of such a copy: for how long the primary has had the oldest event that is not here; 0: all are."},
 };
 static_assert(std::size(kMetrics) == kMetricCount);
 

@@ -15,6 +15,7 @@ using MaybeFinding = std::optional<Finding>;
 constexpr std::uint64_t kSecond = 1'000'000;  // microseconds
 constexpr std::uint64_t kLongestWithoutPrune = 900 * kSecond;
 constexpr std::uint64_t kLongQueue = 100;
+constexpr std::uint64_t kLongestCopyLag = 30'000;  // milliseconds
 constexpr std::uint64_t kRecent = 60 * kSecond;
 
 bool is_connected(const MetricsSnapshot& values) noexcept {
@@ -77,6 +78,30 @@ MaybeFinding primary_away(const Troubles& troubles, std::int64_t now_ms) {
       "nginx's error log has the reason (\"(primary)\"). Check that the database of primary= runs and accepts "
       "the role of nginx's workers.",
       "PgeventsPrimaryAway"};
+}
+
+// What the primary has and the copy does not is delivered to nobody here.
+MaybeFinding copy_stopped(const MetricsSnapshot& values) {
+  if (values.get(Metric::kCopy) == 0 || values.get(Metric::kCopyRunning) != 0) {
+    return std::nullopt;
+  }
+  return Finding{Level::kFailure, "This copy of the log gets nothing from its primary: the subscription does not run.",
+                 "pgevents.status() of the copy says why, and PostgreSQL's log names the error. Without a conflict it "
+                 "starts again by itself when the primary can be reached.",
+                 "PgeventsCopyStopped"};
+}
+
+MaybeFinding copy_behind(const MetricsSnapshot& values) {
+  const std::uint64_t ms = values.get(Metric::kCopyLag);
+  if (values.get(Metric::kCopy) == 0 || values.get(Metric::kCopyRunning) == 0 || ms == kUnknownValue ||
+      ms <= kLongestCopyLag) {
+    return std::nullopt;
+  }
+  return Finding{Level::kWarning,
+                 "This copy of the log is " + readable_time(ms * 1'000) + " behind its primary, by " +
+                     readable_count(values.get(Metric::kCopyLagIds)) + " events.",
+                 "It applies changes, but slower than they come: compare processor, disk and network of the copy.",
+                 "PgeventsCopyBehind"};
 }
 
 MaybeFinding slow(const MetricsSnapshot& values) {
@@ -158,8 +183,9 @@ std::vector<Finding> findings(const DatabaseStatus& database, std::int64_t now_m
   std::vector<Finding> found;
   for (MaybeFinding finding :
        {disconnected(values, now_ms), stalled(database), unless_away(cannot_connect(troubles, now_ms)),
-        primary_away(troubles, now_ms), unless_away(slow(values)), unless_away(unnotified(troubles, now_ms)),
-        queue_long(values), revocations_full(values), not_pruned(values, troubles, now_ms)}) {
+        copy_stopped(values), primary_away(troubles, now_ms), copy_behind(values), unless_away(slow(values)),
+        unless_away(unnotified(troubles, now_ms)), queue_long(values), revocations_full(values),
+        not_pruned(values, troubles, now_ms)}) {
     if (finding) {
       found.push_back(*std::move(finding));
     }

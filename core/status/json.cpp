@@ -55,6 +55,8 @@ void append_histogram(std::string& out, const MetricInfo& info, const std::uint6
 void append_value(std::string& out, const MetricInfo& info, const std::uint64_t* series) {
   if (info.type == MetricType::kHistogram) {
     append_histogram(out, info, series);
+  } else if (*series == kUnknownValue) {
+    out += "null";
   } else {
     append_metric(out, *series, info.unit);
   }

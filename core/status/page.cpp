@@ -106,6 +106,26 @@ void append_ring(std::string& out, const MetricsSnapshot& values) {
   out += "</div></dd></div>\n";
 }
 
+// Whether the subscription of a copy runs, and how far it is behind.
+void append_copy(std::string& out, const MetricsSnapshot& values) {
+  if (values.get(Metric::kCopy) == 0) {
+    return;
+  }
+  const std::uint64_t running = values.get(Metric::kCopyRunning);
+  const std::uint64_t ids = values.get(Metric::kCopyLagIds);
+  const std::uint64_t ms = values.get(Metric::kCopyLag);
+  const bool known = ids != kUnknownValue && ms != kUnknownValue;
+  std::string note = "how far behind is not known";
+  if (known) {
+    note = ids == 0 ? "has every event" : readable_count(ids) + " events, " + readable_time(ms * 1'000) + " behind";
+  }
+  append_tile(out, "Copy of the log",
+              running == kUnknownValue ? "not known"
+              : running != 0           ? "✔ runs"
+                                       : "✖ stopped",
+              note, running == 0);
+}
+
 void append_tiles(std::string& out, const DatabaseStatus& database, std::size_t index, std::int64_t now_ms) {
   const MetricsSnapshot& values = database.metrics;
   const bool connected = values.get(Metric::kListenerConnected) != 0;
@@ -117,6 +137,7 @@ void append_tiles(std::string& out, const DatabaseStatus& database, std::size_t 
   append_lag(out, values, index);
   append_tile(out, "Log last read", read == 0 ? "never" : readable_time(age_us(now_ms, read)) + " ago",
               log > ring ? readable_count(log - ring) + " events behind" : "to its end, event " + readable_count(ring));
+  append_copy(out, values);
   append_ring(out, values);
   append_deliveries(out, values, index);
   const std::uint64_t waiting = values.get(Metric::kPoolQueue) + values.get(Metric::kPrimaryQueue);

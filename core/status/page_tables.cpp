@@ -183,6 +183,11 @@ void append_statements(std::string& out, const MetricsSnapshot& values, std::siz
 
 void append_log(std::string& out, const MetricsSnapshot& values, std::size_t index, std::int64_t now_ms) {
   Table table(out, index, "Log and tables", "value");
+  const bool is_copy = values.get(Metric::kCopy) != 0;
+  table.row("Role", is_copy ? "copy" : "primary");
+  if (const std::uint64_t errors = values.get(Metric::kCopyErrors); is_copy && errors != kUnknownValue) {
+    table.row("Errors of the subscription", readable_count(errors));
+  }
   table.row("Newest event of the log", readable_count(values.get(Metric::kLogHead)));
   table.row("Newest event in the ring", readable_count(values.get(Metric::kRingHead)));
   table.row("Oldest event in the ring", readable_count(values.get(Metric::kRingOldest)));

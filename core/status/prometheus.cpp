@@ -76,7 +76,8 @@ void append_series(std::string& out, const std::string& name, const MetricInfo& 
                    const std::size_t (&at)[2]) {
   const std::uint64_t* const series = values.words + word_in(info, at[0], at[1]);
   const bool histogram = info.type == MetricType::kHistogram;
-  if (info.sparse && (histogram ? observations_in(series) : *series) == 0) {
+  if ((info.sparse && (histogram ? observations_in(series) : *series) == 0) ||
+      (!histogram && *series == kUnknownValue)) {
     return;
   }
   std::string labels;

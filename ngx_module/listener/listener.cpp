@@ -1,5 +1,5 @@
-// LISTEN first, then read what is new, then wait; see listener.hpp. PostgreSQL manual, LISTEN: a session that listens
-// before it reads misses nothing that commits later.
+// LISTEN first, then read what is new, then wait; see listener.hpp, and listener_lease.cpp for which worker does so.
+// PostgreSQL manual, LISTEN: a session that listens before it reads misses nothing that commits later.
 #include "ngx_module/listener/listener.hpp"
 
 #include <algorithm>
@@ -12,8 +12,6 @@
 namespace pgevents::nginx {
 namespace {
 
-constexpr ngx_msec_t kTick = 250;
-constexpr std::int64_t kLeaseTtl = 3'000;
 constexpr ngx_msec_t kStatementTimeout = 10'000;
 constexpr ngx_msec_t kFirstBackoff = 100;
 constexpr ngx_msec_t kMaxBackoff = 2'000;
@@ -40,6 +38,7 @@ Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, Share
       writer_(conf, root, ring, revocations, self, wake_, metrics, log),
       probe_(pools.reading),
       watch_(conf, root, metrics, log),
+      copy_state_(conf, root, log),
       sequencer_(conf, metrics, log, [this] { or_fail([this] { go_on(); }); }),
       pruner_(conf, root, pools.writing, metrics, log) {
   init_timer(tick_, this, &Listener::on_tick, log);
@@ -49,84 +48,6 @@ Listener::Listener(const DatabaseConf& conf, SharedRoot& root, Ring& ring, Share
 
 Listener::~Listener() {
   stop();
-}
-
-// --- the lease ---
-
-void Listener::start() {
-  look();
-  ngx_add_timer(&tick_, kTick);
-}
-
-void Listener::stop() noexcept {
-  stop_timer(tick_);
-  if (owner_) {
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, log_, 0, "pgevents: listener of \"%V\" releases the lease", &conf_.name);
-  }
-  lose_lease();
-  root_.lease.release(self_);
-}
-
-void Listener::on_tick(ngx_event_t* event) {
-  auto* self = static_cast<Listener*>(event->data);
-  guarded(self->log_, [self] { self->look(); });
-  ngx_add_timer(event, kTick);
-}
-
-void Listener::look() {
-  if (keep_lease() && connection_.closed() && static_cast<ngx_msec_int_t>(ngx_current_msec - retry_at_) >= 0) {
-    connect();
-  }
-}
-
-// Renews the lease, or takes it if it is free. A worker that has lost the lease starts afresh even if it can have it
-// again: its answers may be older than what another listener did meanwhile.
-bool Listener::keep_lease() {
-  const auto now = static_cast<std::int64_t>(ngx_current_msec);
-  if (owner_ && !root_.lease.renew(self_, now, kLeaseTtl)) {
-    service_log_.lost_lease();
-    lose_lease();
-  }
-  const std::uint64_t owner = root_.lease.owner.load();
-  const std::int64_t until = root_.lease.until_ms.load();
-  if (!owner_ && root_.lease.try_acquire(self_, now, kLeaseTtl)) {
-    service_log_.took_lease(owner, until, now);
-    take_lease();
-  }
-  return owner_;
-}
-
-void Listener::take_lease() {
-  owner_ = true;
-  backoff_ = 0;
-  retry_at_ = ngx_current_msec;
-  pruner_.start();
-  const std::uint64_t before = root_.last_listener.exchange(self_);
-  if (before != 0 && before != self_) {
-    metrics_.add(Metric::kListenerTakeovers);
-  }
-}
-
-void Listener::lose_lease() noexcept {
-  owner_ = false;
-  stop_timer(sweep_);
-  stop_timer(read_);
-  sequencer_.stop();
-  pruner_.stop();
-  probe_.cancel();
-  connection_.close();
-}
-
-// Only the owner of the lease may change this flag: a worker that lost the lease unnoticed must not overwrite what the
-// new listener reports. (The new one changes it under the same lock.) False if this worker does not own it.
-bool Listener::set_connected(bool connected) noexcept {
-  const ZoneLock lock(conf_.zone);
-  if (!owner_ || !root_.lease.owned_by(self_)) {
-    return false;
-  }
-  root_.connected.store(connected ? 1 : 0);
-  wake_();
-  return true;
 }
 
 // --- the connection ---
@@ -213,6 +134,9 @@ void Listener::pg_ready() {
       return read_more();
     case Step::kRead:
       return page_read();
+    case Step::kCopyState:
+      step_ = Step::kIdle;
+      return go_on();
     case Step::kSequence:
       return sequenced();
     case Step::kProof:
@@ -224,6 +148,9 @@ void Listener::pg_ready() {
 void Listener::pg_result(const PGresult* result) {
   if (step_ == Step::kSession) {
     return session_.take(result, connection_.database());
+  }
+  if (step_ == Step::kCopyState) {
+    return copy_state_.take(result);
   }
   if (step_ == Step::kSequence) {
     return sequencer_.take(result);
@@ -329,6 +256,7 @@ void Listener::caught_up() {
   writer_.note_end();
   if (std::exchange(is_new_, false)) {
     metrics_.add(Metric::kListenerConnects);
+    copy_state_.start(session_.version());
     sequencer_.start(session_.version());
   }
   writer_.announce();
@@ -345,6 +273,10 @@ void Listener::caught_up() {
 void Listener::go_on() {
   if (step_ != Step::kIdle || !connection_.idle()) {
     return;
+  }
+  if (const auto statement = copy_state_.next()) {
+    stop_timer(read_);
+    return send(Step::kCopyState, *statement);
   }
   if (const auto statement = sequencer_.next()) {
     stop_timer(read_);

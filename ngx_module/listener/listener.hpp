@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/metrics/metrics.hpp"
+#include "ngx_module/listener/copy_state.hpp"
 #include "ngx_module/listener/notification_watch.hpp"
 #include "ngx_module/listener/pruner.hpp"
 #include "ngx_module/listener/read_pacer.hpp"
@@ -59,8 +60,9 @@ class Listener final : private PgConnection::Owner {
     kRevocations,
     kPrepare,
     kRead,
-    kSequence,  // a statement of the sequencer; the log was read to its end before
-    kIdle       // follows the log; also while closed
+    kCopyState,  // the log was read to its end before, here and in the next one
+    kSequence,   // a statement of the sequencer
+    kIdle        // follows the log; also while closed
   };
 
   static void on_tick(ngx_event_t* event);
@@ -109,6 +111,7 @@ class Listener final : private PgConnection::Owner {
   SessionProbe probe_;
   NotificationWatch watch_;
   ReadPacer pacer_;
+  CopyState copy_state_;
   Sequencer sequencer_;
   Pruner pruner_;
   ngx_event_t tick_{};

@@ -1,13 +1,16 @@
 // See primary_watch.hpp.
 #include "ngx_module/listener/primary_watch.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "postgres/statements.hpp"
 
 namespace pgevents::nginx {
 namespace {
 
+using sql::CopyLagColumn;
 using sql::RoundColumn;
 
 constexpr ngx_msec_t kRetry = 1'000;  // while the primary is away
@@ -22,6 +25,7 @@ void PrimaryWatch::each_second(bool owner) {
   const ngx_msec_t pause = pool_.away() ? kRetry : interval_;
   if (!asked_at_ || ngx_current_msec - *asked_at_ >= pause) {
     ask();
+    ask_lag();
   }
 }
 
@@ -59,6 +63,27 @@ void PrimaryWatch::answered(const QueryResult& result) {
   if (row.is_true(RoundColumn::kIsMore)) {
     ask();
   }
+}
+
+// By the id of the newest event here: what is on its way when the primary is asked counts as missing.
+void PrimaryWatch::ask_lag() {
+  const bool can_ask = !pool_.away() && pool_.schema_version() >= sql::kCopySchema;
+  if (!can_ask || root_.connected.load() == 0) {
+    root_.copy.lag_ids.store(kUnknownValue);
+    root_.copy.lag_ms.store(kUnknownValue);
+  } else if (!lag_query_.pending()) {
+    const std::uint64_t head = std::max(root_.log_head.load(), ring_.snapshot().last_id);
+    pool_.post(
+        {sql::kCopyLag, {std::to_string(head)}}, Lane::kPresence,
+        [this](const QueryResult& result) { lag_answered(result); }, lag_query_);
+  }
+}
+
+void PrimaryWatch::lag_answered(const QueryResult& result) noexcept {
+  const postgres::Rows<CopyLagColumn> rows(result.rows);
+  const bool known = result.rows != nullptr && rows.size() == 1 && rows.has_columns();
+  root_.copy.lag_ids.store(known ? rows.front().number<std::uint64_t>(CopyLagColumn::kIds) : kUnknownValue);
+  root_.copy.lag_ms.store(known ? rows.front().number<std::uint64_t>(CopyLagColumn::kMs) : kUnknownValue);
 }
 
 }  // namespace pgevents::nginx

@@ -28,6 +28,22 @@ void add_instance(const DatabaseWorker& database, MetricsSnapshot& to) {
   to.set(static_cast<std::uint64_t>(root.troubles.prune_failing_ms.load()), Metric::kPruneFailingSince);
 }
 
+// While no listener follows the copy, its state is not known, except for what has been counted.
+void add_copy(const DatabaseWorker& database, bool asks_primary, MetricsSnapshot& to) {
+  const SharedRoot& root = database.root();
+  const SharedCopy& copy = root.copy;
+  const bool is_copy = copy.is_copy.load() != 0;
+  const bool follows = is_copy && root.connected.load() != 0;
+  const auto known = [](bool is_known, const std::atomic<std::uint64_t>& value) {
+    return is_known ? value.load() : kUnknownValue;
+  };
+  to.set(is_copy ? 1 : 0, Metric::kCopy);
+  to.set(known(follows, copy.is_running), Metric::kCopyRunning);
+  to.set(known(is_copy, copy.errors), Metric::kCopyErrors);
+  to.set(known(follows && asks_primary, copy.lag_ids), Metric::kCopyLagIds);
+  to.set(known(follows && asks_primary, copy.lag_ms), Metric::kCopyLag);
+}
+
 Troubles troubles_of(const SharedTroubles& shared) {
   const auto time = [](const std::atomic<std::int64_t>& ms) { return static_cast<std::uint64_t>(ms.load()); };
   const std::uint64_t failed = time(shared.primary.connect_failed_ms);
@@ -61,6 +77,7 @@ DatabaseStatus gather(const DatabaseWorker& database) {
   }
   status.metrics.set(status.troubles.primary_failed_ms != 0 ? 1 : 0, Metric::kPrimaryAway);
   status.has_primary = database.conf().primary != nullptr;
+  add_copy(database, status.has_primary && status.troubles.primary_failed_ms == 0, status.metrics);
   add_workers(database, status);
   status.not_ready = why_not_following(database, 0);
   return status;

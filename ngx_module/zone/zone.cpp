@@ -14,7 +14,7 @@ namespace {
 
 // Increase it with every change of a layout (SharedRoot, ring, wait ids, revocations, metrics): old and new workers
 // must not share such a zone.
-constexpr char kLayoutVersion[] = "10";
+constexpr char kLayoutVersion[] = "11";
 
 std::size_t align(std::size_t bytes) {
   return (bytes + 63) & ~std::size_t{63};
@@ -41,6 +41,10 @@ void lay_out(SharedRoot& root, std::size_t ring_size) {
   }
   root.metrics = take(MetricsSlots::memory_size(kMetricsSlots));
   MetricsSlots{}.create(root.metrics, kMetricsSlots);
+  SharedCopy& copy = root.copy;
+  for (auto* value : {&copy.is_running, &copy.errors, &copy.lag_ids, &copy.lag_ms}) {
+    value->store(kUnknownValue);
+  }
 }
 
 ngx_slab_pool_t* slab(ngx_shm_zone_t* zone) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "core/metrics/metric.hpp"
 #include "core/shared/ring.hpp"
 #include "core/shared/shared_state.hpp"
 
@@ -57,6 +58,15 @@ struct SharedTroubles {
   PoolTroubles primary;
 };
 
+// What the lease owner knows of a copy of the log; kUnknownValue where it does not.
+struct SharedCopy {
+  std::atomic<std::uint64_t> is_copy;     // 1: the database is one
+  std::atomic<std::uint64_t> is_running;  // 1: a process applies what the primary sends
+  std::atomic<std::uint64_t> errors;      // of the subscription
+  std::atomic<std::uint64_t> lag_ids;     // as the primary says
+  std::atomic<std::uint64_t> lag_ms;
+};
+
 // The fixed part at the start of the block; ring, wait ids, revocations and metrics follow. Counters only grow, unless
 // noted.
 struct SharedRoot {
@@ -74,6 +84,7 @@ struct SharedRoot {
   std::atomic<std::int64_t> read_at;    // the same on the monotonic clock
   std::atomic<std::int64_t> pruned_ms;  // when this instance last pruned the log, since the Unix epoch; 0: never
   SharedTroubles troubles;
+  SharedCopy copy;
   Lease lease;
   SharedQuestion question;
   char addresses[4096];       // the last ones of the database's hosts (postgres/hosts.hpp), under the lock

@@ -36,7 +36,7 @@ export const arrived = (primary, copy) => waitFor(async () => (await copy.head()
 
 // Gives { primary, copy } when the copy is complete.
 export async function startCopy() {
-  const { primary, copy } = await startDatabases();
+  const { primary, copy } = await startDatabases({ settings: { wal_retrieve_retry_interval: '200ms' } });
   await subscribe(primary, copy);
   await complete(copy);
   return { primary, copy };

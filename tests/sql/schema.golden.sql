@@ -295,6 +295,15 @@ BEGIN
   END LOOP;
 END
 $$;
+CREATE FUNCTION pgevents.copy_lag(after bigint, OUT ids bigint, OUT ms bigint) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT greatest(pgevents.head() - after - coalesce((SELECT sum(g.first_id - 1 - greatest(g.after_id, after))
+             FROM pgevents.generations g WHERE g.first_id > after), 0), 0)::bigint,
+         coalesce((SELECT greatest(1000 * date_part('epoch', clock_timestamp() - l.ts), 0)
+             FROM pgevents.log l WHERE l.id > after ORDER BY l.id LIMIT 1), 0)::bigint
+$$;
 CREATE FUNCTION pgevents.copy_owner() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -319,6 +328,24 @@ CREATE FUNCTION pgevents.copy_refuses() RETURNS trigger
 BEGIN
   PERFORM pgevents.primary_only();
   RETURN NULL;
+END
+$$;
+CREATE FUNCTION pgevents.copy_state(OUT is_copy boolean, OUT is_running boolean, OUT errors bigint) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  is_copy := pgevents.is_fed();
+  IF NOT is_copy THEN
+    RETURN;
+  END IF;
+  is_running := EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_stat_subscription w ON w.subid = r.srsubid
+                         WHERE r.srrelid = 'pgevents.log'::regclass AND w.relid IS NULL AND w.pid IS NOT NULL);
+  IF to_regclass('pg_catalog.pg_stat_subscription_stats') IS NOT NULL THEN
+    EXECUTE 'SELECT sum(e.apply_error_count + e.sync_error_count)::bigint
+               FROM pg_catalog.pg_stat_subscription_stats e JOIN pg_catalog.pg_subscription_rel r ON r.srsubid = e.subid
+              WHERE r.srrelid = ''pgevents.log''::regclass' INTO errors;
+  END IF;
 END
 $$;
 CREATE FUNCTION pgevents.copy_status() RETURNS jsonb
@@ -3190,7 +3217,7 @@ CREATE FUNCTION pgevents.watch_name(relation regclass) RETURNS text
     AS $$
 DECLARE
   watched pg_class := (SELECT c FROM pg_class c WHERE c.oid = relation);
-  tables  oid[] := ARRAY(SELECT p.relid FROM pg_partition_tree(relation) p) || watched.oid;
+  tables  oid[] := ARRAY(SELECT p.relid::oid FROM pg_partition_tree(relation) p) || watched.oid;
   stem    text := 'pgevents_watch_'
             || CASE WHEN octet_length(watched.relname) <= 30 THEN watched.relname ELSE md5(watched.relname) END;
   name    text := stem;
@@ -3579,8 +3606,12 @@ REVOKE ALL ON FUNCTION pgevents.connections_write(reports jsonb, holder bigint, 
 REVOKE ALL ON FUNCTION pgevents.copied_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.copy_complete() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.copy_guard(is_on boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_lag(after bigint, OUT ids bigint, OUT ms bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.copy_lag(after bigint, OUT ids bigint, OUT ms bigint) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.copy_owner() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.copy_refuses() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.copy_state(OUT is_copy boolean, OUT is_running boolean, OUT errors bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgevents.copy_state(OUT is_copy boolean, OUT is_running boolean, OUT errors bigint) TO pgevents_server;
 REVOKE ALL ON FUNCTION pgevents.copy_status() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.copy_warnings(role text, publication jsonb, slots jsonb, feed jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.create_publication(reader text) FROM PUBLIC;

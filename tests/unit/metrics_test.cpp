@@ -111,7 +111,7 @@ START_TEST(no_two_series_share_a_word) {
 END_TEST
 
 START_TEST(counters_and_histograms_come_before_gauges_and_these_before_the_instance) {
-  for (std::size_t i = 0; i < kMetricCount; ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(kFirstOfInstance); ++i) {
     const auto metric = static_cast<Metric>(i);
     ck_assert((info_of(metric).type == MetricType::kGauge) == (metric >= kFirstGauge));
   }

@@ -109,6 +109,29 @@ START_TEST(a_primary_that_cannot_be_reached_is_found) {
 }
 END_TEST
 
+START_TEST(a_copy_that_stops_or_falls_behind_is_found) {
+  const auto view = view_of();
+  MetricsSnapshot& values = values_of(*view);
+  values.set(1, Metric::kCopy);
+  for (const Metric metric : {Metric::kCopyRunning, Metric::kCopyErrors, Metric::kCopyLagIds, Metric::kCopyLag}) {
+    values.set(kUnknownValue, metric);
+  }
+  ck_assert(findings(view->databases[0], kNow).empty());
+  values.set(1, Metric::kCopyRunning);
+  values.set(30'000, Metric::kCopyLag);
+  values.set(1234, Metric::kCopyLagIds);
+  ck_assert(findings(view->databases[0], kNow).empty());
+  values.set(90'000, Metric::kCopyLag);
+  assert_finding(*view, "This copy of the log is 1 min 30 s behind its primary, by 1,234 events.",
+                 "PgeventsCopyBehind");
+  values.set(0, Metric::kCopyRunning);
+  assert_finding(*view, "This copy of the log gets nothing from its primary: the subscription does not run.",
+                 "PgeventsCopyStopped");
+  values.set(0, Metric::kCopy);  // promoted
+  ck_assert(findings(view->databases[0], kNow).empty());
+}
+END_TEST
+
 START_TEST(statements_for_the_primary_count_as_others) {
   const auto view = view_of();
   values_of(*view).set(2, Metric::kPrimarySlow);
@@ -159,11 +182,12 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run("status findings",
-             {nothing_is_found_while_all_is_well, a_missing_listener_is_found, a_listener_that_reads_nothing_is_found,
-              full_tables_and_queues_are_found, a_log_that_is_not_pruned_any_more_is_found,
-              late_notifications_are_found_until_one_comes, connections_that_fail_are_found_until_one_succeeds,
-              a_primary_that_cannot_be_reached_is_found, statements_for_the_primary_count_as_others,
-              statements_that_hang_are_found, pruning_that_fails_is_found_at_once,
-              a_listener_that_is_away_explains_the_other_troubles, scripts_get_the_findings_too});
+  return run(
+      "status findings",
+      {nothing_is_found_while_all_is_well, a_missing_listener_is_found, a_listener_that_reads_nothing_is_found,
+       full_tables_and_queues_are_found, a_log_that_is_not_pruned_any_more_is_found,
+       late_notifications_are_found_until_one_comes, connections_that_fail_are_found_until_one_succeeds,
+       a_primary_that_cannot_be_reached_is_found, a_copy_that_stops_or_falls_behind_is_found,
+       statements_for_the_primary_count_as_others, statements_that_hang_are_found, pruning_that_fails_is_found_at_once,
+       a_listener_that_is_away_explains_the_other_troubles, scripts_get_the_findings_too});
 }

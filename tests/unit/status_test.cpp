@@ -106,6 +106,17 @@ START_TEST(label_values_are_escaped) {
 }
 END_TEST
 
+START_TEST(what_is_not_known_has_no_series_and_is_null) {
+  const auto view = view_of("main");
+  view->databases[0].metrics.set(kUnknownValue, Metric::kCopyLag);
+  ck_assert(!has(prometheus_text(*view), "\npgevents_copy_lag_seconds"));
+  assert_has(status_json(*view), R"("copy_lag_seconds":null)");
+  view->databases[0].metrics.set(2'500, Metric::kCopyLag);
+  assert_has(prometheus_text(*view), "\npgevents_copy_lag_seconds{database=\"main\"} 2.5\n");
+  assert_has(status_json(*view), R"("copy_lag_seconds":2.5)");
+}
+END_TEST
+
 START_TEST(several_databases_share_the_head_of_a_metric) {
   const auto view = view_of("main");
   view->databases.emplace_back();
@@ -175,6 +186,7 @@ END_TEST
 int main() {
   return run("status", {numbers_are_shown_in_their_base_unit, each_metric_has_its_help_and_its_type_once,
                         labels_are_shown_and_series_that_never_counted_only_if_they_are_few, buckets_are_cumulative,
-                        label_values_are_escaped, several_databases_share_the_head_of_a_metric,
-                        json_has_the_same_values, json_of_no_database_is_valid, names_on_the_page_are_escaped});
+                        label_values_are_escaped, what_is_not_known_has_no_series_and_is_null,
+                        several_databases_share_the_head_of_a_metric, json_has_the_same_values,
+                        json_of_no_database_is_valid, names_on_the_page_are_escaped});
 }

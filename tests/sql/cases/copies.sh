@@ -207,10 +207,41 @@ conflict() {
   q "$primary" "SELECT pgevents.publish('c', 't', '2')" >/dev/null
   if (($(q postgres "SHOW server_version_num") >= 150000)); then
     wait_for "$copy" t "SELECT (pgevents.status() -> 'subscription' ->> 'apply_errors')::int > 0"
+    is "$(q "$copy" "SELECT errors > 0 FROM pgevents.copy_state()")" t "as a front-end shows it"
   fi
   wait_for "$copy" t "SELECT pgevents.status() -> 'warnings' ->> 0 LIKE 'No worker applies changes%'"
   q "$copy" "SET session_replication_role = replica; DELETE FROM pgevents.log WHERE id = 3"
   wait_for "$copy" 2 "SELECT data FROM pgevents.log WHERE id = 3"
+}
+
+# measured DATABASE CURSOR: how far a copy with this newest event is behind: ids, and whether time has passed
+measured() { q "$1" "SELECT ids, ms > 0 FROM pgevents.copy_lag($2)"; }
+
+# What a front-end asks, with its rights.
+shown() {
+  local primary copy errors=''
+  fresh_database primary
+  q "$primary" "SELECT pgevents.publish('c', 't', '1')" >/dev/null
+  copy_of "$primary" copy
+  (($(q postgres "SHOW server_version_num") < 150000)) || errors=0
+  is "$(q "$primary" "SET ROLE pgevents_server; SELECT is_copy, is_running, errors FROM pgevents.copy_state()")" "f||" "a primary"
+  wait_for "$copy" "t|t|$errors" "SET ROLE pgevents_server; SELECT is_copy, is_running, errors FROM pgevents.copy_state()"
+  is "$(q "$primary" "SET ROLE pgevents_server; SELECT ids, ms FROM pgevents.copy_lag(2)")" "0|0" "a copy that has everything"
+  q "$primary" "SELECT pgevents.publish('c', 't', '2'); SELECT pg_sleep(0.01)" >/dev/null
+  q "$primary" "SELECT pgevents.publish('c', 't', '3'); SELECT pg_sleep(0.01)" >/dev/null
+  is "$(measured "$primary" 2) $(measured "$primary" 3) $(measured "$primary" 4)" "2|t 1|t 0|f" "events that it lacks"
+  is "$(q "$primary" "SELECT (SELECT ms FROM pgevents.copy_lag(2)) > (SELECT ms FROM pgevents.copy_lag(3))")" t "the oldest counts"
+  # The steps between generations are no events.
+  q "$primary" "TRUNCATE pgevents.crash_mark"
+  q "$primary" "SELECT pgevents.publish('c', 't', '4')" >/dev/null
+  is "$(measured "$primary" 2 | cut -d '|' -f 1) $(q "$primary" "SELECT ids FROM pgevents.copy_lag(4)")" "4 2" \
+    "across a generation"
+  q "$copy" "ALTER SUBSCRIPTION pgevents DISABLE"
+  wait_for "$copy" "t|f" "SELECT is_copy, is_running FROM pgevents.copy_state()"
+  q "$copy" "SELECT pgevents.promote_copy()" >/dev/null
+  is "$(q "$copy" "SELECT is_copy, is_running, errors FROM pgevents.copy_state()")" "f||" "promoted"
+  wait_for "$primary" 1 "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots
+    WHERE slot_name = '$copy' AND NOT active"
 }
 
 # A copy whose tables have not all arrived answers nobody: it would not know what was pruned.
@@ -265,6 +296,7 @@ if [[ $(q postgres "SHOW wal_level") == logical ]]; then
   it "on a copy a cursor that has not arrived is no gap, and what the primary has lost is one" lag
   it "a promoted copy continues behind what has arrived, and its subscribers get no reset" promoted
   it "a conflict on a copy is reported, and replication continues when it is removed" conflict
+  it "a front-end can ask a copy whether it runs, and the primary how far it is behind" shown
   it "a copy that was subscribed by hand is one, too, and gets what it lacks" by_hand
   it "a copy serves when it is complete, and may be given up before" incomplete
 fi
