@@ -286,7 +286,7 @@ cmd_bench() {
   build_release
   case ${1-} in
     presence | typing) node tests/bench/presence.mjs "$@" ;;
-    crowd | curves | database | forms) node "tests/bench/$1.mjs" "${@:2}" ;;
+    copies | crowd | curves | database | forms) node "tests/bench/$1.mjs" "${@:2}" ;;
     *) node tests/bench/bench.mjs "$@" ;;
   esac
 }

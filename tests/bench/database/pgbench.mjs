@@ -10,12 +10,15 @@ const kWarmup = 700; // ms: until all clients are connected and have their plans
 const kLongest = 900; // s
 
 // `clients`: connections; `events`: in each transaction; `rate`: transactions a second in all (undefined: as fast as
-// possible); `transactions`: of each client (undefined: until it is stopped).
-export function startPgbench(database, way, { clients, events = 1, rate, transactions }) {
+// possible); `transactions`: of each client (undefined: until it is stopped); `core`: where pgbench runs (undefined:
+// where this process does).
+export function startPgbench(database, way, { clients, events = 1, rate, transactions, core }) {
   const { cluster } = database;
   const args = ['-n', '-M', 'prepared', '-c', clients, ...(transactions ? ['-t', transactions] : ['-T', kLongest]),
     ...(rate ? ['-R', rate] : []), '-f', '-', '-h', cluster.dir, '-p', cluster.port, '-U', kPublisherUser, database.name];
-  const child = spawn(cluster.program('pgbench'), args.map(String), { stdio: ['pipe', 'ignore', 'pipe'] });
+  const command_line = [...(core === undefined ? [] : ['taskset', '-c', core]), cluster.program('pgbench'), ...args];
+  const [command, ...rest] = command_line.map(String);
+  const child = spawn(command, rest, { stdio: ['pipe', 'ignore', 'pipe'] });
   child.stdin.end(scriptOf(way, events));
   let output = '';
   child.stderr.on('data', (chunk) => (output += chunk));

@@ -1,0 +1,36 @@
+// The parts of `./run bench copies` on which its figures depend. Run by: node --test tests/bench/copies.test.mjs (as root
+// or not; PostgreSQL must be installed). A run with nginx is `./run bench copies quick`.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { test } from 'node:test';
+
+import { arrived } from '../lib/copies.mjs';
+import { sectionsFor } from './copies/measurements.mjs';
+import { BenchPair, behind, kPlaces } from './copies/pair.mjs';
+
+test('the measurements of copies compare with columns that exist, and their titles differ', () => {
+  for (const sections of Object.values(sectionsFor).map((of) => of())) {
+    const titles = sections.map(({ title }) => title);
+    assert.deepEqual(titles, [...new Set(titles)]);
+    for (const { title, figures, columns } of sections) {
+      for (const { ratio } of figures) assert.ok(!ratio || ratio.some((name) => name in columns), title);
+    }
+  }
+});
+
+const affinity = (pid) => /^Cpus_allowed_list:\s*(.*)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1];
+
+test('each database is on its core, and the copy gets what is published', async () => {
+  const pair = await BenchPair.start();
+  await pair.place(kPlaces.pinned);
+  await pair.withDatabases(true, async (primary, copy) => {
+    await primary.publish('c', 'made', 1);
+    await arrived(primary, copy);
+    assert.equal(await behind(primary, copy), 0);
+    for (const [database, core] of [[primary, kPlaces.pinned.primary], [copy, kPlaces.pinned.copy]]) {
+      const pid = await database.value('SELECT pg_backend_pid()');
+      if (core !== undefined) assert.equal(affinity(pid), String(core));
+    }
+  });
+  await pair.place(kPlaces.free);
+});
