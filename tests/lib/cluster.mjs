@@ -35,8 +35,8 @@ function unprivileged(command, args) {
 }
 
 export class Cluster {
-  constructor({ tcp, fsync, settings, env = {}, dir, host }) {
-    this.bin_ = binDirectory();
+  constructor({ tcp, fsync, settings, env = {}, dir, host, bin = binDirectory() }) {
+    this.bin_ = bin;
     this.dir = dir ?? tempDir('pg');
     this.data = path.join(this.dir, 'data');
     this.env_ = Object.entries(env).map(([name, value]) => `${name}=${value}`);
@@ -231,9 +231,9 @@ export async function startStandby(primary) {
 }
 
 // Starts a cluster, which ends with the test file. env: environment of the server; dir: its directory, instead of a
-// temporary one; host: of a network, for the server.
-export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir, host } = {}) {
-  const cluster = new Cluster({ tcp, fsync, settings, env, dir, host });
+// temporary one; host: of a network, for the server; bin: its programs, if they are not those of binDirectory().
+export async function startCluster({ tcp = false, fsync = false, settings = {}, env, dir, host, bin } = {}) {
+  const cluster = new Cluster({ tcp, fsync, settings, env, dir, host, bin });
   await cluster.initialise();
   await cluster.start();
   atEnd(() => cluster.remove());

@@ -10,17 +10,18 @@ import { startProxy } from './proxy.mjs';
 import { Socket } from './web_socket.mjs';
 import { parsePollBody } from './wire.mjs';
 
-const kClusters = { tcp: true, settings: {
-  wal_retrieve_retry_interval: '200ms', wal_receiver_timeout: '2s', wal_sender_timeout: '2s',
+export const kCopyCluster = { tcp: true, settings: {
+  wal_level: 'logical', wal_retrieve_retry_interval: '200ms', wal_receiver_timeout: '2s', wal_sender_timeout: '2s',
 } };
 const kReset = 'pgevents.reset';
 const kBatch = 5;
 const kPublish = `SELECT count(pgevents.publish($1, 'made', to_json(n))) FROM generate_series(1, $2::int) n`;
 
 export class Pair {
-  // Two clusters with a database each, and the line between them. Nothing is subscribed yet.
+  // Two clusters with a database each, and the line between them. Nothing is subscribed yet. PGEVENTS_PG_BIN_COPY: the
+  // programs of the copy's PostgreSQL, if it is to be of another version than PGEVENTS_PG_BIN.
   async start() {
-    Object.assign(this, await startDatabases(kClusters));
+    Object.assign(this, await startDatabases({ ...kCopyCluster, copyBin: process.env.PGEVENTS_PG_BIN_COPY }));
     this.line = await startProxy(this.primary.cluster.port);
     return this;
   }
