@@ -1,5 +1,5 @@
-// The parts of `./run bench copies` on which its figures depend. Run by: node --test tests/bench/copies.test.mjs (as root
-// or not; PostgreSQL must be installed). A run with nginx is `./run bench copies quick`.
+// The parts of `./run bench copies` on which its figures depend. Run by: node --test tests/bench/copies.test.mjs (as
+// root or not; PostgreSQL must be installed). `./run bench copies quick` also has nginx.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';

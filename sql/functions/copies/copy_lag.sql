@@ -1,5 +1,5 @@
--- pgevents.copy_lag(after): how far a copy of this log is behind, whose newest event is `after`. A front-end of the copy
--- asks its primary.
+-- pgevents.copy_lag(after): how far a copy of this log is behind, whose newest event is `after`. A front-end of the
+-- copy asks its primary.
 -- Parameters: after: an event id.
 -- Returns:    one row: ids bigint, how many ids were given behind `after`; the steps between generations do not count
 --                      ms  bigint, for how many milliseconds the oldest event behind `after` has been in the log

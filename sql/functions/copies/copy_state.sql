@@ -1,5 +1,5 @@
--- pgevents.copy_state(): what a front-end shows of the copy that it reads. It asks often, so this costs little; status()
--- has more.
+-- pgevents.copy_state(): what a front-end shows of the copy that it reads. It asks often, so this costs little;
+-- status() has more.
 -- Parameters: none.
 -- Returns:    one row: is_copy    boolean, as is_copy()
 --                      is_running boolean, whether a process applies what the primary sends; NULL if this is no copy
