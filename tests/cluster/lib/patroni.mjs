@@ -32,7 +32,8 @@ export class Node {
     this.conf_ = path.join(host.dir, 'patroni.yml');
   }
 
-  configure(bin) {
+  // `changes`: further ones of conf/cluster/patroni.yml, as example() takes them.
+  configure(bin, changes) {
     fs.writeFileSync(this.conf_, example('patroni.yml', [
       ['name: db1', `name: ${this.name}`],
       [/connect_address: db1:/g, `connect_address: ${this.name}:`],
@@ -43,6 +44,7 @@ export class Node {
       [/samenet scram-sha-256/g, 'samenet trust'],
       // No device. fsync: the kernel's cache survives killed processes.
       ['mode: required', 'mode: "off"'],
+      ...changes,
       ["wal_log_hints: 'on'", `wal_log_hints: 'on'\n        fsync: 'off'\n        unix_socket_directories: ${this.dir}`],
     ]).replace(/^postgresql:$/m, `postgresql:\n  parameters: {unix_socket_directories: ${this.dir}}`));
   }
@@ -139,9 +141,10 @@ class FailoverDatabase extends Database {
 }
 
 export class PatroniCluster {
-  constructor(hosts, bin) {
+  constructor(hosts, bin, changes = []) {
     const names = hosts.map(({ name }) => name);
     this.bin_ = bin;
+    this.changes_ = changes;
     this.nodes = hosts.map((host) => new Node(host, names));
     this.port = 5432;
     this.repairs = 0;
@@ -149,7 +152,7 @@ export class PatroniCluster {
 
   async start() {
     for (const node of this.nodes) {
-      node.configure(this.bin_);
+      node.configure(this.bin_, this.changes_);
       node.startEtcd();
     }
     const led = async () => (await Promise.all(this.nodes.map((node) => node.leadsEtcd()))).some(Boolean);

@@ -1,4 +1,4 @@
-// A host with nginx, the module and the fallback, configured by conf/cluster/web.conf.
+// A host with nginx, the module and the fallback, configured by conf/cluster/web.conf; it may read a copy of the log.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -16,21 +16,25 @@ const kQuick = 'pgevents_retry 300ms; pgevents_poll_interval 1s; pgevents_timeou
   'pgevents_user $http_x_user;'; // a client names itself
 
 export class Web {
-  // grants: who may subscribe and publish; location, server: further directives; env: of the fallback.
-  constructor(host, conninfo, { grants = '*', location = kQuick, server = '', env } = {}) {
-    Object.assign(this, { host, name: host.name, conninfo_: conninfo, options_: { grants, location, server, env } });
+  // primary: the connection string of the primary, if `conninfo` is that of a copy; grants: who may subscribe and
+  // publish; location, server: further directives; env: of the fallback.
+  constructor(host, conninfo, { primary, grants = '*', location = kQuick, server = '', env } = {}) {
+    const options_ = { primary, grants, location, server, env };
+    Object.assign(this, { host, name: host.name, conninfo_: conninfo, options_ });
   }
 
   async start_() {
-    const { env } = this.options_;
-    this.fallback_ = await startFallback({ host: this.host, conninfo: this.conninfo_, env, args: ['--poll-interval', '1'] });
+    const { primary, env } = this.options_;
+    const args = ['--poll-interval', '1', ...(primary ? ['--primary', primary] : [])];
+    this.fallback_ = await startFallback({ host: this.host, conninfo: this.conninfo_, env, args });
     this.nginx = await startNginx({ host: this.host, workers: 1, http: (nginx) => this.http_(nginx) });
   }
 
   http_(nginx) {
-    const { grants, location, server } = this.options_;
+    const { primary, grants, location, server } = this.options_;
     return example('web.conf', [
       [kConninfo, this.conninfo_],
+      ...(primary ? [['ring=32m', `ring=32m unresolved=warn "primary=${primary}"`]] : []),
       ['listen 80;', `listen ${nginx.listen()}; listen ${this.host.address}:80; ${kMetrics} ${server}`],
       ['"news stream:*"', `"${grants}"`],
       ['PGEVENTS_PUBLISH "news"', `PGEVENTS_PUBLISH "${grants}"`],
