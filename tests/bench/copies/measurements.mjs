@@ -52,10 +52,13 @@ async function during(copy, seconds, probe) {
 
 async function publishWhileListening(primary, copy, { on_copy, on_primary, clients, rate, seconds, place, probes }) {
   const load = { clients, rate, core: place.primary };
-  const commit = (probe) => whileCommitting(primary, kInsertEvents, load, async () => {
-    const result = await during(copy, seconds, probe);
-    return { ...result, behind: copy && (await behind(primary, copy)) };
-  });
+  const commit = async (probe) => {
+    const result = await whileCommitting(primary, kInsertEvents, load, async () => {
+      const seen = await during(copy, seconds, probe);
+      return { ...seen, behind: copy && (await behind(primary, copy)) };
+    });
+    return { ...result, arrived_s: copy && (await secondsToArrive(primary, copy)) };
+  };
   const parameters = '';
   return withInstances(primary, on_primary, parameters, (here) => {
     if (!copy) return commit(probes && ((time) => probeDelays(primary, here[0], time)));
@@ -68,13 +71,14 @@ async function publishWhileListening(primary, copy, { on_copy, on_primary, clien
 async function measure(pair, options) {
   await pair.place(options.place);
   return pair.withDatabases(options.is_copied, async (primary, copy) => {
-    const { per_s, events, cpu_us, copy_s, behind: late, ...delays } = await publishWhileListening(primary, copy, options);
+    const { per_s, events, cpu_us, copy_s, behind: late, arrived_s, ...delays } =
+      await publishWhileListening(primary, copy, options);
     return {
       'events/s': per_s,
       'CPU of the primary µs/event': cpu_us,
       'CPU of the copy µs/event': copy && (copy_s * 1e6) / events,
       'the copy is behind by events': late,
-      'seconds until it has all': copy && (await secondsToArrive(primary, copy)),
+      'seconds until it has all': arrived_s,
       ...delays,
     };
   });

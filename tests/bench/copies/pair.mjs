@@ -61,7 +61,7 @@ export async function behind(primary, copy) {
 // Seconds until the copy has everything.
 export async function secondsToArrive(primary, copy) {
   const from = performance.now();
-  await waitFor(() => primary.value('SELECT count(*) = 0 FROM pgevents.ready'), { what: 'ids for all events' });
+  await waitFor(() => primary.value('SELECT count(*) = 0 FROM pgevents.ready'), { what: 'ids for all events', timeout: 120_000 });
   await arrived(primary, copy);
   return (performance.now() - from) / 1000;
 }
