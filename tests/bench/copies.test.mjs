@@ -21,7 +21,7 @@ test('the measurements of copies compare with columns that exist, and their titl
 const affinity = (pid) => /^Cpus_allowed_list:\s*(.*)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1];
 
 test('each database is on its core, and the copy gets what is published', async () => {
-  const pair = await BenchPair.start();
+  const pair = await BenchPair.start(0, { fsync: false });
   await pair.place(kPlaces.pinned);
   await pair.withDatabases(true, async (primary, copy) => {
     await primary.publish('c', 'made', 1);

@@ -19,12 +19,12 @@ export const kPlaces = {
 const kSettings = { shared_buffers: '256MB', wal_level: 'logical' };
 
 export class BenchPair {
-  // `flush`: how many ms each flush of the primary takes longer than the machine's.
-  static async start(flush = 0) {
+  // `flush`: how many ms each flush of the primary takes longer than the machine's. fsync: false is for tests.
+  static async start(flush = 0, { fsync = true } = {}) {
     const pair = new BenchPair();
     const env = flush > 0 ? await slowFlush(flush) : {};
     [pair.primary, pair.copy] = await Promise.all([
-      startCluster({ fsync: true, settings: kSettings, env }), startCluster({ fsync: true, settings: kSettings }),
+      startCluster({ fsync, settings: kSettings, env }), startCluster({ fsync, settings: kSettings }),
     ]);
     return pair;
   }
