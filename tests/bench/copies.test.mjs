@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 
-import { arrived } from '../lib/copies.mjs';
+import { arrived } from '../lib/copy.mjs';
 import { sectionsFor } from './copies/measurements.mjs';
 import { BenchPair, behind, kPlaces } from './copies/pair.mjs';
 

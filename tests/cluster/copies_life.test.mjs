@@ -7,7 +7,8 @@ import { before, test } from 'node:test';
 
 import { startCluster } from '../lib/cluster.mjs';
 import { sleep, waitFor } from '../lib/conditions.mjs';
-import { arrived, kCopyCluster, Pair } from '../lib/copies.mjs';
+import { kCopyCluster, Pair } from '../lib/copies.mjs';
+import { arrived } from '../lib/copy.mjs';
 import { request } from '../lib/http.mjs';
 import { startModuleServer } from '../lib/module_server.mjs';
 import { run } from '../lib/processes.mjs';

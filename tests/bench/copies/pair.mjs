@@ -2,7 +2,7 @@
 // publishers are on the primary's core, every nginx is on the copy's, also one that reads the primary.
 import { startCluster } from '../../lib/cluster.mjs';
 import { waitFor } from '../../lib/conditions.mjs';
-import { arrived, complete, subscribe } from '../../lib/copies.mjs';
+import { arrived, complete, subscribe } from '../../lib/copy.mjs';
 import { childrenOf } from '../../lib/processes.mjs';
 import { slowFlush } from '../../lib/slow_flush.mjs';
 import { createDatabase } from '../database/ways.mjs';
