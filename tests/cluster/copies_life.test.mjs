@@ -36,7 +36,8 @@ async function follow(block, clusters, slot) {
     const cluster = clusters[where];
     assert.ok(cluster, `no such machine: ${where}`);
     const { primary } = pair;
-    const text = script.replaceAll('host=db1 ', `host=${primary.cluster.dir} port=${primary.cluster.port} `)
+    const version = await primary.value('SELECT version FROM pgevents.schema_version()');
+    const text = script.replace(/, [0-9]+\) \\gexec/, `, ${version}) \\gexec`).replaceAll('host=db1 ', `host=${primary.cluster.dir} port=${primary.cluster.port} `)
       .replaceAll('user=copier password=…', 'user=postgres').replace("create_publication('copier')", 'create_publication()')
       .replaceAll('sql/install.sql', path.join(kRoot, 'sql/install.sql')).replace("'pgevents_…'", `'${slot}'`);
     const env = { ...process.env, PGHOST: cluster.dir, PGPORT: String(cluster.port), PGUSER: 'postgres',
