@@ -248,7 +248,7 @@ ngx_int_t handle(ngx_http_request_t* r) {
   record->conf = &conf;
   record->admitted = &conf;
   record->served = RequestRecord::Served::kModule;
-  if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK) {
+  if (!read_database_name(r, conf, *record, name)) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   const Choice choice = choose_database(r, name);

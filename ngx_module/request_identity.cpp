@@ -38,11 +38,26 @@ bool is_revoked(const MainConf& main, const DatabaseConf* database, std::string_
   return false;
 }
 
-Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record) {
+// Sets the rules' check by the database that serves the request. False: the value of `pgevents` cannot be evaluated.
+bool check_revocations(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules) {
   auto* main = static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_http_pgevents_module));
   ngx_str_t name = ngx_null_string;
+  if (!read_database_name(r, conf, record, name)) {
+    return false;
+  }
+  const DatabaseConf* database = find_database(main, name);
+  rules.revoked = [main, database](std::string_view user, std::int64_t issued_us) {
+    return is_revoked(*main, database, user, issued_us) ? std::optional(token_revoked()) : std::nullopt;
+  };
+  return true;
+}
+
+Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, Revoked revoked) {
   AccessRules rules;
-  if (ngx_http_complex_value(r, conf.database, &name) != NGX_OK || !read_identity_rules(r, conf, record, rules)) {
+  if (revoked == Revoked::kRejected && !record.choosing && !check_revocations(r, conf, record, rules)) {
+    return {};
+  }
+  if (!read_identity_rules(r, conf, record, rules)) {
     return {};
   }
   // Before the access phase of this very location nothing has been checked: $remote_user, for example, is what the
@@ -50,10 +65,6 @@ Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& reco
   if (!rules.user.empty() && record.admitted != &conf) {
     return {};
   }
-  const DatabaseConf* database = find_database(main, name);
-  rules.revoked = [main, database](std::string_view user, std::int64_t issued_us) {
-    return is_revoked(*main, database, user, issued_us) ? std::optional(token_revoked()) : std::nullopt;
-  };
   const auto caller = identify(read_request(r), rules, now_seconds());
   const auto* known = std::get_if<Caller>(&caller);
   return known == nullptr ? Identity{} : known->session.identity;
@@ -61,7 +72,7 @@ Identity look_up(ngx_http_request_t* r, const LocConf& conf, RequestRecord& reco
 
 }  // namespace
 
-Identity identity_of(ngx_http_request_t* r) {
+Identity identity_of(ngx_http_request_t* r, Revoked revoked) {
   RequestRecord* record = find_record(r);
   if (record != nullptr && record->identified) {
     return {std::string(view(record->user)), std::string(view(record->realm))};
@@ -80,7 +91,7 @@ Identity identity_of(ngx_http_request_t* r) {
     return {};
   }
   record->conf = conf;
-  return look_up(r, *conf, *record);
+  return look_up(r, *conf, *record, revoked);
 }
 
 }  // namespace pgevents::nginx

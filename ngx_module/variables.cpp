@@ -46,16 +46,17 @@ std::string transport(ngx_http_request_t*, const RequestRecord& record) {
 }
 
 std::string user(ngx_http_request_t* r, const RequestRecord&) {
-  return identity_of(r).user;
+  return identity_of(r, Revoked::kRejected).user;
 }
 
+// It may choose the fallback that serves a request, as it may choose the database.
 std::string realm(ngx_http_request_t* r, const RequestRecord&) {
-  return identity_of(r).realm;
+  return identity_of(r, Revoked::kAccepted).realm;
 }
 
 // No name contains a tab, so no two users have the same text. Of fixed length: nginx counts no key above 255 bytes.
 std::string user_key(ngx_http_request_t* r, const RequestRecord&) {
-  const Identity who = identity_of(r);
+  const Identity who = identity_of(r, Revoked::kRejected);
   if (who.user.empty()) {
     return {};
   }

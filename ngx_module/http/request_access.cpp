@@ -78,6 +78,16 @@ TokenRules token_rules(const AccessConf& conf) {
   return rules;
 }
 
+bool read_database_name(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, ngx_str_t& name) {
+  struct Choosing {
+    RequestRecord& record;
+    bool before;
+    ~Choosing() { record.choosing = before; }
+  } const choosing{record, record.choosing};
+  record.choosing = true;
+  return ngx_http_complex_value(r, conf.database, &name) == NGX_OK;
+}
+
 // A value may contain `$pgevents_user` itself, of which nothing is known until then.
 bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules) {
   struct Identifying {

@@ -11,9 +11,12 @@ namespace pgevents::nginx {
 class ServiceState;
 struct RequestRecord;
 
-// The two functions set what the location's directives say. The views in `rules` live as long as the request does.
-// False when a variable could not be evaluated.
+// These functions set what the location's directives say. The views in `rules` live as long as the request does. False
+// when a variable could not be evaluated.
 
+// The value of `pgevents`: a database's name, `off`, or empty. Variables in it may ask for the request's identity,
+// which then does not depend on the database's revocations.
+bool read_database_name(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, ngx_str_t& name);
 // Whom a request is from: all that identify() looks at but `revoked`.
 bool read_identity_rules(ngx_http_request_t* r, const LocConf& conf, RequestRecord& record, AccessRules& rules);
 // All rules.

@@ -33,6 +33,7 @@ struct RequestRecord {
   bool subscribed = false;            // cursor and events_sent are set
   bool identified = false;            // user and realm are set: as whom the module served it
   bool identifying = false;           // `pgevents_user` and `pgevents_realm` are being evaluated
+  bool choosing = false;              // `pgevents` is being evaluated, which chooses the database
   Metrics* metrics = nullptr;         // where it counts; null: the module does not answer it
   const LocConf* admitted = nullptr;  // of the location whose access phase has admitted the request
   const LocConf* conf = nullptr;      // of the last location with `pgevents` that was seen
