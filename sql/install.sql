@@ -304,6 +304,7 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/copies/create_publication.sql
 \ir functions/copies/become_copy.sql
 \ir functions/copies/promote_copy.sql
+\ir functions/log/become_shard.sql
 \ir functions/copies/internal/copy_warnings.sql
 \ir functions/copies/internal/copy_status.sql
 \ir functions/copies/copy_state.sql

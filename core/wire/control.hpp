@@ -9,7 +9,7 @@
 namespace pgevents {
 
 inline constexpr std::string_view kControlChannel = "pgevents.control";
-// The type of the first event of a new generation of ids.
+// The first event of a generation of ids: ids between the event before it and this one are of no event of this log.
 inline constexpr std::string_view kGenerationType = "pgevents.generation";
 
 struct Control {

@@ -105,7 +105,8 @@ bool RingWriter::page_was_full() const noexcept {
   return rows_ == kRowsPerPage;
 }
 
-// A generation may begin while this listener is connected: on a copy of the log, where the primary's events arrive.
+// A generation may begin while this listener is connected: on a copy of the log, where the primary's events arrive, and
+// in a log that becomes a shard.
 bool RingWriter::take_event(const PGresult* result) {
   ++rows_;
   const postgres::EventRow row(result, 0);

@@ -80,6 +80,39 @@ BEGIN
   RETURN NULL;
 END
 $$;
+CREATE FUNCTION pgevents.become_shard(number integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  width   bigint := 100000000000000;
+  first   bigint := number * width;
+  head    bigint;
+  last_id bigint;
+BEGIN
+  PERFORM pgevents.copy_owner();
+  PERFORM pgevents.primary_only();
+  IF number IS NULL OR number NOT BETWEEN 1 AND 89 THEN
+    PERFORM pgevents.raise_error(400, 'BAD_REQUEST', 'The number of a shard is 1 to 89');
+  END IF;
+  PERFORM pg_advisory_xact_lock(1885824374, 1);  -- lock "append"
+  PERFORM pgevents.check_generation();
+  head := pgevents.head();
+  last_id := greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s));
+  IF last_id / width = number THEN
+    RETURN first;
+  ELSIF last_id > first THEN
+    PERFORM pgevents.raise_error(409, 'CONFLICT',
+      format('This log is shard %s already, and ids never go back', last_id / width));
+  END IF;
+  INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (first, head, pgevents.generation_place());
+  PERFORM setval('pgevents.log_id_seq', first);
+  INSERT INTO pgevents.log (id, channel_id, ts, type, data)
+    VALUES (first, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
+  PERFORM pg_notify('pgevents', '');
+  RETURN first;
+END
+$$;
 CREATE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -3591,6 +3624,7 @@ REVOKE ALL ON FUNCTION pgevents.answer(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.append_lock() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.become_copy(conninfo text, version integer, slot text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.become_shard(number integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_kind(realm text, channel text) FROM PUBLIC;

@@ -372,7 +372,7 @@ folders_show() {
   done < <(q "$database" "SELECT proname || ' ' || CASE
       WHEN proname IN ('user_channel', 'presence_channel', 'stream_channel', 'channel_kind', 'change_settings')
         THEN 'replaceable'
-      WHEN proname IN ('create_publication', 'become_copy', 'promote_copy') THEN 'public'
+      WHEN proname IN ('create_publication', 'become_copy', 'promote_copy', 'become_shard') THEN 'public'
       WHEN has_function_privilege('pgevents_server', oid, 'EXECUTE')
         OR has_function_privilege('pgevents_publisher', oid, 'EXECUTE')
         OR has_function_privilege('pgevents_admin', oid, 'EXECUTE') THEN 'public'
