@@ -1,8 +1,12 @@
-// A realm moves to another shard, as docs/cluster.md describes it, while both shards are under load. Each client of the
-// realm gets one reset and every event; each client of another realm gets every event once, and no reset.
+// Realms move to another shard, as docs/cluster.md describes it, while both shards are under load: to one with greater
+// ids, and to one with smaller ids. Each client of the realm gets one reset and every event; each client of another
+// realm gets every event once, and no reset.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 
+import { WebSocket } from 'ws';
+
+import { EventChannel } from '../../client/src/index.js';
 import { sleep, waitFor } from '../lib/conditions.mjs';
 import { EventStream } from '../lib/event_stream.mjs';
 import { request } from '../lib/http.mjs';
@@ -15,6 +19,7 @@ import { Shards } from './lib/shards.mjs';
 const shards = new Shards();
 const kReset = 'pgevents.reset';
 const kEach = 3; // clients of each kind and realm
+const kScript = `${kRoot}/conf/cluster/move-realm.sh`;
 
 // Numbered events of a realm, one transaction after the other.
 class Publisher {
@@ -46,8 +51,9 @@ const kVisits = {
     return { events: stream.events, cursor: stream.cursor };
   },
   // A page that never closes its stream: only the server does.
-  async page({ port, path, cursor, headers, over }) {
+  async page({ port, path, cursor, headers, over, watch }) {
     const stream = new EventStream({ port, path, cursor, headers });
+    watch(stream.events);
     await waitFor(() => over() || stream.connection?.how, { what: 'the end of a stream', timeout: 120_000, interval: 20 });
     await stream.close();
     return { events: stream.events, cursor: stream.cursor };
@@ -61,9 +67,26 @@ const kVisits = {
     const { events } = socket.received;
     return { events, cursor: events.at(-1)?.id ?? cursor };
   },
+  // The JavaScript client, which keeps its cursor itself.
+  client: (visit) => library('stream', visit),
+  'client by WebSocket': (visit) => library('websocket', visit),
   long: (visit) => poll({ ...visit, path: `${visit.path}?flavor=long-poll&timeout=1` }),
   fallback: (visit) => poll({ ...visit, path: `${visit.path}?flavor=poll`, port: visit.offPort }),
 };
+
+async function library(transport, { port, path, cursor, headers, over, watch }) {
+  const [base, channel] = path.split('/events/');
+  const events = [];
+  watch(events);
+  const client = new EventChannel(`http://127.0.0.1:${port}${base}`, channel, {
+    token: headers.Authorization.slice('Bearer '.length), lastEventId: cursor, transports: [transport, 'long-poll'],
+    environment: { WebSocket },
+  });
+  client.onevent = ({ type, data }) => events.push({ type, data: JSON.stringify(data) });
+  await waitFor(over, { what: 'the end', timeout: 120_000, interval: 20 });
+  client.close();
+  return { events, cursor: client.lastEventId };
+}
 
 async function poll({ port, path, cursor, headers }) {
   const answer = await request({ port, path, headers: { ...headers, 'Last-Event-ID': cursor } });
@@ -91,8 +114,10 @@ class Client {
   async visit_() {
     const { port, offPort } = shards;
     const { realm, cursor } = this;
-    const visit = { port, offPort, path: `/rt/events/${realm}.news`, cursor, headers: shards.as(realm), over: () => this.over_ };
+    const visit = { port, offPort, path: `/rt/events/${realm}.news`, cursor, headers: shards.as(realm),
+      over: () => this.over_, watch: (events) => (this.visible_ = events) };
     const answer = await kVisits[this.kind](visit);
+    this.visible_ = [];
     for (const { type, data } of answer.events) {
       if (type === kReset) this.take_(JSON.parse(data).reason);
       else this.numbers.push(Number(data));
@@ -107,11 +132,13 @@ class Client {
     this.numbers = [];
   }
 
+  // The last number, also if the visit that brought it goes on.
+  get last() {
+    return Number(this.visible_?.at(-1)?.data ?? this.numbers.at(-1));
+  }
+
   async finish(last) {
-    // A page's events count when its stream has ended.
-    if (this.kind !== 'page') {
-      await waitFor(() => this.numbers.at(-1) >= last, { what: () => `event ${last} for ${this.kind}: ${this.numbers.at(-1)}` });
-    }
+    await waitFor(() => this.last >= last, { what: () => `event ${last} for ${this.kind} of ${this.realm}: ${this.last}` });
     this.over_ = true;
     await this.running_;
   }
@@ -119,45 +146,62 @@ class Client {
 
 const upTo = (last) => Array.from({ length: last }, (_, n) => n + 1);
 
-test('a realm moves to another shard under load', async (t) => {
+const kMap = 'bakery us; wine us;';
+
+// The realm that moves, from where, the map's lines afterwards, and realms that stay on eu and us.
+const kMoves = [
+  { realm: 'cheese', from: 'eu', to: 'us', map: 'bakery us; wine us; cheese us;', stays: { eu: 'shop', us: 'bakery' } },
+  { realm: 'wine', from: 'us', to: 'eu', map: 'bakery us; cheese us;', stays: { eu: 'tea', us: 'dairy' } },
+];
+
+before(async () => {
   await shards.start();
-  const { eu, us } = shards;
-  const [bakery, shop, cheese] = [new Publisher('bakery', us), new Publisher('shop', eu), new Publisher('cheese', eu)];
-  await waitFor(() => bakery.count > 20 && shop.count > 20 && cheese.count > 20, { what: 'events' });
-  // `cheese` is on the default shard; it moves to us, where bakery is.
-  const clients = ['cheese', 'shop', 'bakery'].flatMap((realm) => Object.keys(kVisits).flatMap((kind) =>
-    Array.from({ length: kEach }, () => new Client(realm, kind, realm === 'bakery' ? '100000000000000' : '1'))));
-  await eu.query(`SELECT pgevents.revoke('gone')`);
-  await sleep(2000);
-
-  const begun = Date.now();
-  await cheese.stop();
-  const script = `${kRoot}/conf/cluster/move-realm.sh`;
-  const admin = [eu, us].map((database) => database.conninfo({ user: 'postgres' }));
-  await run(script, [...admin, String.raw`cheese\..*`]);
-  await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', 'bakery us; cheese us;']]));
-  const moved = new Publisher('cheese', us, cheese.count);
-  t.diagnostic(`writing paused for ${Date.now() - begun} ms, ${cheese.count} events were copied`);
-
-  await sleep(3000);
-  for (const publisher of [moved, bakery, shop]) await publisher.stop();
-  const lasts = { cheese: moved.count, shop: shop.count, bakery: bakery.count };
-  // Pages are still connected: they must have everything before they end.
-  await sleep(1000);
-  await Promise.all(clients.map((client) => client.finish(lasts[client.realm])));
-  for (const { realm, kind, numbers, resets, reason, before } of clients) {
-    assert.deepEqual(numbers, upTo(lasts[realm]), `${kind} of ${realm}: each event once, in order`);
-    assert.equal(resets, realm === 'cheese' ? 1 : 0, `resets of a ${kind} of ${realm}`);
-    if (realm === 'cheese') assert.equal(reason, 'ahead');
-    if (before) assert.deepEqual(before, upTo(before.length), `${kind} of ${realm} before the move`);
-  }
-  t.diagnostic(`${clients.length} clients, events: ${JSON.stringify(lasts)}`);
-
-  const answer = await request({ port: shards.port, path: '/rt/events/cheese.news?flavor=poll&last_event_id=0',
-    headers: shards.as('cheese', { user: 'gone' }) });
-  assert.deepEqual([answer.status, answer.json().code], [401, 'TOKEN_REVOKED'], 'revoked before the move');
-  // Again: nothing that the new shard has revoked since is taken back.
-  await us.query(`SELECT pgevents.revoke('gone', 'infinity')`);
-  await run(script, [...admin, 'no-channel']);
-  assert.equal(await us.value(`SELECT before::text FROM pgevents.revocations WHERE user_id = 'gone'`), 'infinity');
+  await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', kMap]]));
 });
+
+for (const { realm, from, to, map, stays } of kMoves) {
+  test(`a realm moves from ${from} to ${to} under load`, async (t) => {
+    const start = { eu: '1', us: '100000000000000' };
+    const places = { [realm]: from, [stays.eu]: 'eu', [stays.us]: 'us' };
+    const publishers = Object.fromEntries(Object.entries(places).map(([name, place]) => [name, new Publisher(name, shards[place])]));
+    await waitFor(() => Object.values(publishers).every(({ count }) => count > 20), { what: 'events' });
+    const clients = Object.entries(places).flatMap(([name, place]) => Object.keys(kVisits).flatMap((kind) =>
+      Array.from({ length: kEach }, () => new Client(name, kind, start[place]))));
+    const gone = `gone-${realm}`;
+    await shards[from].query('SELECT pgevents.revoke($1)', [gone]);
+    await sleep(2000);
+
+    const begun = Date.now();
+    await publishers[realm].stop();
+    const { count } = publishers[realm];
+    const admin = [from, to].map((name) => shards[name].conninfo({ user: 'postgres' }));
+    await run(kScript, [...admin, String.raw`${realm}\..*`]);
+    await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', map]]));
+    publishers[realm] = new Publisher(realm, shards[to], count);
+    t.diagnostic(`writing paused for ${Date.now() - begun} ms, ${count} events were copied`);
+
+    await sleep(3000);
+    await Promise.all(Object.values(publishers).map((publisher) => publisher.stop()));
+    await Promise.all(clients.map((client) => client.finish(publishers[client.realm].count)));
+    for (const client of clients) judge(client, client.realm === realm, publishers[client.realm].count);
+    const counts = Object.entries(publishers).map(([name, one]) => `${name} ${one.count}`);
+    t.diagnostic(`${clients.length} clients, events: ${counts}`);
+
+    const answer = await request({ port: shards.port, path: `/rt/events/${realm}.news?flavor=poll&last_event_id=0`,
+      headers: shards.as(realm, { user: gone }) });
+    assert.deepEqual([answer.status, answer.json().code], [401, 'TOKEN_REVOKED'], 'revoked before the move');
+    // Again: nothing that the new shard has revoked since is taken back.
+    await shards[to].query(`SELECT pgevents.revoke($1, 'infinity')`, [gone]);
+    await run(kScript, [...admin, 'no-channel']);
+    const before_us = 'SELECT before::text FROM pgevents.revocations WHERE user_id = $1';
+    assert.equal(await shards[to].value(before_us, [gone]), 'infinity');
+  });
+}
+
+function judge({ realm, kind, numbers, resets, reason, before: earlier }, hasMoved, last) {
+  const who = `${kind} of ${realm}`;
+  assert.deepEqual(numbers, upTo(last), `${who}: each event once, in order`);
+  assert.equal(resets, hasMoved ? 1 : 0, `resets of a ${who}`);
+  assert.equal(reason, hasMoved ? 'ahead' : undefined);
+  if (earlier) assert.deepEqual(earlier, upTo(earlier.length), `${who} before the move`);
+}
