@@ -163,7 +163,8 @@ for (const { realm, from, to, map, stays } of kMoves) {
   test(`a realm moves from ${from} to ${to} under load`, async (t) => {
     const start = { eu: '1', us: '100000000000000' };
     const places = { [realm]: from, [stays.eu]: 'eu', [stays.us]: 'us' };
-    const publishers = Object.fromEntries(Object.entries(places).map(([name, place]) => [name, new Publisher(name, shards[place])]));
+    const publishers = Object.fromEntries(
+      Object.entries(places).map(([name, place]) => [name, new Publisher(name, shards[place])]));
     await waitFor(() => Object.values(publishers).every(({ count }) => count > 20), { what: 'events' });
     const clients = Object.entries(places).flatMap(([name, place]) => Object.keys(kVisits).flatMap((kind) =>
       Array.from({ length: kEach }, () => new Client(name, kind, start[place]))));

@@ -56,3 +56,11 @@ TRUNCATE pgevents.crash_mark;
 RESET pgevents.generation_checked;
 SELECT pgevents.publish('a', 't', '1');
 SELECT pg_temp.equal(pgevents.head()::text, '100001000000001', 'head');
+
+-- test: a copy has the ids of its primary, and takes no cursor of another shard for its lag
+SELECT pgevents.publish('a', 't', '1');
+INSERT INTO pgevents.copy_mark DEFAULT VALUES;
+SELECT pg_temp.fails('SELECT pgevents.become_shard(1)', 'PT503', 'not the primary');
+SELECT pg_temp.ok(pgevents.may_lag(pgevents.head() + 500, pgevents.head()), 'a cursor of its primary');
+SELECT pg_temp.ok(NOT pgevents.may_lag(number * 100000000000000 + 434, pgevents.head()), 'a cursor of shard ' || number)
+  FROM generate_series(1, 89) number;
