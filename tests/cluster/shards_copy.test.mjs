@@ -1,23 +1,19 @@
-// A log that has a copy becomes a shard while both are served: the copy's clients go on without a reset, and a cursor of
-// another shard gets one on both sides.
+// A log that has a copy becomes a shard while both are served: the copy's clients go on without a reset, and a cursor
+// of another shard gets one on both sides.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { arrived, Pair } from '../lib/copies.mjs';
 import { Socket } from '../lib/web_socket.mjs';
 import { parsePollBody } from '../lib/wire.mjs';
+import { playsAll } from './lib/play.mjs';
 
 const pair = new Pair();
 
-before(async () => {
+test('a log that has a copy becomes a shard', { skip: !playsAll && './run cluster plays it' }, async () => {
   await pair.start();
   await pair.subscribe();
   await pair.serve();
-});
-
-after(() => Promise.all(pair.sides.map(({ module }) => module.nginx.stop())));
-
-test('a log that has a copy becomes a shard', async () => {
   const { primary, copy, sides } = pair;
   for (let n = 0; n < 3; n++) await primary.publish('c', 'made', n);
   await arrived(primary, copy);
@@ -43,5 +39,6 @@ test('a log that has a copy becomes a shard', async () => {
     }
     const [own] = parsePollBody((await module.get('c', { query: { last_event_id: head } })).body);
     assert.deepEqual([own.id, own.type], [id, 'made'], 'a cursor from before');
+    await module.nginx.stop();
   }
 });

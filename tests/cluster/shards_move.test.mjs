@@ -2,7 +2,7 @@
 // ids, and to one with smaller ids. Each client of the realm gets one reset and every event; each client of another
 // realm gets every event once, and no reset.
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 
 import { WebSocket } from 'ws';
 
@@ -14,6 +14,7 @@ import { run } from '../lib/processes.mjs';
 import { kRoot } from '../lib/scratch.mjs';
 import { Socket } from '../lib/web_socket.mjs';
 import { parsePollBody } from '../lib/wire.mjs';
+import { playsAll } from './lib/play.mjs';
 import { Shards } from './lib/shards.mjs';
 
 const shards = new Shards();
@@ -154,50 +155,52 @@ const kMoves = [
   { realm: 'wine', from: 'us', to: 'eu', map: 'bakery us; cheese us;', stays: { eu: 'tea', us: 'dairy' } },
 ];
 
-before(async () => {
-  await shards.start();
-  await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', kMap]]));
-});
-
-for (const { realm, from, to, map, stays } of kMoves) {
-  test(`a realm moves from ${from} to ${to} under load`, async (t) => {
-    const start = { eu: '1', us: '100000000000000' };
-    const places = { [realm]: from, [stays.eu]: 'eu', [stays.us]: 'us' };
-    const publishers = Object.fromEntries(
-      Object.entries(places).map(([name, place]) => [name, new Publisher(name, shards[place])]));
-    await waitFor(() => Object.values(publishers).every(({ count }) => count > 20), { what: 'events' });
-    const clients = Object.entries(places).flatMap(([name, place]) => Object.keys(kVisits).flatMap((kind) =>
-      Array.from({ length: kEach }, () => new Client(name, kind, start[place]))));
-    const gone = `gone-${realm}`;
-    await shards[from].query('SELECT pgevents.revoke($1)', [gone]);
-    await sleep(2000);
-
-    const begun = Date.now();
-    await publishers[realm].stop();
-    const { count } = publishers[realm];
-    const admin = [from, to].map((name) => shards[name].conninfo({ user: 'postgres' }));
-    await run(kScript, [...admin, String.raw`${realm}\..*`]);
-    await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', map]]));
-    publishers[realm] = new Publisher(realm, shards[to], count);
-    t.diagnostic(`writing paused for ${Date.now() - begun} ms, ${count} events were copied`);
-
-    await sleep(3000);
-    await Promise.all(Object.values(publishers).map((publisher) => publisher.stop()));
-    await Promise.all(clients.map((client) => client.finish(publishers[client.realm].count)));
-    for (const client of clients) judge(client, client.realm === realm, publishers[client.realm].count);
-    const counts = Object.entries(publishers).map(([name, one]) => `${name} ${one.count}`);
-    t.diagnostic(`${clients.length} clients, events: ${counts}`);
-
-    const answer = await request({ port: shards.port, path: `/rt/events/${realm}.news?flavor=poll&last_event_id=0`,
-      headers: shards.as(realm, { user: gone }) });
-    assert.deepEqual([answer.status, answer.json().code], [401, 'TOKEN_REVOKED'], 'revoked before the move');
-    // Again: nothing that the new shard has revoked since is taken back.
-    await shards[to].query(`SELECT pgevents.revoke($1, 'infinity')`, [gone]);
-    await run(kScript, [...admin, 'no-channel']);
-    const before_us = 'SELECT before::text FROM pgevents.revocations WHERE user_id = $1';
-    assert.equal(await shards[to].value(before_us, [gone]), 'infinity');
+describe('moves under load', { skip: !playsAll && './run cluster plays it' }, () => {
+  before(async () => {
+    await shards.start();
+    await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', kMap]]));
   });
-}
+
+  for (const { realm, from, to, map, stays } of kMoves) {
+    test(`a realm moves from ${from} to ${to} under load`, async (t) => {
+      const start = { eu: '1', us: '100000000000000' };
+      const places = { [realm]: from, [stays.eu]: 'eu', [stays.us]: 'us' };
+      const publishers = Object.fromEntries(
+        Object.entries(places).map(([name, place]) => [name, new Publisher(name, shards[place])]));
+      await waitFor(() => Object.values(publishers).every(({ count }) => count > 20), { what: 'events' });
+      const clients = Object.entries(places).flatMap(([name, place]) => Object.keys(kVisits).flatMap((kind) =>
+        Array.from({ length: kEach }, () => new Client(name, kind, start[place]))));
+      const gone = `gone-${realm}`;
+      await shards[from].query('SELECT pgevents.revoke($1)', [gone]);
+      await sleep(2000);
+
+      const begun = Date.now();
+      await publishers[realm].stop();
+      const { count } = publishers[realm];
+      const admin = [from, to].map((name) => shards[name].conninfo({ user: 'postgres' }));
+      await run(kScript, [...admin, String.raw`${realm}\..*`]);
+      await shards.nginx.reload((nginx) => shards.http(nginx, [['bakery us;', map]]));
+      publishers[realm] = new Publisher(realm, shards[to], count);
+      t.diagnostic(`writing paused for ${Date.now() - begun} ms, ${count} events were copied`);
+
+      await sleep(3000);
+      await Promise.all(Object.values(publishers).map((publisher) => publisher.stop()));
+      await Promise.all(clients.map((client) => client.finish(publishers[client.realm].count)));
+      for (const client of clients) judge(client, client.realm === realm, publishers[client.realm].count);
+      const counts = Object.entries(publishers).map(([name, one]) => `${name} ${one.count}`);
+      t.diagnostic(`${clients.length} clients, events: ${counts}`);
+
+      const answer = await request({ port: shards.port, path: `/rt/events/${realm}.news?flavor=poll&last_event_id=0`,
+        headers: shards.as(realm, { user: gone }) });
+      assert.deepEqual([answer.status, answer.json().code], [401, 'TOKEN_REVOKED'], 'revoked before the move');
+      // Again: nothing that the new shard has revoked since is taken back.
+      await shards[to].query(`SELECT pgevents.revoke($1, 'infinity')`, [gone]);
+      await run(kScript, [...admin, 'no-channel']);
+      const before_us = 'SELECT before::text FROM pgevents.revocations WHERE user_id = $1';
+      assert.equal(await shards[to].value(before_us, [gone]), 'infinity');
+    });
+  }
+});
 
 function judge({ realm, kind, numbers, resets, reason, before: earlier }, hasMoved, last) {
   const who = `${kind} of ${realm}`;
