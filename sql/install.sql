@@ -175,7 +175,9 @@ SELECT to_regprocedure('pgevents.change_settings(text, text, jsonb)') IS NULL AS
 \ir functions/publish/internal/split_body.sql
 \ir functions/log/internal/generation_place.sql
 \ir functions/log/internal/generation_is_checked.sql
+\ir functions/log/internal/shard_width.sql
 \ir functions/log/internal/generation_start.sql
+\ir functions/log/internal/begin_generation.sql
 \ir functions/log/internal/check_generation.sql
 \ir functions/log/internal/is_settled.sql
 \ir functions/log/internal/is_watched.sql

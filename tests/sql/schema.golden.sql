@@ -85,8 +85,8 @@ CREATE FUNCTION pgevents.become_shard(number integer) RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  width   bigint := 100000000000000;
-  first   bigint := number * width;
+  width   CONSTANT bigint := pgevents.shard_width();
+  first   CONSTANT bigint := number * width;
   head    bigint;
   last_id bigint;
 BEGIN
@@ -105,12 +105,19 @@ BEGIN
     PERFORM pgevents.raise_error(409, 'CONFLICT',
       format('This log is shard %s already, and ids never go back', last_id / width));
   END IF;
-  INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (first, head, pgevents.generation_place());
+  PERFORM pgevents.begin_generation(first, head, pgevents.generation_place());
+  RETURN first;
+END
+$$;
+CREATE FUNCTION pgevents.begin_generation(first bigint, after bigint, place text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (first, after, place);
   PERFORM setval('pgevents.log_id_seq', first);
   INSERT INTO pgevents.log (id, channel_id, ts, type, data)
-    VALUES (first, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
+    VALUES (first, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', after));
   PERFORM pg_notify('pgevents', '');
-  RETURN first;
 END
 $$;
 CREATE FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) RETURNS record
@@ -223,11 +230,7 @@ BEGIN
     next := pgevents.generation_start(greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)));
     DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
-    PERFORM setval('pgevents.log_id_seq', next);
-    INSERT INTO pgevents.log (id, channel_id, ts, type, data)
-      VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
-    PERFORM pg_notify('pgevents', '');
+    PERFORM pgevents.begin_generation(next, head, here);
   ELSE
     is_new := false;
   END IF;
@@ -329,13 +332,15 @@ BEGIN
 END
 $$;
 CREATE FUNCTION pgevents.copy_lag(after bigint, OUT ids bigint, OUT ms bigint) RETURNS record
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT greatest(pgevents.head() - after - coalesce((SELECT sum(g.first_id - 1 - greatest(g.after_id, after))
-             FROM pgevents.generations g WHERE g.first_id > after), 0), 0)::bigint,
-         coalesce((SELECT greatest(1000 * date_part('epoch', clock_timestamp() - l.ts), 0)
-             FROM pgevents.log l WHERE l.id > after ORDER BY l.id LIMIT 1), 0)::bigint
+BEGIN
+  ids := greatest(0, pgevents.head() - after - coalesce((
+    SELECT sum(g.first_id - 1 - greatest(g.after_id, after)) FROM pgevents.generations g WHERE g.first_id > after), 0));
+  ms := coalesce((SELECT greatest(1000 * date_part('epoch', clock_timestamp() - l.ts), 0)
+                    FROM pgevents.log l WHERE l.id > after ORDER BY l.id LIMIT 1), 0);
+END
 $$;
 CREATE FUNCTION pgevents.copy_owner() RETURNS void
     LANGUAGE plpgsql
@@ -737,7 +742,7 @@ CREATE FUNCTION pgevents.generation_start(last bigint) RETURNS bigint
     AS $$
   SELECT last + pgevents.least_step()
     + ('x' || left(replace(gen_random_uuid()::text, '-', ''), 12))::bit(48)::bigint
-      % greatest(1, (9007199254740992 - last) / 10000)
+      % greatest(1, (pgevents.shard_width() - last % pgevents.shard_width()) / 1000)
 $$;
 CREATE FUNCTION pgevents.head() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2518,6 +2523,11 @@ BEGIN
   RETURN NULL;
 END
 $$;
+CREATE FUNCTION pgevents.shard_width() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT 100000000000000::bigint
+$$;
 CREATE FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -3625,6 +3635,7 @@ REVOKE ALL ON FUNCTION pgevents.append(channel text, type text, data json, expir
 REVOKE ALL ON FUNCTION pgevents.append_lock() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.become_copy(conninfo text, version integer, slot text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.become_shard(number integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.begin_generation(first bigint, after bigint, place text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.caller(identity jsonb, OUT realm text, OUT user_id text, OUT is_bot boolean, OUT presence_enabled boolean, OUT send_private_typing_notifications boolean, OUT send_stream_typing_notifications boolean, OUT receives_typing_notifications boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.change_settings(realm text, user_id text, changes jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.channel_kind(realm text, channel text) FROM PUBLIC;
@@ -3796,6 +3807,7 @@ REVOKE ALL ON FUNCTION pgevents.server_timestamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.setting_names() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.settings_found() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgevents.shard_width() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_body(body text, OUT type text, OUT inner_data json, OUT expires_at timestamp with time zone) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.split_data(data json, known text[], OUT type text, OUT inner_data json, OUT ttl json, OUT unknown text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgevents.stage(channel text, type text, data json, ttl interval) FROM PUBLIC;

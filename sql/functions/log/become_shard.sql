@@ -8,12 +8,12 @@
 -- The range begins as a generation does, far behind the log's last id: no event has an id in the gap before it, so a
 -- cursor there is of another log (page_start()). The cursors of this log up to its last id stay valid; in an empty log
 -- that is 1, with which a client has received nothing anywhere. All ids are less than 2^53, so that JavaScript's
--- numbers hold them, and a range has room for 100,000 generations. No copy takes 10^14 ids for its lag (may_lag()).
+-- numbers hold them, and a range has room for 7,900 generations. No copy takes 10^14 ids for its lag (may_lag()).
 CREATE OR REPLACE FUNCTION pgevents.become_shard(number int) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  width   bigint := 100000000000000;
-  first   bigint := number * width;
+  width   CONSTANT bigint := pgevents.shard_width();
+  first   CONSTANT bigint := number * width;
   head    bigint;
   last_id bigint;
 BEGIN
@@ -32,11 +32,7 @@ BEGIN
     PERFORM pgevents.raise_error(409, 'CONFLICT',
       format('This log is shard %s already, and ids never go back', last_id / width));
   END IF;
-  INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (first, head, pgevents.generation_place());
-  PERFORM setval('pgevents.log_id_seq', first);
-  INSERT INTO pgevents.log (id, channel_id, ts, type, data)
-    VALUES (first, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
-  PERFORM pg_notify('pgevents', '');
+  PERFORM pgevents.begin_generation(first, head, pgevents.generation_place());
   RETURN first;
 END
 $$;

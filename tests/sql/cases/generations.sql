@@ -82,25 +82,30 @@ BEGIN READ ONLY;
 SELECT pg_temp.equal(pg_temp.start(0, 0), 'g0 g-1 g-1 t', 'read-only');
 COMMIT;
 
--- test: where a generation begins is random, at least a billion further, and at most a ten-thousandth of what is left
+-- test: where a generation begins is random, at least a billion further, and at most a thousandth of its range's rest
 CREATE TEMP TABLE drawn AS
-  SELECT last, pgevents.generation_start(last) - last AS step, (9007199254740992 - last) / 10000 AS share
-    FROM unnest(ARRAY[1, 4, 123456789012, 9000000000000000]) last, generate_series(1, 1000);
+  SELECT last, pgevents.generation_start(last) - last AS step, rest / 1000 AS share
+    FROM (VALUES (1, 99999999999999), (4, 99999999999996), (123456789012, 99876543210988), (90000000000000, 10000000000000),
+                 (8900000000000000, 100000000000000)) logs (last, rest), generate_series(1, 1000);
 SELECT pg_temp.ok(bool_and(step >= pgevents.least_step() AND step < pgevents.least_step() + share), 'bounds') FROM drawn;
 SELECT pg_temp.ok(min(step - pgevents.least_step()) < share * 0.05 AND max(step - pgevents.least_step()) > share * 0.95
     AND abs(avg(step - pgevents.least_step()) / share - 0.5) < 0.1, 'evenly, behind ' || last)
   FROM drawn GROUP BY last, share;
 SELECT pg_temp.ok(count(DISTINCT step) > 995, 'none twice, behind ' || last) FROM drawn GROUP BY last;
-SELECT pg_temp.equal(pgevents.generation_start(last)::text, (last + pgevents.least_step())::text, 'no ids are left')
-  FROM unnest(ARRAY[9007199254740992, 9007199254740999]) last;
+SELECT pg_temp.equal(pgevents.generation_start(last)::text, (last + pgevents.least_step())::text, 'its last ids')
+  FROM unnest(ARRAY[99999999999999, 8999999999999500]) last;
 
--- test: more than a hundred thousand generations fit into the integers of JavaScript
+-- test: more than seven thousand generations fit into a range, and into the last one, of the integers of JavaScript
 DO $$
 DECLARE
-  last bigint := 1;
+  first bigint;
+  last  bigint;
 BEGIN
-  FOR n IN 1 .. 100000 LOOP
-    last := pgevents.generation_start(last);
+  FOREACH first IN ARRAY ARRAY[0, 8900000000000000] LOOP
+    last := first;
+    FOR n IN 1 .. 7000 LOOP
+      last := pgevents.generation_start(last);
+    END LOOP;
+    PERFORM pg_temp.ok(last < first + pgevents.shard_width() AND last < 2 ^ 53, 'the last one begins at ' || last);
   END LOOP;
-  PERFORM pg_temp.ok(last < 9007199254740992, 'the last one begins at ' || last);
 END $$;

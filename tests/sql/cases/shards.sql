@@ -55,7 +55,8 @@ SELECT pgevents.become_shard(1);
 TRUNCATE pgevents.crash_mark;
 RESET pgevents.generation_checked;
 SELECT pgevents.publish('a', 't', '1');
-SELECT pg_temp.equal(pgevents.head()::text, '100001000000001', 'head');
+SELECT pg_temp.ok(pgevents.head() > 100000000000000 + pgevents.least_step() AND pgevents.head() < 200000000000000,
+  'the head: ' || pgevents.head());
 
 -- test: a copy has the ids of its primary, and takes no cursor of another shard for its lag
 SELECT pgevents.publish('a', 't', '1');

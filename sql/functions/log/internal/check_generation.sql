@@ -36,11 +36,7 @@ BEGIN
     next := pgevents.generation_start(greatest(head, (SELECT s.last_value FROM pgevents.log_id_seq s)));
     DELETE FROM pgevents.crash_mark;
     INSERT INTO pgevents.crash_mark DEFAULT VALUES ON CONFLICT DO NOTHING;
-    INSERT INTO pgevents.generations (first_id, after_id, place) VALUES (next, head, here);
-    PERFORM setval('pgevents.log_id_seq', next);
-    INSERT INTO pgevents.log (id, channel_id, ts, type, data)
-      VALUES (next, 'pgevents.control', clock_timestamp(), 'pgevents.generation', json_build_object('after', head));
-    PERFORM pg_notify('pgevents', '');
+    PERFORM pgevents.begin_generation(next, head, here);
   ELSE
     is_new := false;
   END IF;
