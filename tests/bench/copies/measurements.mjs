@@ -24,7 +24,7 @@ const columnsOf = (...parts) => Object.assign({}, ...parts);
 const kColumns = {
   quick: columnsOf(onCopy(0), onCopy(4), onPrimary(1), ...[0, 4].map(onBoth)),
   full: columnsOf(kNoCopy, ...[0, 1, 4, 16].map(onCopy), ...[1, 4, 16].map(onPrimary), ...[0, 16].map(onBoth)),
-  delays: columnsOf(onCopy(1), onCopy(16), onPrimary(1), onPrimary(16)),
+  delays: columnsOf(onBoth(1), onBoth(16), onPrimary(1), onPrimary(16)),
 };
 
 const kReferences = ['copy, no nginx', 'copy, no nginx, and 1 on the primary', 'no copy, no nginx',
