@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/shared/siphash.hpp"
 #include "ngx_module/zone/zone.hpp"
 
 namespace pgevents::nginx {
@@ -33,6 +34,15 @@ void store(SharedRoot& root, const postgres::NameAddresses& name) {
   }
 }
 
+std::string value_of(const DatabaseConf& conf, std::string_view keyword) {
+  for (std::size_t i = 0; conf.keywords[i] != nullptr; ++i) {
+    if (conf.keywords[i] == keyword) {
+      return conf.values[i];
+    }
+  }
+  return {};
+}
+
 std::string sorted_text(std::vector<std::string> addresses) {
   std::sort(addresses.begin(), addresses.end());
   std::string text;
@@ -50,6 +60,7 @@ ServerAddresses::ServerAddresses(const DatabaseConf& conf, ngx_log_t* log)
       resolver_lookup_(*this),
       lookup_(*this, log),
       rules_(postgres::read_rules(conf.keywords, conf.values)),
+      session_attrs_(value_of(conf, "target_session_attrs")),
       known_(conf.hosts->found),
       random_(static_cast<std::minstd_rand::result_type>(ngx_random())),
       answered_at_(conf.hosts->found_at) {
@@ -274,7 +285,11 @@ void ServerAddresses::settle() noexcept {
 // --- connections ---
 
 void ServerAddresses::begin(postgres::Attempt& attempt) {
-  attempt.begin(postgres::places_of(conf_.hosts->list, known_, rules_.random ? &random_ : nullptr), rules_);
+  auto places = postgres::places_of(conf_.hosts->list, known_, rules_.random ? &random_ : nullptr);
+  for (const postgres::Place& place : places) {
+    take_shared_failure(place);
+  }
+  attempt.begin(std::move(places), rules_);
 }
 
 bool ServerAddresses::next(postgres::Attempt& attempt) const {
@@ -291,15 +306,48 @@ void ServerAddresses::failed(const postgres::Attempt& attempt, postgres::PlaceMe
                              const char* why) noexcept {
   guarded(log_, [&] {
     const auto now = static_cast<std::int64_t>(ngx_current_msec);
-    if (attempt.places() > 1 && memory_.failed(attempt.place(), failure, now)) {
+    if (attempt.places() == 1) {
+      return;
+    }
+    if (memory_.failed(attempt.place(), failure, now)) {
       ngx_log_error(NGX_LOG_NOTICE, log_, 0, "pgevents: the %s of database \"%V\" is tried last for a while: %s",
                     Printable(postgres::text_of(attempt.place())).c_str(), &conf_.name, why);
     }
+    share_failure(attempt.place(), now);
   });
 }
 
 void ServerAddresses::connected(const postgres::Attempt& attempt) noexcept {
   memory_.connected(attempt.place());
+  guarded(log_, [&] { share_failure(attempt.place(), 0); });
+}
+
+// --- failures in other workers ---
+
+std::uint64_t ServerAddresses::hash_of(const postgres::Place& place) const {
+  const std::string text = place.host + '\n' + place.address + '\n' + place.port + '\n' + session_attrs_;
+  return std::max<std::uint64_t>(1, siphash({}, text));
+}
+
+// `at` 0: the place is good. Of two places in one slot the later failure counts.
+void ServerAddresses::share_failure(const postgres::Place& place, std::int64_t at) {
+  const std::uint64_t hash = hash_of(place);
+  SharedFailure& shared = zone_root(conf_.zone)->failures[hash % kSharedFailures];
+  if (at != 0) {
+    shared.at.store(at);
+    shared.place.store(hash);
+  } else if (shared.place.load() == hash) {
+    shared.place.store(0);
+  }
+}
+
+// This worker does not know in which way it failed: it comes behind all others.
+void ServerAddresses::take_shared_failure(const postgres::Place& place) {
+  const std::uint64_t hash = hash_of(place);
+  const SharedFailure& shared = zone_root(conf_.zone)->failures[hash % kSharedFailures];
+  if (shared.place.load() == hash) {
+    memory_.failed(place, postgres::PlaceMemory::Failure::kSilent, shared.at.load());
+  }
 }
 
 }  // namespace pgevents::nginx

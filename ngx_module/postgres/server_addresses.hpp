@@ -80,6 +80,9 @@ class ServerAddresses final : private Lookup::Owner, private ResolverLookup::Own
   void merge(postgres::NameAddresses& answer);
   void share(const postgres::NameAddresses& name);
   void take_shared();
+  std::uint64_t hash_of(const postgres::Place& place) const;
+  void share_failure(const postgres::Place& place, std::int64_t at);
+  void take_shared_failure(const postgres::Place& place);
   void not_found(const std::string& name, const std::string& error);
   void settle() noexcept;
 
@@ -88,8 +91,9 @@ class ServerAddresses final : private Lookup::Owner, private ResolverLookup::Own
   ResolverLookup resolver_lookup_;
   Lookup lookup_;  // of the names that the resolver did not find, or of all
   const postgres::PlaceRules rules_;
-  postgres::Addresses known_;    // an entry for each name; the last addresses that were found
-  postgres::Addresses missing_;  // what nginx's resolver did not find in this lookup
+  const std::string session_attrs_;  // `target_session_attrs`: a place that fails with one value may serve another
+  postgres::Addresses known_;        // an entry for each name; the last addresses that were found
+  postgres::Addresses missing_;      // what nginx's resolver did not find in this lookup
   postgres::PlaceMemory memory_;
   std::minstd_rand random_;
   std::string why_;

@@ -67,6 +67,14 @@ struct SharedCopy {
   std::atomic<std::uint64_t> lag_ms;
 };
 
+// A place (postgres/places.hpp) that failed in one of the workers, so that the others do not wait for it as well.
+struct SharedFailure {
+  std::atomic<std::uint64_t> place;  // a hash of it; 0: none
+  std::atomic<std::int64_t> at;      // monotonic ms
+};
+
+inline constexpr std::size_t kSharedFailures = 8;
+
 // The fixed part at the start of the block; ring, wait ids, revocations and metrics follow. Counters only grow, unless
 // noted.
 struct SharedRoot {
@@ -89,6 +97,7 @@ struct SharedRoot {
   SharedQuestion question;
   char addresses[4096];       // the last ones of the database's hosts (postgres/hosts.hpp), under the lock
   std::int64_t addresses_at;  // when they were found (monotonic ms)
+  SharedFailure failures[kSharedFailures];
   void* ring;
   std::size_t ring_bytes;
   void* wait_ids;

@@ -9,15 +9,14 @@ import { kRoot } from '../lib/scratch.mjs';
 const page = fs.readFileSync(path.join(kRoot, 'docs', 'cluster.md'), 'utf8');
 const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
 
-// A block belongs to the file that the text before it names last. Commands (sh) belong to none, and drawings name none
-// of a configuration's words.
+// A block belongs to the file that the text before it names last. Other commands (sh) belong to none, and drawings have
+// none of a configuration's words.
 function blocks() {
-  const found = [...page.matchAll(/^( *)```([a-z]*)\n([\s\S]*?)^\1```$/gm)]
-    .filter(([, , language, text]) => language !== 'sh' && !/[┌│]/.test(text));
+  const found = [...page.matchAll(/^( *)```([a-z]*)\n([\s\S]*?)^\1```$/gm)].filter(([, , , text]) => !/[┌│]/.test(text));
   return found.map((match) => {
     const name = [...page.slice(0, match.index).matchAll(/\]\(\.\.\/conf\/([^)]+)\)/g)].at(-1)[1];
-    return { name, text: match[3] };
-  });
+    return { name, language: match[2], text: match[3] };
+  }).filter(({ name, language }) => language !== 'sh' || name.endsWith('.sh'));
 }
 
 test('each line of a configuration on the page is one of the file that it names', () => {

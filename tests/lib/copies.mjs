@@ -21,7 +21,7 @@ export class Pair {
   // Two clusters with a database each, and the line between them. Nothing is subscribed yet. PGEVENTS_PG_BIN_COPY: the
   // programs of the copy's PostgreSQL, if it is to be of another version than PGEVENTS_PG_BIN.
   async start() {
-    Object.assign(this, await startDatabases({ ...kCopyCluster, copyBin: process.env.PGEVENTS_PG_BIN_COPY }));
+    Object.assign(this, await startDatabases({ ...kCopyCluster, name: 'app', copyBin: process.env.PGEVENTS_PG_BIN_COPY }));
     this.line = await startProxy(this.primary.cluster.port);
     return this;
   }

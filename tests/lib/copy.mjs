@@ -10,11 +10,11 @@ import { keyFile, serverAt } from './realm.mjs';
 const kComplete = `SELECT count(*) = 5 FROM pg_subscription_rel WHERE srsubstate = 'r'`;
 
 // Gives { primary, copy }, each a Database in a cluster of its own; nothing is subscribed yet. copyBin: the programs of
-// the copy's PostgreSQL, if it is to be of another version.
-export async function startDatabases({ settings, copyBin, ...options } = {}) {
+// the copy's PostgreSQL, if it is to be of another version; name: of both databases.
+export async function startDatabases({ settings, copyBin, name, ...options } = {}) {
   const start = async (bin) => {
     const cluster = await startCluster({ settings: { wal_level: 'logical', ...settings }, ...options, bin });
-    return cluster.createDatabase();
+    return cluster.createDatabase({ name });
   };
   const [primary, copy] = await Promise.all([start(), start(copyBin)]);
   return { primary, copy };

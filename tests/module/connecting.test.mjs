@@ -28,6 +28,7 @@ function startServer(conninfos, { workers = 1, parameters = 'presence=off prune=
       ${databases.map(([key, conninfo]) => `pgevents_database ${key} "${conninfo}" ring=64k ${parameters};`).join('\n')}
       server {
         listen ${n.listen()};
+        add_header X-Worker $pid always;
         ${databases.map(([key]) => `location /${key}/ {
           pgevents ${key}; pgevents_subscribe "*"; pgevents_publish "*"; pgevents_retry 100ms;
         }`).join('\n')}
@@ -99,6 +100,21 @@ describe('a host that does not accept connections', () => {
     assert.ok(Math.max(...again) < 3_000, String(again));
     const kLast = 'is tried last for a while: connection to server at .* timed out while connecting';
     assert.match(nginx.logText(), new RegExp(`server at "127.0.0.1", port \\d+ of database "silent_first" ${kLast}`));
+  });
+
+  test('a worker that has not connected yet does not wait for it, if another one has', async (t) => {
+    const both = await startServer({ swallows: strings.swallows_first }, { workers: 2 });
+    t.diagnostic(`the first worker: ${await gapOf(both.port, 'swallows')} ms`);
+    const workers = new Set();
+    await waitFor(async () => {
+      const from = performance.now();
+      const { status, headers } = await publish(both.port, 'swallows');
+      assert.equal(status, 201);
+      assert.ok(performance.now() - from < 2_500, `after ${performance.now() - from} ms`);
+      workers.add(headers['x-worker']);
+      return workers.size === 2;
+    }, { what: 'publications by both workers', interval: 5 });
+    await both.stop();
   });
 
   test('if none accepts, the log has the reason of each', async () => {

@@ -1,5 +1,5 @@
--- pgevents.shard_width(): how many ids each shard has for itself (become_shard()). Ninety such ranges fit below 2^53, beyond
--- which JavaScript has no exact integers.
+-- pgevents.shard_width(): how many ids each shard has for itself (become_shard()). Ninety such ranges fit below 2^53,
+-- beyond which JavaScript has no exact integers.
 -- Parameters: none.
 -- Returns:    bigint.
 -- Errors:     none.
