@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { arrived, Pair } from '../lib/copies.mjs';
+import { Pair } from '../lib/copies.mjs';
+import { arrived } from '../lib/copy.mjs';
 import { Socket } from '../lib/web_socket.mjs';
 import { parsePollBody } from '../lib/wire.mjs';
 import { playsAll } from './lib/play.mjs';

@@ -28,9 +28,9 @@ BEGIN
     shared_id := (SELECT min(g.after_id) FROM pgevents.generations g WHERE after > g.after_id AND after < g.first_id - 1);
     gap := CASE WHEN shared_id IS NOT NULL OR (after > head AND NOT pgevents.may_lag(after, head)) THEN 'ahead'
                 WHEN after > 0 AND after < pruned_id THEN 'pruned' END;
-    -- As far behind the gap's beginning as generations begin, the event is of a database that had left this history
-    -- and begun a generation of its own. Nothing here says where that was.
-    known_id := CASE WHEN after - shared_id < pgevents.least_step() THEN shared_id END;
+    -- Further behind the gap's beginning than the events that a crash or a failover loses, the cursor is of a database
+    -- that had left this history and begun a generation of its own. Nothing here says where that was.
+    known_id := CASE WHEN after - shared_id < 1000000 THEN shared_id END;
     start_id := after;
     head := CASE WHEN gap IS NULL THEN greatest(head, after) ELSE head END;
   ELSIF since_us IS NOT NULL THEN
