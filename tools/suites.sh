@@ -30,8 +30,8 @@ cmd_builds() {
   [[ ${1-} != --all ]] || bash tests/builds/roots.sh "$run_dir/roots" "${@:2}"
 }
 
-# Runs two suites at a time: those that use servers most in one lane, the rest in the other. Prints the output of each
-# when it has ended. A single suite prints its output as it comes.
+# Runs two suites at a time: those that use servers most in one lane, the rest in the other, so divided that both lanes
+# take the same time. Prints the output of each when it has ended. A single suite prints its output as it comes.
 run_suites() {
   local suite lane here=() served=() rest=()
   mkdir -p -- "$run_dir/log"
@@ -39,7 +39,7 @@ run_suites() {
   for suite in "$@"; do
     [[ -d tests/$suite ]] || continue
     here+=("$suite")
-    case $suite in conformance | module | faults | sql) served+=("$suite") ;; *) rest+=("$suite") ;; esac
+    case $suite in module | faults | sql | fuzz) served+=("$suite") ;; *) rest+=("$suite") ;; esac
   done
   if ((${#served[@]} == 0 || ${#rest[@]} == 0)); then
     for suite in "${here[@]}"; do run_suite "$suite"; done
