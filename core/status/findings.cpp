@@ -80,7 +80,7 @@ MaybeFinding primary_away(const Troubles& troubles, std::int64_t now_ms) {
       "PgeventsPrimaryAway"};
 }
 
-// What the primary has and the copy does not is delivered to nobody here.
+// Events that this copy lacks reach none of its subscribers.
 MaybeFinding copy_stopped(const MetricsSnapshot& values) {
   if (values.get(Metric::kCopy) == 0 || values.get(Metric::kCopyRunning) != 0) {
     return std::nullopt;
